@@ -13,13 +13,13 @@ broker_use_ssl = _broker.tls or False
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 broker_channel_error_retry = True
-broker_transport_options = transport.options(broker_url)
+broker_transport_options = transport.build_options(broker_url)
 # Used by AMQP alone: a dead broker is noticed within 20 s.
 broker_heartbeat = 10
 visibility_timeout = 900
 
 # Nothing but JSON is ever read; with a key, nothing but what it has signed.
-task_serializer = signing.serializer(os.environ.get("FERRYMAN_MESSAGE_KEY", ""))
+task_serializer = signing.register_serializer(os.environ.get("FERRYMAN_MESSAGE_KEY", ""))
 accept_content = [task_serializer]
 event_serializer = task_serializer
 task_ignore_result = True

@@ -13,7 +13,7 @@ from flower.views import broker as broker_pages
 from flower.views import tasks as task_pages
 
 from app.broker.queues import HEARTBEATS
-from app.broker.task_messages import signer_of_environment
+from app.broker.task_messages import read_signer
 from app.engine.objects.daemons import RAPID_BRIDGE_QUEUE
 from workers.commands import REFUSALS, STOP_THE_RUN
 
@@ -74,7 +74,7 @@ def _build_revoke(revoke: Callable[..., Any]) -> Callable[..., Any]:
     async def post(self: Any, task_id: str) -> None:
         if self.get_argument("terminate", default=False, type=bool):
             raise _web.HTTPError(403, REFUSALS["terminate"])
-        if signer_of_environment() is None:
+        if read_signer() is None:
             raise _web.HTTPError(403, REFUSALS["revoke"])
         task = self.application.events.state.tasks.get(task_id)
         if task is not None and task.state not in _WAITING:

@@ -32,7 +32,7 @@ def build_budget_desk(settings: Settings) -> BudgetDesk | None:
     url = settings.budget_url or settings.broker_url
     if not url.startswith(("redis", "unix")):
         return None
-    return RedisBudgetDesk(redis_requests.client(url))
+    return RedisBudgetDesk(redis_requests.build_client(url))
 
 
 def _build_limits(
@@ -53,7 +53,7 @@ def _build_counts(settings: Settings, window_seconds: float) -> RequestCounts:
     if not url.startswith(("redis", "unix")):
         return local
     return RedisRequests(
-        redis_requests.client(url),
+        redis_requests.build_client(url),
         window_seconds=window_seconds,
         breaker=Circuit(time.monotonic),
         meanwhile=local,

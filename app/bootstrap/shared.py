@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Engine
 
-from app.broker.dispatcher import CeleryDispatcher, publisher
+from app.broker.dispatcher import CeleryDispatcher, build_publisher
 from app.destinations.webhook_sender import HttpWebhookSender
 from app.limits import redis_budgets
 from app.limits.redis_budgets import RedisBudgets
@@ -73,7 +73,7 @@ class Shared:
         self.keys = KeyStore(self.engine)
         self.cipher = cipher = Cipher(settings.encryption_key, self.keys)
         self.dispatcher = outside.dispatcher or CeleryDispatcher(
-            publisher(settings.broker_url, timeout_seconds=settings.publish_timeout_seconds)
+            build_publisher(settings.broker_url, timeout_seconds=settings.publish_timeout_seconds)
         )
         self.runs = RunStore(self.engine)
         self.accounts = AccountStore(self.engine, cipher)
@@ -151,4 +151,4 @@ def choose_budgets(settings: Settings) -> Callable[[], BudgetStore]:
     url = settings.budget_url or settings.broker_url
     if not url.startswith(("redis", "unix")):
         return LocalBudgets
-    return lambda: RedisBudgets(redis_budgets.client(url), LocalBudgets())
+    return lambda: RedisBudgets(redis_budgets.build_client(url), LocalBudgets())

@@ -1,1 +1,1 @@
-"""Celery out: task names, daemon group to queue, dispatch."""
+"""Messages out through Celery: task names, queues, dispatch."""

@@ -1,4 +1,4 @@
-"""Spare callers the wait for a broker that is known to be away."""
+"""A circuit breaker: callers do not wait for a broker that is known to be away."""
 
 import threading
 from collections.abc import Callable
@@ -9,9 +9,9 @@ _LONGEST_PAUSE_SECONDS: Final = 5.0
 
 
 class Circuit:
-    """Lets everybody through while all is well; after a failure, one caller after each pause to find out.
+    """Admits every call while the broker works; after a failure, one call after each pause.
 
-    Pauses double up to five seconds: a hanging broker costs one caller of many its timeout, now and then.
+    Pauses double up to five seconds: a hanging broker delays one caller of many by its timeout.
     """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
@@ -21,7 +21,7 @@ class Circuit:
         self._closed_until = 0.0
 
     def lets_through(self, *, probe_seconds: float) -> bool:
-        """Whether to try; who probes an ailing broker has so long for it before another one may."""
+        """Whether to make a call; a probe of a failing broker has so long before another one is admitted."""
         with self._lock:
             if not self._pause:
                 return True
@@ -32,7 +32,7 @@ class Circuit:
             return True
 
     def note(self, *, was_taken: bool) -> None:
-        """Note how a try ended."""
+        """Record the outcome of a call."""
         with self._lock:
             if was_taken:
                 self._pause = 0.0

@@ -1,4 +1,4 @@
-"""Ring through Celery: short messages that say "look at row X", published within a bounded time or not at all."""
+"""Dispatch through Celery: short messages that name a row, published within a bounded time or not at all."""
 
 import logging
 import time
@@ -10,8 +10,8 @@ from kombu.exceptions import OperationalError
 from app import broker_urls
 from app.broker import tasks, transport
 from app.broker.circuit import Circuit
-from app.broker.queue_looks import queues_of
-from app.broker.sender import QueueRefusedError, sender_of
+from app.broker.queue_looks import choose_queues
+from app.broker.sender import QueueRefusedError, choose_sender
 from app.engine.runs.work import WakeUp
 from app.services.ports import QueueState
 
@@ -23,41 +23,38 @@ _PROBE_SECONDS = 5.0
 class CeleryDispatcher:
     """Publishes to the queues of daemon groups.
 
-    While the broker is away it lets one call through now and then, so that the others do not pay for its timeout; what
-    was not published stays in the outbox or is rung by the sweeper.
+    While the broker is away only one call now and then waits for its timeout; a message that is not published stays in
+    the outbox, or is sent by the sweeper.
     """
 
     def __init__(self, celery: Celery, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._celery = celery
-        self._sender = sender_of(celery)
-        self._queues = queues_of(celery)
+        self._sender = choose_sender(celery)
+        self._queues = choose_queues(celery)
         self._circuit = Circuit(monotonic)
 
     def dispatch(self, wake_ups: Sequence[WakeUp]) -> bool:
-        """Ask daemons to work on units; never raises for a broker that can not be reached, or refuses a queue.
-
-        False when the broker is away, or full.
-        """
+        """Publish messages for units; False when the broker is away or full. A queue that it refuses is skipped."""
         refused: set[str] = set()
-        for dispatch in wake_ups:
-            if dispatch.queue in refused:
+        for wake_up in wake_ups:
+            if wake_up.queue in refused:
                 continue
             try:
-                if not self._publish(tasks.SYNC_UNIT, [dispatch.run_id, dispatch.unit_id], dispatch.queue):
+                if not self._publish(tasks.SYNC_UNIT, [wake_up.run_id, wake_up.unit_id], wake_up.queue):
                     return False
             except QueueRefusedError:
-                refused.add(dispatch.queue)
+                refused.add(wake_up.queue)
         return True
 
     def dispatch_run(self, run_id: str, *, queue: str) -> bool:
-        """Ask a daemon to start a run; tell whether the broker took the message."""
+        """Publish the message that starts a run; whether the broker accepted it."""
         try:
             return self._publish(tasks.START_RUN, [run_id], queue)
         except QueueRefusedError:
             return False
 
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
-        """Publish any task by its name; raise QueueRefusedError where only its queue is to blame."""
+        """Publish any task by its name; raise QueueRefusedError where the broker refuses only its queue."""
         return self._publish(task, args, queue)
 
     def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
@@ -65,7 +62,7 @@ class CeleryDispatcher:
         return self._queues.look_at(queues)
 
     def is_reachable(self) -> bool:
-        """Whether the broker takes messages, by publishing one that nobody reads the way that all others go."""
+        """Whether the broker accepts messages: publish one that nobody reads."""
         try:
             self._sender.probe()
         except (OperationalError, OSError) as error:
@@ -79,7 +76,7 @@ class CeleryDispatcher:
         try:
             self._sender.send(task, args, queue=queue)
         except QueueRefusedError as error:
-            # The broker has answered: all other queues go on.
+            # The broker has answered: other queues may work.
             self._circuit.note(was_taken=True)
             reason = type(error.__cause__).__name__
             logger.warning("a queue is refused by the broker", extra={"queue": queue, "reason": reason})
@@ -92,13 +89,15 @@ class CeleryDispatcher:
         return True
 
 
-def publisher(broker_url: str, *, timeout_seconds: float) -> Celery:
-    """Make the Celery application of a process that only publishes: nothing it does with the broker takes long."""
+def build_publisher(broker_url: str, *, timeout_seconds: float) -> Celery:
+    """Return the Celery application of a process that only publishes, with short timeouts."""
     celery = Celery("ferryman-publisher", set_as_current=False, amqp="app.broker.task_messages:SealingAmqp")
     celery.config_from_object("celeryconfig")
     broker = broker_urls.read(broker_url)
     celery.conf.broker_url, celery.conf.broker_use_ssl = broker.url, broker.tls or False
     celery.conf.broker_connection_timeout = timeout_seconds / 2
-    celery.conf.broker_transport_options = transport.hasty_options(broker_url, timeout_seconds=timeout_seconds / 2)
+    celery.conf.broker_transport_options = transport.build_publisher_options(
+        broker_url, timeout_seconds=timeout_seconds / 2
+    )
     celery.conf.task_create_missing_queue_type = transport.queue_type(broker_url)
     return celery

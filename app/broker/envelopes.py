@@ -1,7 +1,7 @@
-"""What kombu's Redis transport takes off a queue, looked at before it makes a message of it.
+"""Validate what kombu's Redis transport takes from a queue before it becomes a message.
 
-Whoever can write to the broker can push anything. Kombu reads it with the standard library's JSON, whose hooks make
-objects of it, and takes for granted what it finds: one ``{}`` ended a daemon, a compressed body is unpacked whole.
+Anyone with access to the broker can push anything. Kombu reads it by the standard library's JSON with hooks that make
+objects, and does not validate it: one ``{}`` ended a daemon, a compressed body is unpacked completely.
 """
 
 import base64
@@ -18,11 +18,11 @@ _TEXT: Final = (str, type(None))
 
 
 class MalformedEnvelopeError(ValueError):
-    """What lay in a queue is no envelope; its text says why and repeats nothing of it."""
+    """An element of a queue is not an envelope; the text gives the reason and no content."""
 
 
 def read(raw: bytes | str) -> Any:
-    """Read JSON that lay in Redis; raise MalformedEnvelopeError."""
+    """Read JSON from Redis; raise MalformedEnvelopeError."""
     if len(raw) > LARGEST_BYTES:
         raise MalformedEnvelopeError(f"larger than {LARGEST_BYTES:,} bytes")
     try:
@@ -31,8 +31,8 @@ def read(raw: bytes | str) -> Any:
         raise MalformedEnvelopeError("not JSON") from error
 
 
-def fault(envelope: object) -> str | None:
-    """Say what kombu could not make a message of; None when it can."""
+def find_fault(envelope: object) -> str | None:
+    """Return why kombu can not make a message of a value; None when it can."""
     if not isinstance(envelope, dict):
         return "not an envelope"
     headers, properties = envelope.get("headers"), envelope.get("properties")
@@ -42,14 +42,14 @@ def fault(envelope: object) -> str | None:
         return "compressed"
     if not isinstance(properties, dict) or not isinstance(properties.get("delivery_tag"), str):
         return "properties without a delivery tag"
-    if not _leads_somewhere(properties.get("delivery_info")):
+    if not _has_target(properties.get("delivery_info")):
         return "no delivery_info"
     if not all(isinstance(envelope.get(name), _TEXT) for name in ("content-type", "content-encoding")):
         return "a content type that is no text"
     return None if _is_body(envelope.get("body"), properties.get("body_encoding")) else "a body that is not base64"
 
 
-def _leads_somewhere(info: object) -> bool:
+def _has_target(info: object) -> bool:
     match info:
         case {"exchange": str(), "routing_key": str()}:
             return True
@@ -68,7 +68,7 @@ def _is_body(body: object, encoding: object) -> bool:
 
 
 def refuse_compression() -> None:
-    """Let kombu unpack nothing in this process: Ferryman packs nothing, and a few bytes unpack to gigabytes."""
+    """Make kombu refuse compressed bodies in this process: Ferryman sends none, and a few bytes unpack to gigabytes."""
     for content_type in compression.encoders():
         compression.register(_refuse, _refuse, content_type)
 

@@ -1,6 +1,6 @@
-"""Signs of life through the broker: a daemon calls itself, and reports to whoever leads.
+"""Heartbeats through the broker: a daemon sends itself a message, and reports to the leader.
 
-They go this way and not to Postgres, so that fifty daemons cost it no more than two do.
+They use the broker so that fifty daemons cost Postgres no more than two.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 
 from app.broker import tasks
 from app.broker.queues import HEARTBEATS, own_queue
-from app.broker.task_messages import body_of, is_name, signer_of_environment
+from app.broker.task_messages import is_name, read_body, read_signer
 from app.engine.errors import BrokerUnavailableError
 from app.services.maintenance.ports import Heartbeat
 
@@ -21,7 +21,7 @@ _LONGEST_SECONDS: Final = 1e9
 
 
 class CeleryHeartbeats:
-    """Calls and reports as short messages, sent within a bounded time or not at all; raises BrokerUnavailableError."""
+    """Sends calls and reports within a bounded time; raises BrokerUnavailableError otherwise."""
 
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
@@ -42,8 +42,8 @@ class CeleryHeartbeats:
             )
 
     def collect(self, *, limit: int) -> list[Heartbeat]:
-        """Take the reports that wait; what is none is dropped."""
-        signer = signer_of_environment()
+        """Take the waiting reports; anything else is dropped."""
+        signer = read_signer()
         found: list[Heartbeat] = []
         with self._connected() as connection:
             queue = HEARTBEATS(connection.default_channel)
@@ -52,7 +52,7 @@ class CeleryHeartbeats:
                 message = queue.get(no_ack=True)
                 if message is None:
                     break
-                heartbeat = _heartbeat(body_of(message, signer))
+                heartbeat = _parse_heartbeat(read_body(message, signer))
                 if heartbeat is not None:
                     found.append(heartbeat)
                 else:
@@ -61,7 +61,7 @@ class CeleryHeartbeats:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        """Connect anew: a connection that was kept for seconds may be dead without anybody knowing."""
+        """Open a new connection: one that was idle for seconds may be dead."""
         with self._celery.connection_for_write() as connection:
             try:
                 yield connection
@@ -70,10 +70,10 @@ class CeleryHeartbeats:
 
 
 class UnusableReportError(ValueError):
-    """What came as a daemon's report is none."""
+    """A message is not a daemon's report."""
 
 
-def _heartbeat(body: object) -> Heartbeat | None:
+def _parse_heartbeat(body: object) -> Heartbeat | None:
     match body:
         case {"daemon_id": str(daemon_id), "silent_seconds": float() | int() as seconds} if is_name(daemon_id):
             return Heartbeat(daemon_id=daemon_id, silent_seconds=float(seconds)) if _is_duration(seconds) else None

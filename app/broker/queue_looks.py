@@ -1,4 +1,4 @@
-"""Look into queues without taking anything from them: is one empty, and when was its next message sent?"""
+"""Inspect queues without taking messages: whether one is empty, and when its next message was sent."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,29 +10,29 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from app import broker_urls
-from app.broker.redis_sender import redis_client
+from app.broker.redis_sender import build_client
 from app.engine.errors import BrokerUnavailableError
 from app.engine.ids import read_time
 from app.services.ports import Queues, QueueState
 
 _LARGEST_BYTES = 64 * 1024
-"""Of a message that is read to learn when it was sent."""
+"""Of a message whose time of sending is read."""
 
 
-def queues_of(celery: Celery) -> Queues:
-    """Choose how to look."""
+def choose_queues(celery: Celery) -> Queues:
+    """Return what inspects the queues of an application's broker."""
     if broker_urls.is_redis(celery.conf.broker_url):
         return RedisQueues(celery)
     return AmqpQueues(celery) if broker_urls.is_rabbitmq(celery.conf.broker_url) else UnseenQueues()
 
 
 class RedisQueues:
-    """The lists of a Redis, of which the last element is taken next."""
+    """The lists of a Redis, whose last element is taken next."""
 
     def __init__(self, celery: Celery) -> None:
         options = celery.conf.broker_transport_options
         self._prefix = options.get("global_keyprefix", "")
-        self._client = redis_client(celery)
+        self._client = build_client(celery)
 
     def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
         """Look at queues; raise BrokerUnavailableError."""
@@ -44,13 +44,15 @@ class RedisQueues:
         except (RedisError, OSError) as error:
             raise BrokerUnavailableError from error
         return {
-            queue: QueueState(is_empty=raw is None, is_timed=True, next_sent_at=None if raw is None else _sent_at(raw))
+            queue: QueueState(
+                is_empty=raw is None, is_timed=True, next_sent_at=None if raw is None else _read_sent_at(raw)
+            )
             for queue, raw in zip(queues, found, strict=True)
         }
 
 
 class AmqpQueues:
-    """The queues of a RabbitMQ, whose next message nobody sees who does not take it."""
+    """The queues of a RabbitMQ, whose next message can not be inspected."""
 
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
@@ -69,10 +71,10 @@ class AmqpQueues:
 
 
 class UnseenQueues:
-    """Queues of a broker that shows nothing of them."""
+    """Queues of a broker that can not be inspected."""
 
     def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
-        """Return that nothing is known."""
+        """Return unknown states."""
         return {queue: QueueState(is_empty=False) for queue in queues}
 
 
@@ -81,10 +83,10 @@ def _is_empty(connection: Any, queue: str) -> bool:
         with connection.channel() as channel:
             return int(channel.queue_declare(queue, passive=True).message_count) == 0
     except connection.channel_errors:
-        return True  # There is none yet.
+        return True  # The queue does not exist yet.
 
 
-def _sent_at(raw: bytes) -> datetime | None:
+def _read_sent_at(raw: bytes) -> datetime | None:
     if len(raw) > _LARGEST_BYTES:
         return None
     try:

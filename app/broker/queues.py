@@ -1,4 +1,4 @@
-"""The queues beside those of daemon groups: one that each daemon calls itself through, one that all report to."""
+"""The queues beside those of daemon groups: one of each daemon for calls to itself, one for reports of all."""
 
 from typing import Final
 
@@ -7,10 +7,10 @@ from kombu import Exchange, Queue
 _UNUSED_QUEUE_SECONDS: Final = 600
 
 HEARTBEATS: Final = Queue("daemon-pulses", Exchange(""), routing_key="daemon-pulses")
-"""What daemons report; the leader reads it."""
+"""Reports of daemons, which the leader reads."""
 
 
 def own_queue(daemon_id: str) -> Queue:
-    """Describe the queue of one daemon alone; the broker drops it once its daemon is gone."""
+    """Return the queue of one daemon; the broker drops it when it is unused."""
     name = f"daemon.{daemon_id}"
     return Queue(name, Exchange(""), routing_key=name, expires=_UNUSED_QUEUE_SECONDS)

@@ -1,8 +1,7 @@
-"""Publish tasks to Redis by one ``LPUSH`` each, in kombu's envelope, past what kombu and Celery do to write it.
+"""Publish tasks to Redis by one ``LPUSH`` each, in kombu's envelope, without kombu and Celery.
 
-Of a ``POST /sync-job-run`` a quarter went into its message, and a tenth is left (docs/performance.md). Messages in this
-form wait in a Redis while a new release is started, so neither library can change it lightly; a test compares each part
-with what the two write.
+The message took a quarter of a ``POST /sync-job-run``, and takes a tenth this way (docs/performance.md). A test
+compares each part of the envelope with what the two libraries write.
 """
 
 import base64
@@ -24,14 +23,14 @@ from app.engine.ids import new_timed_id
 from app.engine.json_types import JsonObject
 
 _PERSISTENT: Final = 2
-# A connection that was kept may be dead: the second try makes a new one. A Redis that is silent is not asked twice.
+# An idle connection may be dead: the second attempt makes a new one. A Redis that times out is not asked twice.
 _ONCE_MORE: Final = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
 _PROBED: Final = "probed"
 _OPTIONS: Final = ("socket_timeout", "socket_connect_timeout", "health_check_interval")
 
 
-def redis_client(celery: Celery) -> "Redis":
-    """Make a client of the Redis that is an application's broker, which waits no longer than that does."""
+def build_client(celery: Celery) -> "Redis":
+    """Return a client of the Redis that is an application's broker, with the same timeouts."""
     options = celery.conf.broker_transport_options
     return Redis(
         **broker_urls.build_redis_arguments(celery.conf.broker_url, celery.conf.broker_use_ssl or None),
@@ -47,17 +46,17 @@ class RedisSender:
         transport = celery.conf.broker_transport_options
         self._prefix = transport.get("global_keyprefix", "")
         self._origin = anon_nodename()
-        self._client = redis_client(celery)
+        self._client = build_client(celery)
 
     def send(self, task: str, args: list[str], *, queue: str) -> None:
-        """Publish once; raise kombu's OperationalError when Redis did not take it."""
+        """Publish once; raise kombu's OperationalError when Redis does not accept it."""
         try:
-            self._client.lpush(self._prefix + queue, self._message(task, args, queue))
+            self._client.lpush(self._prefix + queue, self._build_message(task, args, queue))
         except (RedisError, OSError) as error:
             raise OperationalError(str(error)) from error
 
     def probe(self) -> None:
-        """Push what nobody reads and take it away at once; raise kombu's OperationalError when it was not taken."""
+        """Push a message that nobody reads and remove it; raise kombu's OperationalError when that fails."""
         try:
             with self._client.pipeline(transaction=True) as both:
                 both.lpush(self._prefix + _PROBED, b"")
@@ -66,14 +65,14 @@ class RedisSender:
         except (RedisError, OSError) as error:
             raise OperationalError(str(error)) from error
 
-    def _message(self, task: str, args: list[str], queue: str) -> bytes:
+    def _build_message(self, task: str, args: list[str], queue: str) -> bytes:
         task_id = new_timed_id()
         embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
         message: JsonObject = {
             "body": base64.b64encode(orjson.dumps([args, {}, embed])).decode(),
             "content-encoding": "utf-8",
             "content-type": "application/json",
-            "headers": self._headers(task_id, task, args),
+            "headers": self._build_headers(task_id, task, args),
             "properties": {
                 "correlation_id": task_id,
                 "reply_to": "",
@@ -86,8 +85,8 @@ class RedisSender:
         }
         return orjson.dumps(message)
 
-    def _headers(self, task_id: str, task: str, args: list[str]) -> JsonObject:
-        """Write https://docs.celeryq.dev/en/stable/internals/protocol.html#version-2."""
+    def _build_headers(self, task_id: str, task: str, args: list[str]) -> JsonObject:
+        """Return the headers of https://docs.celeryq.dev/en/stable/internals/protocol.html#version-2."""
         return {
             "lang": "py",
             "task": task,

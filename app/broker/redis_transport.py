@@ -1,15 +1,15 @@
-"""Kombu's transport for Redis with three of its ways changed.
+"""Kombu's transport for Redis with three changes.
 
 Kombu 5.7 makes a client for every message that it publishes and acknowledges, which takes longer than the command
 itself. A client is safe to share: it takes a connection from the channel's pool for each command.
 
-Celery answers a lost connection by giving it up and then closing its channels. Kombu 5.7 closes a channel by putting
-its unacknowledged messages back, for which it asks the connection that was given up for its address: an AttributeError,
-which Celery does not expect and which ends the worker. As a connection error it is expected, and the worker connects
-again; the messages come back by the visibility timeout and, long before, by the sweeper.
+Celery handles a lost connection by dropping it and then closing its channels. Kombu 5.7 closes a channel by restoring
+its unacknowledged messages, for which it reads the address of the dropped connection: an AttributeError, which Celery
+does not handle and which ends the worker. A connection error is handled, and the worker connects again; the messages
+are restored by the visibility timeout and, long before, sent again by the sweeper.
 
-Kombu believes whatever lies in a queue to be a message. What is none (``envelopes``) is dropped here, for good, and
-told by Celery's signal ``task_rejected``.
+Kombu does not validate the elements of a queue. Those that are no message (``envelopes``) are dropped here for good,
+and reported by Celery's signal ``task_rejected``.
 """
 
 from typing import Any, Final
@@ -26,19 +26,19 @@ _SCHEMES: Final = ("redis", "rediss")
 
 
 class QoS(redis.QoS):  # type: ignore[misc]  # kombu has no types
-    """The messages that wait for their acknowledgement, among which others may write too."""
+    """The unacknowledged messages, which lie in Redis, where others may write."""
 
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
-        """Put a message back into its queue; drop what is none, which would be tried for ever."""
+        """Restore a message to its queue; drop what is no message, which would be retried for ever."""
         try:
             super().restore_by_tag(tag, client, leftmost)
         except (ValueError, TypeError) as error:
-            _tell(error)
+            _report(error)
             self._remove_from_indices(tag).execute()
 
 
 class Channel(redis.Channel):  # type: ignore[misc]
-    """A channel that keeps its client, that outlives its connection, and that takes nothing for a message unseen."""
+    """A channel that reuses its client, survives a dropped connection, and validates messages."""
 
     QoS = QoS
     _kept: Any = None
@@ -59,24 +59,24 @@ class Channel(redis.Channel):  # type: ignore[misc]
         try:
             return super()._brpop_read(**options)
         except MalformedEnvelopeError as error:
-            _tell(error)
+            _report(error)
             return True
 
     def _get(self, queue: str) -> Any:
         while True:
             try:
-                return _checked(super()._get(queue))
+                return _check(super()._get(queue))
             except MalformedEnvelopeError as error:
-                _tell(error)
+                _report(error)
 
     def _restore(self, message: Any, leftmost: bool = False) -> None:
         try:
             super()._restore(message, leftmost)
         except (ValueError, TypeError) as error:
-            _tell(error)
+            _report(error)
 
     def _do_restore_message(self, payload: Any, *place: Any, **options: Any) -> None:
-        super()._do_restore_message(_checked(payload), *place, **options)
+        super()._do_restore_message(_check(payload), *place, **options)
 
 
 class Transport(redis.Transport):  # type: ignore[misc]
@@ -85,25 +85,25 @@ class Transport(redis.Transport):  # type: ignore[misc]
     Channel = Channel
 
     def _deliver(self, message: Any, queue: str) -> None:
-        if fault := envelopes.fault(message):
-            _tell(MalformedEnvelopeError(fault))
+        if fault := envelopes.find_fault(message):
+            _report(MalformedEnvelopeError(fault))
             return
         super()._deliver(message, queue)
 
 
 def install() -> None:
-    """Let every connection that this process makes from now on use it."""
+    """Use this transport for every later connection of this process."""
     for scheme in _SCHEMES:
         transport.TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"
-    # Kombu's own reader follows any nesting and any size, and makes objects of what says that it is one.
+    # Kombu's own reader accepts any nesting and size, and makes objects of what names their type.
     redis.loads = envelopes.read
 
 
-def _checked(envelope: Any) -> Any:
-    if fault := envelopes.fault(envelope):
+def _check(envelope: Any) -> Any:
+    if fault := envelopes.find_fault(envelope):
         raise MalformedEnvelopeError(fault)
     return envelope
 
 
-def _tell(error: Exception) -> None:
+def _report(error: Exception) -> None:
     signals.task_rejected.send(sender=__name__, message=None, exc=error)

@@ -1,53 +1,66 @@
-"""Publish tasks by Celery's protocol, without what ``send_task`` does besides: no routes, no signals, no results.
+"""Publish tasks by Celery's protocol, without the routes, signals and results of ``send_task``.
 
-It halves what a message costs: https://docs.celeryq.dev/en/stable/internals/protocol.html
+This halves the cost of a message: https://docs.celeryq.dev/en/stable/internals/protocol.html. A Redis is published to
+only while it has room: a full one refuses what consumers need to take its messages, too. Its limit is ``maxmemory``;
+the last fifth of it is for consumers and for what else a broker keeps.
 """
 
-from typing import Final
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from redis import Redis
+from redis.exceptions import RedisError, ResponseError
 
 from app import broker_urls
-from app.broker.redis_sender import RedisSender, redis_client
-from app.broker.room import BoundedSender, Sender
+from app.broker.redis_sender import RedisSender, build_client
 from app.engine.errors import FerrymanError
 from app.engine.ids import new_timed_id
 
 _PLAIN_JSON: Final = "json"
 _PROBED: Final = "ferryman-probed"
-"""No queue has this name for longer than a probe takes."""
+"""The queue of probes, which exists only during a probe."""
+_SHARE_OF_MESSAGES: Final = 0.8
+_CHECK_SECONDS: Final = 1.0
+_CHECK_MESSAGES: Final = 100
+"""The memory is checked after so long or after so many messages, whichever comes first."""
 
 
-def sender_of(celery: Celery) -> Sender:
-    """Choose how to publish: the short way where there is one, and no more than a Redis has room for."""
-    if not broker_urls.is_redis(celery.conf.broker_url):
-        return TaskSender(celery)
-    is_plain = celery.conf.task_serializer == _PLAIN_JSON
-    return BoundedSender(RedisSender(celery) if is_plain else TaskSender(celery), redis_client(celery))
+class BrokerFullError(OperationalError):  # type: ignore[misc]  # kombu has no types
+    """The memory of the broker that messages may use is full."""
+
+
+class Sender(Protocol):
+    """Publishes tasks to queues by their names."""
+
+    def send(self, task: str, args: list[str], *, queue: str) -> None:
+        """Publish once; raise kombu's OperationalError when the broker does not accept it."""
+
+    def probe(self) -> None:
+        """Publish a message that nobody reads and remove it; raise kombu's OperationalError when it is not accepted."""
 
 
 class QueueRefusedError(FerrymanError):
-    """The broker refuses one queue: it was declared otherwise, or may not be written to."""
+    """The broker refuses one queue: it was declared differently, or the user may not write to it."""
 
 
 class TaskSender:
-    """Publishes by kombu, to any broker and signed where a key says so."""
+    """Publishes by kombu, to any broker, and signs where there is a key."""
 
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
         connection = celery.connection_for_write()
-        # Redis makes a queue of whatever is pushed; RabbitMQ would drop what has no queue yet.
+        # Redis creates a queue by a push; RabbitMQ drops a message without a queue.
         self._declares = broker_urls.is_rabbitmq(celery.conf.broker_url)
         self._faults = (*connection.connection_errors, *connection.channel_errors)
-        # What ends a channel of RabbitMQ is about the one queue that was asked for.
+        # An error of a RabbitMQ channel is about the one queue.
         self._refusals = tuple(connection.channel_errors) if self._declares else ()
 
     def send(self, task: str, args: list[str], *, queue: str) -> None:
-        """Publish once; raise kombu's OperationalError when the broker did not take it.
-
-        Raise QueueRefusedError where it takes others.
-        """
+        """Publish once; raise kombu's OperationalError, or QueueRefusedError where only the queue is refused."""
         message = self._celery.amqp.as_task_v2(
             new_timed_id(), task, args=args, argsrepr=repr(args), kwargsrepr="{}", ignore_result=True
         )
@@ -68,7 +81,7 @@ class TaskSender:
             raise OperationalError(str(error)) from error
 
     def probe(self) -> None:
-        """Publish what nobody reads: RabbitMQ drops what has no queue, Redis keeps it until it is purged."""
+        """Publish a message that nobody reads: RabbitMQ drops it, and Redis keeps it until it is purged."""
         try:
             with self._celery.producer_pool.acquire(block=True) as producer:
                 producer.publish({}, exchange="", routing_key=_PROBED, serializer=self._celery.conf.task_serializer)
@@ -76,3 +89,58 @@ class TaskSender:
                     producer.channel.queue_purge(_PROBED)
         except self._faults as error:
             raise OperationalError(str(error)) from error
+
+
+class BoundedSender:
+    """Publishes while the broker has room; safe to use from several threads."""
+
+    def __init__(self, sender: Sender, client: Redis, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.sender = sender
+        self._client = client
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._next_check = 0.0
+        self._sent = 0
+        self._is_full = False
+
+    def send(self, task: str, args: list[str], *, queue: str) -> None:
+        """Publish once; raise kombu's OperationalError when the broker is full or does not accept it."""
+        if self._is_check_due():
+            self._is_full = self._is_broker_full()
+        if self._is_full:
+            raise BrokerFullError("the broker is full")
+        self.sender.send(task, args, queue=queue)
+
+    def probe(self) -> None:
+        """Publish a message that nobody reads; raise kombu's OperationalError when the broker is full or refuses it."""
+        if self._is_broker_full():
+            raise BrokerFullError("the broker is full")
+        self.sender.probe()
+
+    def _is_check_due(self) -> bool:
+        with self._lock:
+            self._sent += 1
+            now = self._monotonic()
+            if now < self._next_check and self._sent < _CHECK_MESSAGES:
+                return False
+            self._next_check, self._sent = now + _CHECK_SECONDS, 0
+            return True
+
+    def _is_broker_full(self) -> bool:
+        """Whether the broker is full; False where it does not report its limit to this user, and refuses by itself."""
+        try:
+            memory = self._client.info("memory")
+        except ResponseError:
+            return False
+        except (RedisError, OSError) as error:
+            raise OperationalError(str(error)) from error
+        limit = memory.get("maxmemory", 0)
+        return bool(limit) and memory.get("used_memory", 0) > _SHARE_OF_MESSAGES * limit
+
+
+def choose_sender(celery: Celery) -> Sender:
+    """Return the sender for a broker: the short way to Redis for unsigned messages, kombu's otherwise."""
+    if not broker_urls.is_redis(celery.conf.broker_url):
+        return TaskSender(celery)
+    is_plain = celery.conf.task_serializer == _PLAIN_JSON
+    return BoundedSender(RedisSender(celery) if is_plain else TaskSender(celery), build_client(celery))

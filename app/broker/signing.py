@@ -1,9 +1,9 @@
-"""Celery messages that carry a proof of who sent them: HMACs by one key, for brokers that others can write to.
+"""Sign Celery messages with HMACs by one key, for brokers that others can write to.
 
 Celery's own ``auth`` serializer signs with X.509 certificates, which somebody has to issue, hand out and renew for each
-process. All processes of one Ferryman trust each other and share secrets anyway: one key more is enough. The body of
-every message is signed, and of a task's all else that Celery acts on too (``task_messages``). A message that is
-repeated or late does no harm, since each only says which row to look at (docs/celery.md).
+process. All processes of one Ferryman trust each other and share secrets anyway: one more key is enough. The body of
+every message is signed, and with a task also its headers (``task_messages``). A repeated or late message does no harm,
+since it only names a row (docs/celery.md).
 """
 
 import hashlib
@@ -24,7 +24,7 @@ LEAST_KEY_CHARACTERS: Final = LEAST_MESSAGE_KEY_CHARACTERS
 
 
 class SigningKeyError(ValueError):
-    """The key that signs messages is too short to be one."""
+    """The key for messages is too short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +38,28 @@ class Signer:
         body = orjson.dumps(value)
         return self._mac(b"", body).encode() + body
 
-    def opened(self, message: bytes | str) -> bytes:
-        """Return the JSON of a signed message; raise DecodeError when it was not signed by this key."""
+    def verify(self, message: bytes | str) -> bytes:
+        """Return the JSON of a signed message; raise DecodeError unless it was signed by this key."""
         raw = message.encode() if isinstance(message, str) else bytes(message)
-        told, body = raw[:_MAC_CHARACTERS], raw[_MAC_CHARACTERS:]
-        if not hmac.compare_digest(told, self._mac(b"", body).encode()):
+        mac, body = raw[:_MAC_CHARACTERS], raw[_MAC_CHARACTERS:]
+        if not hmac.compare_digest(mac, self._mac(b"", body).encode()):
             raise DecodeError("the message is not signed by FERRYMAN_MESSAGE_KEY")
         return body
 
     def seal(self, purpose: str, value: Any) -> str:
-        """Compute what proves a value, for one purpose, whatever the order of its objects' members."""
+        """Return the MAC of a value for one purpose, whatever the order of its objects' members."""
         return self._mac(purpose.encode() + b"\0", orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
 
-    def proves(self, seal: object, purpose: str, value: Any) -> bool:
-        """Whether a seal was computed by this key of this value for this purpose."""
+    def verifies(self, seal: object, purpose: str, value: Any) -> bool:
+        """Whether a seal is the MAC of this value for this purpose."""
         return isinstance(seal, str) and hmac.compare_digest(seal.encode(), self.seal(purpose, value).encode())
 
     def _mac(self, domain: bytes, body: bytes) -> str:
         return hmac.digest(self._secret, domain + body, "sha256").hex()
 
 
-def signer(key: str) -> Signer | None:
-    """Make what signs by a key; None without one. Raise SigningKeyError for one that is too short."""
+def build_signer(key: str) -> Signer | None:
+    """Return the signer of a key, None without one; raise SigningKeyError for one that is too short."""
     if not key:
         return None
     if len(key) < LEAST_KEY_CHARACTERS:
@@ -69,15 +69,15 @@ def signer(key: str) -> Signer | None:
     return Signer(hashlib.sha256(key.encode()).digest())
 
 
-def serializer(key: str) -> str:
-    """Name the serializer of messages: without a key it is plain JSON; else kombu is taught to sign and check by it."""
-    signs = signer(key)
-    if signs is None:
+def register_serializer(key: str) -> str:
+    """Return the name of the serializer: plain JSON without a key; else one that signs is registered in kombu."""
+    signer = build_signer(key)
+    if signer is None:
         return "json"
     registry.register(
         CONTENT,
-        signs.sign,
-        lambda message: orjson.loads(signs.opened(message)),
+        signer.sign,
+        lambda message: orjson.loads(signer.verify(message)),
         content_type=CONTENT_TYPE,
         content_encoding="utf-8",
     )

@@ -1,8 +1,8 @@
-"""What a task's message may be: exactly what Ferryman sends, and nothing else that Celery would act on.
+"""Validate task messages: only what Ferryman sends is accepted, and nothing else that Celery would act on.
 
-Celery acts on much of what a message says: it stops a task that has expired, holds back one with an eta, runs whatever
-task of its own is named, and publishes the signatures that stand in it. Ferryman's messages use one value of each of
-those; any other value is somebody else's. With a key, all of it is signed.
+Celery acts on many fields of a message: it drops an expired task, delays one with an eta, runs any of its own tasks,
+and publishes the signatures in it. Ferryman's messages have one value for each of these; one with another value is
+refused. With a key, all of it is signed.
 """
 
 import os
@@ -19,7 +19,7 @@ from app.broker.signing import Signer
 from app.engine.ids import parse_id
 
 SEAL: Final = "ferryman-seal"
-"""The header that proves all others."""
+"""The header with the MAC of all others."""
 _PURPOSE: Final = "task"
 _UNSIGNED: Final = frozenset({SEAL, "redelivered"})
 _BROKERS_OWN: Final = "x-"
@@ -34,7 +34,7 @@ _FIXED: Final[Mapping[str, tuple[object, ...]]] = {
     "stamped_headers": (None, []),
     "stamps": (None, {}),
 }
-"""What Celery acts on, and the only values that Ferryman sends."""
+"""Headers that Celery acts on, with the values that Ferryman sends."""
 _TEXTS: Final = frozenset({"lang", "group", "root_id", "parent_id", "argsrepr", "kwargsrepr", "origin"})
 _LONGEST_TEXT: Final = 4096
 _OTHERS: Final[Mapping[str, type]] = {"group_index": int, "ignore_result": bool, "redelivered": bool, SEAL: str}
@@ -49,41 +49,41 @@ _CANVASES: Final = {"celery.group": "group", "celery.chain": "chain"}
 
 
 class SealingAmqp(AMQP):  # type: ignore[misc]  # Celery has no types
-    """Celery's writer of task messages, which seals each when there is a key."""
+    """Celery's writer of task messages, which adds the seal where there is a key."""
 
     def __init__(self, app: Any) -> None:
         super().__init__(app)
-        self._signer = signer_of_environment()
+        self._signer = read_signer()
 
     def as_task_v2(self, *args: Any, **options: Any) -> Any:
         """Write a message by Celery's protocol 2."""
         message = super().as_task_v2(*args, **options)
         if self._signer is not None:
-            message.headers[SEAL] = self._signer.seal(_PURPOSE, [_signed(message.headers), message.body])
+            message.headers[SEAL] = self._signer.seal(_PURPOSE, [_select_signed(message.headers), message.body])
         return message
 
 
-def signer_of_environment() -> Signer | None:
-    """Make what signs by FERRYMAN_MESSAGE_KEY, which celeryconfig reads the same way; None without one."""
-    return signing.signer(os.environ.get("FERRYMAN_MESSAGE_KEY", ""))
+def read_signer() -> Signer | None:
+    """Return the signer of FERRYMAN_MESSAGE_KEY, None without one; celeryconfig reads the key the same way."""
+    return signing.build_signer(os.environ.get("FERRYMAN_MESSAGE_KEY", ""))
 
 
-def fault(message: Any, signer: Signer | None) -> str | None:
-    """Say why a message of kombu is none of Ferryman's tasks; None when it is one."""
-    if reason := _headers_fault(message.headers):
+def find_fault(message: Any, signer: Signer | None) -> str | None:
+    """Return why a message of kombu is not one of Ferryman's tasks; None when it is."""
+    if reason := _find_header_fault(message.headers):
         return reason
-    body = body_of(message, signer)
+    body = read_body(message, signer)
     if body is None:
         return "not signed, or not JSON" if signer else "not JSON"
-    if signer and not signer.proves(message.headers.get(SEAL), _PURPOSE, [_signed(message.headers), body]):
+    if signer and not signer.verifies(message.headers.get(SEAL), _PURPOSE, [_select_signed(message.headers), body]):
         return "not signed"
     return None if _is_body(message.headers["task"], body) else "arguments of another shape"
 
 
-def body_of(message: Any, signer: Signer | None) -> Any:
-    """Read what a message of kombu says; None when it is not JSON, or not signed although there is a key.
+def read_body(message: Any, signer: Signer | None) -> Any:
+    """Return the body of a message of kombu; None when it is not JSON, or not signed although there is a key.
 
-    Celery's own way reads some content types in any case, by any codec of Python.
+    Celery itself always accepts some content types, and any codec of Python.
     """
     content_type = "application/json" if signer is None else signing.CONTENT_TYPE
     if message.content_encoding != "utf-8" or message.content_type != content_type:
@@ -91,17 +91,17 @@ def body_of(message: Any, signer: Signer | None) -> Any:
     if message.errors or not isinstance(message.body, bytes | str) or len(message.body) > envelopes.LARGEST_BYTES:
         return None
     try:
-        return orjson.loads(message.body if signer is None else signer.opened(message.body))
+        return orjson.loads(message.body if signer is None else signer.verify(message.body))
     except (ValueError, DecodeError):
         return None
 
 
 def is_name(value: object) -> bool:
-    """Whether a value is what queues, tasks and daemons are called by."""
+    """Whether a value can be the name of a queue, a task or a daemon."""
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
-def _signed(headers: Mapping[str, Any]) -> dict[str, Any]:
+def _select_signed(headers: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in headers.items()
@@ -109,7 +109,7 @@ def _signed(headers: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _headers_fault(headers: Any) -> str | None:
+def _find_header_fault(headers: Any) -> str | None:
     if not isinstance(headers, dict) or not all(isinstance(name, str) for name in headers):
         return "headers that are no object"
     if not isinstance(headers.get("task"), str) or not is_name(headers.get("id")):
@@ -154,7 +154,7 @@ def _is_id(text: str) -> bool:
 
 
 def _are_signatures(chain: object) -> bool:
-    """Whether all is what workers/canvas.py writes; a stack instead of calls, for a stranger chooses the depth."""
+    """Whether a chain is one that workers/canvas.py writes; without recursion, since its depth is not trusted."""
     waiting = [chain]
     while waiting:
         signatures = waiting.pop()

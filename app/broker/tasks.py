@@ -1,4 +1,4 @@
-"""The names of the tasks; a message that the release before sent, by a name of then, means what it meant then."""
+"""The names of the tasks, and the names of the previous release, whose messages are still accepted."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -11,14 +11,14 @@ SYNC_UNIT: Final = "ferryman.sync_unit"
 """args: run id, unit id"""
 
 CANARY: Final = "ferryman.canary"
-"""args: daemon id; a daemon calls itself, no work"""
+"""args: daemon id; a daemon sends it to itself"""
 
 ALL: Final = frozenset({START_RUN, SYNC_RESOURCE, SYNC_UNIT})
 
 FORMER: Final[Mapping[str, str]] = {f"{name}.v1": name for name in (*sorted(ALL), CANARY)}
-"""What the tasks were called by 0.1, whose messages may wait in queues and in the outbox while this release starts."""
+"""The names in release 0.1, whose messages may wait in queues and in the outbox during an upgrade."""
 
 
 def current_name(name: str) -> str:
-    """Return what a task is called today; any other name as it is."""
+    """Return the current name of a task; any other name unchanged."""
     return FORMER.get(name, name)

@@ -1,13 +1,13 @@
-"""What Celery has to know about the broker behind a URL: Redis, or RabbitMQ with quorum queues."""
+"""Celery's options for the broker of a URL: Redis, or RabbitMQ with quorum queues."""
 
 from app import broker_urls
 from app.engine.json_types import JsonObject
 
 _REDIS: JsonObject = {
     "global_keyprefix": "ferryman:",
-    # Far above the longest task (a slice): a healthy task is never handed out a second time.
+    # Far above the longest task (a slice), so that a task that still runs is not delivered again.
     "visibility_timeout": 900,
-    # An orphaned message comes back after about 5 s, not 100 s; the sweeper is quicker still.
+    # An orphaned message is restored after about 5 s, not 100 s.
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
     "socket_timeout": 10,
@@ -20,20 +20,20 @@ _REDIS: JsonObject = {
 _RABBITMQ: JsonObject = {"confirm_publish": True}
 
 
-def options(broker_url: str) -> JsonObject:
+def build_options(broker_url: str) -> JsonObject:
     """Return the transport's options for a process that consumes."""
     return dict(_RABBITMQ if broker_urls.is_rabbitmq(broker_url) else _REDIS)
 
 
-def hasty_options(broker_url: str, *, timeout_seconds: float) -> JsonObject:
-    """Return the options for a process that only publishes: nothing it does with the broker takes long."""
+def build_publisher_options(broker_url: str, *, timeout_seconds: float) -> JsonObject:
+    """Return the transport's options for a process that only publishes, with short timeouts."""
     if broker_urls.is_rabbitmq(broker_url):
         limits = {"read_timeout": timeout_seconds, "write_timeout": timeout_seconds}
     else:
         limits = {"socket_timeout": timeout_seconds, "socket_connect_timeout": timeout_seconds}
-    return {**options(broker_url), **limits, "max_retries": 0}
+    return {**build_options(broker_url), **limits, "max_retries": 0}
 
 
 def queue_type(broker_url: str) -> str | None:
-    """Name the type of the queues of daemon groups, which all processes have to declare alike."""
+    """Return the type of the queues of daemon groups, which all processes declare."""
     return "quorum" if broker_urls.is_rabbitmq(broker_url) else None

@@ -1,38 +1,43 @@
-"""What commands share that call the HTTP API: their client, JSON arguments, and how answers are printed."""
+"""What commands share: the client of the HTTP API, JSON arguments, and how answers are printed."""
 
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 from rich.markup import escape
 from rich.table import Table
 
+from app.cli.next_steps import NextStep, print_next_step
 from app.cli.options import data_dir_option
 from app.cli.terminal import console
 from app.cli.terminal import print_table as print_whole
 from app.client import open_client
 from app.engine.json_types import JSON, JsonObject
 
+_LARGEST_PAGE: Final = 1000
+
 Command = TypeVar("Command", bound=Callable[..., object])
+Result = TypeVar("Result")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
 
 limit_option = click.option(
-    "--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="At most so many."
+    "--limit", default=20, show_default=True, type=click.IntRange(1, _LARGEST_PAGE), help="At most so many."
 )
 
 
 def named_argument(name: str, *, metavar: str | None = None) -> Callable[[Command], Command]:
-    """Give a command an argument that names a thing: an empty one, such as of an unset variable, names none."""
+    """Add an argument that names an object, and refuse an empty one, such as that of an unset variable."""
     return click.argument(name, callback=_refuse_empty, metavar=metavar)
 
 
 def connection_options(command: Command) -> Command:
-    """Return a command the options that say which API is called, and as whom."""
+    """Add the options for the API's address and token."""
     command = click.option("--url", envvar="FERRYMAN_URL", help="URL of the API.  [default: the stack on <data-dir>]")(
         command
     )
@@ -40,24 +45,61 @@ def connection_options(command: Command) -> Command:
     return data_dir_option(command)
 
 
-def connected(command: Callable[..., None]) -> Callable[..., None]:
-    """Return a command its client, as those options say."""
+def connected(command: Callable[..., Result]) -> Callable[..., Result]:
+    """Add these options, and call the command with the client that they describe."""
 
     @connection_options
     @wraps(command)
-    def with_client(url: str | None, token: str | None, data_dir: Path, **others: object) -> None:
-        command(open_client(url, token, data_dir.expanduser().resolve()), **others)
+    def call_with_client(url: str | None, token: str | None, data_dir: Path, **others: Any) -> Result:
+        return command(open_client(url, token, data_dir.expanduser().resolve()), **others)
 
-    return with_client
+    return call_with_client
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command prints: ``value`` with ``--json``, else ``text`` and the command that mostly comes next."""
+
+    value: JSON
+    text: str | Callable[[], object]
+    """A function prints it itself."""
+    next_step: NextStep = ()
+    why: str = field(default="", kw_only=True)
+    """What the next step is for."""
+    exit_code: int = field(default=0, kw_only=True)
+
+    def print(self, *, as_json: bool) -> None:
+        """Print the answer, and exit unless the code is 0."""
+        if as_json:
+            print_json(self.value)
+        elif isinstance(self.text, str):
+            click.echo(self.text)
+        else:
+            self.text()
+        if self.next_step and not as_json:
+            print_next_step(*self.next_step, why=self.why)
+        if self.exit_code:
+            sys.exit(self.exit_code)
+
+
+def answering(command: Callable[..., Answer]) -> Callable[..., None]:
+    """Add the option ``--json``, and print the answer that the command returns."""
+
+    @json_option
+    @wraps(command)
+    def print_answer(*arguments: Any, as_json: bool, **options: Any) -> None:
+        command(*arguments, **options).print(as_json=as_json)
+
+    return print_answer
 
 
 class JsonValue(click.ParamType[JSON]):
-    """Any JSON, or ``@file`` that holds it; ``@-`` is what comes in."""
+    """Any JSON, or ``@file`` that holds it; ``@-`` is stdin."""
 
     name = "json"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> JSON:
-        """Parse the text; usage fault when it is not JSON."""
+        """Parse the text; a usage error unless it is JSON."""
         try:
             return json.loads(_content(value[1:]) if value.startswith("@") else value)
         except OSError as error:
@@ -73,16 +115,16 @@ class JsonArgument(click.ParamType[JsonObject]):
     name = "json"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> JsonObject:
-        """Parse the text; usage fault when it is not a JSON object."""
+        """Parse the text; a usage error unless it is a JSON object."""
         parsed = JsonValue().convert(value, param, ctx)
         if not isinstance(parsed, dict):
             self.fail("expected a JSON object such as '{\"user_ids\": [1, 2]}'", param, ctx)
         return parsed
 
 
-def given(wishes: JsonObject) -> JsonObject:
-    """Leave out what nobody asked for."""
-    return {name: value for name, value in wishes.items() if value is not None}
+def drop_none(values: JsonObject) -> JsonObject:
+    """Return the values without options that were not given."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def print_json(value: JSON) -> None:
@@ -91,23 +133,30 @@ def print_json(value: JSON) -> None:
 
 
 def print_facts(title: str, facts: Iterable[tuple[str, JSON]]) -> None:
-    """Print one thing: a line, and below it what is known of it."""
+    """Print one object: a title, and a line for each fact that is not null."""
     output = console()
     output.print(escape(title))
     for name, value in facts:
         if value is not None:
-            output.print(f"  {name}: {escape(_shown(value))}")
+            output.print(f"  {name}: {escape(_text_of(value))}")
 
 
 def print_table(rows: Sequence[JsonObject], columns: Sequence[str], *, none: str) -> None:
-    """Print things of one kind, a line each; ``none`` is said when there are none."""
+    """Print objects, a line each, or ``none`` where there are none."""
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*(escape(_shown(row.get(column))) for column in columns))
+        table.add_row(*(escape(_text_of(row.get(column))) for column in columns))
     if rows:
         print_whole(table)
     else:
         click.echo(none)
+
+
+def print_page(page: JsonObject, columns: Sequence[str], *, limit: int, none: str) -> None:
+    """Print a page of a list, and how to see more of it."""
+    print_table(page["result"], columns, none=none)
+    if page.get("next_cursor"):
+        click.echo(f"There are more: --limit {min(_LARGEST_PAGE, 10 * limit)} shows them.", err=True)
 
 
 def _content(file: str) -> str:
@@ -120,7 +169,7 @@ def _refuse_empty(_context: click.Context, _parameter: click.Parameter, value: s
     return value
 
 
-def _shown(value: JSON) -> str:
+def _text_of(value: JSON) -> str:
     if value is None:
         return "-"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""``ferryman completion``: what makes a shell complete Ferryman's commands."""
+"""``ferryman completion``: the script by which a shell completes Ferryman's commands."""
 
 import sys
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 import click
 from click.shell_completion import get_completion_class
 
-from app.cli.next_steps import tell_next_text
+from app.cli.next_steps import print_next_step_text
 from app.invocation import name_program
 
 _PROGRAM: Final = "ferryman"
@@ -27,4 +27,4 @@ def completion(context: click.Context, shell: str) -> None:
     assert kind is not None
     click.echo(kind(context.find_root().command, {}, _PROGRAM, _VARIABLE).source())
     if sys.stdout.isatty():
-        tell_next_text(_SHELLS[shell].format(name_program()))
+        print_next_step_text(_SHELLS[shell].format(name_program()))

@@ -8,9 +8,9 @@ from dataclasses import asdict
 import click
 from rich.markup import escape
 
-from app.cli.calling import connected, json_option, print_facts, print_json, print_table
+from app.cli.calling import Answer, answering, connected, json_option, print_facts, print_json, print_table
 from app.cli.installing import Step, install
-from app.cli.next_steps import tell_next
+from app.cli.next_steps import print_next_step
 from app.cli.terminal import console
 from app.client import ApiClient
 from app.connectors import Connector, list_shipped, load
@@ -23,29 +23,23 @@ def connector() -> None:
 
 
 @connector.command("list")
-@json_option
-def list_connectors(as_json: bool) -> None:
+@answering
+def list_connectors() -> Answer:
     """List the connectors that come with Ferryman."""
     rows = [_row(load(name)) for name in list_shipped()]
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(rows, ("name", "label", "unified"), none="None come with it.")
+    return Answer(rows, lambda: print_table(rows, ("name", "label", "unified"), none="None come with it."))
 
 
 @connector.command()
 @click.argument("name_or_folder", metavar="NAME|FOLDER")
-@json_option
-def show(name_or_folder: str, as_json: bool) -> None:
+@answering
+def show(name_or_folder: str) -> Answer:
     """Show what a connector offers and needs."""
     found = load(name_or_folder)
     facts = {**_row(found), "resources": _resources(found), "credentials": _credentials(found)}
-    if as_json:
-        print_json(facts)
-        return
     readme = found.folder / "README.md"
     more = {"more": str(readme)} if readme.is_file() else {}
-    print_facts(f"connector {found.name}", [*list(facts.items())[1:], *more.items()])
+    return Answer(facts, lambda: print_facts(f"connector {found.name}", [*list(facts.items())[1:], *more.items()]))
 
 
 @connector.command("install")
@@ -58,22 +52,22 @@ def install_connector(client: ApiClient, name_or_folder: str, as_json: bool) -> 
     What was added to them by hand stays. A second time nothing changes.
     """
     found = load(name_or_folder)
-    steps = _told(install(client, found), silently=as_json)
+    steps = _run_steps(install(client, found), is_silent=as_json)
     if as_json:
         print_json([asdict(step) for step in steps])
         return
     numbers = Counter(step.done for step in steps)
-    told = ", ".join(f"{numbers[done]} {done}" for done in ("created", "updated", "unchanged") if numbers[done])
-    console().print(f"{found.name} is installed: {told}")
-    tell_next("account", "create", found.name, "TENANT", "--context", json.dumps(_context(found)))
+    summary = ", ".join(f"{numbers[done]} {done}" for done in ("created", "updated", "unchanged") if numbers[done])
+    console().print(f"{found.name} is installed: {summary}")
+    print_next_step("account", "create", found.name, "TENANT", "--context", json.dumps(_context(found)))
 
 
-def _told(steps: Iterator[Step], *, silently: bool) -> list[Step]:
-    """Return of each step as it is done: when one fails, those before it have happened."""
+def _run_steps(steps: Iterator[Step], *, is_silent: bool) -> list[Step]:
+    """Run the steps, and print each when it is done: when one fails, those before it have happened."""
     done = []
     for step in steps:
         done.append(step)
-        if not silently and step.done != "unchanged":
+        if not is_silent and step.done != "unchanged":
             console().print(f"{step.done} {step.kind} {escape(step.name)}")
     return done
 
@@ -94,11 +88,11 @@ def _credentials(found: Connector) -> str | None:
     ways = found.integration["config"].get("credentials") or {}
     if "format" in ways:
         ways = {ways["format"]: ways}
-    told = []
+    texts = []
     for way, described in ways.items():
         names = ", ".join(_field_names(described))
-        told.append(f"{way} ({names})" if names else way)
-    return "; ".join(told) or None
+        texts.append(f"{way} ({names})" if names else way)
+    return "; ".join(texts) or None
 
 
 def _context(found: Connector) -> JsonObject:

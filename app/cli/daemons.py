@@ -5,15 +5,7 @@ from urllib.parse import quote
 
 import click
 
-from app.cli.calling import (
-    connected,
-    json_option,
-    limit_option,
-    named_argument,
-    print_facts,
-    print_json,
-    print_table,
-)
+from app.cli.calling import Answer, answering, connected, limit_option, named_argument, print_facts, print_table
 from app.cli.options import concurrency_option, group_option, stack_option
 from app.client import ApiClient
 
@@ -29,13 +21,13 @@ _FACTS: Final = ("label", "group_key", "last_active_at", "consumed_at", "created
 @stack_option
 @click.pass_context
 def daemon(context: click.Context, /, **options: Any) -> None:
-    """Run a daemon: a Celery worker that carries out the runs of one daemon group.
+    """Run a daemon: a Celery worker that handles the runs of one daemon group.
 
     Reads DATABASE_URL, BROKER_URL and FERRYMAN_ENCRYPTION_KEY from the environment, unless --data-dir is given.
     """
     if context.invoked_subcommand is not None:
         return
-    # What starts a daemon takes a while to load, which those who only look need not wait for.
+    # What starts a daemon takes a while to load, which the other commands need not wait for.
     from app.cli.processes import become_daemon  # noqa: PLC0415
 
     become_daemon(**options)
@@ -44,25 +36,20 @@ def daemon(context: click.Context, /, **options: Any) -> None:
 @daemon.command("list")
 @click.option("--group", "group_key", help="Only daemons of this group.")
 @limit_option
-@json_option
+@answering
 @connected
-def list_daemons(client: ApiClient, group_key: str | None, limit: int, as_json: bool) -> None:
+def list_daemons(client: ApiClient, group_key: str | None, limit: int) -> Answer:
     """List daemons, and when each last took a message."""
     page = client.get(_PATH, {"group_key": group_key, "limit": limit, "sort": "-updated_at"})
-    if as_json:
-        print_json(page)
-    else:
-        print_table(page["result"], _COLUMNS, none="There are no such daemons.")
+    return Answer(page, lambda: print_table(page["result"], _COLUMNS, none="There are no such daemons."))
 
 
 @daemon.command()
 @named_argument("daemon_id", metavar="ID")
-@json_option
+@answering
 @connected
-def show(client: ApiClient, daemon_id: str, as_json: bool) -> None:
+def show(client: ApiClient, daemon_id: str) -> Answer:
     """Show a daemon, what it runs with, and which of its duties fail."""
     found = client.get(f"{_PATH}/{quote(daemon_id, safe='')}")
-    if as_json:
-        print_json(found)
-    else:
-        print_facts(f"daemon {found['id']}  {found['status']}", [(name, found[name]) for name in _FACTS])
+    facts = [(name, found[name]) for name in _FACTS]
+    return Answer(found, lambda: print_facts(f"daemon {found['id']}  {found['status']}", facts))

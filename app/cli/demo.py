@@ -1,11 +1,11 @@
-"""``ferryman demo``: from nothing to synced records, in front of your eyes."""
+"""``ferryman demo``: from nothing to synced records."""
 
 import sys
 from pathlib import Path
 
 import click
 
-from app.cli.next_steps import tell_next
+from app.cli.next_steps import print_next_step
 from app.cli.signals import raise_interrupt_on_signals
 from app.demo.program import DemoOptions, run_demo
 
@@ -27,5 +27,5 @@ def demo(data_dir: Path | None, port: int | None, daemons: int, keep: bool) -> N
     raise_interrupt_on_signals()
     code = run_demo(DemoOptions(data_dir=data_dir, port=port, daemons=daemons, keep=keep))
     if code == 0:
-        tell_next("up", why="has it for good, on this machine")
+        print_next_step("up", why="has it for good, on this machine")
     sys.exit(code)

@@ -1,6 +1,6 @@
-"""The root of the command line: loads a command when it is asked for, and tells a fault in one sentence.
+"""The root of the command line: loads a command when it is called, and prints a known error as one sentence.
 
-Exit codes: 0 done, 1 a known fault, 2 a usage fault (click's own), 130 interrupted (docs/cli.md).
+Exit codes: 0 done, 1 a known error, 2 a usage error (click's own), 130 interrupted (docs/cli.md).
 """
 
 import os
@@ -17,13 +17,13 @@ from app.invocation import rewrite_commands
 from app.setting_errors import MissingSettingError
 
 HIDDEN: Final = ""
-"""What is said of a command that is not for people."""
+"""The description of a command that no help lists."""
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands as ``name -> ("module:attribute", "what it does")``.
+    """A group whose commands are ``name -> ("module:attribute", "what it does")``.
 
-    So no command loads what another one needs, and help and completion load none.
+    No command loads what another one needs; help and completion load none.
     """
 
     def __init__(self, *arguments: Any, commands_at: Mapping[str, tuple[str, str]], **options: Any) -> None:
@@ -45,36 +45,38 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what the commands do, without loading one."""
         with formatter.section("Commands"):
-            formatter.write_dl(self._shown())
+            formatter.write_dl(self._visible_commands())
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what to begin with, as it can be typed here."""
+        """Write the first command to type."""
         if self.epilog:
             formatter.write_paragraph()
             formatter.write_text(rewrite_commands(self.epilog))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete the name of a command, without loading one."""
-        names = [CompletionItem(name, help=told) for name, told in self._shown() if name.startswith(incomplete)]
+        names = [
+            CompletionItem(name, help=does) for name, does in self._visible_commands() if name.startswith(incomplete)
+        ]
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a known fault is told as one sentence."""
+        """Run the command, and print a known error as one sentence."""
         try:
             return super().invoke(ctx)
         except (FerrymanError, MissingSettingError) as error:
-            raise click.ClickException(rewrite_commands(_told(error))) from error
+            raise click.ClickException(rewrite_commands(_message_of(error))) from error
         except BrokenPipeError:
             # Whoever read our output (such as `head`) has gone; Python would complain when it flushes at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
 
-    def _shown(self) -> list[tuple[str, str]]:
-        return [(name, told) for name, (_, told) in self._commands_at.items() if told != HIDDEN]
+    def _visible_commands(self) -> list[tuple[str, str]]:
+        return [(name, does) for name, (_, does) in self._commands_at.items() if does != HIDDEN]
 
 
-def _told(error: Exception) -> str:
-    """Return a fault; of a database that is away also why, which callers of the API do not see."""
+def _message_of(error: Exception) -> str:
+    """Return an error's message; for an unreachable database with the reason, which the API does not show."""
     says_why = type(error) is not StoreUnavailableError or str(error) != str(StoreUnavailableError())
     if says_why or error.__cause__ is None:
         return str(error)

@@ -1,4 +1,4 @@
-"""Put a connector into an environment over the HTTP API: what is there is only added to and brought up to date."""
+"""Install a connector into an environment over the HTTP API: objects are created or updated, never removed."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _MAPPING: Final = "/unified-model-resource-method"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that is now as the connector says."""
+    """One object that is now as the connector describes it."""
 
     done: str
     """``created``, ``updated`` or ``unchanged``."""
@@ -26,7 +26,7 @@ class Step:
 
 
 def install(client: ApiClient, connector: Connector) -> Iterator[Step]:
-    """Make or change the integration, the unified models and the mappings, in this order; give each as it is done.
+    """Create or update the integration, the unified models and the mappings, in this order; yield each when it is done.
 
     What somebody added to one of them stays; a second time nothing changes. Raises ApiError.
     """
@@ -54,7 +54,7 @@ def _put_mapping(client: ApiClient, connector: Connector, mapping: ConnectorMapp
 
 
 def _put(client: ApiClient, path: str, kind: str, wanted: JsonObject, *, what: str, known: Mapping[str, JSON]) -> Step:
-    """Make a thing, or change ``what`` of the one that is ``known`` by some fields, or else by its name."""
+    """Create an object, or update ``what`` of the one with the fields ``known``, or else with its name."""
     name = str(wanted["name"])
     found = client.get(path, {**(known or {"name": name}), "limit": 1})["result"]
     if not found:
@@ -70,7 +70,7 @@ def _put(client: ApiClient, path: str, kind: str, wanted: JsonObject, *, what: s
 
 
 def _holds(current: JSON, wanted: JSON) -> bool:
-    """Whether all of the wanted is there; there may be more."""
+    """Whether the current value holds all of the wanted one; it may hold more."""
     if isinstance(current, dict) and isinstance(wanted, dict):
         return all(key in current and _holds(current[key], value) for key, value in wanted.items())
     return bool(current == wanted)
@@ -79,15 +79,15 @@ def _holds(current: JSON, wanted: JSON) -> bool:
 def _changes(current: JsonObject, wanted: JsonObject) -> list[JsonObject]:
     """Return the patches that bring a thing up to date.
 
-    A null in a patch takes a key away, so whatever is to hold one is first taken away and then made anew.
+    A null in a patch removes a key, so an object that is to hold one is removed first and then written again.
     """
-    anew = _to_make_anew(current, wanted)
-    rest = _difference(merge(current, anew), wanted)
-    return [anew, rest] if anew else [rest]
+    removal = _find_rewritten(current, wanted)
+    rest = _difference(merge(current, removal), wanted)
+    return [removal, rest] if removal else [rest]
 
 
 def _difference(current: JsonObject, wanted: JsonObject) -> JsonObject:
-    """Return what of the wanted is not there, and nothing that is: a null that is there would go."""
+    """Return the wanted values that are missing, and no others: a null that is there would remove its key."""
     found: JsonObject = {}
     for key, value in wanted.items():
         here = current.get(key)
@@ -97,7 +97,7 @@ def _difference(current: JsonObject, wanted: JsonObject) -> JsonObject:
     return found
 
 
-def _to_make_anew(current: JsonObject, wanted: JsonObject) -> JsonObject:
+def _find_rewritten(current: JsonObject, wanted: JsonObject) -> JsonObject:
     found: JsonObject = {}
     for key, value in wanted.items():
         here = current.get(key)
@@ -105,6 +105,6 @@ def _to_make_anew(current: JsonObject, wanted: JsonObject) -> JsonObject:
             continue
         if any(inner is None for inner in value.values()) and not _holds(here, value):
             found[key] = None
-        elif deeper := _to_make_anew(here, value):
+        elif deeper := _find_rewritten(here, value):
             found[key] = deeper
     return found

@@ -1,4 +1,4 @@
-"""``ferryman log``: what happened, over the HTTP API."""
+"""``ferryman log``: the logs of runs, webhooks, calls and triggers, over the HTTP API."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 from rich.markup import escape
 
-from app.cli.calling import connected, given, json_option, print_json, print_table
+from app.cli.calling import connected, drop_none, json_option, print_json, print_table
 from app.cli.terminal import INTERRUPTED, console
 from app.client import ApiClient
 from app.engine.json_types import JSON, JsonObject
@@ -47,7 +47,7 @@ _COLUMNS: Final[Mapping[str, Sequence[str]]] = {
 @connected
 def log(client: ApiClient, *, follow: bool, as_json: bool, **filters: JSON) -> None:
     """Show what happened: in runs, to webhooks, by direct calls or to cron triggers; the newest first."""
-    kind, query = filters["log_type"], given(filters)
+    kind, query = filters["log_type"], drop_none(filters)
     if follow:
         try:
             _follow(client, query, _COLUMNS[kind], as_json=as_json)
@@ -57,7 +57,7 @@ def log(client: ApiClient, *, follow: bool, as_json: bool, **filters: JSON) -> N
     if as_json:
         print_json(page)
     else:
-        rows = [_shown(entry) for entry in page["result"]]
+        rows = [_build_row(entry) for entry in page["result"]]
         print_table(rows, _COLUMNS[kind], none="Nothing of that kind happened.")
 
 
@@ -70,21 +70,21 @@ def _follow(client: ApiClient, query: JsonObject, columns: Sequence[str], *, as_
 def new_entries(
     read: Callable[[], Sequence[JsonObject]], first: int, *, pause: Callable[[float], object]
 ) -> Iterator[JsonObject]:
-    """Give entries as they come, oldest first, beginning with the last few; without end.
+    """Yield entries without end, oldest first, beginning with the last few.
 
-    An entry may come to stand among older ones, such as that of a run which began late: it is told by its id. A
-    delivery is told again once its status is another one.
+    A new entry may stand among older ones, such as that of a run which started late: it is recognised by its id. A
+    delivery is yielded again when its status has changed.
     """
     newest = read()
     yield from reversed(newest[:first])
     while True:
-        seen = {_mark(entry) for entry in newest}
+        known = {_identify(entry) for entry in newest}
         pause(_POLL_SECONDS)
         newest = read()
-        yield from [entry for entry in reversed(newest) if _mark(entry) not in seen]
+        yield from [entry for entry in reversed(newest) if _identify(entry) not in known]
 
 
-def _mark(entry: JsonObject) -> tuple[JSON, ...]:
+def _identify(entry: JsonObject) -> tuple[JSON, ...]:
     return entry["id"], entry.get("status"), entry.get("delivery_status")
 
 
@@ -92,16 +92,16 @@ def _print_line(entry: JsonObject, columns: Sequence[str], *, as_json: bool) -> 
     if as_json:
         print_json(entry)
         return
-    shown = _shown(entry)
-    told = [str(shown[column]) for column in columns if shown.get(column) is not None]
-    console().print("  ".join(map(escape, told)), soft_wrap=True)
+    row = _build_row(entry)
+    texts = [str(row[column]) for column in columns if row.get(column) is not None]
+    console().print("  ".join(map(escape, texts)), soft_wrap=True)
 
 
-def _shown(entry: JsonObject) -> JsonObject:
-    """Return an entry as columns show it: an event of a run by its end, what is said of it as one text."""
-    shown: dict[str, Any] = dict(entry)
+def _build_row(entry: JsonObject) -> JsonObject:
+    """Return an entry as columns show it: an event of a run by its last word, its lines as one text."""
+    row: dict[str, Any] = dict(entry)
     if "sync_job_run_event" in entry:
         name = entry["sync_job_run_event"].partition(":")[2]
-        shown["event"] = f"{name} ({entry['delivery_status']})" if entry["delivery_status"] else name
-        shown["logs"] = "; ".join(entry["logs"]) or None
-    return shown
+        row["event"] = f"{name} ({entry['delivery_status']})" if entry["delivery_status"] else name
+        row["logs"] = "; ".join(entry["logs"]) or None
+    return row

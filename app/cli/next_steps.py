@@ -1,10 +1,7 @@
-"""Name the next step, as it can be typed where it is printed.
-
-On stderr: what comes on stdout is for programs, too.
-"""
+"""Print the next step on stderr, as it can be typed here: stdout is for programs, too."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import click
 from click.core import ParameterSource
@@ -14,19 +11,23 @@ from app import invocation
 _CONNECTION: Final = {"url": "--url", "data_dir": "--data-dir"}
 
 
-def tell_next(*words: str, why: str = "", is_connected: bool = True) -> None:
-    """Name the command that mostly comes next; ``is_connected`` repeats which stack or API was named by options."""
-    command = invocation.write_command([*words, *(connection_words() if is_connected else ())])
-    tell_next_text(f"{command}   # {why}" if why else command)
+NextStep: TypeAlias = Sequence[str]
+"""The words of the command that mostly comes next."""
 
 
-def tell_next_text(text: str) -> None:
-    """Name the next step in other words than a command of this program."""
+def print_next_step(*words: str, why: str = "") -> None:
+    """Print the command that mostly comes next, with the options that named the stack or the API."""
+    command = invocation.write_command([*words, *connection_words()])
+    print_next_step_text(f"{command}   # {why}" if why else command)
+
+
+def print_next_step_text(text: str) -> None:
+    """Print a next step that is not a command of this program."""
     click.echo(f"next: {text}", err=True)
 
 
 def connection_words() -> Sequence[str]:
-    """Return the options by which the present command was told whom to call."""
+    """Return the options by which the current command names the stack or the API."""
     context = click.get_current_context(silent=True)
     if context is None:
         return []

@@ -1,11 +1,36 @@
-"""Options that several commands share."""
+"""Options and types of options that several commands share."""
 
+import re
+from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import click
 
 from app.engine.objects.daemons import GROUP_KEY
 from app.engine.objects.environments import DEFAULT_ENVIRONMENT
+from app.engine.status import ErrorHandling, RunStatus
+
+ERROR_HANDLING: Final = click.Choice([str(kind) for kind in ErrorHandling])
+RUN_STATUS: Final = click.Choice([str(status) for status in RunStatus])
+_UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_LONGEST: Final = timedelta(days=3650)
+
+
+class Span(click.ParamType[timedelta]):
+    """A length of time such as ``30d``."""
+
+    name = "span"
+
+    def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Read a number and its unit."""
+        if isinstance(value, timedelta):
+            return value
+        parts = re.fullmatch(r"([1-9][0-9]{0,5})([mhdw])", value)
+        span = int(parts[1]) * _UNITS[parts[2]] if parts else _LONGEST
+        if parts is None or span > _LONGEST:
+            self.fail(f"'{value}' is no time such as 90m, 12h, 30d or 8w, of ten years at most", param, ctx)
+        return span
 
 
 def _check_group(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -46,5 +71,5 @@ concurrency_option = click.option(
     default=8,
     show_default=True,
     type=click.IntRange(1, 512),
-    help="How many units of work a daemon carries out at once.",
+    help="How many units of work a daemon handles at once.",
 )

@@ -1,4 +1,4 @@
-"""``ferryman api`` and ``ferryman daemon``: one process each, configured by the environment."""
+"""``ferryman api``, ``ferryman daemon`` and ``ferryman flower``: one process each, configured by the environment."""
 
 import os
 import sys

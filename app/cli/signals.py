@@ -1,10 +1,10 @@
-"""How a command that owns other processes is told to end."""
+"""Signals that end a command with child processes."""
 
 import signal
 
 
 def raise_interrupt_on_signals() -> None:
-    """Make every request to end this process a KeyboardInterrupt, so that ``with`` blocks end what they began.
+    """Make every request to end this process a KeyboardInterrupt, so that ``with`` blocks end what they started.
 
     SIGINT too: a shell that starts a command in the background has it ignored.
     """

@@ -6,20 +6,23 @@ from urllib.parse import quote, urlencode
 import click
 
 from app.cli.calling import (
+    Answer,
     JsonValue,
+    answering,
     connected,
-    json_option,
+    drop_none,
     limit_option,
     named_argument,
     print_facts,
-    print_json,
     print_table,
 )
-from app.cli.next_steps import tell_next
+from app.cli.next_steps import NextStep
 from app.client import ApiClient
 from app.engine.json_types import JSON, JsonObject
 
 _PATH: Final = "/sync-job-run-state"
+_COLUMNS: Final = ("key", "value", "updated_at")
+_FACTS: Final = ("value", "sync_job_run_id", "updated_at")
 
 
 @click.group()
@@ -33,25 +36,22 @@ def state() -> None:
 @state.command("list")
 @named_argument("state_key")
 @limit_option
-@json_option
+@answering
 @connected
-def list_states(client: ApiClient, state_key: str, limit: int, as_json: bool) -> None:
+def list_states(client: ApiClient, state_key: str, limit: int) -> Answer:
     """List the states of a state key, the newest first."""
     page = client.get(_PATH, {"state_key": state_key, "limit": limit})
-    if as_json:
-        print_json(page)
-    else:
-        print_table(page["result"], ("key", "value", "updated_at"), none="There are no such states.")
+    return Answer(page, lambda: print_table(page["result"], _COLUMNS, none="There are no such states."))
 
 
 @state.command()
 @named_argument("state_key")
 @named_argument("key")
-@json_option
+@answering
 @connected
-def show(client: ApiClient, state_key: str, key: str, as_json: bool) -> None:
+def show(client: ApiClient, state_key: str, key: str) -> Answer:
     """Show a state."""
-    _print(client.get(_path(state_key, key)), as_json=as_json)
+    return _answer(client.get(_path(state_key, key)))
 
 
 @state.command("set")
@@ -59,41 +59,29 @@ def show(client: ApiClient, state_key: str, key: str, as_json: bool) -> None:
 @named_argument("key")
 @click.argument("value", type=JsonValue())
 @click.option("--run", "sync_job_run_id", help="The run that it is written for.")
-@json_option
+@answering
 @connected
-def set_state(  # one parameter per option
-    client: ApiClient, state_key: str, key: str, value: JSON, sync_job_run_id: str | None, as_json: bool
-) -> None:
+def set_state(client: ApiClient, state_key: str, key: str, value: JSON, sync_job_run_id: str | None) -> Answer:
     """Keep VALUE, JSON or @file, in the place of what was kept; a text needs its quotes: '"..."'."""
-    body = {"state_key": state_key, "key": key, "value": value}
-    written = {**body, "sync_job_run_id": sync_job_run_id} if sync_job_run_id else body
-    _print(client.post(_PATH, written), as_json=as_json)
-    if not as_json:
-        tell_next("state", "list", state_key)
+    body = {"state_key": state_key, "key": key, "value": value, **drop_none({"sync_job_run_id": sync_job_run_id})}
+    return _answer(client.post(_PATH, body), ("state", "list", state_key))
 
 
 @state.command()
 @named_argument("state_key")
 @named_argument("key")
-@json_option
+@answering
 @connected
-def delete(client: ApiClient, state_key: str, key: str, as_json: bool) -> None:
-    """Forget a state."""
+def delete(client: ApiClient, state_key: str, key: str) -> Answer:
+    """Delete a state."""
     removed = client.delete(_path(state_key, key))
-    if as_json:
-        print_json(removed)
-        return
-    click.echo(f"removed {key} of {state_key}")
-    tell_next("state", "list", state_key)
+    return Answer(removed, f"removed {key} of {state_key}", ("state", "list", state_key))
 
 
 def _path(state_key: str, key: str) -> str:
     return f"{_PATH}/{quote(key, safe='')}?{urlencode({'state_key': state_key})}"
 
 
-def _print(found: JsonObject, *, as_json: bool) -> None:
-    if as_json:
-        print_json(found)
-        return
-    facts = [(name, found[name]) for name in ("value", "sync_job_run_id", "updated_at")]
-    print_facts(f"{found['key']} of {found['state_key']}", facts)
+def _answer(found: JsonObject, next_step: NextStep = ()) -> Answer:
+    title, facts = f"{found['key']} of {found['state_key']}", [(name, found[name]) for name in _FACTS]
+    return Answer(found, lambda: print_facts(title, facts), next_step)

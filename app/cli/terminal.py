@@ -1,4 +1,4 @@
-"""Where commands print, and how tables are told so that what they hold can be copied."""
+"""The console of commands, and tables whose ids can be copied."""
 
 from typing import Final
 
@@ -7,12 +7,12 @@ from rich.measure import Measurement
 from rich.table import Table
 
 INTERRUPTED: Final = 130
-"""The exit code of a command that was to go on until Ctrl-C, as shells know it."""
+"""The exit code of a command that Ctrl-C ended, as shells have it."""
 _UNBOUNDED: Final = 100_000
 
 
 def console() -> Console:
-    """Make a console; the lines of a file or a pipe are not folded at a terminal's width."""
+    """Return a console that does not fold lines in files and pipes."""
     made = Console(highlight=False)
     if not made.is_terminal:
         made.width = _UNBOUNDED
@@ -20,7 +20,7 @@ def console() -> Console:
 
 
 def print_table(table: Table) -> None:
-    """Print a table with every word whole: on a narrow terminal its lines run on, rather than cut an id off."""
+    """Print a table with every word whole: on a narrow terminal its lines wrap, and no id is cut."""
     output = console()
     for column in table.columns:
         column.no_wrap = not any(" " in str(cell) for cell in column.cells)

@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from app.cli.next_steps import tell_next
+from app.cli.next_steps import print_next_step
 from app.cli.options import concurrency_option, data_dir_option, group_option
 from app.cli.signals import raise_interrupt_on_signals
 from app.stack import extras
@@ -64,7 +64,7 @@ def up(
         console.print(f"Starting Ferryman on {escape(str(stack.data.root))} …")
         with stack:
             _print_addresses(console, stack)
-            tell_next("connector", "list", why="in another terminal")
+            print_next_step("connector", "list", why="in another terminal")
             stack.wait()
     except KeyboardInterrupt:
         console.print("Stopped; the data is kept.")
@@ -74,7 +74,7 @@ def _print_addresses(console: Console, stack: Stack) -> None:
     rows = {
         "API": stack.api_url,
         "Docs": f"{stack.api_url}/docs",
-        "Flower": _tell_flower(stack),
+        "Flower": _flower_text(stack),
         "Broker": f"{name_place(stack.broker_url)} (BROKER_URL)" if stack.options.broker_url else None,
         "Token": str(stack.data.token_file),
         "Database": stack.database_url,
@@ -86,7 +86,7 @@ def _print_addresses(console: Console, stack: Stack) -> None:
             console.print(f"  [bold]{name:<10}[/]{escape(value)}")
 
 
-def _tell_flower(stack: Stack) -> str | None:
+def _flower_text(stack: Stack) -> str | None:
     if stack.flower_url:
         return f"{stack.flower_url} (user ferryman, password = the API token)"
     return None if extras.has_flower() else "not installed: pip install 'ferryman[flower]'"

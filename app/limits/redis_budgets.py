@@ -30,7 +30,7 @@ return {done and 1 or 0, done and '' or current, time[1], time[2]}
 class FallbackStore(BudgetStore, Protocol):
     """A store for the meantime."""
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Drop all: the shared budgets are known again."""
 
 
@@ -58,7 +58,7 @@ class RedisBudgets:
             return await self._meanwhile.swap(account_id, expected=expected, text=text)
         if self._away_until:
             self._away_until = 0.0
-            self._meanwhile.forget()
+            self._meanwhile.clear()
             logger.info("rate budgets are shared again")
         return Swapped(is_done=bool(done), current=current.decode(), now=int(seconds) + int(micros) / 1e6)
 
@@ -67,7 +67,7 @@ class RedisBudgets:
         await self._client.aclose()
 
 
-def client(url: str) -> Redis:
+def build_client(url: str) -> Redis:
     """Make a client for a broker's URL; it connects at its first use."""
     return Redis(
         **broker_urls.build_redis_arguments(url),

@@ -75,7 +75,7 @@ class RedisRequests:
         return {key: Window(int(used), int(left) / 1000) for key, (used, left) in zip(requests, taken, strict=True)}
 
 
-def client(url: str) -> Redis:
+def build_client(url: str) -> Redis:
     """Make a client for a broker's URL; it connects at its first use."""
     return Redis(
         **broker_urls.build_redis_arguments(url),

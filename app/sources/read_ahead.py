@@ -1,7 +1,7 @@
-"""Pages of one list that are asked for before their turn: the next ones, side by side, each kept until it is its turn.
+"""Request the next pages of a list concurrently, and keep each answer until its turn.
 
-The list itself is read in order: what a page means, and where the list goes on, only the page before it tells. What was
-asked for at a place where the list is not is dropped. All of it lives on the event loop of the source.
+The list itself is read in order, since only the page before determines the next one. An answer for a place that the
+list does not reach is dropped. All of it lives on the event loop of the source.
 """
 
 import asyncio
@@ -17,26 +17,26 @@ from app.sources.exchange.faults import RefusedError
 
 @dataclass(slots=True)
 class _Asked:
-    """A page that was asked for."""
+    """A page that was requested."""
 
     task: "asyncio.Task[ReadAnswer]"
     witness: JsonObject | None
-    """The last page that was taken in before it was asked for, where another one in front of it had not come yet."""
+    """The last page that was read before this request, where an earlier page was still missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """A page that may be asked for."""
+    """A page that may be requested."""
 
     place: str
-    """Tells it from the list's other pages."""
+    """Identifies it among the list's pages."""
     ask: Callable[[], Awaitable[ReadAnswer]]
     is_extra: bool = False
-    """The list does not go on behind it, but where it went on before."""
+    """It is a check, behind which the list goes on as without it."""
 
 
 class ReadAhead:
-    """What a slice has asked for of one list."""
+    """The pages of one list that a slice has requested."""
 
     def __init__(
         self,
@@ -45,12 +45,12 @@ class ReadAhead:
         limit_bytes: int,
         call_soon: Callable[[Callable[[], object]], None],
     ) -> None:
-        """``fetch`` begins to fetch a page, ``call_soon`` has the loop call a function."""
+        """``fetch`` starts to fetch a page, ``call_soon`` calls a function on the loop."""
         self._fetch = fetch
         self.most = 1
-        """Requests that may be under way at once, that of the next page among them; set from any thread."""
+        """The most concurrent requests, with that of the next page; set from any thread."""
         self.is_ready = False
-        """Whether the next page has come; may be read in any thread."""
+        """Whether the next page's answer is there; read from any thread."""
         self._limit_bytes = limit_bytes
         self._call_soon = call_soon
         self._asked: dict[str, _Asked] = {}
@@ -60,16 +60,16 @@ class ReadAhead:
 
     @property
     def is_under_way(self) -> bool:
-        """Whether a page was asked for whose turn has not come; callable from any thread."""
+        """Whether a page was requested whose turn has not come; callable from any thread."""
         return bool(self._asked)
 
     @property
     def depth(self) -> int:
-        """How many pages are asked for side by side; it doubles as long as they come as expected."""
+        """How many pages are requested concurrently; it grows as long as the answers are used."""
         return max(1, min(self._depth, self.most))
 
     def submit(self, call: PageCall) -> "Future[FetchedPage]":
-        """Begin to fetch the list's next page, and ask for those behind it; callable from any thread."""
+        """Start to fetch the list's next page and those behind it; callable from any thread."""
         return self._fetch(call, self)
 
     async def take(self, place: str, ask: Callable[[], Awaitable[ReadAnswer]]) -> ReadAnswer:
@@ -83,21 +83,21 @@ class ReadAhead:
         except RefusedError:
             if asked.witness is None:
                 raise
-            # It may have been asked for too early.
+            # It may have been requested too early.
             self._drop()
             return await ask()
         finally:
-            # Not before it has come: the others were asked for ahead of it.
+            # Not earlier: the others were requested ahead of it.
             self._asked.pop(place, None)
-            self._look()
+            self._update_ready()
         self._depth += 1
         return replace(answer, page=replace(answer.page, witness=asked.witness)) if asked.witness else answer
 
     def go_on(self, following: Callable[[int], Iterator[Following]], *, pages: int, witness: JsonObject | None) -> None:
-        """Ask for the pages behind the one whose turn it was.
+        """Request the pages behind the one whose turn it was.
 
-        ``following`` gives them up to a depth, ``pages`` is how many the list has had, ``witness`` what is kept of the
-        page.
+        ``following`` yields them up to a depth, ``pages`` is how many the list has had, ``witness`` identifies the
+        page's content.
         """
         self._witness = witness or self._witness
         self._depth = self._depth or max(1, pages)
@@ -108,13 +108,13 @@ class ReadAhead:
                 self._drop()
                 self._depth = 1
             if self.most or self._asked:
-                # What has come already waits for it.
+                # Later answers are there already and wait for it.
                 self._send(expected)
         self._fill()
-        self._look()
+        self._update_ready()
 
     def close(self) -> None:
-        """Drop everything that was asked for; callable from any thread."""
+        """Drop all requests; callable from any thread."""
         self._following = iter(())
         if self._asked:
             self._call_soon(self._drop)
@@ -133,7 +133,7 @@ class ReadAhead:
         is_ahead = any(not one.task.done() for one in self._asked.values())
         task = asyncio.ensure_future(following.ask())
         self._asked[following.place] = _Asked(task, self._witness if is_ahead else None)
-        task.add_done_callback(self._take_in)
+        task.add_done_callback(self._on_answer)
 
     def _has_room(self) -> bool:
         under_way = sum(not one.task.done() for one in self._asked.values())
@@ -143,16 +143,16 @@ class ReadAhead:
         expected = sum(sizes) + under_way * max(sizes, default=0)
         return expected < self._limit_bytes
 
-    def _take_in(self, task: "asyncio.Task[ReadAnswer]") -> None:
+    def _on_answer(self, task: "asyncio.Task[ReadAnswer]") -> None:
         if task.cancelled():
             return
         if task.exception() is not None:
-            # Its turn decides what that means; until then nothing more is asked for.
+            # It is handled in its turn; until then nothing more is requested.
             self._following = iter(())
         self._fill()
-        self._look()
+        self._update_ready()
 
-    def _look(self) -> None:
+    def _update_ready(self) -> None:
         following = next(iter(self._asked.values()), None)
         self.is_ready = following is not None and following.task.done()
 

@@ -15,16 +15,13 @@ from app.engine.templating import base_urls, request_paths
 from app.engine.templating.placeholders import UNDEFINED, Template
 from app.services.ports import PageCall, RawBody
 from app.sources.answers import computed_parts
-from app.sources.answers.handed_on import credentials_among
+from app.sources.answers.plain_answers import select_credentials
 from app.sources.exchange.exchange import HttpRequest
-from app.sources.exchange.redaction import secrets_in
-from app.sources.pagination.values import PageAsk
+from app.sources.exchange.redaction import collect_secrets
+from app.sources.pagination.values import PageRequest
 from app.sources.request_parts import authorization, bodies, headers, next_addresses, page_fields
 from app.sources.request_parts.drafts import RequestDraft
-from app.sources.request_parts.next_addresses import without_secrets
-from app.sources.request_parts.written_queries import WrittenQuery, query_text
-
-__all__ = ["RequestDraft", "draft", "finish", "without_secrets"]
+from app.sources.request_parts.written_queries import WrittenQuery, write_query
 
 _READING_METHODS = frozenset({"list", "get"})
 _WRITING = frozenset({"POST", "PUT", "PATCH"})
@@ -35,23 +32,23 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
     """Resolve a call's templates; raise PlaceholderError for a missing value and SourceError for an unusable one."""
     if call.id == "":
         raise SourceError("request", "the id is an empty text")
-    raw_body = _raw_body(call, config)
-    scope = _scope(call)
+    raw_body = _check_raw_body(call, config)
+    scope = _build_scope(call)
     config = config if call.path is None else replace(config, path=Template(call.path, frozenset()))
     base_url, base_query = base_urls.resolve_base_url(config.base_url, scope, key="base_url")
     path, path_query = request_paths.resolve_path(config.path, scope)
     request_paths.check_path(urlsplit(base_url).path + path)
     call.config.hosts.check_request(base_url)
     secret_origins.check(call.origins, base_url)
-    credentials = authorization.headers(config.authorization, scope)
-    sent_headers = {**_fields(config.headers, scope), **call.headers}
+    credentials = authorization.build_headers(config.authorization, scope)
+    sent_headers = {**_resolve_fields(config.headers, scope), **call.headers}
     at_base, in_path = WrittenQuery.read(base_query), WrittenQuery.read(path_query)
-    standing = _fields(call.config.query, scope)
-    below, above = _method_query(call, config, scope)
+    standing = _resolve_fields(call.config.query, scope)
+    below, above = _split_query(call, config, scope)
     query = {**at_base.values(), **standing, **below, **in_path.values(), **above}
-    sent_secrets = call.config.secrets | secrets_in(
+    sent_secrets = call.config.secrets | collect_secrets(
         urlsplit(base_url).password,
-        [authorization.credential(value) for value in credentials.values()],
+        [authorization.extract_credential(value) for value in credentials.values()],
         # What a caller sends, such as an API key in a query.
         [value for name, value in [*sent_headers.items(), *query.items()] if is_secret_name(name)],
     )
@@ -62,32 +59,32 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
         standing_query={**at_base.values(), **standing},
         written=(at_base.without({*standing, *below, *in_path.values(), *above}), in_path.without(above)),
         headers={**sent_headers, **credentials},
-        body=_body(call, config, scope),
+        body=_build_body(call, config, scope),
         raw_body=raw_body,
         is_null_sent=config.sent_body is SentBody.NULL,
         formats=config.formats,
         error_expression=config.error_expression,
-        sign=authorization.signer(config.authorization, call.context),
+        sign=authorization.build_signer(config.authorization, call.context),
         is_repeatable=_is_repeatable(call, config),
-        secrets=sent_secrets | secrets_in(remove_plain(call.context, call.plain_paths)),
-        credentials=credentials_among(
-            sent_secrets | secrets_in(*list_credentials(call.context, call.config.secret_fields))
+        secrets=sent_secrets | collect_secrets(remove_plain(call.context, call.plain_paths)),
+        credentials=select_credentials(
+            sent_secrets | collect_secrets(*list_credentials(call.context, call.config.secret_fields))
         ),
         context=call.context,
     )
 
 
-def finish(drafted: RequestDraft, ask: PageAsk, *, timeout_seconds: float) -> HttpRequest:
+def finish(drafted: RequestDraft, ask: PageRequest, *, timeout_seconds: float) -> HttpRequest:
     """Add what pagination asks for."""
     query = {**drafted.query, **ask.query}
     if ask.address is None:
         written = [one.without(ask.query) for one in drafted.written]
-        url = next_addresses.with_query(drafted.url, query_text(query, written, drafted.formats.arrays))
+        url = next_addresses.add_query(drafted.url, write_query(query, written, drafted.formats.arrays))
     else:
-        url = next_addresses.asked_at(drafted, ask.address)
-    payload = page_fields.merged(drafted.body, ask.body, drafted.formats)
+        url = next_addresses.build_url(drafted, ask.address)
+    payload = page_fields.merge_fields(drafted.body, ask.body, drafted.formats)
     is_null = drafted.is_null_sent and payload is None
-    body, content_type = _NULL if is_null else bodies.written(payload, drafted.formats)
+    body, content_type = _NULL if is_null else bodies.write_body(payload, drafted.formats)
     sent_headers, signed = {**drafted.headers, **ask.headers}, {}
     if drafted.raw_body is not None:
         body, content_type = drafted.raw_body.content, drafted.raw_body.content_type
@@ -96,22 +93,22 @@ def finish(drafted: RequestDraft, ask: PageAsk, *, timeout_seconds: float) -> Ht
     if drafted.sign is not None:
         options = {"method": drafted.method, "headers": sent_headers, "body": payload, "query": query}
         signed = drafted.sign({"url": url, "requestOptions": options})
-    signed_secrets = secrets_in(*(authorization.credential(text) for text in signed.values()))
+    signed_secrets = collect_secrets(*(authorization.extract_credential(text) for text in signed.values()))
     return HttpRequest(
         method=drafted.method,
         url=url,
-        headers=headers.put_together({**sent_headers, **signed}, content_type),
+        headers=headers.build_headers({**sent_headers, **signed}, content_type),
         body=body,
         timeout_seconds=timeout_seconds,
         is_repeatable=drafted.is_repeatable,
         error_expression=drafted.error_expression,
         secrets=drafted.secrets | signed_secrets,
-        credentials=drafted.credentials | credentials_among(signed_secrets),
+        credentials=drafted.credentials | select_credentials(signed_secrets),
         context=drafted.context,
     )
 
 
-def _raw_body(call: PageCall, config: MethodConfig) -> RawBody | None:
+def _check_raw_body(call: PageCall, config: MethodConfig) -> RawBody | None:
     """Return the body that is sent as it came; raise SourceError where the method makes its body itself."""
     if call.raw_body is not None and config.body is not None:
         message = "the integration's config makes the body of this method: send JSON, which its placeholders read"
@@ -119,13 +116,13 @@ def _raw_body(call: PageCall, config: MethodConfig) -> RawBody | None:
     return call.raw_body
 
 
-def _body(call: PageCall, config: MethodConfig, scope: JsonObject) -> JSON:
+def _build_body(call: PageCall, config: MethodConfig, scope: JsonObject) -> JSON:
     if config.sent_body in (SentBody.NOTHING, SentBody.NULL):
         return None
-    body = call.body if config.body is None else _resolved(config.body, scope)
+    body = call.body if config.body is None else _resolve(config.body, scope)
     if config.sent_body is SentBody.WITH_QUERY and config.http_method in _WRITING:
         asked = {name: value for name, value in call.query.items() if name not in config.query_keys_in_path}
-        return page_fields.merged(body, asked, config.formats)
+        return page_fields.merge_fields(body, asked, config.formats)
     return body
 
 
@@ -133,15 +130,15 @@ def _is_repeatable(call: PageCall, config: MethodConfig) -> bool:
     return config.is_read or call.method in _READING_METHODS or config.http_method in ("GET", "HEAD")
 
 
-def _method_query(call: PageCall, config: MethodConfig, scope: JsonObject) -> tuple[JsonObject, JsonObject]:
+def _split_query(call: PageCall, config: MethodConfig, scope: JsonObject) -> tuple[JsonObject, JsonObject]:
     """Return what the method and the call ask for: what the path's own query replaces, and what replaces that."""
     if isinstance(config.query, Expression):
-        return {}, computed_parts.query(config.query, call, scope)
+        return {}, computed_parts.compute_query(config.query, call, scope)
     asked = {name: value for name, value in call.query.items() if name not in config.query_keys_in_path}
-    return _fields(config.query, scope), asked
+    return _resolve_fields(config.query, scope), asked
 
 
-def _scope(call: PageCall) -> JsonObject:
+def _build_scope(call: PageCall) -> JsonObject:
     scope = {
         **call.context,
         "context": call.context,
@@ -154,11 +151,11 @@ def _scope(call: PageCall) -> JsonObject:
     return {name: value for name, value in scope.items() if value is not None}
 
 
-def _fields(templates: Template | None, scope: JsonObject) -> JsonObject:
-    resolved = _resolved(templates, scope) if templates is not None else None
+def _resolve_fields(templates: Template | None, scope: JsonObject) -> JsonObject:
+    resolved = _resolve(templates, scope) if templates is not None else None
     return resolved if isinstance(resolved, dict) else {}
 
 
-def _resolved(template: Template, scope: JsonObject) -> JSON:
+def _resolve(template: Template, scope: JsonObject) -> JSON:
     value = template.resolve(scope)
     return None if value is UNDEFINED else value

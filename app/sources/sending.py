@@ -1,8 +1,8 @@
-"""Send one request until it is answered: through its account's gate, patient with faults that pass.
+"""Send one request until it is answered, through its account's gate, and retry what may pass.
 
-A refusal for the rate is no failure: it waits at the gate, and if that takes long the unit sleeps. Everything else that
-passes is tried again with exponential backoff and full jitter, within a budget of attempts and time: a success that can
-not be read among it. A fault that says for how long is waited out like a refusal, here or asleep.
+A refusal for the rate is no failure: the request waits at the gate, and if that takes long the unit sleeps. Any other
+transient error, a success that can not be read among them, is retried with exponential backoff and full jitter, within
+a budget of attempts and time. An error that says how long to wait is waited for like a refusal, here or asleep.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import Final, Generic, TypeVar
 
 from app.engine.integrations.rate_limit import RateLimitConfig
 from app.engine.limits import constants, retry
-from app.engine.limits import headers as rate_signs
+from app.engine.limits import headers as rate_limit_headers
 from app.engine.limits.headers import RateLimitHeaders
 from app.engine.record_errors import RateLimitedError, SourceError, TransientSourceError
 from app.settings import Settings
@@ -28,8 +28,8 @@ from app.sources.limiter.gate import AccountGate, Admission
 _PATIENCE_SECONDS: Final = 60.0
 """All attempts of one request and the backoff between them; waits at the gate do not count."""
 _LONGEST_BACKOFF_SECONDS: Final = 10.0
-_UNTOLD_WAIT_SECONDS: Final = 10.0
-"""The least sleep of a unit whose upstream goes on to refuse and does not tell for how long."""
+_LEAST_SLEEP_SECONDS: Final = 10.0
+"""The least sleep of a unit whose upstream keeps refusing and does not say for how long."""
 
 Attempt = Callable[[HttpRequest, float], Awaitable[HttpResponse]]
 T = TypeVar("T")
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Sending(Generic[T]):
-    """One request on its way, with what it was told and how often it failed."""
+    """One request on its way, with its failures and refusals."""
 
     request: HttpRequest
     endpoint: str
@@ -46,24 +46,22 @@ class Sending(Generic[T]):
     attempt: Attempt
     settings: Settings
     read: Callable[[HttpResponse], Awaitable[T]]
-    """Makes of a success what is wanted; what it raises is a fault as any other."""
+    """Reads a success; an error that it raises counts like any other."""
     failures: int = 0
     refusals: int = 0
     spent_seconds: float = 0.0
-    fault: SourceError | None = None
-    """The last one that was waited out."""
+    failure: SourceError | None = None
+    """The last error that was retried."""
 
     async def run(self) -> T:
-        """Return what the 2xx answer reads; raise SourceError.
-
-        RateLimitedError and TransientSourceError mean that the unit should sleep.
-        """
+        """Return what the 2xx answer reads; raise SourceError, of which RateLimitedError and PassingFaultError say that
+        the unit had better sleep."""
         while True:
-            passage = await self._enter()
+            admission = await self._enter()
             try:
-                response = await self._pass()
+                response = await self._attempt()
                 with response.held:
-                    if await self._is_served(passage, response):
+                    if await self._accept(admission, response):
                         return await self.read(response)
             except SourceError as error:
                 await self._back_off(error)
@@ -72,40 +70,40 @@ class Sending(Generic[T]):
         try:
             return await self.gate.enter(self.endpoint)
         except RateLimitedError as limit:
-            if self.fault is None:
+            if self.failure is None:
                 raise
-            # Were it a refusal only, an upstream that fails with its quota used up would be asked for ever.
-            raise TransientSourceError(self.fault, limit.retry_after_seconds or 0.0) from limit
+            # As a mere refusal it would be retried for ever where the upstream fails with its quota used up.
+            raise TransientSourceError(self.failure, limit.retry_after_seconds or 0.0) from limit
 
-    async def _pass(self) -> HttpResponse:
+    async def _attempt(self) -> HttpResponse:
         """Make one attempt."""
         time = asyncio.get_running_loop().time
         begun = time()
         try:
-            patience = _patience(self.request) - self.spent_seconds
-            response = await self._answer(min(self.request.timeout_seconds, patience))
+            patience = _patience_seconds(self.request) - self.spent_seconds
+            response = await self._request(min(self.request.timeout_seconds, patience))
         except BaseException:
             self.gate.leave_unanswered()
             self.spent_seconds += time() - begun
             raise
         seconds = time() - begun - response.held.waited_seconds
         self.spent_seconds += seconds
-        self.gate.throttled_warnings.answered(self.endpoint, seconds)
-        self.gate.late.answered(self.endpoint, seconds)
+        self.gate.warnings.log_slow_answer(self.endpoint, seconds)
+        self.gate.hedging.note_answer(self.endpoint, seconds)
         return replace(response, seconds=seconds)
 
-    async def _answer(self, timeout_seconds: float) -> HttpResponse:
+    async def _request(self, timeout_seconds: float) -> HttpResponse:
         """Make one request; a second one where the answer to a read is late."""
         percent = self.settings.ask_again_percent if self.request.is_repeatable else 0.0
-        late_seconds = self.gate.late.late_seconds(self.endpoint, most_percent=percent)
+        late_seconds = self.gate.hedging.late_seconds(self.endpoint, most_percent=percent)
         if late_seconds is None or late_seconds >= timeout_seconds:
             return await self.attempt(self.request, timeout_seconds)
-        asked_again: list[Admission] = []
+        hedges: list[Admission] = []
 
         def may_ask_again() -> bool:
-            passage = self.gate.enter_again(self.endpoint)
-            asked_again.extend([passage] if passage else [])
-            return passage is not None
+            admission = self.gate.enter_again(self.endpoint)
+            hedges.extend([admission] if admission else [])
+            return admission is not None
 
         try:
             ask = partial(self.attempt, self.request, timeout_seconds)
@@ -113,68 +111,70 @@ class Sending(Generic[T]):
                 ask, late_seconds=late_seconds, may_ask_again=may_ask_again, drop=lambda late: late.held.release()
             )
         finally:
-            for _ in asked_again:
+            for _ in hedges:
                 self.gate.leave_unanswered()
         return replace(response, was_late=True) if is_second else response
 
-    async def _is_served(self, passage: Admission, response: HttpResponse) -> bool:
-        """Judge an answer, and leave the gate by it; raise SourceError for an error. What is false asks for another."""
+    async def _accept(self, admission: Admission, response: HttpResponse) -> bool:
+        """Leave the gate by an answer; False for a refusal to retry. Raise SourceError for any other error."""
         headers = response.plain_headers
         now = datetime.now(UTC)
-        signs = rate_signs.read_headers(headers, now=now, server_date=response.server_date)
-        found = await self._found_error(passage, response, signs)
+        limits = rate_limit_headers.read_headers(headers, now=now, server_date=response.server_date)
+        found = await self._find_error(admission, response, limits)
         status = response.status if found is None else found.status
         configured = self.config.wait_seconds(headers, response.server_date or now, status=status)
         default = self.config.default_wait_seconds
-        told = signs.wait_seconds(configured, has_default=default is not None)
+        asked = limits.wait_seconds(configured, has_default=default is not None)
         is_limited = self.config.is_limited(status, headers)
-        if is_limited or (status == 503 and signs.retry_after_seconds is not None):
-            self.gate.leave_refused(passage, told, signs, default_seconds=default)
-            self._bear_refusal(status, told)
+        if is_limited or (status == 503 and limits.retry_after_seconds is not None):
+            self.gate.leave_refused(admission, asked, limits, default_seconds=default)
+            self._count_refusal(status, asked)
             return False
         if status == 503:
-            self.gate.leave_troubled(passage, signs)
+            self.gate.leave_overloaded(admission, limits)
         else:
-            self.gate.leave_served(passage, signs)
+            self.gate.leave_served(admission, limits)
         if 200 <= status < 300:
             return True
-        raise faults.refused(self.request, response, found, retry_after_seconds=signs.retry_after_seconds)
+        raise faults.build_refusal(self.request, response, found, retry_after_seconds=limits.retry_after_seconds)
 
-    async def _found_error(
-        self, passage: Admission, response: HttpResponse, signs: RateLimitHeaders
+    async def _find_error(
+        self, admission: Admission, response: HttpResponse, limits: RateLimitHeaders
     ) -> FoundError | None:
         expression = self.request.error_expression
         if expression is None:
             return None
         try:
-            return await error_rules.found(expression, self.request, response)
+            return await error_rules.find_error(expression, self.request, response)
         except SourceError:
-            self.gate.leave_served(passage, signs)
+            self.gate.leave_served(admission, limits)
             raise
 
-    def _bear_refusal(self, status: int, told: float | None) -> None:
+    def _count_refusal(self, status: int, asked: float | None) -> None:
         self.refusals += 1
-        self.gate.throttled_warnings.refused(self.endpoint, status, told)
-        wait = self.config.default_wait_seconds if told is None else told
+        self.gate.warnings.log_refusal(self.endpoint, status, asked)
+        wait = self.config.default_wait_seconds if asked is None else asked
         if wait is not None and wait >= constants.LONGEST_WAIT_IN_PLACE_SECONDS:
             raise RateLimitedError(wait, status=status)
         if self.refusals >= self.settings.request_attempts:
-            raise RateLimitedError(max(self.gate.wait_seconds(), _UNTOLD_WAIT_SECONDS), status=status)
+            raise RateLimitedError(max(self.gate.wait_seconds(), _LEAST_SLEEP_SECONDS), status=status)
 
     async def _back_off(self, error: SourceError) -> None:
         """Pause before the next attempt, outside of the gate; raise the error when there is to be none."""
         self.failures += 1
         if isinstance(error, RateLimitedError) or not self._may_repeat(error):
             raise error
-        told = error.retry_after_seconds or 0.0
-        if told >= constants.LONGEST_WAIT_IN_PLACE_SECONDS:
-            raise TransientSourceError(error, min(told, constants.LONGEST_WAIT_SECONDS)) from error
+        asked = error.retry_after_seconds or 0.0
+        if asked >= constants.LONGEST_WAIT_IN_PLACE_SECONDS:
+            raise TransientSourceError(error, min(asked, constants.LONGEST_WAIT_SECONDS)) from error
         base = self.settings.retry_base_seconds
-        wait = told + retry.draw_backoff(self.failures, base, _LONGEST_BACKOFF_SECONDS, random.random)
-        if self.failures >= self.settings.request_attempts or self.spent_seconds + wait >= _patience(self.request):
+        wait = asked + retry.draw_backoff(self.failures, base, _LONGEST_BACKOFF_SECONDS, random.random)
+        if self.failures >= self.settings.request_attempts or self.spent_seconds + wait >= _patience_seconds(
+            self.request
+        ):
             raise error
-        self.fault = error
-        self.gate.throttled_warnings.failed(self.endpoint, error, wait)
+        self.failure = error
+        self.gate.warnings.log_failure(self.endpoint, error, wait)
         self.spent_seconds += wait
         await asyncio.sleep(wait)
 
@@ -183,5 +183,5 @@ class Sending(Generic[T]):
         return error.retryable and is_harmless
 
 
-def _patience(request: HttpRequest) -> float:
+def _patience_seconds(request: HttpRequest) -> float:
     return max(_PATIENCE_SECONDS, request.timeout_seconds)

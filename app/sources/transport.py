@@ -1,4 +1,4 @@
-"""Send HTTP requests to upstream APIs: one connection pool per process, patient with faults that pass."""
+"""Send HTTP requests to upstream APIs: one connection pool per process, with retries."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -50,21 +50,21 @@ class Transport:
         budgets: Callable[[], BudgetStore] = LocalBudgets,
         around: Callable[[Attempt], Attempt] | None = None,
     ) -> None:
-        """``around`` may do something else than to attempt a request, or more."""
+        """``around`` may wrap or replace the attempt of a request."""
         self._attempt = around(self._live_attempt) if around else self._live_attempt
         self._settings = settings
         self._budgets = budgets
         self._loop_thread = LoopThread("ferryman-sources")
-        # Pools are kept by loop and never dropped: after a fork the child leaves the parent's alone, because to collect
-        # one would take the parent's sockets out of the epoll set that both processes share.
+        # Kept by loop and never dropped: after a fork the child leaves the parent's pool alone, because collecting it
+        # would take the parent's sockets out of the epoll set that both processes share.
         self._pools: dict[asyncio.AbstractEventLoop, _Pool] = {}
 
     def run(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
-        """Begin to run a coroutine on the transport's loop, the only place where ``send`` may be awaited."""
+        """Run a coroutine on the transport's loop, the only place where ``send`` may be awaited."""
         return self._loop_thread.submit(work)
 
     def call_soon(self, function: Callable[[], object]) -> None:
-        """Have the transport's loop call a function, from any thread."""
+        """Call a function on the transport's loop, from any thread."""
         self._loop_thread.call_soon(function)
 
     async def send(
@@ -78,16 +78,16 @@ class Transport:
     ) -> T:
         """Return what ``read`` makes of the 2xx answer to a request; raise SourceError or RateLimitedError otherwise.
 
-        What ``read`` raises counts as the upstream's fault: where it is retryable, the request is sent again.
+        An error of ``read`` counts as the upstream's: where it is retryable, the request is sent again.
         """
         config = rate_limit or RateLimitConfig()
         gate = self._pool().gate(account_id, config.pace)
         request = replace(request, account_id=account_id)
         return await Sending(request, endpoint, gate, config, self._attempt, self._settings, read).run()
 
-    async def aside(self, function: Callable[[], T], *, account_id: str) -> T:
-        """Call what takes a while, but ends; on the transport's loop."""
-        return await self._pool().reader.aside(function, account_id=account_id)
+    async def run_aside(self, function: Callable[[], T], *, account_id: str) -> T:
+        """Call a long function beside the loop; awaited on the transport's loop."""
+        return await self._pool().reader.run_aside(function, account_id=account_id)
 
     def useful_requests(self, account_id: str) -> int:
         """Return how many requests to an account are worth having under way; callable from any thread."""
@@ -108,13 +108,13 @@ class Transport:
             async with asyncio.timeout(timeout_seconds) as deadline:
                 return await self._follow(request, deadline)
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
-            raise faults.foreign(error, request) from error
+            raise faults.translate_error(error, request) from error
 
     async def _follow(self, request: HttpRequest, deadline: asyncio.Timeout) -> HttpResponse:
         """Exchange, and follow redirects within the origin."""
         for _ in range(_REDIRECT_LIMIT + 1):
             response = await self._exchange(request, deadline)
-            redirected = _redirected(request, response)
+            redirected = _build_redirect(request, response)
             if redirected is None:
                 return response
             response.held.release()
@@ -147,10 +147,10 @@ class Transport:
             await _receive(response, body, held)
         except UnpackingError as error:
             if not is_error:
-                _give_up(body, held)
-                raise faults.unpacking(error, request) from error
+                _discard(body, held)
+                raise faults.translate_unpacking_error(error, request) from error
         except BaseException:
-            _give_up(body, held)
+            _discard(body, held)
             raise
         held.pass_deadline()
         return body.content
@@ -209,7 +209,7 @@ class _Pool:
                 limits=limits,
                 clock=self._clock,
             )
-        gate.limits = limits
+        gate.set_limits(limits)
         return gate
 
     async def close(self) -> None:
@@ -226,7 +226,7 @@ class _Pool:
 
 
 async def _receive(response: aiohttp.ClientResponse, body: Body, held: HeldMemory) -> None:
-    """Unpack a body as it comes, as fast as there is memory for it; raise UnpackingError."""
+    """Unpack a body as it arrives, as fast as there is memory for it; raise UnpackingError."""
     async for chunk in response.content.iter_any():
         for _ in body.add(chunk):
             await held.grow_to(body.memory_bytes)
@@ -235,13 +235,13 @@ async def _receive(response: aiohttp.ClientResponse, body: Body, held: HeldMemor
     body.finish()
 
 
-def _give_up(body: Body, held: HeldMemory) -> None:
+def _discard(body: Body, held: HeldMemory) -> None:
     body.drop()
     held.release()
 
 
-def _redirected(request: HttpRequest, response: HttpResponse) -> HttpRequest | None:
-    """Return the request that a redirect asks for; None when it is none, or would silently turn a write into a read."""
+def _build_redirect(request: HttpRequest, response: HttpResponse) -> HttpRequest | None:
+    """Return the redirected request; None without a redirect, or where it would silently turn a write into a read."""
     location = response.header("Location")
     if location is None:
         return None

@@ -42,7 +42,7 @@ def redis_child(data_dir: Path, socket_root: Path, *, memory_bytes: int = MEMORY
         "save": "",
         # Eviction would make Celery's queue bindings, and so messages, vanish without a word.
         "maxmemory-policy": "noeviction",
-        # Publishers stop at four fifths of it (app/broker/room.py): the others wait in Postgres.
+        # Publishers stop at four fifths of it (app/broker/sender.py): the others wait in Postgres.
         "maxmemory": str(memory_bytes),
         "daemonize": "no",
     }

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app import broker_urls
-from app.broker.dispatcher import publisher
+from app.broker.dispatcher import build_publisher
 
 LOGIN = {"username": None, "password": None}
 CA = "/etc/ca.pem"
@@ -54,7 +54,7 @@ def test_certificate_is_verified_unless_the_url_says_otherwise(
     where = {"host": "one", "port": 7000, "db": 3, "username": None, "password": "pw"}
     assert address.redis == {**where, "ssl": True, **expected}
     assert broker_urls.build_redis_arguments(address.url, address.tls) == address.redis
-    with publisher(f"rediss://:pw@one:7000/3?ssl_ca_certs={CA}{query}", timeout_seconds=1).connection() as kombu:
+    with build_publisher(f"rediss://:pw@one:7000/3?ssl_ca_certs={CA}{query}", timeout_seconds=1).connection() as kombu:
         assert (kombu.hostname, kombu.port, kombu.virtual_host, kombu.ssl) == ("one", 7000, "3", expected)
 
 

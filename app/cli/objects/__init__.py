@@ -1,1 +1,1 @@
-"""The commands of things that are created, listed, shown, changed and removed over the HTTP API."""
+"""The commands of objects that are created, listed, shown, changed and removed over the HTTP API."""

@@ -1,22 +1,15 @@
-"""``ferryman account``: customers' accounts at third parties, over the HTTP API."""
+"""``ferryman account``: customers' accounts at third parties and their rate budgets, over the HTTP API."""
 
 from typing import Final
 
 import click
 
-from app.cli.calling import JsonArgument, connected, json_option, named_argument, print_facts, print_json
-from app.cli.next_steps import tell_next
-from app.cli.objects.budgets import budget
-from app.cli.objects.builder import add_commands, print_thing
-from app.cli.objects.kinds import Field, Kind, NextStep
+from app.cli.calling import Answer, JsonArgument, answering, connected, named_argument, print_facts, print_table
+from app.cli.objects.builder import answer_object, build_group
+from app.cli.objects.kinds import Field, Kind
 from app.cli.operating.origins import approve_origin
 from app.client import ApiClient
-from app.engine.json_types import JsonObject
-
-
-def _after_create(account: JsonObject) -> NextStep:
-    return "job", "list", "--integration", account["integration_name"]
-
+from app.engine.json_types import JSON, JsonObject
 
 ACCOUNT: Final = Kind(
     word="integrated account",
@@ -47,70 +40,103 @@ ACCOUNT: Final = Kind(
         Field(name="tenant_id", option="--tenant", help="Only accounts of this customer."),
         Field(name="status", option="--status", help="Only accounts in this status, such as needs_reauth."),
     ),
-    after_create=_after_create,
+    after_create=lambda account: ("job", "list", "--integration", account["integration_name"]),
 )
 
-
-@click.group()
-def account() -> None:
-    """Create, list, show, change and remove customers' accounts, their budgets, and where their secrets go."""
-
-
-add_commands(
-    account,
+account: Final = build_group(
     ACCOUNT,
-    {
-        "create": "Create an account of a customer (TENANT_ID) at a third party.",
-        "list": "List accounts, the newest first.",
-        "show": "Show an account; its credentials are masked.",
-        "update": "Change an account: its context is merged, and new credentials are tried.",
-    },
+    "Create, list, show, change and remove customers' accounts, their budgets, and where their secrets go.",
+    create="Create an account of a customer (TENANT_ID) at a third party.",
+    list="List accounts, the newest first.",
+    show="Show an account; its credentials are masked.",
+    update="Change an account: its context is merged, and new credentials are tried.",
 )
 
 
 @account.command()
 @named_argument("account_id", metavar="ID")
 @click.option("--erase", is_flag=True, help="Erase it at once, with all that is held of it.")
-@json_option
+@answering
 @connected
-def delete(client: ApiClient, account_id: str, erase: bool, as_json: bool) -> None:
+def delete(client: ApiClient, account_id: str, erase: bool) -> Answer:
     """Remove an account; 'restore' brings it back until it is erased with all that is held of it."""
-    removed = client.delete(f"{ACCOUNT.place(client, account_id)}{'?erase=true' if erase else ''}")
-    if as_json:
-        print_json(removed)
-        return
-    click.echo(f"removed integrated account {removed['id']}")
+    removed = client.delete(f"{ACCOUNT.path_of(account_id)}{'?erase=true' if erase else ''}")
+    text = f"removed integrated account {removed['id']}"
     if erase:
-        tell_next("account", "list")
-    else:
-        tell_next("account", "restore", removed["id"], why="undoes it, until it is erased")
+        return Answer(removed, text, ("account", "list"))
+    return Answer(removed, text, ("account", "restore", removed["id"]), why="undoes it, until it is erased")
 
 
 @account.command()
 @named_argument("account_id", metavar="ID")
-@json_option
+@answering
 @connected
-def restore(client: ApiClient, account_id: str, as_json: bool) -> None:
+def restore(client: ApiClient, account_id: str) -> Answer:
     """Undo the removal of an account that is not erased yet."""
     restored = client.post(f"{ACCOUNT.path}/restore", {"id": account_id})
-    print_thing(ACCOUNT, restored, as_json=as_json)
-    if not as_json:
-        tell_next("account", "show", account_id)
+    return answer_object(ACCOUNT, restored, ("account", "show", account_id))
 
 
 @account.command()
 @named_argument("account_id", metavar="ID")
-@json_option
+@answering
 @connected
-def refresh(client: ApiClient, account_id: str, as_json: bool) -> None:
+def refresh(client: ApiClient, account_id: str) -> Answer:
     """Renew an account's OAuth 2 token now."""
     refreshed = client.post(f"{ACCOUNT.path}/refresh-credentials", {"id": account_id})
-    if as_json:
-        print_json(refreshed)
-        return
-    print_facts(ACCOUNT.title(refreshed), [("last_error", refreshed["last_error"])])
-    tell_next("run", "list", "--account", account_id)
+    facts = [("last_error", refreshed["last_error"])]
+    next_step = ("run", "list", "--account", account_id)
+    return Answer(refreshed, lambda: print_facts(ACCOUNT.title(refreshed), facts), next_step)
 
 
 account.add_command(approve_origin)
-account.add_command(budget)
+
+
+@account.group()
+def budget() -> None:
+    """Show and reset what was learned of an account's limits."""
+
+
+@budget.command("show")
+@named_argument("account_id", metavar="ID")
+@answering
+@connected
+def show_budget(client: ApiClient, account_id: str) -> Answer:
+    """Show how many requests an account may make, until when it is paused, and which runs wait for that."""
+    found = client.get(f"{ACCOUNT.path_of(account_id)}/budget")
+    waiting = found["parked_runs"]
+
+    def show() -> None:
+        print_facts(f"budget of account {account_id}", _budget_facts(found))
+        if waiting:
+            print_table(waiting, ("run_id", "units", "wakes_at"), none="")
+
+    next_step = ("account", "budget", "reset", account_id) if waiting else ()
+    return Answer(found, show, next_step, why="lets them go on now")
+
+
+@budget.command()
+@named_argument("account_id", metavar="ID")
+@answering
+@connected
+def reset(client: ApiClient, account_id: str) -> Answer:
+    """Delete what was learned of an account's limits: the runs that wait for them go on at once."""
+    done = client.delete(f"{ACCOUNT.path_of(account_id)}/budget")
+    runs = done["runs"]
+    text = f"The budget of account {account_id} begins anew; {len(runs)} runs that waited go on."
+    return Answer(done, text, ("run", "follow", runs[0]) if runs else ("run", "list", "--account", account_id))
+
+
+def _budget_facts(found: JsonObject) -> list[tuple[str, JSON]]:
+    if not found["is_shared"]:
+        return [("kept", "in each daemon, without Redis: it is not seen here")]
+    if not found["is_reachable"]:
+        return [("known", "nothing at the moment: Redis, where budgets are, can not be reached")]
+    if not found["is_known"]:
+        return [("known", "nothing: no request was made in the last hour, or it was reset")]
+    names = ("paused_until", "requests_at_once", "under_way", "waiting", "refusals_in_a_row", "quota")
+    pace = found["requests_per_second"]
+    return [
+        *((name, found[name]) for name in names),
+        ("requests_per_second", "as many as are answered" if pace is None else round(pace, 2)),
+    ]

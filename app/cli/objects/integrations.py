@@ -2,18 +2,10 @@
 
 from typing import Final
 
-import click
-
 from app.cli.calling import JsonArgument
-from app.cli.objects.builder import add_commands
-from app.cli.objects.kinds import Field, Kind, NextStep
+from app.cli.objects.builder import build_group
+from app.cli.objects.kinds import Field, Kind
 from app.cli.operating.origins import approve_hosts, check_hosts
-from app.engine.json_types import JsonObject
-
-
-def _after_create(integration: JsonObject) -> NextStep:
-    return "account", "create", integration["name"], "TENANT", "--context", '{"api_key": "..."}'
-
 
 INTEGRATION: Final = Kind(
     word="integration",
@@ -35,25 +27,20 @@ INTEGRATION: Final = Kind(
     ),
     filters=(Field(name="name", option="--name", help="Only the one that is called so."),),
     name_field="name",
-    after_create=_after_create,
+    after_create=lambda integration: (
+        *("account", "create", integration["name"], "TENANT", "--context", '{"api_key": "..."}'),
+    ),
 )
 
 
-@click.group()
-def integration() -> None:
-    """Create, list, show, change and remove integrations, and approve where their secrets go."""
-
-
-add_commands(
-    integration,
+integration: Final = build_group(
     INTEGRATION,
-    {
-        "create": "Describe a third-party API; 'ferryman connector list' has ready descriptions.",
-        "list": "List integrations, the newest first.",
-        "show": "Show an integration; secrets in its config are masked.",
-        "update": "Change an integration.",
-        "delete": "Remove an integration that has no accounts.",
-    },
+    "Create, list, show, change and remove integrations, and approve where their secrets go.",
+    create="Describe a third-party API; 'ferryman connector list' has ready descriptions.",
+    list="List integrations, the newest first.",
+    show="Show an integration; secrets in its config are masked.",
+    update="Change an integration.",
+    delete="Remove an integration that has no accounts.",
 )
 
 integration.add_command(check_hosts)

@@ -2,17 +2,9 @@
 
 from typing import Final
 
-import click
-
 from app.cli.calling import JsonArgument, JsonValue
-from app.cli.objects.builder import add_commands
-from app.cli.objects.kinds import Field, Kind, NextStep
-from app.engine.json_types import JsonObject
-
-
-def _after_create(job: JsonObject) -> NextStep:
-    return "account", "list", "--integration", job["integration_name"]
-
+from app.cli.objects.builder import build_group
+from app.cli.objects.kinds import Field, Kind
 
 JOB: Final = Kind(
     word="sync job",
@@ -34,23 +26,16 @@ JOB: Final = Kind(
         Field(name="integration_name", option="--integration", help="Only jobs of this integration."),
         Field(name="label", option="--label", help="Only jobs that are called so."),
     ),
-    after_create=_after_create,
+    after_create=lambda job: ("account", "list", "--integration", job["integration_name"]),
 )
 
 
-@click.group()
-def job() -> None:
-    """Create, list, show, change and remove sync jobs: what to pull from an API."""
-
-
-add_commands(
-    job,
+job: Final = build_group(
     JOB,
-    {
-        "create": "Create a sync job for an integration.",
-        "list": "List sync jobs, the newest first.",
-        "show": "Show a sync job.",
-        "update": "Change a sync job; runs that have begun go on as they are.",
-        "delete": "Remove a sync job; its runs and records stay.",
-    },
+    "Create, list, show, change and remove sync jobs: what to pull from an API.",
+    create="Create a sync job for an integration.",
+    list="List sync jobs, the newest first.",
+    show="Show a sync job.",
+    update="Change a sync job; runs that have begun go on as they are.",
+    delete="Remove a sync job; its runs and records stay.",
 )

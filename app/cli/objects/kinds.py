@@ -1,24 +1,22 @@
-"""What the command line knows of one kind of thing: its fields, how it is shown, and what comes next."""
+"""What the command line knows of one kind of object: its fields, how it is shown, and what comes next."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 import click
 
+from app.cli.next_steps import NextStep
 from app.client import ApiClient
 from app.engine.errors import NotFoundError
-from app.engine.json_types import JSON, JsonObject
-
-NextStep = tuple[str, ...]
-"""The words of the command that mostly comes next."""
+from app.engine.json_types import JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A field of a thing, and the option that sets it."""
+    """A field of an object, and the option that sets it."""
 
     name: str
     option: str
@@ -26,7 +24,7 @@ class Field:
     kind: click.ParamType[Any] | None = None
     """How its text is read; None is as it is."""
     is_required: bool = False
-    """When a thing is created."""
+    """When an object is created."""
     is_multiple: bool = False
     """The option may come again, and its values are a list."""
     is_flag: bool = False
@@ -34,15 +32,10 @@ class Field:
     is_creatable: bool = True
     is_changeable: bool = True
 
-    @property
-    def parameter(self) -> str:
-        """The name of the option within Python."""
-        return self.name.replace(".", "_")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of thing."""
+    """A kind of object."""
 
     word: str
     """What people call it."""
@@ -55,37 +48,30 @@ class Kind:
     """What is shown of a single one below its title."""
     title: Callable[[JsonObject], str]
     arguments: Sequence[str] = ()
-    """The fields that are no options but come first when one is created, in this order."""
+    """The fields that are arguments of ``create``, in this order."""
     fields: Sequence[Field] = ()
     filters: Sequence[Field] = ()
     name_field: str | None = None
-    """A field that names one within an environment, by which it may be called instead of by its id."""
+    """A field that identifies one within an environment, and is taken in the place of its id."""
     after_create: Callable[[JsonObject], NextStep] | None = None
 
-    def place(self, client: ApiClient, name: str) -> str:
-        """Return the path of the thing of an id, or of a name where things have such; raise NotFoundError."""
+    @property
+    def metavar(self) -> str:
+        """The argument that identifies one."""
+        return "ID" if self.name_field is None else "ID|NAME"
+
+    def path_of(self, id: str) -> str:
+        """Return the path of the object with an id."""
+        return f"{self.path}/{quote(id, safe='')}"
+
+    def find_path(self, client: ApiClient, name: str) -> str:
+        """Return the path of the object with an id, or with a name; raise NotFoundError."""
         if self.name_field is None or _is_id(name):
-            return f"{self.path}/{quote(name, safe='')}"
+            return self.path_of(name)
         found = client.get(self.path, {self.name_field: name, "limit": 1})["result"]
         if not found:
             raise NotFoundError(self.word, name)
-        return f"{self.path}/{found[0]['id']}"
-
-    def row(self, found: JsonObject) -> JsonObject:
-        """Return a thing as a line of a table; ``a.b`` is a column of what is within."""
-        return {column: within(found, column) for column in self.columns}
-
-
-def within(found: JSON, path: str) -> JSON:
-    """Return what a dotted path leads to; None where it leads nowhere."""
-    for part in path.split("."):
-        if not isinstance(found, Mapping) or part not in found:
-            return None
-        found = found[part]
-    return found
-
-
-ID: Final = "id"
+        return self.path_of(found[0]["id"])
 
 
 def _is_id(text: str) -> bool:

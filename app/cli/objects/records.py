@@ -1,19 +1,26 @@
-"""``ferryman record``: what runs have brought, over the HTTP API."""
+"""``ferryman record``: the records that runs fetched, over the HTTP API."""
 
 from typing import Final
 from urllib.parse import urlencode
 
 import click
 
-from app.cli.calling import connected, json_option, limit_option, named_argument, print_facts, print_json, print_table
-from app.cli.next_steps import tell_next
+from app.cli.calling import (
+    Answer,
+    answering,
+    connected,
+    drop_none,
+    limit_option,
+    named_argument,
+    print_facts,
+    print_page,
+)
 from app.client import ApiClient
 from app.engine.errors import NotFoundError
-from app.engine.json_types import JsonObject
 
 _PATH: Final = "/record"
+_COLUMNS: Final = ("resource", "id", "updated_at", "data")
 _FACTS: Final = ("data", "sync_job_run_id", "sequence", "created_at", "updated_at", "synced_at", "deleted_at")
-_PAGE: Final = 1000
 
 
 @click.group()
@@ -27,80 +34,51 @@ def record() -> None:
 @click.option("--run", "sync_job_run_id", help="Only those whose last change this run has brought.")
 @click.option("--with-deleted", is_flag=True, help="Also those that have vanished upstream.")
 @limit_option
-@json_option
+@answering
 @connected
-def list_records(  # one parameter per option
-    client: ApiClient,
-    account_id: str,
-    resource: str | None,
-    sync_job_run_id: str | None,
-    with_deleted: bool,
-    limit: int,
-    as_json: bool,
-) -> None:
+def list_records(client: ApiClient, account_id: str, with_deleted: bool, limit: int, **filters: str | None) -> Answer:
     """List the records of an account."""
-    query = {
-        "integrated_account_id": account_id,
-        "resource": resource,
-        "sync_job_run_id": sync_job_run_id,
-        "with_deleted": "true" if with_deleted else None,
-        "limit": limit,
-    }
-    page = client.get(_PATH, query)
-    if as_json:
-        print_json(page)
-        return
-    print_table(page["result"], ("resource", "id", "updated_at", "data"), none="There are no such records.")
-    if page["next_cursor"]:
-        click.echo(f"There are more: --limit {min(_PAGE, 10 * limit)} shows them.", err=True)
+    query = {"integrated_account_id": account_id, **filters, "with_deleted": "true" if with_deleted else None}
+    page = client.get(_PATH, {**query, "limit": limit})
+    return Answer(page, lambda: print_page(page, _COLUMNS, limit=limit, none="There are no such records."))
 
 
 @record.command()
 @named_argument("account_id", metavar="ACCOUNT")
 @named_argument("resource")
 @named_argument("record_id")
-@json_option
+@answering
 @connected
-def show(client: ApiClient, account_id: str, resource: str, record_id: str, as_json: bool) -> None:
+def show(client: ApiClient, account_id: str, resource: str, record_id: str) -> Answer:
     """Show the record of an account's resource that the upstream calls RECORD_ID."""
     query = {"integrated_account_id": account_id, "resource": resource, "id": record_id, "with_deleted": "true"}
     found = client.get(_PATH, query)["result"]
     if not found:
         raise NotFoundError(f"record of {resource}", record_id)
-    if as_json:
-        print_json(found[0])
-    else:
-        print_facts(f"{resource} {record_id}", [(name, found[0][name]) for name in _FACTS])
+    facts = [(name, found[0][name]) for name in _FACTS]
+    return Answer(found[0], lambda: print_facts(f"{resource} {record_id}", facts))
 
 
 @record.command()
 @named_argument("account_id", metavar="ACCOUNT")
 @named_argument("run_id", metavar="RUN")
 @click.option("--resource", help="Only records of this resource.")
-@json_option
+@answering
 @connected
-def restore(client: ApiClient, account_id: str, run_id: str, resource: str | None, as_json: bool) -> None:
+def restore(client: ApiClient, account_id: str, run_id: str, resource: str | None) -> Answer:
     """Bring back the records of an account that a run has deleted."""
-    wanted: JsonObject = {"integrated_account_id": account_id, "sync_job_run_id": run_id}
-    done = client.post(f"{_PATH}/restore", wanted | ({"resource": resource} if resource else {}))
-    if as_json:
-        print_json(done)
-        return
-    click.echo(f"restored {done['restored']:,} records")
-    tell_next("record", "list", account_id)
+    body = {"integrated_account_id": account_id, "sync_job_run_id": run_id, "resource": resource}
+    done = client.post(f"{_PATH}/restore", drop_none(body))
+    return Answer(done, f"restored {done['restored']:,} records", ("record", "list", account_id))
 
 
 @record.command()
 @named_argument("account_id", metavar="ACCOUNT")
 @named_argument("resource")
-@json_option
+@answering
 @connected
-def erase(client: ApiClient, account_id: str, resource: str, as_json: bool) -> None:
+def erase(client: ApiClient, account_id: str, resource: str) -> Answer:
     """Erase in the background what is held now of an account's resource."""
-    query = urlencode({"integrated_account_id": account_id, "resource": resource})
-    erasure = client.delete(f"{_PATH}?{query}")
-    if as_json:
-        print_json(erasure)
-        return
-    click.echo(f"erasure {erasure['id']} is {erasure['status']}")
-    tell_next("record", "list", account_id, "--resource", resource)
+    erasure = client.delete(f"{_PATH}?{urlencode({'integrated_account_id': account_id, 'resource': resource})}")
+    next_step = ("record", "list", account_id, "--resource", resource)
+    return Answer(erasure, f"erasure {erasure['id']} is {erasure['status']}", next_step)

@@ -1,13 +1,11 @@
 """``ferryman template``: what sync jobs begin with, over the HTTP API."""
 
 from typing import Final
-from urllib.parse import quote
 
 import click
 
-from app.cli.calling import JsonArgument, JsonValue, connected, given, json_option, named_argument
-from app.cli.next_steps import tell_next
-from app.cli.objects.builder import add_commands, print_thing
+from app.cli.calling import Answer, JsonArgument, JsonValue, answering, connected, drop_none, named_argument
+from app.cli.objects.builder import answer_object, build_group
 from app.cli.objects.jobs import JOB
 from app.cli.objects.kinds import Field, Kind
 from app.client import ApiClient
@@ -47,34 +45,24 @@ TEMPLATE: Final = Kind(
 )
 
 
-@click.group()
-def template() -> None:
-    """Create, list, use and delete templates of sync jobs."""
-
-
-add_commands(
-    template,
+template: Final = build_group(
     TEMPLATE,
-    {
-        "create": "Create a template.",
-        "list": "List templates, the newest first.",
-        "show": "Show a template.",
-        "update": "Change a template; jobs that were made of it stay as they are.",
-        "delete": "Remove a template; jobs that were made of it stay.",
-    },
+    "Create, list, use and delete templates of sync jobs.",
+    create="Create a template.",
+    list="List templates, the newest first.",
+    show="Show a template.",
+    update="Change a template; jobs that were made of it stay as they are.",
+    delete="Remove a template; jobs that were made of it stay.",
 )
 
 
 @template.command()
 @named_argument("template_id", metavar="ID")
-@click.option("--integration", help="The integration that the job is for, where the template names none.")
+@click.option("--integration", "integration_name", help="The integration of the job, where the template has none.")
 @click.option("--label", help="The job's label.  [default: the template's]")
-@json_option
+@answering
 @connected
-def use(client: ApiClient, template_id: str, integration: str | None, label: str | None, as_json: bool) -> None:
+def use(client: ApiClient, template_id: str, **fields: str | None) -> Answer:
     """Create a sync job that begins as a template."""
-    path = f"{TEMPLATE.path}/{quote(template_id, safe='')}/sync-job"
-    job = client.post(path, given({"integration_name": integration, "label": label}))
-    print_thing(JOB, job, as_json=as_json)
-    if not as_json:
-        tell_next("account", "list", "--integration", job["integration_name"])
+    job = client.post(f"{TEMPLATE.path_of(template_id)}/sync-job", drop_none({**fields}))
+    return answer_object(JOB, job, ("account", "list", "--integration", job["integration_name"]))

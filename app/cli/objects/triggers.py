@@ -1,20 +1,17 @@
 """``ferryman trigger``: cron triggers of sync jobs, over the HTTP API."""
 
 from typing import Final
-from urllib.parse import quote
 
-import click
-
-from app.cli.calling import JsonArgument, connected, json_option, named_argument
-from app.cli.next_steps import tell_next
-from app.cli.objects.builder import add_commands, print_thing
-from app.cli.objects.choices import ERROR_HANDLING
-from app.cli.objects.kinds import Field, Kind, NextStep
+from app.cli.calling import Answer, JsonArgument, answering, connected, named_argument
+from app.cli.next_steps import NextStep
+from app.cli.objects.builder import answer_object, build_group
+from app.cli.objects.kinds import Field, Kind
+from app.cli.options import ERROR_HANDLING
 from app.client import ApiClient
 from app.engine.json_types import JsonObject
 
 
-def _next_of(trigger: JsonObject) -> NextStep:
+def _next_step(trigger: JsonObject) -> NextStep:
     return ("trigger", "show" if trigger["enabled"] else "schedule", trigger["id"])
 
 
@@ -22,7 +19,7 @@ TRIGGER: Final = Kind(
     word="trigger",
     group="trigger",
     path="/sync-job-cron-trigger",
-    columns=(*("id", "cron_expression", "timezone", "enabled", "next_run_at", "sync_job_id", "integrated_account_id"),),
+    columns=("id", "cron_expression", "timezone", "enabled", "next_run_at", "sync_job_id", "integrated_account_id"),
     facts=(
         *("sync_job_id", "integrated_account_id", "timezone", "args", "webhook_id", "daemon_group_key"),
         *("error_handling", "events_to_send", "next_run_at", "last_run"),
@@ -38,7 +35,7 @@ TRIGGER: Final = Kind(
         Field(
             name="daemon_group_key",
             option="--group",
-            help="Daemon group that carries its runs out.  [default: default]",
+            help="Daemon group that runs them.  [default: default]",
         ),
         Field(
             name="webhook_id",
@@ -64,52 +61,37 @@ TRIGGER: Final = Kind(
         Field(name="sync_job_id", option="--job", help="Only triggers of this sync job."),
         Field(name="integrated_account_id", option="--account", help="Only triggers for this integrated account."),
     ),
-    after_create=_next_of,
+    after_create=_next_step,
 )
 
 
-@click.group()
-def trigger() -> None:
-    """Create, list, schedule and delete what runs sync jobs by the clock."""
-
-
-add_commands(
-    trigger,
+trigger: Final = build_group(
     TRIGGER,
-    {
-        "create": "Run a sync job for an account whenever CRON_EXPRESSION is due, such as '30 6 * * 1-5'.",
-        "list": "List triggers, the newest first.",
-        "show": "Show a trigger: when it is due, and what became of its last due time.",
-        "update": "Change a trigger.",
-        "delete": "Remove a trigger; its runs stay.",
-    },
+    "Create, list, schedule and delete what runs sync jobs by the clock.",
+    create="Run a sync job for an account whenever CRON_EXPRESSION is due, such as '30 6 * * 1-5'.",
+    list="List triggers, the newest first.",
+    show="Show a trigger: when it is due, and what became of its last due time.",
+    update="Change a trigger.",
+    delete="Remove a trigger; its runs stay.",
 )
 
 
 @trigger.command()
 @named_argument("trigger_id", metavar="ID")
-@json_option
+@answering
 @connected
-def schedule(client: ApiClient, trigger_id: str, as_json: bool) -> None:
+def schedule(client: ApiClient, trigger_id: str) -> Answer:
     """Have a trigger make runs from now on."""
-    client.post(f"{_path(trigger_id)}/schedule", {})
-    _print(client.get(_path(trigger_id)), as_json=as_json)
+    client.post(f"{TRIGGER.path_of(trigger_id)}/schedule", {})
+    found = client.get(TRIGGER.path_of(trigger_id))
+    return answer_object(TRIGGER, found, _next_step(found))
 
 
 @trigger.command()
 @named_argument("trigger_id", metavar="ID")
-@json_option
+@answering
 @connected
-def pause(client: ApiClient, trigger_id: str, as_json: bool) -> None:
+def pause(client: ApiClient, trigger_id: str) -> Answer:
     """Put a trigger to sleep until it is scheduled again."""
-    _print(client.patch(_path(trigger_id), {"enabled": False}), as_json=as_json)
-
-
-def _print(found: JsonObject, *, as_json: bool) -> None:
-    print_thing(TRIGGER, found, as_json=as_json)
-    if not as_json:
-        tell_next(*_next_of(found))
-
-
-def _path(trigger_id: str) -> str:
-    return f"{TRIGGER.path}/{quote(trigger_id, safe='')}"
+    found = client.patch(TRIGGER.path_of(trigger_id), {"enabled": False})
+    return answer_object(TRIGGER, found, _next_step(found))

@@ -6,12 +6,15 @@ from urllib.parse import quote
 
 import click
 
-from app.cli.calling import connected, given, json_option, limit_option, named_argument, print_json, print_table
-from app.cli.next_steps import tell_next
-from app.cli.objects.builder import add_commands
+from app.cli.calling import Answer, answering, connected, limit_option, named_argument, print_table
+from app.cli.objects.builder import build_group
 from app.cli.objects.kinds import Field, Kind
-from app.cli.spans import Span
+from app.cli.options import Span
 from app.client import ApiClient
+
+_DELIVERY_COLUMNS: Final = (
+    *("id", "created_at", "event", "status", "records", "attempts", "last_status_code", "last_error"),
+)
 
 WEBHOOK: Final = Kind(
     word="webhook",
@@ -43,7 +46,7 @@ WEBHOOK: Final = Kind(
         Field(
             name="changes_only",
             option="--changes-only/--all-records",
-            help="Whether it gets what has changed since it was last told, or every record.",
+            help="Whether it gets what has changed since the last delivery, or every record.",
         ),
         Field(name="is_active", option="--active/--inactive", help="Whether anything is sent to it."),
     ),
@@ -51,36 +54,26 @@ WEBHOOK: Final = Kind(
 )
 
 
-@click.group()
-def webhook() -> None:
-    """Create, list, show, change, test and remove webhooks, and see what was sent to them."""
-
-
-add_commands(
-    webhook,
+webhook: Final = build_group(
     WEBHOOK,
-    {
-        "create": "Create a webhook, and print the secret that signs what it is sent, which is shown this once.",
-        "list": "List webhooks, the newest first.",
-        "show": "Show a webhook.",
-        "update": "Change a webhook; '--active' has all that waits sent at once.",
-        "delete": "Remove a webhook; events that wait for it are given up.",
-    },
+    "Create, list, show, change, test and remove webhooks, and see what was sent to them.",
+    create="Create a webhook, and print the secret that signs what it is sent, which is shown this once.",
+    list="List webhooks, the newest first.",
+    show="Show a webhook.",
+    update="Change a webhook; '--active' has all that waits sent at once.",
+    delete="Remove a webhook; events that wait for it are given up.",
 )
 
 
 @webhook.command()
 @named_argument("webhook_id", metavar="ID")
-@json_option
+@answering
 @connected
-def test(client: ApiClient, webhook_id: str, as_json: bool) -> None:
+def test(client: ApiClient, webhook_id: str) -> Answer:
     """Send a test event to a webhook now; exit code 1 unless its receiver takes it."""
     done = client.post(f"{WEBHOOK.path}/test", {"id": webhook_id})
-    if as_json:
-        print_json(done)
-        return
-    click.echo("Its receiver took the event.")
-    tell_next("run", "create", "JOB", "ACCOUNT", "--webhook", webhook_id)
+    next_step = ("run", "create", "JOB", "ACCOUNT", "--webhook", webhook_id)
+    return Answer(done, "Its receiver took the event.", next_step)
 
 
 @webhook.command()
@@ -89,40 +82,23 @@ def test(client: ApiClient, webhook_id: str, as_json: bool) -> None:
 @click.option("--run", "sync_job_run_id", help="Only those of this run.")
 @click.option("--event", help="Only those of this event, such as sync_job_run:record.")
 @limit_option
-@json_option
+@answering
 @connected
-def deliveries(  # one parameter per option
-    client: ApiClient,
-    webhook_id: str,
-    status: str | None,
-    sync_job_run_id: str | None,
-    event: str | None,
-    limit: int,
-    as_json: bool,
-) -> None:
+def deliveries(client: ApiClient, webhook_id: str, limit: int, **filters: str | None) -> Answer:
     """List what was sent to a webhook, or waits for it, the newest first."""
-    filters = given({"status": status, "sync_job_run_id": sync_job_run_id, "event": event})
-    page = client.get(f"{_path(webhook_id)}/deliveries", {"limit": limit, **filters})
-    if as_json:
-        print_json(page)
-        return
-    columns = ("id", "created_at", "event", "status", "records", "attempts", "last_status_code", "last_error")
-    print_table(page["result"], columns, none="There are no such deliveries.")
+    page = client.get(f"{WEBHOOK.path_of(webhook_id)}/deliveries", {"limit": limit, **filters})
+    return Answer(page, lambda: print_table(page["result"], _DELIVERY_COLUMNS, none="There are no such deliveries."))
 
 
 @webhook.command()
 @named_argument("webhook_id", metavar="ID")
 @named_argument("delivery_id")
-@json_option
+@answering
 @connected
-def retry(client: ApiClient, webhook_id: str, delivery_id: str, as_json: bool) -> None:
+def retry(client: ApiClient, webhook_id: str, delivery_id: str) -> Answer:
     """Send a delivery again, or at once if it waits; its id stays the same."""
-    again = client.post(f"{_path(webhook_id)}/deliveries/{quote(delivery_id, safe='')}/retry")
-    if as_json:
-        print_json(again)
-        return
-    click.echo(f"delivery {again['id']} is {again['status']}")
-    tell_next("webhook", "deliveries", webhook_id)
+    again = client.post(f"{WEBHOOK.path_of(webhook_id)}/deliveries/{quote(delivery_id, safe='')}/retry")
+    return Answer(again, f"delivery {again['id']} is {again['status']}", ("webhook", "deliveries", webhook_id))
 
 
 @webhook.command("rotate-secret")
@@ -136,22 +112,17 @@ def retry(client: ApiClient, webhook_id: str, delivery_id: str, as_json: bool) -
     help="How long the present secret signs beside the new one: 90m, 12h, 7d, 30d at most.",
 )
 @click.option("--at-once", is_flag=True, help="End the present secret now, as when somebody else knows it.")
-@json_option
+@answering
 @connected
-def rotate_secret(client: ApiClient, webhook_id: str, overlap: timedelta, at_once: bool, as_json: bool) -> None:
+def rotate_secret(client: ApiClient, webhook_id: str, overlap: timedelta, at_once: bool) -> Answer:
     """Give a webhook a new secret, and print it, which is the only time that it can be seen."""
     seconds = 0 if at_once else int(overlap.total_seconds())
-    replaced = client.post(f"{_path(webhook_id)}/rotate-secret", {"overlap_seconds": seconds})
-    if as_json:
-        print_json(replaced)
-        return
-    click.echo(replaced["secret"])
+    replaced = client.post(f"{WEBHOOK.path_of(webhook_id)}/rotate-secret", {"overlap_seconds": seconds})
     until = replaced["previous_secret_expires_at"]
-    click.echo(
-        f"The secret before it signs too until {until}." if until else "The secret before it has ended.", err=True
-    )
-    tell_next("webhook", "test", webhook_id, why="once its receiver has the new secret")
 
+    def show() -> None:
+        click.echo(replaced["secret"])
+        ends = f"signs too until {until}" if until else "has ended"
+        click.echo(f"The secret before it {ends}.", err=True)
 
-def _path(webhook_id: str) -> str:
-    return f"{WEBHOOK.path}/{quote(webhook_id, safe='')}"
+    return Answer(replaced, show, ("webhook", "test", webhook_id), why="once its receiver has the new secret")

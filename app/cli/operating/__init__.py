@@ -1,1 +1,1 @@
-"""Commands of whoever operates the system, which need no API."""
+"""Commands of operators, which need no API."""

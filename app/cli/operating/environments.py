@@ -1,12 +1,11 @@
-"""``ferryman environment``: tenants, each with things and tokens of its own."""
+"""``ferryman environment``: environments, each with objects and tokens of its own."""
 
 from pathlib import Path
 
 import click
 
 from app.bootstrap.operators import build_operator_access
-from app.cli.calling import json_option, print_json, print_table
-from app.cli.next_steps import tell_next
+from app.cli.calling import Answer, answering, print_table
 from app.cli.operating.operators import operator_settings
 from app.cli.options import stack_option
 from app.engine.json_types import JsonObject
@@ -24,28 +23,21 @@ def environment() -> None:
 
 @environment.command()
 @click.argument("name")
-@json_option
+@answering
 @stack_option
-def create(name: str, data_dir: Path | None, as_json: bool) -> None:
+def create(name: str, data_dir: Path | None) -> Answer:
     """Create an environment and print its id."""
     made = build_operator_access(operator_settings(data_dir)).environments.create(name)
-    if as_json:
-        print_json(_row(made))
-        return
-    click.echo(made.id)
-    tell_next("token", "create", "--environment", made.name)
+    return Answer(_row(made), made.id, ("token", "create", "--environment", made.name))
 
 
 @environment.command("list")
-@json_option
+@answering
 @stack_option
-def list_environments(data_dir: Path | None, as_json: bool) -> None:
+def list_environments(data_dir: Path | None) -> Answer:
     """List all environments, the oldest first."""
     rows = [_row(entry) for entry in build_operator_access(operator_settings(data_dir)).environments.all()]
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(rows, ("id", "name", "created_at"), none="There are none.")
+    return Answer(rows, lambda: print_table(rows, ("id", "name", "created_at"), none="There are none."))
 
 
 def _row(entry: Environment) -> JsonObject:

@@ -1,14 +1,12 @@
 """``ferryman keys``: the keys that encrypt credentials and secrets."""
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from app.bootstrap.operator_secrets import build_key_rotation
-from app.cli.calling import json_option, print_json, print_table
-from app.cli.next_steps import tell_next
+from app.cli.calling import Answer, answering, print_table
 from app.cli.operating.operators import operator_settings
 from app.cli.options import stack_option
 from app.engine.json_types import JsonObject
@@ -25,36 +23,28 @@ def keys() -> None:
 
 
 @keys.command("list")
-@json_option
+@answering
 @stack_option
-def list_keys(data_dir: Path | None, as_json: bool) -> None:
+def list_keys(data_dir: Path | None) -> Answer:
     """List the keys, and how many rows each has encrypted; never the keys themselves."""
     rows = [_row(key) for key in build_key_rotation(operator_settings(data_dir)).list()]
-    if as_json:
-        print_json(rows)
-        return
     named = [{**row, "id": row["id"] or "(the setting itself)"} for row in rows]
-    print_table(named, ("id", "created_at", "state", "rows"), none="There are none.")
+    return Answer(rows, lambda: print_table(named, ("id", "created_at", "state", "rows"), none="There are none."))
 
 
 @keys.command()
-@json_option
+@answering
 @stack_option
-def rotate(data_dir: Path | None, as_json: bool) -> None:
+def rotate(data_dir: Path | None) -> Answer:
     """Encrypt everything by a new key, while API and daemons run.
 
     Killed in the middle, it goes on when it is called again. Keys that nothing needs any more, retired an hour ago or
     earlier, are removed.
     """
     rotated = build_key_rotation(operator_settings(data_dir)).rotate()
-    if as_json:
-        print_json(asdict(rotated))
-    else:
-        _print(rotated)
     if rotated.unreadable:
-        sys.exit(1)
-    if not as_json:
-        tell_next("keys", "list")
+        return Answer(asdict(rotated), lambda: _print(rotated), exit_code=1)
+    return Answer(asdict(rotated), lambda: _print(rotated), ("keys", "list"))
 
 
 def _print(rotated: Rotated) -> None:

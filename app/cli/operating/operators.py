@@ -1,4 +1,4 @@
-"""The settings of a database, for commands that an operator runs beside the API."""
+"""The settings of the commands that an operator runs on the database, without the API."""
 
 import os
 from collections.abc import Mapping

@@ -1,12 +1,14 @@
-"""What an operator decides about where secrets go: commands that work on the database."""
+"""Commands by which an operator approves where secrets are sent; they work on the database."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from app.cli.calling import json_option, print_json, print_table
-from app.cli.next_steps import tell_next
+from app.bootstrap.operator_secrets import build_origin_approval
+from app.cli.calling import Answer, answering, json_option, print_json, print_table
+from app.cli.next_steps import print_next_step
 from app.cli.options import stack_option
 
 if TYPE_CHECKING:
@@ -28,17 +30,18 @@ def approve_origin(account_ids: tuple[object, ...], data_dir: Path | None, as_js
         origins = list(approval.approve_account(id))
         approved.append({"id": id, "origins": origins})
         if not as_json:
+            # Each when it is done: what is approved stays so when the next one fails.
             click.echo(f"{id}: {', '.join(origins)}")
     if as_json:
         print_json(approved)
-        return
-    tell_next("account", "show", str(account_ids[0]))
+    else:
+        print_next_step("account", "show", str(account_ids[0]))
 
 
 @click.command("check-hosts")
-@json_option
+@answering
 @stack_option
-def check_hosts(data_dir: Path | None, as_json: bool) -> None:
+def check_hosts(data_dir: Path | None) -> Answer:
     """List the integrations that hold secrets, let accounts choose the host, and have no allowed_hosts.
 
     Their calls are refused (host_not_allowed) until these are listed. Ends with 1 where there are some. Works on the
@@ -48,36 +51,31 @@ def check_hosts(data_dir: Path | None, as_json: bool) -> None:
         {"id": one.id, "name": one.name, "environment": one.environment_id}
         for one in _approval(data_dir).without_hosts()
     ]
-    if as_json:
-        print_json(found)
-    else:
-        print_table(found, ("id", "name", "environment"), none="All integrations say where their secrets may go.")
-    if found:
-        if not as_json:
-            tell_next("integration", "update", found[0]["id"], "--config", '{"allowed_hosts": ["..."]}')
-        raise SystemExit(1)
+    none = "All integrations say where their secrets may go."
+    config = '{"allowed_hosts": ["..."]}'
+    next_step = ("integration", "update", found[0]["id"], "--config", config) if found else ()
+    show = partial(print_table, found, ("id", "name", "environment"), none=none)
+    return Answer(found, show, next_step, exit_code=1 if found else 0)
 
 
 @click.command("approve-hosts")
 @click.argument("integration_id", metavar="ID", type=click.UUID)
-@json_option
+@answering
 @stack_option
-def approve_hosts(integration_id: object, data_dir: Path | None, as_json: bool) -> None:
+def approve_hosts(integration_id: object, data_dir: Path | None) -> Answer:
     """Let an integration's own secrets go to the hosts that its config names now, and print these.
 
     Works on the database that DATABASE_URL names, else on the stack that 'ferryman up' runs here.
     """
-    hosts = list(_approval(data_dir).approve_integration(str(integration_id)))
-    if as_json:
-        print_json({"id": str(integration_id), "hosts": hosts})
-        return
-    click.echo(", ".join(hosts) or "It holds no secrets of its own.")
-    tell_next("integration", "show", str(integration_id))
+    id = str(integration_id)
+    hosts = list(_approval(data_dir).approve_integration(id))
+    text = ", ".join(hosts) or "It holds no secrets of its own."
+    return Answer({"id": id, "hosts": hosts}, text, ("integration", "show", id))
 
 
 def _approval(data_dir: Path | None) -> "OriginApproval":
     # Postgres and the configs take a second to load, which no other command of these groups needs.
-    from app.bootstrap.operator_secrets import build_origin_approval  # noqa: PLC0415
+    pass
     from app.cli.operating.operators import operator_settings  # noqa: PLC0415
 
     return build_origin_approval(operator_settings(data_dir))

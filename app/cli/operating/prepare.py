@@ -1,4 +1,4 @@
-"""``ferryman prepare``, which `ferryman up` runs before anything serves; not for people."""
+"""``ferryman prepare``, which ``ferryman up`` runs before it starts the API and daemons."""
 
 from pathlib import Path
 

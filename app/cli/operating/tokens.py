@@ -2,19 +2,21 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import click
 
 from app.bootstrap.operators import OperatorAccess, build_operator_access
-from app.cli.calling import json_option, print_json, print_table
-from app.cli.next_steps import connection_words, tell_next, tell_next_text
+from app.cli.calling import Answer, answering, print_table
+from app.cli.next_steps import connection_words, print_next_step_text
 from app.cli.operating.operators import operator_settings
-from app.cli.options import environment_option, stack_option
-from app.cli.spans import Span
+from app.cli.options import Span, environment_option, stack_option
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import DEFAULT_ENVIRONMENT, ApiToken, EnvironmentId, Role
 from app.engine.times import format_utc, format_utc_or_none
 from app.invocation import write_command
+
+_COLUMNS: Final = ("id", "name", "role", "created_at", "last_used_at", "state")
 
 
 @click.group()
@@ -36,50 +38,45 @@ def token() -> None:
 )
 @click.option("--expires-in", type=Span(), metavar="SPAN", help="When it ends: 90m, 12h, 30d, 8w.  [default: never]")
 @environment_option
-@json_option
+@answering
 @stack_option
-def create(
-    name: str, role: str, expires_in: timedelta | None, environment: str, data_dir: Path | None, as_json: bool
-) -> None:
+def create(name: str, role: str, expires_in: timedelta | None, environment: str, data_dir: Path | None) -> Answer:
     """Create a token and print it, which is the only time that it can be seen."""
     found = build_operator_access(operator_settings(data_dir))
     expires_at = None if expires_in is None else datetime.now(UTC) + expires_in
     made, secret = found.tokens.create(_environment(found, environment), name, expires_at, role=Role(role))
-    if as_json:
-        print_json({**_row(made), "token": secret})
-        return
-    click.echo(secret)
-    tell_next_text(f"export FERRYMAN_TOKEN=<the line above>; {write_command(['run', 'list', *connection_words()])}")
+
+    def show() -> None:
+        click.echo(secret)
+        listing = write_command(["run", "list", *connection_words()])
+        print_next_step_text(f"export FERRYMAN_TOKEN=<the line above>; {listing}")
+
+    return Answer({**_row(made), "token": secret}, show)
 
 
 @token.command("list")
 @environment_option
-@json_option
+@answering
 @stack_option
-def list_tokens(environment: str, data_dir: Path | None, as_json: bool) -> None:
+def list_tokens(environment: str, data_dir: Path | None) -> Answer:
     """List the tokens; never their secrets, which are not stored."""
     found = build_operator_access(operator_settings(data_dir))
     rows = [_row(entry) for entry in found.tokens.list(_environment(found, environment))]
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(rows, ("id", "name", "role", "created_at", "last_used_at", "state"), none="There are no tokens.")
+    return Answer(rows, lambda: print_table(rows, _COLUMNS, none="There are no tokens."))
 
 
 @token.command()
 @click.argument("token_id")
 @environment_option
-@json_option
+@answering
 @stack_option
-def revoke(token_id: str, environment: str, data_dir: Path | None, as_json: bool) -> None:
+def revoke(token_id: str, environment: str, data_dir: Path | None) -> Answer:
     """End a token at once."""
     found = build_operator_access(operator_settings(data_dir))
     found.tokens.revoke(_environment(found, environment), token_id)
-    if as_json:
-        print_json({"id": token_id, "state": "revoked"})
-        return
-    click.echo(f"Token {token_id} is revoked.")
-    tell_next("token", "list", *(() if environment == DEFAULT_ENVIRONMENT else ("--environment", environment)))
+    option = () if environment == DEFAULT_ENVIRONMENT else ("--environment", environment)
+    revoked = {"id": token_id, "state": "revoked"}
+    return Answer(revoked, f"Token {token_id} is revoked.", ("token", "list", *option))
 
 
 def _environment(found: OperatorAccess, name: str) -> EnvironmentId:

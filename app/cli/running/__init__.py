@@ -1,1 +1,1 @@
-"""Runs on the command line: made, followed, shown, tried, and carried out from a cassette."""
+"""Runs on the command line: create, follow, show, try, and replay from a cassette."""

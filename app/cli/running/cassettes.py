@@ -1,4 +1,4 @@
-"""Runs that keep what they and their upstream say to each other, or are played back from it."""
+"""Runs in this process that record their exchanges with the upstream, or replay them."""
 
 import os
 import threading
@@ -31,20 +31,20 @@ _OWN_BOUNDS: Final = "previous_run_dates"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """The database that a run is carried out on, and the token of whoever does it."""
+    """The database that a run works on, and the token that it is created with."""
 
     settings: Settings
     token: str = field(repr=False)
 
     @classmethod
     def of(cls, data_dir: Path, token: str | None, environ: Mapping[str, str]) -> "Place":
-        """Return the one that DATABASE_URL names, or else the stack that runs on a directory."""
+        """Return that of DATABASE_URL, or else of the stack that runs on a directory."""
         settings = joined_settings(None if environ.get("DATABASE_URL") else data_dir, environ)
         return cls(settings=settings, token=find_token(token, data_dir))
 
 
 def record(place: Place, body: JsonObject, path: Path, *, quiet: bool) -> JsonObject:
-    """Carry a run out in this process and keep its exchanges in a file; give the run as it ended."""
+    """Run in this process and write the exchanges to a file; return the run as it ended."""
     try:
         # Records are a customer's data.
         file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w")
@@ -61,17 +61,17 @@ def record(place: Place, body: JsonObject, path: Path, *, quiet: bool) -> JsonOb
             shown = show_run(here.api.runs.get(environment, run.id))
             recorder.begin({**{name: shown[name] for name in _FACTS}, _OWN_BOUNDS: _own_bounds(shown)})
 
-        ended = _carried_out(here, environment, run.id, begin, quiet=quiet)
+        ended = _run_inline(here, environment, run.id, begin, quiet=quiet)
         recorder.end()
     click.echo(f"{recorder.count} exchanges are in {path}", err=True)
     return ended
 
 
 def replay(place: Place, body: JsonObject, path: Path, *, quiet: bool) -> tuple[JsonObject, bool]:
-    """Carry a run out from a file, without any network; give the run, and whether the file had all that it asked for.
+    """Run from a file, without any network; return the run, and whether the file had an answer to every request.
 
-    It asks from when the recorded one asked, with its arguments unless there are others, and is no run that an
-    increment goes on from.
+    The run has the lower bounds of the recorded one, and its arguments unless there are others; no later run takes its
+    lower bound from it.
     """
     player = CassettePlayer.read(path)
     group_key = _group_key()
@@ -82,7 +82,7 @@ def replay(place: Place, body: JsonObject, path: Path, *, quiet: bool) -> tuple[
     asked = replace(request, args=args, daemon_group_key=group_key, is_apart=True)
     run, _ = here.api.runs.create(environment, asked)
     here.runs.set_back(run.id, _bounds(player.facts), started_at=_time(player.facts, "started_at"))
-    ended = _carried_out(here, environment, run.id, lambda: None, quiet=quiet)
+    ended = _run_inline(here, environment, run.id, lambda: None, quiet=quiet)
     for request_name in player.missing:
         click.echo(f"the cassette has no answer to {request_name}", err=True)
     return ended, not player.missing
@@ -102,31 +102,31 @@ def _environment(here: InProcess, token: str) -> EnvironmentId:
 
 
 def _group_key() -> str:
-    """Make a group that no other daemon serves."""
+    """Return the key of a group that no daemon serves."""
     return f"cassette-{new_id()}"
 
 
-def _carried_out(
+def _run_inline(
     here: InProcess, environment: EnvironmentId, run_id: str, on_start: Callable[[], None], *, quiet: bool
 ) -> JsonObject:
-    """Carry a run out on a thread, and show how it goes on."""
-    faults: list[BaseException] = []
+    """Run on a thread, and show the progress."""
+    errors: list[BaseException] = []
 
     def work() -> None:
         try:
             here.inline_runner.run(run_id, on_start=on_start)
         except BaseException as error:  # handed on to the thread that waits
-            faults.append(error)
+            errors.append(error)
 
-    def look() -> JsonObject:
-        if faults:
-            raise faults[0]
+    def read_run() -> JsonObject:
+        if errors:
+            raise errors[0]
         return show_run(here.api.runs.get(environment, run_id))
 
     thread = threading.Thread(target=work, name="ferryman-cassette", daemon=True)
     thread.start()
     try:
-        ended = follow_run(look, quiet=quiet)
+        ended = follow_run(read_run, quiet=quiet)
     except BaseException:
         here.api.runs.stop(environment, run_id)
         raise
@@ -137,7 +137,7 @@ def _carried_out(
 
 
 def _own_bounds(shown: JsonObject) -> JsonObject:
-    """Return the dates that resources of a run ask from, by name."""
+    """Return the lower bounds of a run's resources, by name."""
     dates = {
         name: books["previous_run_date"]
         for name, methods in shown["resource_stats"].items()
@@ -147,7 +147,7 @@ def _own_bounds(shown: JsonObject) -> JsonObject:
 
 
 def _bounds(facts: Mapping[str, JSON]) -> LowerBounds:
-    """Read the dates that a recorded run asked from; one of an earlier version had the same for all its resources."""
+    """Read the lower bounds of a recorded run; one of an earlier version has a single one for all resources."""
     own = facts.get(_OWN_BOUNDS) or {}
     if not isinstance(own, dict):
         raise CassetteError(f"the cassette's {_OWN_BOUNDS} are no object of times by resource")

@@ -8,7 +8,7 @@ from app.engine.json_types import JsonObject
 
 
 def print_dry_run(found: JsonObject) -> None:
-    """Print a line for each resource: its first request, and what that brought."""
+    """Print a line for each resource: its first request and its first page."""
     table = Table("resource", "after", "first request", "first page", "requests", box=None, pad_edge=False)
     for resource in found["resources"]:
         table.add_row(
@@ -45,6 +45,6 @@ def _page(resource: JsonObject) -> str:
 
 def _estimate(estimate: JsonObject) -> str:
     least = "" if estimate["is_exact"] else "at least "
-    told = f"Nothing was written. The run makes {least}{estimate['requests_at_least']:,} requests"
+    text = f"Nothing was written. The run makes {least}{estimate['requests_at_least']:,} requests"
     seconds = estimate["seconds_at_least"]
-    return told if seconds is None else f"{told}, which take {least}{seconds:,.1f} s at the integration's rate limit"
+    return text if seconds is None else f"{text}, which take {least}{seconds:,.1f} s at the integration's rate limit"

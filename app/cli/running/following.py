@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from app.cli.running.stats import counters_of, counts, is_final, resources_of
+from app.cli.running.stats import counters_of, format_counts, is_final, resources_of
 from app.engine.json_types import JsonObject
 
 _POLL_SECONDS: Final = 0.5
@@ -20,15 +20,15 @@ def follow_run(read_run: Callable[[], JsonObject], *, quiet: bool = False) -> Js
     """Read a run until it has ended, showing what changes meanwhile; return it as it ended."""
     console = Console(stderr=True)
     if quiet:
-        return _watched(read_run, lambda run: None)
-    return _with_bars(read_run, console) if console.is_terminal else _watched(read_run, _Lines().tell)
+        return _poll(read_run, lambda _run: None)
+    return _with_bars(read_run, console) if console.is_terminal else _poll(read_run, _Lines().print)
 
 
-def _watched(read_run: Callable[[], JsonObject], tell: Callable[[JsonObject], object]) -> JsonObject:
+def _poll(read_run: Callable[[], JsonObject], show: Callable[[JsonObject], object]) -> JsonObject:
     while not is_final(run := read_run()):
-        tell(run)
+        show(run)
         time.sleep(_POLL_SECONDS)
-    tell(run)
+    show(run)
     return run
 
 
@@ -42,21 +42,21 @@ def _with_bars(read_run: Callable[[], JsonObject], console: Console) -> JsonObje
             for name, stats in resources_of(run):
                 if name not in tasks:
                     tasks[name] = bars.add_task(escape(f"  {name}"), counts="")
-                bars.update(tasks[name], counts=counts(stats, counters_of(run)))
+                bars.update(tasks[name], counts=format_counts(stats, counters_of(run)))
 
-        return _watched(read_run, draw)
+        return _poll(read_run, draw)
 
 
 class _Lines:
-    """Tells what has changed since the last look, a line each, on stderr."""
+    """Prints what has changed since the last poll, a line each, on stderr."""
 
     def __init__(self) -> None:
-        self._told: dict[str, str] = {}
+        self._printed: dict[str, str] = {}
 
-    def tell(self, run: JsonObject) -> None:
+    def print(self, run: JsonObject) -> None:
         for name, text in _lines_of(run):
-            if self._told.get(name) != text:
-                self._told[name] = text
+            if self._printed.get(name) != text:
+                self._printed[name] = text
                 click.echo(f"{datetime.now(UTC):%H:%M:%S}  {name}  {text}", err=True)
 
 
@@ -64,4 +64,4 @@ def _lines_of(run: JsonObject) -> Iterator[tuple[str, str]]:
     yield f"run {run['id']}", run["status"]
     for name, stats in resources_of(run):
         if stats.get("status") != "waiting":
-            yield name, f"{stats.get('status', '')}  {counts(stats, counters_of(run))}"
+            yield name, f"{stats.get('status', '')}  {format_counts(stats, counters_of(run))}"

@@ -5,33 +5,38 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import click
 
 from app.cli.calling import (
+    Answer,
     JsonArgument,
+    answering,
     connected,
     connection_options,
-    given,
+    drop_none,
     json_option,
     limit_option,
     named_argument,
-    print_json,
     print_table,
 )
-from app.cli.next_steps import connection_words, tell_next
-from app.cli.objects.choices import ERROR_HANDLING, RUN_STATUS
-from app.cli.running import dry_runs, shown
+from app.cli.next_steps import connection_words
+from app.cli.options import ERROR_HANDLING, RUN_STATUS
+from app.cli.running import dry_runs, printing
 from app.cli.running.following import follow_run
-from app.cli.running.looks import PATH, print_looked, run_path, tenants_of
 from app.cli.running.stats import errors_of
 from app.cli.terminal import INTERRUPTED
-from app.client import ApiClient, open_client
+from app.client import ApiClient, ApiError, open_client
 from app.engine.json_types import JsonObject
 from app.engine.status import RunStatus
 from app.invocation import write_command
 
+_PATH: Final = "/sync-job-run"
 _CASSETTE: Final = click.Path(path_type=Path, dir_okay=False)
+_ERROR_COLUMNS: Final = ("created_at", "resource", "method", "code", "message")
+_MOST_ACCOUNTS: Final = 50
+"""So many ids fit into the line of a request."""
 
 
 @click.group()
@@ -43,7 +48,7 @@ def run() -> None:
 @named_argument("sync_job_id")
 @named_argument("integrated_account_id")
 @click.option("--args", type=JsonArgument(), help="Arguments of the job: JSON, or @file.")
-@click.option("--group", help="Daemon group that carries it out.  [default: default]")
+@click.option("--group", help="Daemon group that runs it.  [default: default]")
 @click.option("--webhook", help="Id of a webhook that gets the records, instead of Postgres.")
 @click.option("--error-handling", type=ERROR_HANDLING, help="What an error does.")
 @click.option("--ignore-previous-run", is_flag=True, help="Fetch everything, not only what changed since.")
@@ -51,8 +56,8 @@ def run() -> None:
 @click.option("--force", is_flag=True, help="Start at once, whatever other run holds the mutex.")
 @click.option("--idempotency-key", help="Repeat the command with the same key and get the same run.")
 @click.option("--follow", is_flag=True, help="Show its progress until it ends.")
-@click.option("--record", type=_CASSETTE, help="Carry it out here, and keep its exchanges in a HAR file.")
-@click.option("--replay", type=_CASSETTE, help="Carry it out here from such a file, without any network.")
+@click.option("--record", type=_CASSETTE, help="Run it in this process, and keep its exchanges in a HAR file.")
+@click.option("--replay", type=_CASSETTE, help="Run it in this process from such a file, without any network.")
 @click.option("--dry-run", is_flag=True, help="Show the plan, first requests and first pages; create nothing.")
 @json_option
 @connection_options
@@ -78,10 +83,10 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option
 ) -> None:
     """Run a sync job for an integrated account; with --follow, exit code 1 unless it completed without errors.
 
-    With --record or --replay no daemon is asked: the run is carried out by this command, which needs the database that
-    DATABASE_URL names, or else the stack that runs on --data-dir.
+    With --record or --replay this command runs it by itself, without a daemon, and needs the database that DATABASE_URL
+    names, or else the stack that runs on --data-dir.
     """
-    wishes = {
+    options = {
         "sync_job_id": sync_job_id,
         "integrated_account_id": integrated_account_id,
         "args": args,
@@ -92,48 +97,46 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option
         "mutex_key": mutex_key,
         "force": force or None,
     }
-    body = given(wishes)
+    body = drop_none(options)
     if record or replay:
-        _on_tape(body, record, replay, others=(group, webhook, idempotency_key, dry_run or None), as_json=as_json)
-        return
-    client = open_client(url, token, data_dir.expanduser().resolve())
-    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-    if dry_run:
-        _try_out(client, body, as_json=as_json)
-        return
-    made = client.call("POST", PATH, body, headers=headers)
-    if follow:
-        _follow(client, made["id"], as_json=as_json)
+        others = (group, webhook, idempotency_key, dry_run or None)
+        answer = _run_with_cassette(body, record, replay, others=others, as_json=as_json)
     else:
-        print_looked(client, made, as_json=as_json)
+        client = open_client(url, token, data_dir.expanduser().resolve())
+        if dry_run:
+            answer = _try_run(client, body)
+        else:
+            headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+            made = client.call("POST", _PATH, body, headers=headers)
+            answer = _follow(client, made["id"], as_json=as_json) if follow else _answer(client, made)
+    answer.print(as_json=as_json)
 
 
 @run.command()
 @named_argument("run_id")
-@json_option
+@answering
 @connected
-def show(client: ApiClient, run_id: str, as_json: bool) -> None:
+def show(client: ApiClient, run_id: str) -> Answer:
     """Show a run: its status, what it waits for, and what became of each resource."""
-    print_looked(client, client.get(run_path(run_id)), as_json=as_json)
+    return _answer(client, client.get(_path_of(run_id)))
 
 
 @run.command()
 @named_argument("run_id")
 @limit_option
-@json_option
+@answering
 @connected
-def errors(client: ApiClient, run_id: str, limit: int, as_json: bool) -> None:
+def errors(client: ApiClient, run_id: str, limit: int) -> Answer:
     """List the errors of a run, the oldest first."""
-    page = client.get(f"{run_path(run_id)}/errors", {"limit": limit})
-    if as_json:
-        print_json(page)
-    else:
-        columns = ("created_at", "resource", "method", "code", "message")
-        print_table(page["result"], columns, none="The run has no errors.")
-        if page["result"]:
-            tell_next(
-                "run", "resume", run_id, "--errors-only", "--follow", why="once it has ended: asks for them again"
-            )
+    page = client.get(f"{_path_of(run_id)}/errors", {"limit": limit})
+    rows = page["result"]
+    next_step = ("run", "resume", run_id, "--errors-only", "--follow") if rows else ()
+    return Answer(
+        page,
+        lambda: print_table(rows, _ERROR_COLUMNS, none="The run has no errors."),
+        next_step,
+        why="once it has ended: asks for them again",
+    )
 
 
 @run.command("list")
@@ -141,32 +144,21 @@ def errors(client: ApiClient, run_id: str, limit: int, as_json: bool) -> None:
 @click.option("--job", "sync_job_id", help="Only runs of this sync job.")
 @click.option("--account", "integrated_account_id", help="Only runs for this integrated account.")
 @limit_option
-@json_option
+@answering
 @connected
-def list_runs(
-    client: ApiClient,
-    status: str | None,
-    sync_job_id: str | None,
-    integrated_account_id: str | None,
-    limit: int,
-    as_json: bool,
-) -> None:
+def list_runs(client: ApiClient, limit: int, **filters: str | None) -> Answer:
     """List runs, the newest first."""
-    filters = {"status": status, "sync_job_id": sync_job_id, "integrated_account_id": integrated_account_id}
-    page = client.get(PATH, {"limit": limit, **filters})
-    if as_json:
-        print_json(page)
-    else:
-        shown.print_runs(page["result"], tenants_of(client, page["result"]))
+    page = client.get(_PATH, {"limit": limit, **filters})
+    return Answer(page, lambda: printing.print_runs(page["result"], _tenants_of(client, page["result"])))
 
 
 @run.command()
 @named_argument("run_id")
-@json_option
+@answering
 @connected
-def stop(client: ApiClient, run_id: str, as_json: bool) -> None:
+def stop(client: ApiClient, run_id: str) -> Answer:
     """Stop a run; what it has fetched is kept."""
-    print_looked(client, client.patch(run_path(run_id), {"status": "stopped"}), as_json=as_json)
+    return _answer(client, client.patch(_path_of(run_id), {"status": "stopped"}))
 
 
 @run.command()
@@ -177,26 +169,19 @@ def stop(client: ApiClient, run_id: str, as_json: bool) -> None:
 @connected
 def resume(client: ApiClient, run_id: str, errors_only: bool, follow: bool, as_json: bool) -> None:
     """Let a run that failed or was stopped go on where it stood, or one that waits for its upstream try again now."""
-    resumed = client.call("POST", f"{run_path(run_id)}/resume", {"errors_only": True} if errors_only else {})
-    if follow:
-        _follow(client, run_id, as_json=as_json)
-    else:
-        print_looked(client, resumed, as_json=as_json)
+    resumed = client.call("POST", f"{_path_of(run_id)}/resume", {"errors_only": True} if errors_only else {})
+    answer = _follow(client, run_id, as_json=as_json) if follow else _answer(client, resumed)
+    answer.print(as_json=as_json)
 
 
 @run.command()
 @named_argument("run_id")
-@json_option
+@answering
 @connected
-def verify(client: ApiClient, run_id: str, as_json: bool) -> None:
+def verify(client: ApiClient, run_id: str) -> Answer:
     """Count a run's books anew; exit code 1 unless they balance."""
-    found = client.get(f"{run_path(run_id)}/verify")
-    if as_json:
-        print_json(found)
-    else:
-        shown.print_verification(found)
-    if not found["balanced"]:
-        sys.exit(1)
+    found = client.get(f"{_path_of(run_id)}/verify")
+    return Answer(found, lambda: printing.print_verification(found), exit_code=0 if found["balanced"] else 1)
 
 
 @run.command()
@@ -205,39 +190,74 @@ def verify(client: ApiClient, run_id: str, as_json: bool) -> None:
 @connected
 def follow(client: ApiClient, run_id: str, as_json: bool) -> None:
     """Show a run's progress until it ends; exit code 1 unless it completed without errors."""
-    _follow(client, run_id, as_json=as_json)
+    _follow(client, run_id, as_json=as_json).print(as_json=as_json)
 
 
-def _follow(client: ApiClient, run_id: str, *, as_json: bool) -> None:
+def _path_of(run_id: str) -> str:
+    return f"{_PATH}/{quote(run_id, safe='')}"
+
+
+def _answer(client: ApiClient, run: JsonObject, *, exit_code: int = 0) -> Answer:
+    """Return the answer that shows a run, what it waits for, and what mostly comes next."""
+    return Answer(
+        run,
+        lambda: printing.print_run(run, waits=_find_waits(client, run)),
+        printing.next_step_of(run),
+        exit_code=exit_code,
+    )
+
+
+def _find_waits(client: ApiClient, run: JsonObject) -> JsonObject | None:
+    """Ask what a run waits for; the run is shown without it where the API does not answer that."""
     try:
-        ended = follow_run(lambda: client.get(run_path(run_id)), quiet=as_json)
+        found: JsonObject = client.get(f"{_path_of(run['id'])}/waits")
+    except ApiError:
+        return None
+    return found
+
+
+def _tenants_of(client: ApiClient, runs: Sequence[JsonObject]) -> dict[str, str]:
+    """Return the tenants of runs' accounts; accounts that were removed are left out."""
+    ids = sorted({run["integrated_account_id"] for run in runs})
+    found: dict[str, str] = {}
+    for start in range(0, len(ids), _MOST_ACCOUNTS):
+        query = {"id[in]": ",".join(ids[start : start + _MOST_ACCOUNTS]), "limit": _MOST_ACCOUNTS}
+        try:
+            page = client.get("/integrated-account", query)
+        except ApiError:
+            return found
+        found |= {account["id"]: account["tenant_id"] for account in page["result"]}
+    return found
+
+
+def _follow(client: ApiClient, run_id: str, *, as_json: bool) -> Answer:
+    try:
+        ended = follow_run(lambda: client.get(_path_of(run_id)), quiet=as_json)
     except KeyboardInterrupt:
         again = write_command(["run", "follow", run_id, *connection_words()])
         click.echo(f"The run goes on: '{again}' shows it again, 'stop' ends it.", err=True)
         sys.exit(INTERRUPTED)
-    print_looked(client, ended, as_json=as_json)
-    if ended["status"] != RunStatus.COMPLETED or errors_of(ended):
-        sys.exit(1)
+    return _answer(client, ended, exit_code=0 if _is_clean(ended) else 1)
 
 
-def _try_out(client: ApiClient, body: JsonObject, *, as_json: bool) -> None:
-    """Show what a run would begin with; exit code 1 where something of it would fail."""
-    found = client.post(f"{PATH}?dry_run=true", body)
-    if as_json:
-        print_json(found)
-    else:
-        dry_runs.print_dry_run(found)
+def _is_clean(run: JsonObject) -> bool:
+    """Whether a run completed without errors."""
+    return run["status"] == RunStatus.COMPLETED and not errors_of(run)
+
+
+def _try_run(client: ApiClient, body: JsonObject) -> Answer:
+    """Plan a run and send its first requests; exit code 1 where one of them fails."""
+    found = client.post(f"{_PATH}?dry_run=true", body)
     if dry_runs.has_errors(found):
-        sys.exit(1)
-    if not as_json:
-        job_id, account_id = body["sync_job_id"], body["integrated_account_id"]
-        tell_next("run", "create", job_id, account_id, "--follow", why="with the same options")
+        return Answer(found, lambda: dry_runs.print_dry_run(found), exit_code=1)
+    next_step = ("run", "create", body["sync_job_id"], body["integrated_account_id"], "--follow")
+    return Answer(found, lambda: dry_runs.print_dry_run(found), next_step, why="with the same options")
 
 
-def _on_tape(
+def _run_with_cassette(
     body: JsonObject, record: Path | None, replay: Path | None, *, others: Sequence[object], as_json: bool
-) -> None:
-    """Carry a run out here; exit code 1 unless it completed without errors, from all that it asked for."""
+) -> Answer:
+    """Run in this process; exit code 1 unless the run completed without errors, with an answer to every request."""
     # Postgres and the sources take seconds to load, which no other command of this group needs.
     from app.cli.running import cassettes  # noqa: PLC0415
 
@@ -251,9 +271,4 @@ def _on_tape(
     else:
         assert replay is not None
         ended, has_all = cassettes.replay(place, body, replay, quiet=as_json)
-    if as_json:
-        print_json(ended)
-    else:
-        shown.print_run(ended)
-    if ended["status"] != RunStatus.COMPLETED or errors_of(ended) or not has_all:
-        sys.exit(1)
+    return Answer(ended, lambda: printing.print_run(ended), exit_code=0 if _is_clean(ended) and has_all else 1)

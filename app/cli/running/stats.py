@@ -1,4 +1,4 @@
-"""What a run's JSON tells of its resources."""
+"""What a run's JSON holds about its resources."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -20,19 +20,19 @@ def resources_of(run: JsonObject) -> Iterator[tuple[str, JsonObject]]:
 
 
 def counters_of(run: JsonObject) -> Sequence[str]:
-    """Name the counters that tell most of a run."""
+    """Return the names of the counters that are shown of a run."""
     *counters, last = _WEBHOOK_COUNTERS if run.get("webhook_id") else _COUNTERS
     some = [name for name in _SOMETIMES if any(stats.get(name) for _, stats in resources_of(run))]
     return [*counters, *some, last]
 
 
-def counts(stats: JsonObject, counters: Sequence[str]) -> str:
-    """Write counters in one line."""
+def format_counts(stats: JsonObject, counters: Sequence[str]) -> str:
+    """Return counters in one line."""
     return "  ".join(f"{stats.get(name, 0):,} {name}" for name in counters)
 
 
 def errors_of(run: JsonObject) -> int:
-    """Count the errors of a run that no resume has mended."""
+    """Count the errors of a run that no resume has retried."""
     return sum(stats.get("errors", 0) - stats.get("retried", 0) for _, stats in resources_of(run))
 
 
@@ -42,7 +42,7 @@ def is_final(run: JsonObject) -> bool:
 
 
 def duration_of(run: JsonObject) -> str | None:
-    """Write how long a run took, or has taken by now; None of one that has not begun."""
+    """Return how long a run took, or has taken so far; None for one that has not started."""
     if not run.get("started_at"):
         return None
     ended = datetime.fromisoformat(run["finished_at"]) if run.get("finished_at") else datetime.now(UTC)

@@ -34,7 +34,7 @@ class NextIs(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EndSigns:
+class EndRules:
     """What an answer says of the list that it is a page of."""
 
     total_path: MarkedPath | None = None
@@ -68,7 +68,7 @@ class PagePagination:
     place: CursorPlace = CursorPlace.QUERY
     short_page_ends: bool = False
     """The API documents that a page shorter than its limit is the last one."""
-    signs: EndSigns = field(default_factory=EndSigns)
+    end_rules: EndRules = field(default_factory=EndRules)
     is_parallel: bool = True
 
 
@@ -85,7 +85,7 @@ class CursorPagination:
     """Values that say that there is no next page."""
     next_is: NextIs = NextIs.AUTO
     place: CursorPlace = CursorPlace.QUERY
-    signs: EndSigns = field(default_factory=EndSigns)
+    end_rules: EndRules = field(default_factory=EndRules)
     is_parallel: bool = True
 
     def is_end(self, value: JSON) -> bool:
@@ -99,7 +99,7 @@ class LinkHeaderPagination:
 
     limit_param: str | None
     limit: int | None
-    signs: EndSigns = field(default_factory=EndSigns)
+    end_rules: EndRules = field(default_factory=EndRules)
     is_parallel: bool = True
 
 
@@ -112,7 +112,7 @@ class OffsetPagination:
     limit: int | None
     place: CursorPlace = CursorPlace.QUERY
     short_page_ends: bool = False
-    signs: EndSigns = field(default_factory=EndSigns)
+    end_rules: EndRules = field(default_factory=EndRules)
     is_parallel: bool = True
 
 
@@ -123,7 +123,7 @@ class RangePagination:
     range_unit: str
     limit: int
     short_page_ends: bool = False
-    signs: EndSigns = field(default_factory=EndSigns)
+    end_rules: EndRules = field(default_factory=EndRules)
     is_parallel: bool = True
 
 
@@ -142,15 +142,15 @@ class DynamicPagination:
     """Makes the values of the next page; nothing or null ends."""
     cursor: Expression | None
     """Finds the cursor in an answer; nothing ends."""
-    signs: EndSigns = field(default_factory=EndSigns)
+    end_rules: EndRules = field(default_factory=EndRules)
     is_parallel: bool = True
 
 
 Numbered: TypeAlias = PagePagination | OffsetPagination | RangePagination
 """The position of a page can be counted."""
-Led: TypeAlias = CursorPagination | LinkHeaderPagination | DynamicPagination
+Chained: TypeAlias = CursorPagination | LinkHeaderPagination | DynamicPagination
 """Each page leads to the next one."""
-Pagination: TypeAlias = Numbered | Led
+Pagination: TypeAlias = Numbered | Chained
 
 
 def read_pagination(reader: ConfigReader) -> Pagination | None:
@@ -168,7 +168,7 @@ def _read_page(reader: ConfigReader) -> Pagination:
         first_page=_read_first_page(reader),
         place=reader.read_choice("cursor_in", CursorPlace, CursorPlace.QUERY),
         short_page_ends=reader.read_flag("short_page_ends"),
-        signs=_read_signs(reader),
+        end_rules=_read_end_rules(reader),
         is_parallel=_read_parallel(reader),
     )
 
@@ -187,7 +187,7 @@ def _read_cursor(reader: ConfigReader) -> Pagination:
         end_cursors=_read_end_cursors(reader),
         next_is=reader.read_choice("next_is", NextIs, NextIs.AUTO),
         place=reader.read_choice("cursor_in", CursorPlace, CursorPlace.QUERY),
-        signs=_read_signs(reader),
+        end_rules=_read_end_rules(reader),
         is_parallel=_read_parallel(reader),
     )
 
@@ -196,7 +196,7 @@ def _read_link_header(reader: ConfigReader) -> Pagination:
     return LinkHeaderPagination(
         limit_param=reader.read_optional_text("limit_param"),
         limit=_read_limit(reader),
-        signs=_read_signs(reader),
+        end_rules=_read_end_rules(reader),
         is_parallel=_read_parallel(reader),
     )
 
@@ -208,7 +208,7 @@ def _read_offset(reader: ConfigReader) -> Pagination:
         limit=_read_limit(reader),
         place=reader.read_choice("cursor_in", CursorPlace, CursorPlace.QUERY),
         short_page_ends=reader.read_flag("short_page_ends"),
-        signs=_read_signs(reader),
+        end_rules=_read_end_rules(reader),
         is_parallel=_read_parallel(reader),
     )
 
@@ -218,7 +218,7 @@ def _read_range(reader: ConfigReader) -> Pagination:
         range_unit=reader.read_text("range_unit", default="items"),
         limit=reader.read_integer("limit", "page_size", default=100, least=1) or 100,
         short_page_ends=reader.read_flag("short_page_ends"),
-        signs=_read_signs(reader),
+        end_rules=_read_end_rules(reader),
         is_parallel=_read_parallel(reader),
     )
 
@@ -229,16 +229,16 @@ def _read_dynamic(reader: ConfigReader) -> Pagination | None:
     cursor = reader.read_expression("get_cursor_from_response_expression")
     if reader.value.get("get_pagination_values_expression") in (None, ""):
         reader.report("get_pagination_values_expression", "expected a JSONata expression, found nothing")
-    signs = _read_signs(reader)
+    end_rules = _read_end_rules(reader)
     if following is None:
         return None
     return DynamicPagination(
-        first=first, following=following, cursor=cursor, signs=signs, is_parallel=_read_parallel(reader)
+        first=first, following=following, cursor=cursor, end_rules=end_rules, is_parallel=_read_parallel(reader)
     )
 
 
-def _read_signs(reader: ConfigReader) -> EndSigns:
-    return EndSigns(
+def _read_end_rules(reader: ConfigReader) -> EndRules:
+    return EndRules(
         total_path=reader.read_marked_path("total_path"),
         total_header=_read_header(reader, "total_header"),
         is_estimate=_read_estimate(reader),

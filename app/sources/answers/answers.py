@@ -1,4 +1,4 @@
-"""Read a whole answer for a call: the body decoded, its records found, and what was odd about it."""
+"""Read a whole answer for a call: decode the body, find its records, and collect warnings."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,9 +14,9 @@ from app.services.ports import PageCall
 from app.sources.answers import computed_parts, files, record_lists, responses
 from app.sources.answers.record_lists import RecordPlace
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
-from app.sources.exchange.faults import excerpt
-from app.sources.exchange.redaction import masked
-from app.sources.pagination import signs
+from app.sources.exchange.faults import build_excerpt
+from app.sources.exchange.redaction import mask_secrets
+from app.sources.pagination import page_facts
 from app.sources.pagination.listing import reads_headers
 from app.sources.pagination.values import PageAnswer
 from app.sources.reading.documents import Document
@@ -30,23 +30,23 @@ class ReadAnswer:
     page: PageAnswer = field(repr=False)
     warnings: tuple[PageWarning, ...] = ()
     is_file: bool = False
-    """It holds no records, and is handed on as it is."""
+    """It holds no records, and is passed on unchanged."""
 
 
 async def read(call: PageCall, config: MethodConfig, request: HttpRequest, response: HttpResponse) -> ReadAnswer:
-    """Read a success; raise SourceError, which is retryable where the same request may well be answered whole."""
-    kind = files.kind_of(call, config, response)
+    """Read a success; raise SourceError, retryable where another attempt may return a whole body."""
+    kind = files.classify(call, config, response)
     if kind is files.Kind.FILE:
-        return _as_file(response)
+        return _answer_file(response)
     try:
         return await _read_document(call, config, request, response)
     except SourceError as error:
         if kind is files.Kind.EITHER and error.code == responses.NOT_JSON:
-            return _as_file(response)
+            return _answer_file(response)
         raise
 
 
-def _as_file(response: HttpResponse) -> ReadAnswer:
+def _answer_file(response: HttpResponse) -> ReadAnswer:
     page = PageAnswer(records=[], document=None, links=[], status=response.status, headers={})
     return ReadAnswer(response=response, page=page, is_file=True)
 
@@ -54,14 +54,14 @@ def _as_file(response: HttpResponse) -> ReadAnswer:
 async def _read_document(
     call: PageCall, config: MethodConfig, request: HttpRequest, response: HttpResponse
 ) -> ReadAnswer:
-    place, answer = _place(call, config, response), config.formats.answer
+    place, answer = _build_place(call, config, response), config.formats.answer
     document = Document(None)
     records: list[JSON] = []
     if responses.has_content(response, method=call.method, answer=answer, is_paged=place.is_paged):
         document = await responses.decode(request, response, answer)
-        find = partial(_records, document.value, place, config, request, response)
-        is_long = response.is_large or computed_parts.are_in(config)
-        records = await response.reader.aside(find) if is_long else find()
+        find = partial(_find_records, document.value, place, config, request, response)
+        is_long = response.is_large or computed_parts.has_computed_parts(config)
+        records = await response.reader.run_aside(find) if is_long else find()
     page = PageAnswer(
         records=records,
         document=document.value,
@@ -70,10 +70,12 @@ async def _read_document(
         headers=response.plain_headers if reads_headers(config.pagination) else {},
         key=config.key,
     )
-    return ReadAnswer(response=response, page=page, warnings=_warnings(document.replaced, was_late=response.was_late))
+    return ReadAnswer(
+        response=response, page=page, warnings=_build_warnings(document.replaced, was_late=response.was_late)
+    )
 
 
-def _place(call: PageCall, config: MethodConfig, response: HttpResponse) -> RecordPlace:
+def _build_place(call: PageCall, config: MethodConfig, response: HttpResponse) -> RecordPlace:
     return RecordPlace(
         method=call.method,
         is_paged=config.pagination is not None and config.pagination is not call.config.defaults.pagination,
@@ -82,31 +84,31 @@ def _place(call: PageCall, config: MethodConfig, response: HttpResponse) -> Reco
         form=config.formats.response,
         key=config.key,
         is_first_page=call.cursor is None,
-        is_xml=responses.format_of(response, config.formats.answer) is AnswerFormat.XML,
+        is_xml=responses.choose_format(response, config.formats.answer) is AnswerFormat.XML,
     )
 
 
-def _records(
+def _find_records(
     document: JSON, place: RecordPlace, config: MethodConfig, request: HttpRequest, response: HttpResponse
 ) -> list[JSON]:
     try:
-        return record_lists.records(document, place)
+        return record_lists.find_records(document, place)
     except SourceError as error:
         if place.is_list and _is_over(document, config, response):
             return []
-        shown = excerpt(response.body, request.secrets)
-        message = masked(error.message, request.secrets)
+        shown = build_excerpt(response.body, request.secrets)
+        message = mask_secrets(error.message, request.secrets)
         raise SourceError(error.code, message, status=response.status, excerpt=shown) from None
 
 
 def _is_over(document: JSON, config: MethodConfig, response: HttpResponse) -> bool:
-    """Whether ``stop_when`` knows an answer without a list as the end of it."""
+    """Whether ``stop_when`` takes an answer without a list for its end."""
     if config.pagination is None:
         return False
-    return signs.is_over(config.pagination.signs, document, response.plain_headers, status=response.status)
+    return page_facts.is_over(config.pagination.end_rules, document, response.plain_headers, status=response.status)
 
 
-def _warnings(replaced: int, *, was_late: bool) -> tuple[PageWarning, ...]:
+def _build_warnings(replaced: int, *, was_late: bool) -> tuple[PageWarning, ...]:
     warnings = []
     if replaced:
         message = "an answer holds bytes that are no text in its charset: each such character became U+FFFD"

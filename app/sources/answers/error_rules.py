@@ -1,7 +1,7 @@
-"""What an integration's ``error_expression`` makes of an answer: some APIs answer 200 to what went wrong.
+"""Errors that an integration's ``error_expression`` finds in answers: some APIs answer errors with status 200.
 
-JSONata over ``response`` and ``data`` (the decoded body), ``headers`` and ``status``. Nothing, null and false, in words
-too, mean that the status says it all; a text is an error's message; an object may have ``message`` and ``status``.
+JSONata over ``response`` and ``data`` (the decoded body), ``headers`` and ``status``. Nothing, null and false, as texts
+too, mean that the status alone counts; a text is an error's message; an object may have ``message`` and ``status``.
 """
 
 from functools import partial
@@ -13,53 +13,53 @@ from app.engine.record_errors import ExpressionError, SourceError
 from app.sources.answers import responses
 from app.sources.exchange import faults
 from app.sources.exchange.exchange import FoundError, HttpRequest, HttpResponse
-from app.sources.exchange.redaction import masked
+from app.sources.exchange.redaction import mask_secrets
 
 _LONGEST_MESSAGE = 500
 
 
-async def found(expression: Expression, request: HttpRequest, response: HttpResponse) -> FoundError | None:
-    """Judge an answer; raise SourceError when the expression itself fails, or fails on a body that can not be read."""
-    data, fault = await _data(request, response)
+async def find_error(expression: Expression, request: HttpRequest, response: HttpResponse) -> FoundError | None:
+    """Return the error in an answer; raise SourceError when the expression fails, or the body can not be read."""
+    data, fault = await _decode_body(request, response)
     scope = {"response": data, "data": data, "headers": response.plain_headers, "status": response.status}
     try:
-        result = await response.reader.aside(partial(expression.evaluate, scope))
+        result = await response.reader.run_aside(partial(expression.evaluate, scope))
     except ExpressionError as error:
         if fault is not None:
             raise fault from error
         message = f"error_expression can not be evaluated: {error.message}"
-        raise SourceError("expression", masked(message, request.secrets), status=response.status) from error
-    return _read(result, request, response.status)
+        raise SourceError("expression", mask_secrets(message, request.secrets), status=response.status) from error
+    return _interpret(result, request, response.status)
 
 
-async def _data(request: HttpRequest, response: HttpResponse) -> tuple[JSON, SourceError | None]:
-    """Decode a body; one that can not be read is the text that it begins with, beside the reason."""
+async def _decode_body(request: HttpRequest, response: HttpResponse) -> tuple[JSON, SourceError | None]:
+    """Return the decoded body; for one that can not be read its first text, and the reason."""
     try:
         return (await responses.decode(request, response)).value if response.body else None, None
     except SourceError as fault:
         return make_text_storable(response.body[: faults.ANSWER_BYTES].decode("utf-8", "replace")), fault
 
 
-def _read(result: JSON, request: HttpRequest, status: int) -> FoundError | None:
+def _interpret(result: JSON, request: HttpRequest, status: int) -> FoundError | None:
     fallback = status if status >= 400 else 502
     match result:
         case _ if result in ({}, []) or not is_true(result):
             return None
         case dict():
-            told = result.get("status", result.get("statusCode"))
+            status_in_body = result.get("status", result.get("statusCode"))
             text = result.get("message") or result.get("error") or "an error"
-            return FoundError(message=_shown(text, request), status=_status(told) or fallback)
+            return FoundError(message=_mask(text, request), status=_parse_status(status_in_body) or fallback)
         case True:
             return FoundError(message="error_expression says so", status=fallback)
         case _:
-            return FoundError(message=_shown(result, request), status=fallback)
+            return FoundError(message=_mask(result, request), status=fallback)
 
 
-def _status(told: JSON) -> int | None:
-    if isinstance(told, bool) or not isinstance(told, int | float):
+def _parse_status(value: JSON) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(told) if 400 <= told <= 599 else None
+    return int(value) if 400 <= value <= 599 else None
 
 
-def _shown(text: JSON, request: HttpRequest) -> str:
-    return masked(str(text), request.secrets)[:_LONGEST_MESSAGE]
+def _mask(text: JSON, request: HttpRequest) -> str:
+    return mask_secrets(str(text), request.secrets)[:_LONGEST_MESSAGE]

@@ -1,4 +1,4 @@
-"""Answers that are files: handed on as they are to whoever has asked for one, since they hold no records."""
+"""Answers that are files: they hold no records, and are passed on unchanged to the caller."""
 
 import re
 from enum import Enum, auto
@@ -14,9 +14,9 @@ from app.sources.exchange.exchange import HttpResponse
 _EMPTY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
 _DOCUMENT: Final = re.compile(r"(?:application|text)/(?:[\w.+-]*[+-])?(?:json|xml)\Z")
 _VAGUE: Final = frozenset({"", "text/plain", "application/octet-stream", "binary/octet-stream"})
-"""Types of files, and what some APIs call their JSON."""
+"""Types of files that some APIs use for JSON."""
 _PAGE: Final = frozenset({"text/html", "application/xhtml+xml"})
-"""A page that asks to sign in, say, is no record and no file, unless it says so."""
+"""A page, such as a login form, is neither a record nor a file unless it is an attachment."""
 _ATTACHED: Final = re.compile(r"\s*attachment\s*(?:;|\Z)", re.IGNORECASE)
 
 
@@ -29,18 +29,18 @@ class Kind(Enum):
     """A document if it can be read as one."""
 
 
-def kind_of(call: PageCall, config: MethodConfig, response: HttpResponse) -> Kind:
-    """Return what the answer to a call is: lists, and what somebody maps, are documents whatever they say."""
+def classify(call: PageCall, config: MethodConfig, response: HttpResponse) -> Kind:
+    """Classify the answer to a call: lists and mapped answers are documents, whatever their type."""
     has_pages = config.pagination is not None and config.pagination is not call.config.defaults.pagination
     may_be_file = call.is_handed_on and call.mapping is None and call.method != "list" and not has_pages
     if not may_be_file or config.formats.answer is not AnswerFormat.AUTO or response.status in _EMPTY:
         return Kind.DOCUMENT
-    if responses.format_of(response) is not AnswerFormat.JSON:
+    if responses.choose_format(response) is not AnswerFormat.JSON:
         return Kind.DOCUMENT
-    return _by_type(response)
+    return _classify_by_type(response)
 
 
-def _by_type(response: HttpResponse) -> Kind:
+def _classify_by_type(response: HttpResponse) -> Kind:
     media_type = (response.header("Content-Type") or "").partition(";")[0].strip().lower()
     if _DOCUMENT.match(media_type):
         return Kind.DOCUMENT

@@ -1,7 +1,7 @@
-"""Find the records of a document; a list that is not there is either empty, or there is more to it.
+"""Find the records of a document, and tell an empty list from a wrong path.
 
-It is empty where it is null or ``{}``, and where its key is left out: on the first page only of an object that is there
-and holds no other list. An answer that tells of an error is never an empty list.
+A list is empty where it is null or ``{}``, or where its key is missing: on the first page only in an object without
+other lists. An answer that describes an error is never an empty list.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from app.engine.jsonata.expressions import Expression
 from app.engine.record_errors import SourceError
 from app.engine.records.keys import BY_ID, RecordKey
 from app.engine.templating.placeholders import UNDEFINED, Path, lookup
-from app.sources.answers import computed_parts, error_signs
+from app.sources.answers import computed_parts, error_keys
 
 _SINGLE: Final = frozenset({"get", "create", "update", "delete"})
 """Methods whose answer is one record."""
@@ -34,61 +34,61 @@ class RecordPlace:
 
     method: str
     is_paged: bool = False
-    """It has a pagination of its own, whatever it is called."""
+    """The method has a pagination of its own, whatever its name."""
     path: MarkedPath | None = None
     expression: Expression | None = None
-    """Finds them, instead of a path."""
+    """Finds them in the place of a path."""
     form: ResponseFormat = ResponseFormat.ARRAY
     key: RecordKey = BY_ID
-    """What its records are known by."""
+    """The key of its records."""
     is_first_page: bool = True
     is_xml: bool = False
     """In XML a list of one looks like an object."""
 
     @property
     def is_list(self) -> bool:
-        """Whether many records are due."""
+        """Whether an answer should hold many records."""
         return self.is_paged or self.method == "list"
 
 
-def records(document: JSON, place: RecordPlace) -> list[JSON]:
+def find_records(document: JSON, place: RecordPlace) -> list[JSON]:
     """Find the records; raise SourceError ``no_records``."""
     if place.expression is not None:
-        return _computed(document, place.expression, place)
+        return _compute_records(document, place.expression, place)
     found = document if place.path is None else place.path.find(document)
     if isinstance(found, list):
         return found
     if place.method in _SINGLE:
-        return _one(document, found, place)
+        return _read_single(document, found, place)
     if _is_nothing(found, place):
         if place.is_list or found is UNDEFINED:
-            _refuse_what_is_not_empty(document, found, place)
+            _check_empty(document, found, place)
         return []
     if isinstance(found, dict) and place.form is not ResponseFormat.ARRAY:
-        return [found] if place.form is ResponseFormat.OBJECT else _values(found, place)
+        return [found] if place.form is ResponseFormat.OBJECT else _list_values(found, place)
     if place.method == "list" and not (place.is_xml and place.path):
-        raise _no_records(document, found, place)
+        raise _no_records_error(document, found, place)
     return [found]
 
 
-def _computed(document: JSON, expression: Expression, place: RecordPlace) -> list[JSON]:
-    """Find the records by JSONata, in which one of a list looks like the list, and no record is nothing."""
-    found = computed_parts.found_by(expression, document)
+def _compute_records(document: JSON, expression: Expression, place: RecordPlace) -> list[JSON]:
+    """Find the records by JSONata, which returns a list of one as its record, and an empty list as nothing."""
+    found = computed_parts.compute_records(expression, document)
     if found is not UNDEFINED and found is not None:
         return found if isinstance(found, list) else [found]
-    if isinstance(document, dict) and (key := error_signs.sign_of_error(document, is_alone=True)):
-        message = f"response_path '{expression.text}' gives nothing; its '{key[:_LONGEST_KEY]}' tells of an error"
+    if isinstance(document, dict) and (key := error_keys.find_error_key(document, is_alone=True)):
+        message = f"response_path '{expression.text}' gives nothing; its '{key[:_LONGEST_KEY]}' describes an error"
         raise SourceError("no_records", message)
     if place.method == "get":
         raise SourceError("no_records", f"response_path '{expression.text}' gives nothing")
     return []
 
 
-def _one(document: JSON, found: JSON, place: RecordPlace) -> list[JSON]:
+def _read_single(document: JSON, found: JSON, place: RecordPlace) -> list[JSON]:
     if place.is_xml and found is UNDEFINED and place.path and lookup(document, place.path.keys[:-1]) is not UNDEFINED:
         return []
     if found is UNDEFINED or (found is None and place.method == "get" and not place.is_xml):
-        raise _no_records(document, found, place)
+        raise _no_records_error(document, found, place)
     return [] if found is None else [found]
 
 
@@ -97,48 +97,47 @@ def _is_nothing(found: JSON, place: RecordPlace) -> bool:
     return found is UNDEFINED or found is None or (found == {} and is_object_of_records)
 
 
-def _values(found: JsonObject, place: RecordPlace) -> list[JSON]:
-    """Make a list of an object of objects: each gets its key where its id, or the first part of that, is missing."""
+def _list_values(found: JsonObject, place: RecordPlace) -> list[JSON]:
+    """Return the objects of an object: each gets its key where its id, or the first part of that, is missing."""
     values = []
     for key, value in found.items():
         if not isinstance(value, dict):
-            message = (
-                f"expected an object of objects{_at(place)}, found {_name(value)} at its key '{key[:_LONGEST_KEY]}'"
-            )
+            found_text = f"{_name_type(value)} at its key '{key[:_LONGEST_KEY]}'"
+            message = f"expected an object of objects{_describe_place(place)}, found {found_text}"
             raise SourceError("no_records", message)
         missing = next((path for path in place.key.paths if lookup(value, path) in (UNDEFINED, None)), None)
-        values.append(value if missing is None else _with_id(value, missing, key))
+        values.append(value if missing is None else _add_id(value, missing, key))
     return values
 
 
-def _with_id(value: JsonObject, path: Path, key: str) -> JsonObject:
+def _add_id(value: JsonObject, path: Path, key: str) -> JsonObject:
     first, *rest = path
     inner = value.get(first)
-    id = _with_id(inner if isinstance(inner, dict) else {}, tuple(rest), key) if rest else key
+    id = _add_id(inner if isinstance(inner, dict) else {}, tuple(rest), key) if rest else key
     return {**value, first: id}
 
 
-def _refuse_what_is_not_empty(document: JSON, found: JSON, place: RecordPlace) -> None:
-    """Raise SourceError unless the answer is plainly that of an empty list."""
+def _check_empty(document: JSON, found: JSON, place: RecordPlace) -> None:
+    """Raise SourceError unless the answer is that of an empty list."""
     path = place.path or MarkedPath(())
-    met = _met(document, path.keys)
+    met = _values_along(document, path.keys)
     missing = len(met) - 1
     may_be_absent = missing in path.optional
     for one, following in zip(met, [*met[1:], found], strict=True):
         is_alone = not isinstance(following, dict) and not may_be_absent
-        if isinstance(one, dict) and (key := error_signs.sign_of_error(one, is_alone=is_alone)):
-            raise _no_records(document, found, place, note=f"; its '{key[:_LONGEST_KEY]}' tells of an error")
+        if isinstance(one, dict) and (key := error_keys.find_error_key(one, is_alone=is_alone)):
+            raise _no_records_error(document, found, place, note=f"; its '{key[:_LONGEST_KEY]}' describes an error")
     innermost = met[-1]
     if found is not UNDEFINED or innermost in (None, [], {}):
         return
     may_be_absent = may_be_absent or not place.is_first_page
     has_others = any(_may_be_records(name, one) for name, one in _lists_in(innermost))
     if not isinstance(innermost, dict) or (not may_be_absent and (missing < len(path.keys) - 1 or has_others)):
-        raise _no_records(document, found, place)
+        raise _no_records_error(document, found, place)
 
 
-def _met(document: JSON, names: Path) -> list[JSON]:
-    """List what stands along a path: the document, and so on, up to what should hold the last name."""
+def _values_along(document: JSON, names: Path) -> list[JSON]:
+    """Return the values along a path, from the document to the one that should hold the last name."""
     met = [document]
     for name in names[:-1]:
         inner = lookup(met[-1], (name,))
@@ -149,7 +148,7 @@ def _met(document: JSON, names: Path) -> list[JSON]:
 
 
 def _lists_in(value: JSON, deepest: int = _DEEPEST_LIST) -> Iterator[tuple[str, list[JSON]]]:
-    """Give the lists within an object, by their paths."""
+    """Yield the lists within an object, by their paths."""
     for key, inner in value.items() if isinstance(value, dict) and deepest else ():
         if isinstance(inner, list):
             yield key, inner
@@ -160,7 +159,7 @@ def _may_be_records(name: str, found: list[JSON]) -> bool:
     return name.rpartition(".")[2] not in _NO_LISTS and any(isinstance(one, dict) for one in found)
 
 
-def _no_records(document: JSON, found: JSON, place: RecordPlace, *, note: str = "") -> SourceError:
+def _no_records_error(document: JSON, found: JSON, place: RecordPlace, *, note: str = "") -> SourceError:
     arrays = ", ".join(name for name, _ in islice(_lists_in(document), _MOST_SHOWN))
     hint = f" (it has arrays at: {arrays})" if arrays else ""
     if place.path is None:
@@ -168,20 +167,22 @@ def _no_records(document: JSON, found: JSON, place: RecordPlace, *, note: str = 
     elif isinstance(document, list):
         hint = " (the answer is itself an array)"
     elif found is UNDEFINED and place.is_list and not note:
-        hint += f"; should the API leave it out of an empty list, write '{_optional(place.path, document)}'"
+        hint += f"; should the API leave it out of an empty list, write '{_write_optional(place.path, document)}'"
     if isinstance(found, dict):
         hint += "; or response_format: 'map' where its values are the records, 'object' where it is the only one"
-    return SourceError("no_records", f"expected an array of records{_at(place)}, found {_name(found)}{hint}{note}")
+    return SourceError(
+        "no_records", f"expected an array of records{_describe_place(place)}, found {_name_type(found)}{hint}{note}"
+    )
 
 
-def _optional(path: MarkedPath, document: JSON) -> str:
+def _write_optional(path: MarkedPath, document: JSON) -> str:
     missing = path.find_missing(document)
     return ".".join(f"{key}?" if at == missing else key for at, key in enumerate(path.keys))
 
 
-def _at(place: RecordPlace) -> str:
+def _describe_place(place: RecordPlace) -> str:
     return "" if place.path is None else f" at response_path '{place.path}'"
 
 
-def _name(value: JSON) -> str:
+def _name_type(value: JSON) -> str:
     return "null" if value is None else "nothing" if value is UNDEFINED else name_type(value)

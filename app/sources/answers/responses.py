@@ -6,12 +6,12 @@ from typing import Final
 from app.engine.integrations.answer_format import AnswerFormat
 from app.engine.record_errors import SourceError
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
-from app.sources.exchange.faults import excerpt
+from app.sources.exchange.faults import build_excerpt
 from app.sources.reading import charsets, content_encodings, documents, xml_documents
 from app.sources.reading.documents import Document, NotReadError, UnreadableError
 
 NOT_JSON: Final = "not_json"
-"""The code of an answer that was taken for JSON and is none."""
+"""The error code of an answer that is read as JSON and is not JSON."""
 _NO_CONTENT_STATUSES: Final = frozenset({204, 205})
 _READING_METHODS: Final = frozenset({"list", "get"})
 _XML_TYPE: Final = re.compile(r"[/+]xml\s*(?:;|$)", re.IGNORECASE)
@@ -29,19 +29,19 @@ def has_content(
         return False
     if response.body and not response.body.isspace():
         return True
-    if (is_paged or method in _READING_METHODS) and format_of(response, answer) is not AnswerFormat.NDJSON:
+    if (is_paged or method in _READING_METHODS) and choose_format(response, answer) is not AnswerFormat.NDJSON:
         message = f"the answer {response.status} to a {method} has an empty body"
         raise SourceError("empty_body", message, status=response.status, retryable=True)
     return False
 
 
-def format_of(response: HttpResponse, answer: AnswerFormat = AnswerFormat.AUTO) -> AnswerFormat:
-    """Return how an answer is to be read: any format but ``auto``."""
+def choose_format(response: HttpResponse, answer: AnswerFormat = AnswerFormat.AUTO) -> AnswerFormat:
+    """Return the format to read an answer in: any but ``auto``."""
     if answer is not AnswerFormat.AUTO:
         return answer
     content_type = response.header("Content-Type") or ""
     if content_type == "application/json" or content_type.startswith("application/json;"):
-        # Nearly all are; each page asks.
+        # The usual case first: every page is checked.
         return AnswerFormat.JSON
     if _XML_TYPE.search(content_type):
         return AnswerFormat.XML
@@ -51,9 +51,9 @@ def format_of(response: HttpResponse, answer: AnswerFormat = AnswerFormat.AUTO) 
 async def decode(request: HttpRequest, response: HttpResponse, answer: AnswerFormat = AnswerFormat.AUTO) -> Document:
     """Read the body, once for each format; raise SourceError, retryable where the next body may be whole.
 
-    Its code is ``not_json``, ``not_xml``, or tells what reading took too much of: ``too_large``, ``too_slow_to_read``.
+    Its code is ``not_json``, ``not_xml``, ``too_large`` or ``too_slow_to_read``.
     """
-    form = format_of(response, answer)
+    form = choose_format(response, answer)
     if form not in response.documents:
         response.documents[form] = await _read(request, response, form)
     return response.documents[form]
@@ -61,23 +61,23 @@ async def decode(request: HttpRequest, response: HttpResponse, answer: AnswerFor
 
 async def _read(request: HttpRequest, response: HttpResponse, form: AnswerFormat) -> Document:
     try:
-        return await response.reader.read(response.body, _charset(response, form), form, response.held.grow_by)
+        return await response.reader.read(response.body, _find_charset(response, form), form, response.held.grow_by)
     except UnreadableError as error:
         reason, is_passing = error.reason, error.is_passing
     except NotReadError as error:
         message = f"the answer has {len(response.body)} bytes, and {error.reason}"
         raise SourceError(error.code, message, status=response.status, retryable=error.is_passing) from error
-    if encoding := content_encodings.unknown(response.header_values("Content-Encoding")):
-        reason, is_passing = f"{reason}, and {documents.shown(encoding)} is no known Content-Encoding", False
-    raise _unreadable(request, response, form, reason=reason, is_passing=is_passing)
+    if encoding := content_encodings.find_unknown(response.header_values("Content-Encoding")):
+        reason, is_passing = f"{reason}, and {documents.quote_name(encoding)} is no known Content-Encoding", False
+    raise _unreadable_error(request, response, form, reason=reason, is_passing=is_passing)
 
 
-def _charset(response: HttpResponse, form: AnswerFormat) -> str | None:
-    declared = xml_documents.declared_charset(response.body) if form is AnswerFormat.XML else None
-    return declared or charsets.named(response.header("Content-Type"))
+def _find_charset(response: HttpResponse, form: AnswerFormat) -> str | None:
+    declared = xml_documents.find_declared_charset(response.body) if form is AnswerFormat.XML else None
+    return declared or charsets.find_charset(response.header("Content-Type"))
 
 
-def _unreadable(
+def _unreadable_error(
     request: HttpRequest, response: HttpResponse, form: AnswerFormat, *, reason: str, is_passing: bool
 ) -> SourceError:
     content_type = (response.header("Content-Type") or "no Content-Type")[:100]
@@ -89,5 +89,5 @@ def _unreadable(
         message,
         status=response.status,
         retryable=is_passing,
-        excerpt=excerpt(response.body, request.secrets),
+        excerpt=build_excerpt(response.body, request.secrets),
     )

@@ -1,1 +1,1 @@
-"""Cassettes: exchanges kept in a HAR file, and played back without a network."""
+"""Cassettes: exchanges in a HAR file, recorded and replayed."""

@@ -1,4 +1,4 @@
-"""Cassettes: what a run and its upstream said to each other, kept in a HAR file and played back without a network."""
+"""Cassettes: the exchanges of a run with its upstream in a HAR file, replayed without a network."""
 
 import json
 import threading
@@ -12,7 +12,7 @@ from app.engine.errors import FerrymanError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_errors import SourceError
 from app.sources.cassettes import har
-from app.sources.cassettes.secret_labels import SecretLabels, formless
+from app.sources.cassettes.secret_labels import SecretLabels, drop_forms
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.sending import Attempt
 
@@ -26,7 +26,7 @@ Key = tuple[str, str, str]
 
 
 class CassetteError(FerrymanError):
-    """The file is no cassette."""
+    """The file is not a cassette."""
 
     code = "cassette"
 
@@ -40,7 +40,7 @@ class CassetteRecorder:
         self._lock = threading.Lock()
 
     def begin(self, facts: Mapping[str, JSON]) -> None:
-        """Write the head; ``facts`` tell of the run what a replay needs."""
+        """Write the head; ``facts`` are what a replay needs of the run."""
         head = {
             "version": har.VERSION,
             "creator": {"name": "ferryman", "version": str(FORMAT)},
@@ -49,20 +49,20 @@ class CassetteRecorder:
         self._file.write(f'{{"log": {json.dumps(head, ensure_ascii=False)[:-1]}, "entries": [')
 
     def end(self) -> None:
-        """Write the tail: before it the file is no JSON."""
+        """Write the tail, without which the file is not JSON."""
         self._file.write("\n]}}\n")
 
     def around(self, live: Attempt) -> Attempt:
-        """Record what ``live`` attempts, faults of the connection left out."""
+        """Record the exchanges of ``live``; failed connections are not recorded."""
 
-        async def recorded(request: HttpRequest, timeout_seconds: float) -> HttpResponse:
+        async def attempt_and_record(request: HttpRequest, timeout_seconds: float) -> HttpResponse:
             at, begun = datetime.now(UTC), monotonic()
             response = await live(request, timeout_seconds)
             labels = SecretLabels(request.context, request.secrets)
-            self._write(har.entry(request, response, labels.hide, at=at, seconds=monotonic() - begun))
+            self._write(har.build_entry(request, response, labels.hide, at=at, seconds=monotonic() - begun))
             return response
 
-        return recorded
+        return attempt_and_record
 
     def _write(self, entry: JsonObject) -> None:
         line = json.dumps(entry, ensure_ascii=False)
@@ -72,21 +72,21 @@ class CassetteRecorder:
 
 
 class CassettePlayer:
-    """Answers requests from a cassette, each in the order in which it was answered; the last answer stays."""
+    """Answers requests from a cassette, in the recorded order; the last answer is repeated."""
 
     def __init__(self, cassette: JsonObject) -> None:
         """Raise CassetteError unless it is one."""
         self.missing: list[str] = []
-        """Requests that it has no answer to."""
-        self.facts = _facts(cassette)
+        """Requests without an answer in it."""
+        self.facts = _read_facts(cassette)
         self._answers: dict[Key, list[JsonObject]] = {}
         for entry in cassette["log"]["entries"]:
             request = entry["request"]
-            har.response_of(entry, str)  # fails here rather than when it is asked for
-            key = _key(request["method"], request["url"], (request.get("postData") or {}).get("text", ""))
+            har.read_response(entry, str)  # an invalid one fails here
+            key = _build_key(request["method"], request["url"], (request.get("postData") or {}).get("text", ""))
             self._answers.setdefault(key, []).append(entry)
         for key, entries in self._answers.items():
-            # To wait for a limit that nobody has any more would only take time.
+            # A replay has no rate limit to wait for.
             self._answers[key] = [one for one in entries if one["response"]["status"] != _RATE_LIMITED] or entries
 
     @classmethod
@@ -100,20 +100,22 @@ class CassettePlayer:
             raise CassetteError(f"{path} is no HAR file: {error}") from error
 
     def around(self, _live: Attempt) -> Attempt:
-        """Answer in the place of ``_live``, which is never called."""
+        """Answer in the place of ``_live``, which is not called."""
 
-        async def played(request: HttpRequest, timeout_seconds: float) -> HttpResponse:
+        async def replay(request: HttpRequest, timeout_seconds: float) -> HttpResponse:
             labels = SecretLabels(request.context, request.secrets)
-            key = _key(request.method.upper(), labels.hide(request.url), har.text_of(request.body, labels.hide))
+            key = _build_key(
+                request.method.upper(), labels.hide(request.url), har.encode_body(request.body, labels.hide)
+            )
             answers = self._answers.get(key)
             if answers is None:
-                raise self._lacks(key)
+                raise self._build_missing_error(key)
             entry = answers.pop(0) if len(answers) > 1 else answers[0]
-            return har.response_of(entry, labels.show)
+            return har.read_response(entry, labels.show)
 
-        return played
+        return replay
 
-    def _lacks(self, key: Key) -> SourceError:
+    def _build_missing_error(self, key: Key) -> SourceError:
         method, url, _ = key
         has_other_body = any((method, url) == (kept[0], kept[1]) for kept in self._answers)
         name = f"{method} {url}{' with this body' if has_other_body else ''}"
@@ -121,12 +123,12 @@ class CassettePlayer:
         return SourceError("cassette", f"the cassette has no answer to {name}")
 
 
-def _key(method: str, url: str, body: str) -> Key:
-    return method, formless(url), formless(body)
+def _build_key(method: str, url: str, body: str) -> Key:
+    return method, drop_forms(url), drop_forms(body)
 
 
-def _facts(cassette: JsonObject) -> JsonObject:
-    """Return what Ferryman wrote beside the entries; nothing in a HAR file of another program."""
+def _read_facts(cassette: JsonObject) -> JsonObject:
+    """Return Ferryman's own facts; none in a HAR file of another program."""
     facts: JsonObject = cassette["log"].get("_ferryman") or {}
     if facts.get("version", FORMAT) != FORMAT:
         raise CassetteError(f"the cassette has the format {facts['version']}; this Ferryman reads {FORMAT}")

@@ -19,40 +19,42 @@ VERSION: Final = "1.2"
 
 Hide = Callable[[str], str]
 
-# The body is kept as it was read, decompressed and whole.
+# The recorded body is decompressed and complete.
 _OF_TRANSFER: Final = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive"})
 
 
-def entry(request: HttpRequest, response: HttpResponse, hide: Hide, *, at: datetime, seconds: float) -> JsonObject:
-    """Write down one exchange, its secrets hidden."""
+def build_entry(
+    request: HttpRequest, response: HttpResponse, hide: Hide, *, at: datetime, seconds: float
+) -> JsonObject:
+    """Return one exchange with its secrets hidden."""
     milliseconds = round(seconds * 1000, 3)
     return {
         "startedDateTime": format_utc(at),
         "time": milliseconds,
-        "request": _request(request, hide),
-        "response": _response(response, hide),
+        "request": _build_request(request, hide),
+        "response": _build_response(response, hide),
         "cache": {},
         "timings": {"send": 0, "wait": milliseconds, "receive": 0},
     }
 
 
-def response_of(entry: JsonObject, show: Hide) -> HttpResponse:
-    """Return the answer of an entry, its labels turned back."""
+def read_response(entry: JsonObject, show: Hide) -> HttpResponse:
+    """Return the answer of an entry, with secrets in the place of labels."""
     kept = entry["response"]
     headers = CIMultiDict((header["name"], show(header["value"])) for header in kept["headers"])
     content = kept.get("content") or {}
-    return HttpResponse(status=kept["status"], headers=CIMultiDictProxy(headers), body=_bytes(content, show))
+    return HttpResponse(status=kept["status"], headers=CIMultiDictProxy(headers), body=_decode_content(content, show))
 
 
-def text_of(body: bytes | None, hide: Hide) -> str:
-    """Return a body as the file holds it, one that is no text in base64."""
+def encode_body(body: bytes | None, hide: Hide) -> str:
+    """Return a body as the file holds it: base64 unless it is text."""
     try:
         return hide((body or b"").decode())
     except UnicodeDecodeError:
-        return base64.b64encode(_hidden(body or b"", hide)).decode()
+        return base64.b64encode(_hide_bytes(body or b"", hide)).decode()
 
 
-def _request(request: HttpRequest, hide: Hide) -> JsonObject:
+def _build_request(request: HttpRequest, hide: Hide) -> JsonObject:
     url = hide(request.url)
     query = parse_qsl(urlsplit(url).query, keep_blank_values=True)
     kept: JsonObject = {
@@ -60,30 +62,30 @@ def _request(request: HttpRequest, hide: Hide) -> JsonObject:
         "url": url,
         "httpVersion": "HTTP/1.1",
         "cookies": [],
-        "headers": _headers(request.headers.items(), hide),
+        "headers": _build_headers(request.headers.items(), hide),
         "queryString": [{"name": name, "value": value} for name, value in query],
         "headersSize": -1,
         "bodySize": len(request.body or b""),
     }
     if request.body is not None:
         kind = next((value for name, value in request.headers.items() if name.lower() == "content-type"), "")
-        kept["postData"] = {"mimeType": kind, "text": text_of(request.body, hide)}
+        kept["postData"] = {"mimeType": kind, "text": encode_body(request.body, hide)}
     return kept
 
 
-def _response(response: HttpResponse, hide: Hide) -> JsonObject:
+def _build_response(response: HttpResponse, hide: Hide) -> JsonObject:
     content: JsonObject = {"size": len(response.body), "mimeType": response.header("Content-Type") or ""}
     try:
         content["text"] = hide(response.body.decode())
     except UnicodeDecodeError:
-        content |= {"text": text_of(response.body, hide), "encoding": "base64"}
+        content |= {"text": encode_body(response.body, hide), "encoding": "base64"}
     headers = [(name, value) for name, value in response.headers.items() if name.lower() not in _OF_TRANSFER]
     return {
         "status": response.status,
-        "statusText": _phrase(response.status),
+        "statusText": _find_phrase(response.status),
         "httpVersion": "HTTP/1.1",
         "cookies": [],
-        "headers": _headers(headers, hide),
+        "headers": _build_headers(headers, hide),
         "content": content,
         "redirectURL": "",
         "headersSize": -1,
@@ -91,29 +93,30 @@ def _response(response: HttpResponse, hide: Hide) -> JsonObject:
     }
 
 
-def _headers(headers: Iterable[tuple[str, str]], hide: Hide) -> list[JsonObject]:
+def _build_headers(headers: Iterable[tuple[str, str]], hide: Hide) -> list[JsonObject]:
     return [
-        {"name": name, "value": MASK if is_secret_name(name) else hide(_storable(value))} for name, value in headers
+        {"name": name, "value": MASK if is_secret_name(name) else hide(_decode_header(value))}
+        for name, value in headers
     ]
 
 
-def _storable(text: str) -> str:
+def _decode_header(text: str) -> str:
     """Return a header as text: aiohttp hides bytes beyond ASCII in surrogates."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _bytes(content: JsonObject, show: Hide) -> bytes:
+def _decode_content(content: JsonObject, show: Hide) -> bytes:
     text = content.get("text") or ""
     if content.get("encoding") == "base64":
-        return _hidden(base64.b64decode(text), show)
+        return _hide_bytes(base64.b64decode(text), show)
     return show(text).encode()
 
 
-def _hidden(body: bytes, hide: Hide) -> bytes:
+def _hide_bytes(body: bytes, hide: Hide) -> bytes:
     return hide(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
-def _phrase(status: int) -> str:
+def _find_phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
     except ValueError:

@@ -1,7 +1,7 @@
-"""Put labels in the place of an account's secrets, and the secrets of an account in the place of labels.
+"""Replace an account's secrets by labels, and labels by the secrets of an account.
 
 A label names the place of a text within the account's context, such as ``__context.oauth.token.access_token__``, so
-that what was kept of one account can be read as if it had been another's.
+that a recording of one account can be replayed with another.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import quote, quote_plus
 
 from app.engine.json_types import JSON, JsonObject
-from app.sources.exchange.redaction import MASK, SHORTEST, masked
+from app.sources.exchange.redaction import MASK, SHORTEST, mask_secrets
 
 _FORMED: Final = re.compile(r"(__context\.[A-Za-z0-9_.-]+?)\.(?:quoted|path|plus|escaped|plain|slashed)__")
 _ODD: Final = re.compile(r"[^A-Za-z0-9_.]+")
@@ -21,44 +21,44 @@ class SecretLabels:
     """The labels of one account's context."""
 
     def __init__(self, context: JsonObject, others: frozenset[str] = frozenset()) -> None:
-        """``others`` are secrets from elsewhere: they get a mask, which nothing turns back."""
+        """``others`` are secrets from elsewhere, which are masked for good."""
         self._labels: dict[str, str] = {}
         self._texts: dict[str, str] = {}
-        for path, text in _texts(context, "context"):
-            for form, written in _forms(text).items():
+        for path, text in _list_texts(context, "context"):
+            for form, written in _list_forms(text).items():
                 label = f"__{path}{form}__"
                 self._texts.setdefault(label, written)
                 if len(text) >= SHORTEST:
                     self._labels.setdefault(written, label)
         for text in others:
-            for written in _forms(text).values():
+            for written in _list_forms(text).values():
                 if written not in self._labels and len(text) >= SHORTEST:
                     self._labels[written] = MASK
-        written_anyhow = (*others, *(text for _, text in _texts(context, "") if len(text) >= SHORTEST))
+        written_anyhow = (*others, *(text for _, text in _list_texts(context, "") if len(text) >= SHORTEST))
         self._secrets = frozenset(text for text in written_anyhow if not text.isdigit())
-        self._secret = _any_of(self._labels)
-        self._label = _any_of(self._texts)
+        self._secret = _match_any(self._labels)
+        self._label = _match_any(self._texts)
 
     def hide(self, text: str) -> str:
-        """Put labels in the place of secrets, and masks where they are written in a way that no label tells."""
+        """Replace secrets by labels, and by masks where they are written in a form that has no label."""
         pieces, end = [], 0
         for found in self._secret.finditer(text):
-            pieces += [masked(text[end : found.start()], self._secrets), self._labels[found[0]]]
+            pieces += [mask_secrets(text[end : found.start()], self._secrets), self._labels[found[0]]]
             end = found.end()
-        return "".join((*pieces, masked(text[end:], self._secrets)))
+        return "".join((*pieces, mask_secrets(text[end:], self._secrets)))
 
     def show(self, text: str) -> str:
-        """Put secrets in the place of labels."""
+        """Replace labels by secrets."""
         return self._label.sub(lambda found: self._texts[found[0]], text)
 
 
-def formless(hidden: str) -> str:
-    """Take from labels how their texts were written, which is not alike for every account's."""
+def drop_forms(hidden: str) -> str:
+    """Remove the forms from labels, which differ between accounts."""
     return _FORMED.sub(r"\1__", hidden)
 
 
-def _forms(text: str) -> Mapping[str, str]:
-    """Return how a text may be written, by what a label of that form ends in."""
+def _list_forms(text: str) -> Mapping[str, str]:
+    """Return the forms of a text, by the ending of their labels."""
     return {
         "": text,
         ".quoted": quote(text, safe=""),
@@ -70,24 +70,24 @@ def _forms(text: str) -> Mapping[str, str]:
     }
 
 
-def _texts(value: JSON, path: str) -> Iterator[tuple[str, str]]:
+def _list_texts(value: JSON, path: str) -> Iterator[tuple[str, str]]:
     match value:
         case str():
             yield path, value
         case dict():
             for key, item in value.items():
-                yield from _texts(item, f"{path}.{_ODD.sub('-', key)}")
+                yield from _list_texts(item, f"{path}.{_ODD.sub('-', key)}")
         case list():
             for position, item in enumerate(value):
-                yield from _texts(item, f"{path}.{position}")
+                yield from _list_texts(item, f"{path}.{position}")
 
 
-def _any_of(texts: Mapping[str, str]) -> re.Pattern[str]:
+def _match_any(texts: Mapping[str, str]) -> re.Pattern[str]:
     """Match any of the texts, the longest first: one may be a part of another."""
     ordered = sorted((text for text in texts if text), key=len, reverse=True)
-    return re.compile("|".join(map(_pattern, ordered)) or r"(?!)")
+    return re.compile("|".join(map(_match_one, ordered)) or r"(?!)")
 
 
-def _pattern(text: str) -> str:
+def _match_one(text: str) -> str:
     """Match a text; digits alone not where they are a number of JSON, which a label would break."""
     return rf"(?<![:,\[])(?<![:,\[] ){text}" if text.isdigit() else re.escape(text)

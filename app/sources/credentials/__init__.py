@@ -1,1 +1,1 @@
-"""OAuth tokens: asked for, and kept by this process."""
+"""OAuth tokens: requested from token endpoints, and cached in this process."""

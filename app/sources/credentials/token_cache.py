@@ -1,19 +1,22 @@
-"""What one process knows of its accounts' tokens: the newest of each, the renewals under way, and those refused.
+"""The tokens of accounts in one process: the newest of each, the renewals under way, and those that were refused.
 
-All of it lives on one event loop. A slice has read its account's context when it began; a token that was renewed since
-is put in its place here, without a look at the database for every request.
+All of it lives on one event loop. A slice reads its account's context when it starts; a token that was renewed since
+replaces the one in that context here, without a query for every request.
 """
 
 import asyncio
 import os
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from http import HTTPStatus
 from typing import Final, TypeVar
 
 from app.engine.accounts import oauth
+from app.engine.errors import FerrymanError
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
 from app.engine.record_errors import InvalidGrantError, SourceError
@@ -23,10 +26,11 @@ from app.services.ports import PageCall
 K = TypeVar("K")
 V = TypeVar("V")
 
+_REFUSED: Final = "the upstream answered 401 Unauthorized"
 _ACCOUNTS: Final = 1000
 _STALE_TOKENS: Final = 20
 _THREADS: Final = 4
-_NOTED_EVERY_SECONDS: Final = 60.0
+_RECORDED_EVERY_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -35,12 +39,12 @@ class _Known:
 
     context: JsonObject
     origins: frozenset[str] | None = None
-    """What its secrets are given for."""
+    """The origins that its secrets may be sent to."""
     stale: OrderedDict[str | None, None] = field(default_factory=OrderedDict)
 
 
 class TokenCache:
-    """Gives calls their account's newest token, and has tokens renewed."""
+    """Makes calls with their account's newest token, and renews tokens."""
 
     def __init__(self, keeper: CredentialService, now: Callable[[], datetime]) -> None:
         self._keeper = keeper
@@ -53,45 +57,88 @@ class TokenCache:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ferryman-credentials")
         self._pid = os.getpid()
 
-    async def fresh(self, call: PageCall) -> PageCall:
-        """Return the call with a token that has not expired; raise SourceError when none is to be had."""
-        self._leave_the_parents()
-        call = self._newest(call)
+    async def run(self, call: PageCall, once: Callable[[PageCall], Awaitable[V]]) -> V:
+        """Make a call with a fresh token, and once more with another one when that is refused."""
+        if call.config.find_method(call.resource, call.method).authorization is None:
+            return await self._run_once(call, once)
+        call = await self._refresh(call)
+        try:
+            return await self._run_accepted(call, once)
+        except SourceError as error:
+            if error.status != HTTPStatus.UNAUTHORIZED:
+                raise
+            refusal = error
+        renewed = await self._renew_refused(call)
+        if renewed is not None:
+            try:
+                return await self._run_accepted(renewed, once)
+            except SourceError as error:
+                if error.status != HTTPStatus.UNAUTHORIZED:
+                    raise
+                refusal = error
+        raise await self._refuse(renewed or call, _REFUSED, excerpt=refusal.excerpt) from refusal
+
+    def close(self) -> None:
+        """Start nothing more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _run_accepted(self, call: PageCall, once: Callable[[PageCall], Awaitable[V]]) -> V:
+        """Make a call, and record when credentials that were refused before are accepted."""
+        answer = await self._run_once(call, once)
+        # A record that can not be written is no reason to fail.
+        with suppress(FerrymanError):
+            await self._accept(call)
+        return answer
+
+    async def _run_once(self, call: PageCall, once: Callable[[PageCall], Awaitable[V]]) -> V:
+        """Make a call, and record when the account is not allowed to."""
+        try:
+            return await once(call)
+        except SourceError as error:
+            if error.status == HTTPStatus.FORBIDDEN:
+                with suppress(FerrymanError):
+                    await self._forbid(call)
+            raise
+
+    async def _refresh(self, call: PageCall) -> PageCall:
+        """Return the call with a token that has not expired; raise SourceError where there is none."""
+        self._restart_after_fork()
+        call = self._find_newest(call)
         grant = oauth.choose_grant(call.config.grants, call.context)
         if grant is None or not oauth.is_due(grant, call.context, self._now()):
             return call
         try:
-            return await self._renewed(call, grant)
+            return await self._share_renewal(call, grant)
         except SourceError as error:
             if error.retryable and oauth.find_access_token(call.context) is not None:
                 # The token endpoint is away, the old token may still do.
                 return call
             raise
 
-    async def after_refusal(self, call: PageCall) -> PageCall | None:
-        """Return the call with another token than the one that was answered 401; None when there can be none."""
-        newest = self._newest(call)
+    async def _renew_refused(self, call: PageCall) -> PageCall | None:
+        """Return the call with another token than the one that was refused; None when there is no other."""
+        newest = self._find_newest(call)
         if oauth.find_access_token(newest.context) != oauth.find_access_token(call.context):
             return newest
         grant = oauth.choose_grant(call.config.grants, call.context)
         if grant is None or oauth.was_just_renewed(call.context, self._now()):
             return None
-        return await self._renewed(call, grant)
+        return await self._share_renewal(call, grant)
 
-    async def accept(self, call: PageCall) -> None:
-        """Note, now and then, that a call succeeded of an account that had to be connected anew."""
+    async def _accept(self, call: PageCall) -> None:
+        """Record, at most once a minute, that a call succeeded for an account that needed to be reconnected."""
         token = oauth.find_access_token(call.context)
         was_refused = call.is_refused or (call.account_id, token) in self._refused
         if not was_refused or not self._is_due(self._accepted, (call.account_id, call.name)):
             return
         if await self._in_thread(lambda: self._keeper.accept(call.account_id, token=token, call=call.name)):
-            # The next refusal is news again.
+            # The next refusal is recorded at once.
             self._refused.pop((call.account_id, token), None)
 
-    async def refuse(
+    async def _refuse(
         self, call: PageCall, reason: str, *, excerpt: str | None = None, was_made: bool = True
     ) -> SourceError:
-        """Note, now and then, that the account has to be connected anew; return the error to raise."""
+        """Record, at most once a minute, that the account needs to be reconnected; return the error to raise."""
         token = oauth.find_access_token(call.context)
         name = call.name if was_made else ""
         self._accepted.pop((call.account_id, name), None)
@@ -106,8 +153,8 @@ class TokenCache:
             excerpt=excerpt,
         )
 
-    async def forbid(self, call: PageCall) -> None:
-        """Note that the account may not make such a call, now and then and not for each of many."""
+    async def _forbid(self, call: PageCall) -> None:
+        """Record, at most once a minute, that the account is not allowed to make such a call."""
         if not self._is_due(self._forbidden, (call.account_id, call.name)):
             return
         missing = oauth.list_missing_scopes(call.config.grants, call.context)
@@ -117,35 +164,31 @@ class TokenCache:
             )
         )
 
-    def close(self) -> None:
-        """Begin nothing more."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-    def _leave_the_parents(self) -> None:
-        """After a fork, neither the threads nor the renewals of the parent exist here."""
+    def _restart_after_fork(self) -> None:
+        """Replace the parent's threads and renewals, which do not exist in a forked process."""
         if self._pid != os.getpid():
             self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ferryman-credentials")
             self._renewals = {}
             self._pid = os.getpid()
 
-    def _is_due(self, noted: OrderedDict[tuple[str, str | None], float], key: tuple[str, str | None]) -> bool:
-        """Whether something is to be noted: by the first of many who find it, for whom it counts as noted then."""
+    def _is_due(self, recorded: OrderedDict[tuple[str, str | None], float], key: tuple[str, str | None]) -> bool:
+        """Whether something is to be recorded now; it counts as recorded then."""
         now = self._now().timestamp()
-        if now < noted.get(key, 0.0) + _NOTED_EVERY_SECONDS:
+        if now < recorded.get(key, 0.0) + _RECORDED_EVERY_SECONDS:
             return False
-        noted[key] = now
-        _bound(noted, _ACCOUNTS)
+        recorded[key] = now
+        _drop_oldest(recorded, _ACCOUNTS)
         return True
 
-    def _newest(self, call: PageCall) -> PageCall:
+    def _find_newest(self, call: PageCall) -> PageCall:
         known = self._known.get(call.account_id)
         if known is None or oauth.find_access_token(call.context) not in known.stale:
             return call
         self._known.move_to_end(call.account_id)
-        return _with(call, known)
+        return _replace_context(call, known)
 
-    async def _renewed(self, call: PageCall, grant: OAuthGrant) -> PageCall:
-        """Renew once for all calls that wait for it."""
+    async def _share_renewal(self, call: PageCall, grant: OAuthGrant) -> PageCall:
+        """Renew a token once for all calls that wait for it."""
         task = self._renewals.get(call.account_id)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._renew(call, grant))
@@ -153,34 +196,34 @@ class TokenCache:
             task.add_done_callback(lambda _done: self._renewals.pop(call.account_id, None))
         try:
             # One that gives up waiting does not end it for the others.
-            return _with(call, await asyncio.shield(task))
+            return _replace_context(call, await asyncio.shield(task))
         except InvalidGrantError as error:
-            raise await self.refuse(call, error.message, was_made=False) from error
+            raise await self._refuse(call, error.message, was_made=False) from error
 
     async def _renew(self, call: PageCall, grant: OAuthGrant) -> _Known:
         stale = oauth.find_access_token(call.context)
         context = await self._in_thread(lambda: self._keeper.renew(call.account_id, grant, stale=stale))
         origins = call.origins
         if origins is not None:
-            # Both of one moment: what somebody has entered meanwhile was given for other origins.
+            # Read together: credentials that were entered meanwhile belong to other origins.
             context, origins = await self._in_thread(lambda: self._keeper.current(call.account_id))
         known = self._known.setdefault(call.account_id, _Known(context))
         known.context, known.origins = context, origins
         known.stale[stale] = None
         known.stale.pop(oauth.find_access_token(context), None)
-        _bound(known.stale, _STALE_TOKENS)
-        _bound(self._known, _ACCOUNTS)
+        _drop_oldest(known.stale, _STALE_TOKENS)
+        _drop_oldest(self._known, _ACCOUNTS)
         return known
 
     async def _in_thread(self, work: Callable[[], V]) -> V:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
-def _with(call: PageCall, known: _Known) -> PageCall:
+def _replace_context(call: PageCall, known: _Known) -> PageCall:
     origins = call.origins if known.origins is None else known.origins
     return replace(call, context=known.context, origins=origins)
 
 
-def _bound(kept: OrderedDict[K, V], most: int) -> None:
+def _drop_oldest(kept: OrderedDict[K, V], most: int) -> None:
     while len(kept) > most:
         kept.popitem(last=False)

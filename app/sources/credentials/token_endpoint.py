@@ -1,4 +1,4 @@
-"""Ask OAuth 2 token endpoints for tokens: guarded like every outbound request, bounded in size, time and attempts."""
+"""Request tokens from OAuth 2 token endpoints: guarded like every request, bounded in size, time and attempts."""
 
 import asyncio
 import base64
@@ -42,7 +42,7 @@ class HttpTokenEndpoint:
         self._attempt_seconds = attempt_seconds
 
     def ask(self, request: TokenRequest) -> JsonObject:
-        """Return the answer; raise InvalidGrantError, or SourceError for anything else that is no token."""
+        """Return the answer; raise InvalidGrantError, or SourceError for any other failure."""
         return self._loop.submit(self._ask(request)).result()
 
     def close(self) -> None:
@@ -61,19 +61,21 @@ class HttpTokenEndpoint:
 
     async def _attempt(self, request: TokenRequest) -> JsonObject:
         try:
-            status, body = await self._exchanged(request)
+            status, body = await self._exchange(request)
         except TimeoutError as error:
-            raise _fault(request, f"gave no answer within {self._attempt_seconds:.0f} s", retryable=True) from error
+            raise _build_error(
+                request, f"gave no answer within {self._attempt_seconds:.0f} s", retryable=True
+            ) from error
         except OverLimitError as error:
-            raise _fault(request, f"answered more than {_ANSWER_LIMIT_BYTES} bytes") from error
+            raise _build_error(request, f"answered more than {_ANSWER_LIMIT_BYTES} bytes") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if (blocked := guarded_connections.find_block_error(error)) is not None:
                 raise SourceError("blocked_address", f"the token endpoint was not asked: {blocked}") from error
             retryable = not isinstance(error, aiohttp.InvalidURL)
-            raise _fault(request, f"can not be reached ({type(error).__name__})", retryable=retryable) from error
-        return _judged(request, status, body)
+            raise _build_error(request, f"can not be reached ({type(error).__name__})", retryable=retryable) from error
+        return _judge(request, status, body)
 
-    async def _exchanged(self, request: TokenRequest) -> tuple[int, bytes]:
+    async def _exchange(self, request: TokenRequest) -> tuple[int, bytes]:
         # A session for each call: there is one per account and hour, and none is left over at a fork.
         async with (
             aiohttp.ClientSession(
@@ -83,7 +85,7 @@ class HttpTokenEndpoint:
                 timeout=aiohttp.ClientTimeout(total=self._attempt_seconds),
             ) as session,
             session.post(
-                request.url, data=_body(request), headers=_headers(request), allow_redirects=False
+                request.url, data=_build_body(request), headers=_build_headers(request), allow_redirects=False
             ) as response,
         ):
             body = Body(response.headers.getall("Content-Encoding", ()), limit_bytes=_ANSWER_LIMIT_BYTES)
@@ -93,11 +95,11 @@ class HttpTokenEndpoint:
             return response.status, body.content
 
 
-def _body(request: TokenRequest) -> bytes:
-    return bodies.json_bytes(request.fields) if request.is_json else bodies.query_text(request.fields).encode()
+def _build_body(request: TokenRequest) -> bytes:
+    return bodies.write_json(request.fields) if request.is_json else bodies.write_query(request.fields).encode()
 
 
-def _headers(request: TokenRequest) -> dict[str, str]:
+def _build_headers(request: TokenRequest) -> dict[str, str]:
     kind = "application/json" if request.is_json else "application/x-www-form-urlencoded"
     headers = {"Accept": "application/json", "Content-Type": kind, "User-Agent": "ferryman"}
     headers["Accept-Encoding"] = content_encodings.ACCEPTED
@@ -109,35 +111,35 @@ def _headers(request: TokenRequest) -> dict[str, str]:
     return headers
 
 
-def _judged(request: TokenRequest, status: int, body: bytes) -> JsonObject:
-    answer = _parsed(body)
+def _judge(request: TokenRequest, status: int, body: bytes) -> JsonObject:
+    answer = _parse(body)
     word = str(answer.get("error") or "")[:_WORD_CHARACTERS]
     if word in _DEAD_GRANTS:
         raise InvalidGrantError(word)
     if 200 <= status < 300 and not word and answer:
         return answer
     if status >= 500 or status in (408, 429):
-        raise _fault(request, f"answered {status}", retryable=True)
+        raise _build_error(request, f"answered {status}", retryable=True)
     if 200 <= status < 300 and not word:
-        raise _fault(request, f"answered {status} with no JSON object in it, nor a form")
-    said = f" '{word}'" if word.replace("_", "").isalnum() else ""
-    raise _fault(request, f"answered {status}{said}")
+        raise _build_error(request, f"answered {status} with no JSON object in it, nor a form")
+    quoted = f" '{word}'" if word.replace("_", "").isalnum() else ""
+    raise _build_error(request, f"answered {status}{quoted}")
 
 
-def _parsed(body: bytes) -> JsonObject:
+def _parse(body: bytes) -> JsonObject:
     try:
         answer: Any = orjson.loads(body)
     except ValueError:
-        return _parsed_form(body)
+        return _parse_form(body)
     return answer if isinstance(answer, dict) else {}
 
 
-def _parsed_form(body: bytes) -> JsonObject:
-    """Read what some servers answer to those that have asked for JSON: a form, as OAuth 1 had it."""
+def _parse_form(body: bytes) -> JsonObject:
+    """Read a form, as in OAuth 1, which some servers answer to a request for JSON."""
     text = body.decode(errors="replace").strip()
     return dict(parse_qsl(text)) if _FORM.fullmatch(text) else {}
 
 
-def _fault(request: TokenRequest, what: str, *, retryable: bool = False) -> SourceError:
+def _build_error(request: TokenRequest, what: str, *, retryable: bool = False) -> SourceError:
     parts = urlsplit(request.url)
     return SourceError("token_endpoint", f"the token endpoint of {parts.hostname} {what}", retryable=retryable)

@@ -1,4 +1,4 @@
-"""One HTTP exchange with an upstream API, as values: what is asked and what came back."""
+"""One HTTP exchange with an upstream API as values: the request and the answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,17 +26,17 @@ class HttpRequest:
     timeout_seconds: float
     """For one attempt, from connecting to the last byte of the body."""
     is_repeatable: bool
-    """To send it twice does no harm."""
+    """It may be sent twice."""
     account_id: str = ""
-    """Whose it is, once it is sent."""
+    """Set when it is sent."""
     error_expression: Expression | None = None
-    """Sees errors in answers."""
+    """Finds errors in answers."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
-    """Texts that no error may show."""
+    """Texts that are masked in errors."""
     credentials: frozenset[str] = field(default=frozenset(), repr=False)
-    """Those of them that no answer may show."""
+    """The secrets that are masked in answers too."""
     context: JsonObject = field(default_factory=dict, repr=False)
-    """The account's, which its templates were resolved with."""
+    """The account's context that its templates were resolved with."""
 
     @property
     def address(self) -> str:
@@ -54,9 +54,9 @@ class HttpResponse:
     reader: Reader = field(default=ReaderInPlace(), repr=False)
     """Reads the body."""
     documents: dict[AnswerFormat, Document] = field(default_factory=dict, repr=False)
-    """What the body was read as."""
+    """The documents that were read from the body, by format."""
     seconds: float = 0.0
-    """What it took, from the request to the last byte."""
+    """The time from the request to the last byte."""
     held: HeldMemory = field(default_factory=HeldMemory, repr=False)
     """The memory of the body and its documents."""
     was_late: bool = False
@@ -64,7 +64,7 @@ class HttpResponse:
 
     @property
     def is_large(self) -> bool:
-        """Whether what is made of the body takes a while, whatever is done with it."""
+        """Whether the body is so large that work on its document must not block the event loop."""
         return len(self.body) > STRICT_AT_ONCE_BYTES
 
     def header(self, name: str) -> str | None:
@@ -72,7 +72,7 @@ class HttpResponse:
         return next(iter(self.header_values(name)), None)
 
     def header_values(self, name: str) -> list[str]:
-        """Read every header of a name; aiohttp hides bytes beyond ASCII in surrogates, which nothing here can store."""
+        """Return every header of a name, with bytes beyond ASCII decoded: aiohttp hides them in surrogates."""
         return [
             value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
             for value in self.headers.getall(name, ())
@@ -85,7 +85,7 @@ class HttpResponse:
 
     @property
     def server_date(self) -> datetime | None:
-        """The upstream's clock, as its ``Date`` header tells it."""
+        """The upstream's clock by its ``Date`` header."""
         try:
             date = parsedate_to_datetime(self.header("Date") or "")
         except (ValueError, OverflowError):
@@ -95,7 +95,7 @@ class HttpResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundError:
-    """An error that the expression sees in an answer."""
+    """An error that the expression found in an answer."""
 
     message: str
     status: int

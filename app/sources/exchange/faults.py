@@ -1,4 +1,4 @@
-"""What can go wrong between here and an upstream, in Ferryman's own words: the edge where foreign exceptions end."""
+"""Translate the exceptions of HTTP and of the operating system into SourceError."""
 
 import re
 import ssl
@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from app.engine.record_errors import ProviderAnswer, SourceError
 from app.net import guarded_connections
 from app.sources.exchange.exchange import FoundError, HttpRequest, HttpResponse
-from app.sources.exchange.redaction import masked
+from app.sources.exchange.redaction import mask_secrets
 from app.sources.reading.content_encodings import OverLimitError, UnpackingError
 
 EXCERPT_CHARACTERS = 500
@@ -20,7 +20,7 @@ EXCERPT_CHARACTERS = 500
 _EXCERPT_BYTES = 8 * EXCERPT_CHARACTERS
 
 ANSWER_BYTES = 64 * 1024
-"""What is read of an error's body, and shown to its caller."""
+"""How much of an error's body is read, and shown to its caller."""
 
 _SHOWN_HEADER = re.compile(r"retry-after|(x-)?rate-?limit-[a-z-]+|(x-)?request-id")
 
@@ -34,14 +34,14 @@ class _Kind:
     code: str
     words: str
     is_passing: bool = True
-    """To try again may help."""
+    """A retry may succeed."""
     shows_reason: bool = False
-    """The operating system's own words are worth showing."""
+    """The operating system's reason is shown."""
 
 
 _BROKEN_BODY = "was answered with a body that broke off or can not be decompressed"
 
-# The first that fits is meant: aiohttp's classes inherit from each other, from OSError and from ValueError.
+# The first match counts: aiohttp's classes inherit from each other, from OSError and from ValueError.
 _KINDS = (
     _Kind(
         exceptions=(ssl.SSLCertVerificationError, aiohttp.ServerFingerprintMismatch),
@@ -87,17 +87,17 @@ _KINDS = (
 )
 
 
-def foreign(error: Exception, request: HttpRequest) -> SourceError:
+def translate_error(error: Exception, request: HttpRequest) -> SourceError:
     """Translate an exception of aiohttp, the operating system or ssl.
 
-    The code ``connect`` claims that nothing was sent, so that any request may be repeated.
+    The code ``connect`` means that nothing was sent, so that any request may be retried.
     """
     if (blocked := guarded_connections.find_block_error(error)) is not None:
-        return SourceError("blocked_address", _said(request, f"was not sent: {blocked}"))
+        return SourceError("blocked_address", _build_message(request, f"was not sent: {blocked}"))
     kind = next(kind for kind in _KINDS if isinstance(error, kind.exceptions))
     reason = getattr(error, "strerror", None)
     words = f"{kind.words}: {reason}" if kind.shows_reason and reason else kind.words
-    return SourceError(kind.code, _said(request, words), retryable=kind.is_passing)
+    return SourceError(kind.code, _build_message(request, words), retryable=kind.is_passing)
 
 
 class RefusedError(SourceError):
@@ -108,60 +108,62 @@ class RefusedError(SourceError):
         super().__init__(code, message, **facts)
 
 
-def refused(
+def build_refusal(
     request: HttpRequest,
     response: HttpResponse,
     found: FoundError | None = None,
     *,
     retry_after_seconds: float | None = None,
 ) -> RefusedError:
-    """Return of an answer that is not a success, or in which the integration's expression found an error."""
+    """Return the error for an answer that is not a success, or in which the integration's expression found one."""
     status = response.status if found is None else found.status
-    what = f"was answered {response.status} {_phrase(response.status)}".rstrip()
+    what = f"was answered {response.status} {_find_phrase(response.status)}".rstrip()
     return RefusedError(
         f"http_{status}",
-        _said(request, what if found is None else f"{what}: {found.message}"),
+        _build_message(request, what if found is None else f"{what}: {found.message}"),
         status=status,
         retryable=status in _PASSING_STATUSES,
         retry_after_seconds=retry_after_seconds,
-        excerpt=excerpt(response.body, request.secrets),
-        answer=provider_answer(request, response),
+        excerpt=build_excerpt(response.body, request.secrets),
+        answer=build_provider_answer(request, response),
         response=response,
     )
 
 
-def provider_answer(request: HttpRequest, response: HttpResponse) -> ProviderAnswer:
-    """Keep of an answer what its caller may see."""
+def build_provider_answer(request: HttpRequest, response: HttpResponse) -> ProviderAnswer:
+    """Return the parts of an answer that its caller may see."""
     shown = {name: value for name, value in response.plain_headers.items() if _SHOWN_HEADER.fullmatch(name)}
     # Masked before it is cut, so that a secret at the end is still found.
     text = response.body[: ANSWER_BYTES + _EXCERPT_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")
     return ProviderAnswer(
         status=response.status,
-        headers={name: masked(value, request.secrets) for name, value in shown.items()},
-        body=masked(text, request.credentials)[:ANSWER_BYTES],
+        headers={name: mask_secrets(value, request.secrets) for name, value in shown.items()},
+        body=mask_secrets(text, request.credentials)[:ANSWER_BYTES],
     )
 
 
-def unpacking(error: UnpackingError, request: HttpRequest) -> SourceError:
-    """Return of a success whose body is over the limit, or is not what its Content-Encoding says."""
+def translate_unpacking_error(error: UnpackingError, request: HttpRequest) -> SourceError:
+    """Return the error for a success whose body exceeds the limit, or does not match its Content-Encoding."""
     if isinstance(error, OverLimitError):
-        return SourceError("too_large", _said(request, f"was answered with more than {error.limit_bytes} bytes"))
-    return SourceError("disconnected", _said(request, f"{_BROKEN_BODY}: {error}"), retryable=True)
+        return SourceError(
+            "too_large", _build_message(request, f"was answered with more than {error.limit_bytes} bytes")
+        )
+    return SourceError("disconnected", _build_message(request, f"{_BROKEN_BODY}: {error}"), retryable=True)
 
 
-def excerpt(body: bytes, secrets: frozenset[str]) -> str:
-    """Show the beginning of a body."""
+def build_excerpt(body: bytes, secrets: frozenset[str]) -> str:
+    """Return the beginning of a body, with secrets masked."""
     text = body[:_EXCERPT_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")
-    return masked(text.strip(), secrets)[:EXCERPT_CHARACTERS]
+    return mask_secrets(text.strip(), secrets)[:EXCERPT_CHARACTERS]
 
 
-def _phrase(status: int) -> str:
-    """Return the standard's words for a status; the upstream's own may be anything."""
+def _find_phrase(status: int) -> str:
+    """Return the standard phrase of a status; the upstream's own may be anything."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
         return ""
 
 
-def _said(request: HttpRequest, what: str) -> str:
-    return masked(f"{request.method} {request.address} {what}", request.secrets)
+def _build_message(request: HttpRequest, what: str) -> str:
+    return mask_secrets(f"{request.method} {request.address} {what}", request.secrets)

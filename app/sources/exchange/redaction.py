@@ -1,7 +1,7 @@
-"""Keep an account's secrets out of what people get to see: errors, their excerpts, and URLs.
+"""Mask an account's secrets in what people see: errors, their excerpts, and URLs.
 
-A text is searched as it stands, and again after each layer of escapes that it is written in, so that no way of writing
-a secret has to be foreseen. Its cost is linear in the text, whatever the secrets are.
+A text is searched as it is, and again after each layer of escapes is removed, so that a secret is found however it is
+escaped. The cost is linear in the text, whatever the secrets are.
 """
 
 import functools
@@ -15,41 +15,43 @@ from app.sources.exchange import written_texts
 from app.sources.exchange.written_texts import Span
 
 MASK: Final = "***"
-# A shorter text is no secret worth the name, and to mask every "en" or "v2" would make errors unreadable.
+# A shorter text is no secret, and masking every "en" or "v2" would make errors unreadable.
 SHORTEST: Final = 4
 _SHORTEST_NUMBER: Final = 8
 """Of digits: a shorter number is a year, a status or a count."""
 _BLOCK: Final = 32
-"""A longer secret is known by its first so many characters, and masked as far as it goes on."""
+"""A longer secret is compared block by block, and masked as far as its blocks match."""
 _MOST_SECRETS: Final = 5000
 _MOST_CHARACTERS: Final = 256 * 1024
-"""Of all secrets together: who has more, has everything masked, for to know them would take too long."""
+"""Of all secrets together; with more, every text is masked completely, since indexing them would take too long."""
 _LONGEST_NORMALISED: Final = 256
-"""Many marks on one letter take square time; a longer secret is known as it is written."""
+"""Many marks on one letter take square time; a longer secret is not normalised."""
 _MOST_HEADS: Final = 100
 """A pattern of more heads looks for their first characters."""
 _NOTHING: Final = re.compile(r"(?!)")
 _WITHOUT_PADDING: Final = str.maketrans("+/", "-_", "=")
 
 
-def secrets_in(*values: JSON) -> frozenset[str]:
+def collect_secrets(*values: JSON) -> frozenset[str]:
     """Collect every text and long number within some JSON values."""
-    return frozenset(text for value in values for text in _texts(value) if len(text) >= SHORTEST)
+    return frozenset(text for value in values for text in _list_texts(value) if len(text) >= SHORTEST)
 
 
-def masked(text: str, secrets: Iterable[str]) -> str:
-    """Replace secrets within a text, also where they or a part of them are written as escapes, in several layers."""
-    known = _known(secrets if isinstance(secrets, frozenset) else frozenset(secrets))
+def mask_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Mask secrets within a text, also where they are written as escapes, in several layers."""
+    known = _index_secrets(secrets if isinstance(secrets, frozenset) else frozenset(secrets))
     if known is None:
         return MASK
     spans = [
-        written.origin(start, end) for written in written_texts.steps(text) for start, end in known.find(written.text)
+        written.origin(start, end)
+        for written in written_texts.list_layers(text)
+        for start, end in known.find(written.text)
     ]
-    return _without(text, spans) if spans else text
+    return _mask_spans(text, spans) if spans else text
 
 
 class _Secrets:
-    """Secrets as blocks that follow each other, the first of them found by its head."""
+    """Secrets as chains of blocks; the first block is found by its head."""
 
     __slots__ = ("_following", "_head", "_lengths")
 
@@ -61,7 +63,7 @@ class _Secrets:
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> "_Secrets":
-        """Take texts of at least the shortest secret's length."""
+        """Index texts that have at least the length of the shortest secret."""
         known = cls()
         for text in texts:
             known._add(text)
@@ -73,7 +75,7 @@ class _Secrets:
 
     def find(self, text: str) -> Iterator[Span]:
         """Yield where secrets stand in a text, of those that overlap the first."""
-        text, at = written_texts.folded(text), 0
+        text, at = written_texts.fold(text), 0
         while (found := self._head.search(text, at)) is not None:
             start = found.start()
             at = self._end(text, start, self._lengths.get(text[start : start + SHORTEST], ()))
@@ -103,32 +105,32 @@ class _Secrets:
 
 
 @functools.lru_cache(maxsize=64)
-def _known(secrets: frozenset[str]) -> _Secrets | None:
-    """Make what finds some secrets; None where they are too many."""
+def _index_secrets(secrets: frozenset[str]) -> _Secrets | None:
+    """Index secrets; None where they are too many."""
     if len(secrets) > _MOST_SECRETS or sum(map(len, secrets)) > _MOST_CHARACTERS:
         return None
-    forms = (written_texts.folded(form) for secret in secrets for form in _forms(secret))
+    forms = (written_texts.fold(form) for secret in secrets for form in _list_forms(secret))
     return _Secrets.of(form for form in forms if len(form) >= SHORTEST)
 
 
-def _forms(secret: str) -> set[str]:
-    """Return what a secret may look like once its escapes are read: escapes within itself are read as well."""
-    forms = {secret, written_texts.read(secret)}
+def _list_forms(secret: str) -> set[str]:
+    """Return the forms of a secret after escapes are removed, also those within itself."""
+    forms = {secret, written_texts.unescape(secret)}
     if not secret.isascii() and len(secret) <= _LONGEST_NORMALISED:
         forms |= {unicodedata.normalize(form, text) for form in ("NFC", "NFD") for text in forms}
-        # UTF-8 that somebody has taken for one byte a character, as many servers do with headers.
-        forms |= {_bytewise(text, charset) for charset in ("latin-1", "cp1252") for text in forms}
+        # UTF-8 that was read as one byte per character, as many servers do with headers.
+        forms |= {_misread_bytes(text, charset) for charset in ("latin-1", "cp1252") for text in forms}
     if secret.endswith("="):
         # Base64 is also written without its padding, and for addresses.
         forms |= {secret.rstrip("="), secret.translate(_WITHOUT_PADDING)}
     return forms
 
 
-def _bytewise(text: str, charset: str) -> str:
+def _misread_bytes(text: str, charset: str) -> str:
     return text.encode(errors="replace").decode(charset, "replace")
 
 
-def _without(text: str, spans: list[Span]) -> str:
+def _mask_spans(text: str, spans: list[Span]) -> str:
     pieces, end = [], 0
     for start, stop in sorted(spans):
         if start >= end:
@@ -137,16 +139,16 @@ def _without(text: str, spans: list[Span]) -> str:
     return "".join(pieces) + text[end:]
 
 
-def _texts(value: JSON) -> Iterator[str]:
+def _list_texts(value: JSON) -> Iterator[str]:
     match value:
         case str():
             yield value
         case dict():
             for item in value.values():
-                yield from _texts(item)
+                yield from _list_texts(item)
         case list():
             for item in value:
-                yield from _texts(item)
+                yield from _list_texts(item)
         case bool() | None:
             return
         case _ if len(text := str(value)) >= _SHORTEST_NUMBER:

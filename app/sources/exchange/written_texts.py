@@ -1,8 +1,8 @@
-"""Read a text through the ways in which addresses, JSON, scripts and HTML write its characters.
+"""Remove the escapes by which addresses, JSON, scripts and HTML write characters.
 
-One step takes one layer of escapes off, of all kinds at once and each in any case of its digits: ``%2F`` and ``%252F``,
-``\\u002F``, ``\\x2f``, ``\\/`` and any number of backslashes, ``&#47;`` and ``&sol;``. It keeps where each character
-stood, so that what is found in the read text can be told in the written one. A step is linear, and shortens the text.
+One step removes one layer of escapes, of all kinds at once and each in any case of its digits: ``%2F`` and ``%252F``,
+``\\u002F``, ``\\x2f``, ``\\/`` and any number of backslashes, ``&#47;`` and ``&sol;``. It keeps each character's
+place, so that a match in the unescaped text is located in the original. A step is linear, and shortens the text.
 """
 
 import re
@@ -30,7 +30,7 @@ _HEX_GROUPS: Final = ("unit", "point", "entity")
 
 Span: TypeAlias = tuple[int, int]
 _Read: TypeAlias = tuple[str, int, int]
-"""A character, and where what stands for it begins and ends."""
+"""A character, and where its escape begins and ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,41 +59,41 @@ class WrittenText:
         return at, at + 1
 
 
-def steps(text: str) -> Iterator[WrittenText]:
-    """Yield a text as it is, and after each layer of escapes is taken off."""
+def list_layers(text: str) -> Iterator[WrittenText]:
+    """Yield a text as it is, and after each layer of escapes is removed."""
     written = WrittenText(text)
     yield written
     for _ in range(_MOST_STEPS):
-        following = _step(written)
+        following = _unescape_layer(written)
         if following is None:
             return
         written = following
         yield written
 
 
-def read(text: str) -> str:
-    """Return a text with all its layers of escapes taken off."""
-    return list(steps(text))[-1].text
+def unescape(text: str) -> str:
+    """Return a text without its layers of escapes."""
+    return list(list_layers(text))[-1].text
 
 
-def folded(text: str) -> str:
-    """Take for one what is left alike of two characters: of a line's end the ``n`` of ``\\n``, of a space a ``+``."""
+def fold(text: str) -> str:
+    """Unify characters whose escapes leave the same text: a line's end and ``n``, a space and ``+``."""
     return text.replace("+", " ") if text.isprintable() else text.translate(_CONTROLS)
 
 
-def _step(written: WrittenText) -> WrittenText | None:
-    """Take one layer of escapes off; None where there is none."""
+def _unescape_layer(written: WrittenText) -> WrittenText | None:
+    """Remove one layer of escapes; None where there is none."""
     text, end, length = written.text, 0, 0
     pieces: list[str] = []
     starts: list[int] = []
     sources: list[tuple[int, int, bool]] = []
-    for found in _escapes(text):
+    for found in _find_escapes(text):
         if found.start() > end:
             starts.append(length)
             sources.append((end, found.start(), False))
             pieces.append(text[end : found.start()])
             length += found.start() - end
-        for character, start, stop in _read(found):
+        for character, start, stop in _decode_escape(found):
             starts.append(length)
             sources.append((start, stop, True))
             pieces.append(character)
@@ -107,7 +107,7 @@ def _step(written: WrittenText) -> WrittenText | None:
     return WrittenText("".join(pieces), written, starts, sources)
 
 
-def _escapes(text: str) -> Iterator[re.Match[str]]:
+def _find_escapes(text: str) -> Iterator[re.Match[str]]:
     at = 0
     while (starter := _BEGINNING.search(text, at)) is not None:
         at = starter.start() + 1
@@ -117,15 +117,15 @@ def _escapes(text: str) -> Iterator[re.Match[str]]:
             yield found
 
 
-def _read(found: re.Match[str]) -> Iterable[_Read]:
+def _decode_escape(found: re.Match[str]) -> Iterable[_Read]:
     """Return the characters that an escape stands for."""
     kind = found.lastgroup
     if kind in ("percent", "hex"):
-        return _bytes(found)
-    return ((character, found.start(), found.end()) for character in _one(found, kind))
+        return _decode_bytes(found)
+    return ((character, found.start(), found.end()) for character in _decode_one(found, kind))
 
 
-def _one(found: re.Match[str], kind: str | None) -> str:
+def _decode_one(found: re.Match[str], kind: str | None) -> str:
     """Return the one character of an escape; backslashes before others stand for nothing."""
     match kind:
         case "low":
@@ -135,18 +135,18 @@ def _one(found: re.Match[str], kind: str | None) -> str:
         case "octal":
             return chr(int(found["octal"], 8))
         case "decimal":
-            return _character(int(found["decimal"]))
+            return _character_of(int(found["decimal"]))
         case str() if kind in _HEX_GROUPS:
-            return _character(int(found[kind], 16))
+            return _character_of(int(found[kind], 16))
         case _:
             return ""
 
 
-def _character(code: int) -> str:
+def _character_of(code: int) -> str:
     return chr(code) if code <= 0x10FFFF else "\ufffd"
 
 
-def _bytes(found: re.Match[str]) -> Iterator[_Read]:
+def _decode_bytes(found: re.Match[str]) -> Iterator[_Read]:
     """Read escaped bytes as UTF-8, and those that are none as ISO-8859-1."""
     places = [(int(one[1], 16), one.start(), one.end()) for one in _BYTE.finditer(found.string, *found.span())]
     first = 0

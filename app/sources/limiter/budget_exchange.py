@@ -1,4 +1,4 @@
-"""What this process exchanges with the shared budget of one account: what it saw, for its part."""
+"""The exchange between this process and the shared budget of one account: a report for a grant."""
 
 import math
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from app.engine.limits.budget_state import BudgetLimits, Grant, Report
 from app.services.ports import BudgetStore
 
 _NEVER_THERE: Final = "?"
-"""Expected, it makes a swap a mere question for the time and the text."""
+"""No budget has this text: a swap that expects it only reads the time and the text."""
 
 
 class StoreClock:
@@ -19,12 +19,12 @@ class StoreClock:
     def __init__(self, time: Callable[[], float]) -> None:
         self.time = time
         self.offset = 0.0
-        """Seconds; 0 until the store has told its time."""
+        """Seconds; 0 until the store's time is known."""
         self._noted_at = -math.inf
 
     @property
     def is_known(self) -> bool:
-        """Whether the store has told its time of late."""
+        """Whether the store's time was read lately."""
         return self.time() < self._noted_at + constants.CLOCK_KEPT_SECONDS
 
     def note(self, now: float) -> None:
@@ -34,7 +34,7 @@ class StoreClock:
 
 
 class BudgetExchange:
-    """Compares and swaps the budget's text in the store, and learns the store's clock from it."""
+    """Compares and swaps the budget's text in the store, and reads the store's clock with it."""
 
     def __init__(
         self, account_id: str, *, store: BudgetStore, process: str, limits: BudgetLimits, clock: StoreClock
@@ -53,7 +53,7 @@ class BudgetExchange:
         """
 
     async def learn_time(self) -> None:
-        """Know the store's clock: from another account's exchange of late, else by asking."""
+        """Learn the store's clock: from a recent exchange of another account, else by asking."""
         if self._knows_time:
             return
         if self._clock.is_known:
@@ -64,9 +64,9 @@ class BudgetExchange:
         self._knows_time = True
 
     async def swap(self, report: Report) -> Grant:
-        """Hand a report in, and give what the budget grants for it.
+        """Report, and return the budget's grant.
 
-        Who is beaten four times in a row takes the part that was worked out last, and reports again soon.
+        After four lost races in a row the grant that was computed last holds, and the next report follows soon.
         """
         for _ in range(constants.SWAP_ATTEMPTS):
             known = budget_state.read_budget(self._text) or budget_state.new_budget(self._limits)

@@ -1,7 +1,7 @@
-"""The gate to one account in one process: requests wait here until the shared budget lets them through.
+"""The gate to one account in one process: requests wait here until the shared budget admits them.
 
-Its part of the budget is asked for in bulk, by one exchange with the store in the background every now and then, never
-once per request. All of it lives on one event loop; nothing needs a lock.
+A task in the background exchanges reports for grants with the store, some times a second at most and never once per
+request. All of it lives on one event loop; nothing needs a lock.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from app.engine.limits.headers import RateLimitHeaders
 from app.engine.record_errors import RateLimitedError
 from app.services.ports import BudgetStore
 from app.sources.limiter.budget_exchange import BudgetExchange, StoreClock
+from app.sources.limiter.granted_part import GrantedPart, grant_without_budget
 from app.sources.limiter.hedging import Hedging
 from app.sources.limiter.idle_release import IdleRelease
 from app.sources.limiter.observations import Observations
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Admission:
-    """One request that was let through, until it leaves."""
+    """One request that was admitted, until it leaves."""
 
     endpoint: str
     sent_at: float
@@ -34,328 +35,264 @@ class Admission:
 
 
 class AccountGate:
-    """Lets one account's requests through, as many and as fast as the shared budget allows."""
+    """Admits one account's requests, as many and as fast as the shared budget allows."""
 
     def __init__(
         self, account_id: str, *, store: BudgetStore, process: str, limits: BudgetLimits, clock: StoreClock
     ) -> None:
         self._account_id = account_id
         self._budget = BudgetExchange(account_id, store=store, process=process, limits=limits, clock=clock)
-        self.limits = limits
-        self.throttled_warnings = ThrottledWarnings(account_id, clock.time)
-        self.late = Hedging()
+        self.warnings = ThrottledWarnings(account_id, clock.time)
+        self.hedging = Hedging()
         self._time = clock.time
-        self._grant: Grant | None = None
-        self._starts: deque[float] = deque()
+        self._part = GrantedPart(limits)
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._in_flight = 0
         self._round = SlowStart()
-        self._closed_until = 0.0
-        self._seen = Observations()
-        self._reported_at = 0.0
+        self._observations = Observations()
         self._used_at = 0.0
-        self._asked_at = 0.0
+        self._waits_since = 0.0
         """When the last request came that has to wait."""
-        self._nudge = asyncio.Event()
-        self._idle = IdleRelease(is_needed=self._needs_its_part, let_go=self._nudge.set, time=clock.time)
-        self._keeper: asyncio.Task[None] | None = None
+        self._report_is_due = asyncio.Event()
+        self._idle = IdleRelease(is_needed=self._needs_its_part, release=self._report_is_due.set, time=clock.time)
+        self._reporter: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way, waits, or is held here."""
-        return self._keeper is None and self._in_flight == 0 and not self._waiting
+        return self._reporter is None and self._in_flight == 0 and not self._waiting
 
     @property
     def useful_requests(self) -> int:
-        """How many requests a caller may well ask for at once; more would only wait here."""
-        grant = self._grant
-        if grant is None:
-            return min(self.limits.start, self.limits.most)
-        paced = grant.window if grant.pace is None else int(grant.pace * constants.PACED_AHEAD_SECONDS) + 2
-        # Room to grow into: the window only grows while it is full.
-        return max(1, min(2 * grant.window, paced, self.limits.most))
+        """How many requests a caller should ask for at once; more would only wait here."""
+        return self._part.useful_requests
+
+    def set_limits(self, limits: BudgetLimits) -> None:
+        """Work by the limits of the settings and the integration as they are now."""
+        self._part.limits = limits
 
     async def enter(self, endpoint: str) -> Admission:
         """Wait for the budget; raise RateLimitedError when that would take too long to wait here."""
         begun = self._time()
-        is_paced = self._grant is not None and self._grant.pace is not None
-        if not is_paced and self._wanted() == 0 and begun - self._used_at > constants.IDLE_SECONDS:
-            self._seen.see_idleness()
+        if not self._part.is_paced and self._count_wanted() == 0 and begun - self._used_at > constants.IDLE_SECONDS:
+            self._observations.note_idleness()
         self._used_at = begun
-        self._keep()
+        self._start_reporter()
         if self._waiting or not self._is_open(begun):
             await self._wait()
         else:
-            self._let_through(begun)
+            self._admit()
         now = self._time()
         return Admission(endpoint=endpoint, sent_at=now, waited_seconds=now - begun)
 
     def enter_again(self, endpoint: str) -> Admission | None:
-        """Let a second request through beside one that hangs, if there is room at once; none of a paced account."""
-        now, grant = self._time(), self._grant
-        if grant is None or grant.starts is not None or self._waiting or now < self._closed_until:
+        """Admit a second request beside one that hangs, if there is room at once; never for a paced account."""
+        now = self._time()
+        if self._waiting or not self._part.has_spare_slot(now, self._in_flight):
             return None
-        if self._in_flight >= max(grant.slots, grant.part):
-            return None
-        self.late.asked_again += 1
-        self._let_through(now)
+        self.hedging.asked_again += 1
+        self._admit()
         return Admission(endpoint=endpoint, sent_at=now, waited_seconds=0.0)
 
-    def leave_served(self, passage: Admission, signs: RateLimitHeaders) -> None:
-        """Note that a request was answered; it may have been a fault, but not one of too many requests."""
-        now = self._left()
-        self._seen.see_served(passage.endpoint, self._shared(passage), now, is_late=self._is_late(passage))
-        self._after(signs, now)
+    def leave_served(self, admission: Admission, headers: RateLimitHeaders) -> None:
+        """Note that a request was answered, by a success or by an error that is not one of too many requests."""
+        now, sent_at = self._leave(), self._shared(admission)
+        is_late = self._part.was_sent_before_cut(sent_at)
+        self._observations.note_served(admission.endpoint, sent_at, now, is_late=is_late)
+        self._go_on(headers, now)
 
     def leave_refused(
         self,
-        passage: Admission,
+        admission: Admission,
         wait_seconds: float | None,
-        signs: RateLimitHeaders,
+        headers: RateLimitHeaders,
         *,
         default_seconds: float | None = None,
     ) -> None:
         """Note that a request was refused for its rate.
 
-        ``wait_seconds`` is what the upstream told; ``default_seconds`` what its integration says where it tells none.
+        ``wait_seconds`` is what the answer asks for, ``default_seconds`` the integration's wait where it asks for none.
         """
-        now, is_late = self._left(), self._is_late(passage)
+        now, sent_at = self._leave(), self._shared(admission)
+        is_late = self._part.was_sent_before_cut(sent_at)
         wait_until = None if wait_seconds is None else now + wait_seconds
-        self._seen.see_refused(self._shared(passage), wait_until, is_late=is_late, default_seconds=default_seconds)
+        self._observations.note_refused(sent_at, wait_until, is_late=is_late, default_seconds=default_seconds)
         if not is_late:
-            self._starts.clear()
-            # At once and for all of this process; the budget tells the others with the next report.
-            here = now - self._budget.offset
-            self._closed_until = max(
-                self._closed_until, here + (wait_seconds or default_seconds or constants.SHORT_PAUSE_SECONDS)
-            )
-            self._nudge.set()
-        self._after(signs, now)
+            # At once and for all of this process; the others learn it from the budget after the next report.
+            self._close_for(now, wait_seconds or default_seconds or constants.SHORT_PAUSE_SECONDS, drops_starts=True)
+        self._go_on(headers, now)
 
-    def leave_troubled(self, passage: Admission, signs: RateLimitHeaders) -> None:
+    def leave_overloaded(self, admission: Admission, headers: RateLimitHeaders) -> None:
         """Note that the upstream was too busy to serve a request."""
-        now = self._left()
-        self._seen.see_troubled(self._shared(passage), is_late=self._is_late(passage))
-        self._after(signs, now)
+        now, sent_at = self._leave(), self._shared(admission)
+        self._observations.note_overload(sent_at, is_late=self._part.was_sent_before_cut(sent_at))
+        self._go_on(headers, now)
 
     def leave_unanswered(self) -> None:
-        """Note that a request got no answer, which tells nothing of the limit."""
-        self._after(RateLimitHeaders(), self._left())
+        """Note that a request got no answer, which says nothing about the limit."""
+        self._go_on(RateLimitHeaders(), self._leave())
 
     async def close(self) -> None:
         """Give back what is held."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
-            self._keeper = None
+        if self._reporter is not None:
+            self._reporter.cancel()
+            await asyncio.gather(self._reporter, return_exceptions=True)
+            self._reporter = None
         if self._timer is not None:
             self._timer.cancel()
         self._idle.close()
 
     def wait_seconds(self) -> float:
         """Return how long the account is closed from now on."""
-        until = self._closed_until if self._grant is None else max(self._closed_until, self._local(self._grant))
-        return max(0.0, until - self._time())
+        return self._part.wait_seconds(self._time())
 
-    def _left(self) -> float:
-        """Take a request out; give the moment on the shared clock."""
+    def _leave(self) -> float:
+        """Count a request out; return the moment on the shared clock."""
         self._in_flight -= 1
         self._used_at = self._time()
         return self._used_at + self._budget.offset
 
-    def _after(self, signs: RateLimitHeaders, now: float) -> None:
-        self._seen.see_quota(signs, now)
-        if signs.remaining == 0 and signs.reset_seconds is not None:
-            self._pause_until_told(now)
+    def _go_on(self, headers: RateLimitHeaders, now: float) -> None:
+        self._observations.note_quota(headers, now)
+        if headers.remaining == 0 and headers.reset_seconds is not None:
+            # Until the budget has taken the answer in: what was granted before it may no longer hold.
+            self._close_for(now, constants.SHORT_PAUSE_SECONDS)
         if self._round.ends_with(self._in_flight) and self._waiting:
-            self._nudge.set()
-        self._pump()
-        self._idle.look()
+            self._report_is_due.set()
+        self._admit_waiting()
+        self._idle.check()
+
+    def _close_for(self, now: float, seconds: float, *, drops_starts: bool = False) -> None:
+        """Close from a moment of the shared clock on, and report."""
+        self._part.close_until(now - self._budget.offset + seconds, drops_starts=drops_starts)
+        self._report_is_due.set()
 
     def _needs_its_part(self) -> bool:
-        """Whether the better half of this process's part is in use, or that there is no half to give away."""
-        grant = self._grant
-        return grant is None or bool(self._waiting) or self._in_flight > grant.slots // 2 or grant.slots <= 1
+        return bool(self._waiting) or self._part.is_needed(self._in_flight)
 
-    def _pause_until_told(self, now: float) -> None:
-        """Close until the budget has taken the last answer in: what was granted before it may no longer hold."""
-        self._closed_until = max(self._closed_until, now - self._budget.offset + constants.SHORT_PAUSE_SECONDS)
-        self._nudge.set()
-
-    def _shared(self, passage: Admission) -> float:
-        return passage.sent_at + self._budget.offset
-
-    def _is_late(self, passage: Admission) -> bool:
-        return self._grant is not None and self._shared(passage) <= self._grant.cut_at
+    def _shared(self, admission: Admission) -> float:
+        return admission.sent_at + self._budget.offset
 
     async def _wait(self) -> None:
         future = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
-        self._asked_at = self._time()
-        self._pump()
+        self._waits_since = self._time()
+        self._admit_waiting()
         try:
             await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and future.exception() is None:
-                # Let through at the moment when its caller gave up.
+                # Admitted at the moment when its caller gave up.
                 self.leave_unanswered()
             raise
 
     def _is_open(self, now: float) -> bool:
-        grant = self._grant
-        if grant is None or now < self._closed_until or self._in_flight >= grant.slots:
+        grant = self._part.grant
+        if grant is not None and grant.is_opening and self._round.is_full(in_flight=self._in_flight, now=now):
             return False
-        if grant.is_opening and self._round.is_full(in_flight=self._in_flight, now=now):
-            return False
-        return grant.starts is None or (bool(self._starts) and self._starts[0] <= now)
+        return self._part.is_open(now, self._in_flight)
 
-    def _let_through(self, now: float) -> None:
-        if self._starts:
-            self._starts.popleft()
+    def _admit(self) -> None:
+        self._part.use_start()
         self._in_flight += 1
         self._round.start()
 
-    def _pump(self) -> None:
-        """Let through whom the budget allows; see that somebody comes back for the others."""
+    def _admit_waiting(self) -> None:
+        """Admit the requests that the budget allows, and choose when to look at the others again."""
         now = self._time()
         while self._waiting and (self._waiting[0].done() or self._is_open(now)):
             future = self._waiting.popleft()
             if not future.done():
-                self._let_through(now)
+                self._admit()
                 future.set_result(None)
         if not self._waiting:
             return
-        self._seen.is_full = True
+        self._observations.is_full = True
         self._refuse_long_waits(now)
-        if now < self._closed_until:
-            self._come_back(self._closed_until)
-        elif self._starts and now < self._starts[0]:
-            self._come_back(self._starts[0])
-        elif now < (due := self._reported_at + self._pause()):
-            self._come_back(due)
+        due = self._part.next_opening(now) or self._part.taken_at + self._pause_seconds()
+        if now < due:
+            self._admit_at(due)
         else:
-            self._nudge.set()
+            self._report_is_due.set()
 
-    def _come_back(self, at: float) -> None:
-        """Pump at that moment, or at an earlier one that was chosen already and will choose again."""
+    def _admit_at(self, moment: float) -> None:
+        """Admit waiting requests at that moment, or at an earlier one that is set already and chooses the next."""
         if self._timer is not None:
-            if self._timer_at <= at:
+            if self._timer_at <= moment:
                 return
             self._timer.cancel()
         # Not the handle's own time: what is due at once has none on uvloop.
-        self._timer_at = at
-        self._timer = asyncio.get_running_loop().call_at(at, self._pump_in_time)
+        self._timer_at = moment
+        self._timer = asyncio.get_running_loop().call_at(moment, self._run_timer)
 
-    def _pump_in_time(self) -> None:
+    def _run_timer(self) -> None:
         self._timer = None
-        self._pump()
+        self._admit_waiting()
 
     def _refuse_long_waits(self, now: float) -> None:
-        wait = self.wait_seconds()
+        wait = self._part.wait_seconds(now)
         if wait < constants.LONGEST_WAIT_IN_PLACE_SECONDS:
             return
-        if self._reported_at < self._asked_at:
-            # Somebody may have reset the budget: nobody is sent to sleep by what was known before he came.
-            self._nudge.set()
+        if self._part.taken_at < self._waits_since:
+            # The budget may have been reset since: no request is sent to sleep by an older grant.
+            self._report_is_due.set()
             return
         while self._waiting:
             future = self._waiting.popleft()
             if not future.done():
                 future.set_exception(RateLimitedError(wait))
 
-    def _local(self, grant: Grant) -> float:
-        """Return the moment up to which the account is closed, on this process's clock."""
-        closed = grant.not_before if self._starts or grant.starts is None else grant.next_at
-        return closed - self._budget.offset
+    def _start_reporter(self) -> None:
+        if self._reporter is None or self._reporter.done():
+            self._reporter = asyncio.get_running_loop().create_task(self._report_while_wanted())
 
-    def _keep(self) -> None:
-        if self._keeper is None or self._keeper.done():
-            self._keeper = asyncio.get_running_loop().create_task(self._keep_budget())
-
-    async def _keep_budget(self) -> None:
-        """Exchange reports for grants as long as anything is wanted, then give all back."""
+    async def _report_while_wanted(self) -> None:
+        """Exchange reports for grants as long as requests come, then give all back."""
         while True:
-            self._nudge.clear()
-            wanted = self._wanted()
+            self._report_is_due.clear()
+            wanted = self._count_wanted()
             try:
                 await self._exchange()
             except Exception:
-                # Nothing but a defect comes here; requests must not hang for it.
+                # Only a defect raises here; requests must not hang for it.
                 logger.exception("the rate budget is broken", extra={"account_id": self._account_id})
-                self._open_without_budget()
-            self._pump()
-            if wanted == 0 and self._wanted() == 0 and self._time() - self._used_at >= constants.LINGER_SECONDS:
-                self._grant = None
-                self._keeper = None
+                self._take(grant_without_budget(self._part.limits))
+            self._admit_waiting()
+            if wanted == 0 and self._count_wanted() == 0 and self._time() - self._used_at >= constants.LINGER_SECONDS:
+                self._part.grant = None
+                self._reporter = None
                 return
-            pause = self._pause()
             try:
-                await asyncio.wait_for(self._nudge.wait(), timeout=pause)
+                await asyncio.wait_for(self._report_is_due.wait(), timeout=self._pause_seconds())
             except TimeoutError:
                 continue
-            # Refusals and round ends hurry, but not in a circle.
-            await asyncio.sleep(max(0.0, self._reported_at + constants.SHORTEST_REPORT_SECONDS - self._time()))
+            # Refusals and ends of rounds report early, but not in a busy loop.
+            await asyncio.sleep(max(0.0, self._part.taken_at + constants.SHORTEST_REPORT_SECONDS - self._time()))
 
-    def _pause(self) -> float:
-        """Choose when to report next."""
-        grant = self._grant
-        if grant is None:
-            return 0.0
-        now = self._time()
-        if not self._waiting:
-            return constants.RENEW_SECONDS
-        if now < self._closed_until:
-            return min(constants.RENEW_SECONDS, self._closed_until - now)
-        if grant.starts is not None and not self._starts:
-            return min(
-                constants.RENEW_SECONDS,
-                max(constants.GROWING_REPORT_SECONDS, grant.next_at - self._budget.offset - now - 0.15),
-            )
-        return (
-            constants.GROWING_REPORT_SECONDS
-            if grant.window < self.limits.most or grant.slots < grant.part
-            else constants.FULL_REPORT_SECONDS
-        )
+    def _pause_seconds(self) -> float:
+        return self._part.report_pause_seconds(self._time(), is_waiting=bool(self._waiting))
 
-    def _wanted(self) -> int:
+    def _count_wanted(self) -> int:
         return self._in_flight + len(self._waiting)
 
     async def _exchange(self) -> None:
+        """Report, and take the grant."""
         await self._budget.learn_time()
-        while len(self._starts) > len(self._waiting):
-            self._starts.pop()
-        in_flight = self._in_flight + len(self._starts)
+        self._part.drop_starts(len(self._waiting))
+        in_flight = self._in_flight + self._part.unused_starts
         now = self._time() + self._budget.offset
-        self._take(await self._budget.swap(self._seen.report(wanted=self._wanted(), in_flight=in_flight, now=now)))
+        report = self._observations.report(wanted=self._count_wanted(), in_flight=in_flight, now=now)
+        self._take(await self._budget.swap(report))
 
     def _take(self, grant: Grant) -> None:
-        before = self._grant
+        before = self._part.grant
         if before is not None and grant.cut_at > before.cut_at:
-            self._seen.latencies.forget()
-        self._grant = grant
-        self._reported_at = self._time()
+            self._observations.latencies.clear()
+        # A refusal that came since the report is not in the grant.
+        stays_closed = bool(self._observations.refused)
+        self._part.take(grant, offset=self._budget.offset, now=self._time(), stays_closed=stays_closed)
         self._idle.need()
-        self._round.begin(size=max(grant.slots, grant.part), in_flight=self._in_flight, now=self._reported_at)
-        if grant.starts is None:
-            self._starts.clear()
-        else:
-            self._starts.extend(start - self._budget.offset for start in grant.starts)
-        if not self._seen.refused:
-            self._closed_until = grant.not_before - self._budget.offset
-
-    def _open_without_budget(self) -> None:
-        self._take(
-            Grant(
-                slots=self.limits.start,
-                starts=None,
-                next_at=0.0,
-                not_before=0.0,
-                cut_at=0.0,
-                window=self.limits.start,
-                part=self.limits.start,
-                pace=None,
-                is_opening=False,
-            )
-        )
+        size = max(grant.slots, grant.part)
+        self._round.begin(size=size, in_flight=self._in_flight, now=self._part.taken_at)

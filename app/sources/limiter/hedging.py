@@ -18,19 +18,19 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Hedging:
-    """What one process knows of one account's latencies, and how often it asked twice."""
+    """One account's latencies in this process, and how many of its requests were sent twice."""
 
     sent: int = 0
     asked_again: int = 0
     _latencies: dict[str, deque[float]] = field(default_factory=dict)
 
-    def answered(self, endpoint: str, seconds: float) -> None:
+    def note_answer(self, endpoint: str, seconds: float) -> None:
         """Note how long an answer took."""
         self.sent += 1
         self._latencies.setdefault(endpoint, deque(maxlen=constants.HEDGING_REMEMBERED)).append(seconds)
 
     def late_seconds(self, endpoint: str, *, most_percent: float) -> float | None:
-        """Return after how long an answer is late; None while that is not known, or enough was asked for twice."""
+        """Return after how long an answer is late; None while too few are known, or enough requests were sent twice."""
         latencies = self._latencies.get(endpoint, ())
         if len(latencies) < constants.HEDGING_ANSWERS or self.asked_again >= most_percent / 100 * self.sent:
             return None

@@ -29,22 +29,22 @@ class LatencyWatch:
     _ratios: list[float] = field(default_factory=list)
     _excesses: list[float] = field(default_factory=list)
 
-    def take(self, endpoint: str, now: float, seconds: float) -> None:
+    def note(self, endpoint: str, now: float, seconds: float) -> None:
         """Note one answer."""
         least = self._least.setdefault(endpoint, _Least(now, seconds, seconds)).take(now, seconds)
         self._ratios.append(seconds / max(least, 0.001))
         self._excesses.append(seconds - least)
 
     def judge(self) -> tuple[bool, bool]:
-        """Return whether answers got steadily slower, and whether so much that it is congestion; then begin anew."""
+        """Return whether answers got steadily slower, and whether so much that it is congestion; then start again."""
         if len(self._ratios) < constants.LATENCY_SAMPLES:
             return False, False
         ratio, excess = statistics.median(self._ratios), statistics.median(self._excesses)
-        self.forget()
+        self.clear()
         is_slower = ratio > constants.STEADY_RATIO and excess > constants.STEADY_EXCESS_SECONDS
         return is_slower, ratio > constants.SLOW_RATIO and excess > constants.SLOW_EXCESS_SECONDS
 
-    def forget(self) -> None:
-        """Drop what was noted since the last judgement: it belongs to a larger window."""
+    def clear(self) -> None:
+        """Drop the latencies since the last judgement: they were measured with a larger window."""
         self._ratios.clear()
         self._excesses.clear()

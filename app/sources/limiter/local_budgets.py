@@ -15,7 +15,7 @@ class LocalBudgets:
         self._texts: dict[str, str] = {}
 
     async def swap(self, account_id: str, *, expected: str, text: str) -> Swapped:
-        """Put a text in the place of the expected one; what is not here yet begins with what the caller knew."""
+        """Replace the expected text by another; an account without a text has the expected one."""
         current = self._texts.get(account_id, expected)
         is_done = current == expected
         if is_done:
@@ -24,8 +24,8 @@ class LocalBudgets:
             self._texts[account_id] = text
         return Swapped(is_done=is_done, current="" if is_done else current, now=self._now())
 
-    def forget(self) -> None:
-        """Drop all: the shared budgets are known again."""
+    def clear(self) -> None:
+        """Drop all: the shared budgets can be reached again."""
         self._texts.clear()
 
     async def close(self) -> None:

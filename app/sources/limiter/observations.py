@@ -1,4 +1,4 @@
-"""What one process sees of an account's upstream between two reports to the shared budget."""
+"""What one process observes of an account's upstream between two reports to the shared budget."""
 
 from dataclasses import dataclass, field
 
@@ -21,23 +21,23 @@ class Observations:
     wait_until: float | None = None
     default_wait_seconds: float | None = None
     is_full: bool = False
-    is_troubled: bool = False
+    is_overloaded: bool = False
     was_idle: bool = False
     quota: Quota | None = None
     has_room: bool = False
 
-    def see_served(self, endpoint: str, sent_at: float, now: float, *, is_late: bool) -> None:
+    def note_served(self, endpoint: str, sent_at: float, now: float, *, is_late: bool) -> None:
         """Note an answer that is no refusal."""
         if is_late:
             self.late_served += 1
             return
         self.served += 1
-        self.latencies.take(endpoint, now, now - sent_at)
+        self.latencies.note(endpoint, now, now - sent_at)
 
-    def see_refused(
+    def note_refused(
         self, sent_at: float, wait_until: float | None, *, is_late: bool, default_seconds: float | None = None
     ) -> None:
-        """Note a refusal and what it told."""
+        """Note a refusal and the wait that it asks for."""
         if is_late:
             self.late_refused += 1
             return
@@ -47,30 +47,30 @@ class Observations:
         if wait_until is not None:
             self.wait_until = max(self.wait_until or 0.0, wait_until)
 
-    def see_troubled(self, sent_at: float, *, is_late: bool) -> None:
+    def note_overload(self, sent_at: float, *, is_late: bool) -> None:
         """Note that the upstream was too busy."""
         if not is_late:
-            self.is_troubled = True
+            self.is_overloaded = True
             self.trouble_sent_at = max(self.trouble_sent_at, sent_at)
 
-    def see_idleness(self) -> None:
+    def note_idleness(self) -> None:
         """Note that a new burst begins; what was served before the pause belongs to none."""
         self.was_idle = True
         self.served = self.late_served = 0
 
-    def see_quota(self, signs: RateLimitHeaders, now: float) -> None:
-        """Note what remains, if an answer tells."""
-        if signs.remaining is None:
+    def note_quota(self, headers: RateLimitHeaders, now: float) -> None:
+        """Note the requests that remain, where an answer says so."""
+        if headers.remaining is None:
             return
-        # One that remains is what this answer was: who shares the limit may have it.
-        self.has_room = signs.remaining > 1
-        if signs.reset_seconds is None:
+        # Another process that shares the limit may have taken the last one.
+        self.has_room = headers.remaining > 1
+        if headers.reset_seconds is None:
             return
-        told = Quota(left=signs.remaining, size=signs.limit, until=now + signs.reset_seconds)
-        self.quota = budget_state.merge_quota(self.quota, told)
+        quota = Quota(left=headers.remaining, size=headers.limit, until=now + headers.reset_seconds)
+        self.quota = budget_state.merge_quota(self.quota, quota)
 
     def report(self, *, wanted: int, in_flight: int, now: float) -> Report:
-        """Return the report; what was seen is forgotten by it."""
+        """Return the report, and begin the next one."""
         is_slower, is_slow = self.latencies.judge()
         report = Report(
             wanted=wanted,
@@ -82,17 +82,17 @@ class Observations:
             trouble_sent_at=self.trouble_sent_at if self.trouble_sent_at else now,
             wait_seconds=None if self.wait_until is None else max(0.05, self.wait_until - now),
             default_wait_seconds=self.default_wait_seconds,
-            is_slow=is_slow or self.is_troubled,
+            is_slow=is_slow or self.is_overloaded,
             is_full=self.is_full and not is_slower,
             was_idle=self.was_idle,
             quota=self.quota,
             has_room=self.has_room,
         )
-        self._forget()
+        self._clear()
         return report
 
-    def _forget(self) -> None:
+    def _clear(self) -> None:
         self.served = self.refused = self.late_served = self.late_refused = 0
         self.trouble_sent_at = 0.0
-        self.is_full = self.is_troubled = self.was_idle = self.has_room = False
+        self.is_full = self.is_overloaded = self.was_idle = self.has_room = False
         self.wait_until = self.quota = self.default_wait_seconds = None

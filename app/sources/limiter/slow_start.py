@@ -1,10 +1,10 @@
-"""Rounds of requests to an account of which no limit is known yet: each waits for the answers to the one before it."""
+"""Rounds of requests to an account whose limit is not known yet: each waits for the answers to the one before it."""
 
 from app.engine.limits import constants
 
 
 class SlowStart:
-    """The requests that may go out until the budget has seen what became of them."""
+    """The requests that may be sent until the budget has their outcome."""
 
     def __init__(self) -> None:
         self._size = 0
@@ -18,7 +18,7 @@ class SlowStart:
             self._size, self._started, self._began_at, self._is_over = size, in_flight, now, False
 
     def start(self) -> None:
-        """Count a request that goes out."""
+        """Count a request that is sent."""
         self._started += 1
 
     def ends_with(self, in_flight: int) -> bool:
@@ -28,5 +28,5 @@ class SlowStart:
         return ends
 
     def is_full(self, *, in_flight: int, now: float) -> bool:
-        """Whether the round has all its requests; one that drags on holds nobody up."""
+        """Whether the round has all its requests; one that takes too long is no limit."""
         return self._started >= self._size and in_flight > 0 and now - self._began_at < constants.LONGEST_ROUND_SECONDS

@@ -1,1 +1,1 @@
-"""How an upstream hands out its pages: what to ask for the next one, and what ends the list (docs/completeness.md)."""
+"""How an upstream divides a list into pages: the request for the next one, and the end of the list."""

@@ -1,4 +1,4 @@
-"""Pages by expressions: one makes the values that the first page is asked with, one those of each following page."""
+"""Pages by expressions: one computes the values of the first page's request, one those of each following page's."""
 
 from typing import Final
 
@@ -9,26 +9,26 @@ from app.engine.jsonata.expressions import Expression
 from app.engine.paths import UNDEFINED
 from app.engine.record_errors import ExpressionError, SourceError
 from app.sources.pagination.state import ListState
-from app.sources.pagination.values import PageAnswer, PageAsk
+from app.sources.pagination.values import PageAnswer, PageRequest
 
 _PARTS: Final = frozenset({"query", "headers", "body", "url"})
 
 
-def ask(pagination: DynamicPagination, state: ListState | None, request: JsonObject) -> PageAsk:
-    """Return how to ask for the next page; raise SourceError ``expression``."""
-    values = _values(pagination, state, request)
+def build_request(pagination: DynamicPagination, state: ListState | None, request: JsonObject) -> PageRequest:
+    """Return the request for the next page; raise SourceError ``expression``."""
+    values = _compute_values(pagination, state, request)
     if not _PARTS.intersection(values):
-        return PageAsk(query=values)
+        return PageRequest(query=values)
     url = values.get("url")
-    return PageAsk(
-        query=_part(values, "query"),
-        headers=_part(values, "headers"),
-        body=_part(values, "body"),
+    return PageRequest(
+        query=_get_part(values, "query"),
+        headers=_get_part(values, "headers"),
+        body=_get_part(values, "body"),
         address=url if isinstance(url, str) and url else None,
     )
 
 
-def following(
+def compute_next(
     pagination: DynamicPagination, state: ListState, request: JsonObject, answer: PageAnswer
 ) -> JsonObject | None:
     """Return the values of the page behind an answer; None at the end. Raise SourceError ``expression``."""
@@ -37,28 +37,28 @@ def following(
         **request,
         "response": {"status": answer.status, "headers": dict(answer.headers), "body": document},
         "body": document,
-        "paginationValues": _values(pagination, state if state.asked else None, request),
+        "paginationValues": _compute_values(pagination, state if state.asked else None, request),
     }
     if pagination.cursor is not None:
-        found = _evaluated(pagination.cursor, "get_cursor_from_response_expression", scope)
+        found = _evaluate(pagination.cursor, "get_cursor_from_response_expression", scope)
         if found is UNDEFINED or found is None:
             return None
         scope["cursor"] = found
-    return _object(pagination.following, "get_pagination_values_expression", scope) or None
+    return _compute_object(pagination.following, "get_pagination_values_expression", scope) or None
 
 
-def _values(pagination: DynamicPagination, state: ListState | None, request: JsonObject) -> JsonObject:
-    """Return the values that a page is asked with."""
+def _compute_values(pagination: DynamicPagination, state: ListState | None, request: JsonObject) -> JsonObject:
+    """Return the values of a page's request."""
     if state is not None:
         values: JsonObject = state.next
         return values
     if pagination.first is None:
         return {}
-    return _object(pagination.first, "get_initial_pagination_values_expression", request)
+    return _compute_object(pagination.first, "get_initial_pagination_values_expression", request)
 
 
-def _object(expression: Expression, name: str, scope: JsonObject) -> JsonObject:
-    found = _evaluated(expression, name, scope)
+def _compute_object(expression: Expression, name: str, scope: JsonObject) -> JsonObject:
+    found = _evaluate(expression, name, scope)
     if found is UNDEFINED or found is None:
         return {}
     if not isinstance(found, dict):
@@ -66,14 +66,14 @@ def _object(expression: Expression, name: str, scope: JsonObject) -> JsonObject:
     return found
 
 
-def _part(values: JsonObject, name: str) -> JsonObject:
+def _get_part(values: JsonObject, name: str) -> JsonObject:
     part = values.get(name)
     if part is not None and not isinstance(part, dict):
         raise SourceError("expression", f"the pagination values' {name} is no object")
     return part or {}
 
 
-def _evaluated(expression: Expression, name: str, scope: JsonObject) -> JSON:
+def _evaluate(expression: Expression, name: str, scope: JsonObject) -> JSON:
     try:
         return expression.evaluate(scope)
     except ExpressionError as error:

@@ -1,16 +1,19 @@
-"""Whether what an answer names as its next page is a link, to be followed, or a value, to be sent as a parameter.
+"""Links to the next page: the header ``Link``, and values that may be a link to follow or a parameter to send.
 
 A link is a reference of RFC 3986 and is resolved against the request that was answered: absolute, ``//host/...`` or
 relative. A value is opaque, and may look like anything: base64 begins with ``/`` and holds ``/``, ``+`` and ``=``.
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from app.engine.integrations.pagination import NextIs
 from app.engine.json_types import JSON
 
+_LINK: Final = re.compile(r"""<([^<>]*)>((?:\s*;\s*[^\s=;,<>]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s";,<>]*))?)*)""")
+_PARAMETER: Final = re.compile(r""";\s*([^\s=;,]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";,]*))""")
 _ABSOLUTE: Final = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
 _PATH: Final = re.compile(r"[^?#\t\r\n\"<>\\^`{|}]*")
 _NAME: Final = r"[^\W\d][\w.~%$@:+*,\[\]-]*|[$@][\w.~%$@:\[\]-]+"
@@ -18,7 +21,17 @@ _QUERY: Final = re.compile(rf"&*(?:{_NAME})=[^&]*(?:&+(?:{_NAME})(?:=[^&]*)?)*&*
 _PAGE_NUMBER: Final = re.compile(r"(?:[\w.~%-]+/)*(?:page|pages|p)/[0-9]+/?", re.IGNORECASE)
 
 
-def address(value: JSON, *, requested: str, next_is: NextIs = NextIs.AUTO) -> str | None:
+def find_next_link(headers: Iterable[str]) -> str | None:
+    """Return the ``rel="next"`` address of headers ``Link`` (RFC 8288), unless it has ``results="false"`` (Sentry)."""
+    for header in headers:
+        for address, parameters in _LINK.findall(header):
+            named = dict(_parameters(parameters))
+            if "next" in named.get("rel", "").lower().split() and named.get("results", "").lower() != "false":
+                return str(address)
+    return None
+
+
+def find_link(value: JSON, *, requested: str, next_is: NextIs = NextIs.AUTO) -> str | None:
     """Return the reference to follow when a next value is a link, and None when it is to be sent as a value.
 
     ``requested`` is the URL of the list's first request; a link by ``auto`` is one of these:
@@ -37,19 +50,19 @@ def address(value: JSON, *, requested: str, next_is: NextIs = NextIs.AUTO) -> st
     return text if isinstance(value, str) and _is_link(text, requested) else None
 
 
-def behind(previous: JSON, value: JSON, *, requested: str, next_is: NextIs = NextIs.AUTO) -> JSON:
-    """Return a next value as it is kept: a link on a page that was itself reached by a link is joined to that one.
+def join_link(previous: JSON, value: JSON, *, requested: str, next_is: NextIs = NextIs.AUTO) -> JSON:
+    """Return a next value as it is stored: a link on a page that was itself reached by a link is joined to that one.
 
-    ``previous`` is the kept value which led to the page; None on the first. What was relative stays so, so that no
+    ``previous`` is the stored value of that page; None on the first. What was relative stays so, so that no
     secret of the first request's URL gets into a stored cursor.
     """
-    reference = address(value, requested=requested, next_is=next_is)
-    base = address(previous, requested=requested, next_is=next_is)
+    reference = find_link(value, requested=requested, next_is=next_is)
+    base = find_link(previous, requested=requested, next_is=next_is)
     if reference is None or base is None:
         return value
     try:
         return _joined(base, reference)
-    except ValueError:  # It is told when it is asked for, once the page that brought it is written.
+    except ValueError:  # Its request fails with the error, after the page that named it is written.
         return value
 
 
@@ -88,3 +101,9 @@ def _is_path(head: str, requested: str, *, has_query: bool) -> bool:
         return True
     last = requested.rstrip("/").rpartition("/")[2].partition(".")[0]
     return has_query and last in {segment.partition(".")[0] for segment in head.split("/")} - {""}
+
+
+def _parameters(text: str) -> Iterator[tuple[str, str]]:
+    """List the parameters of a link, the first of a name last: it is the one that counts."""
+    for name, quoted, plain in reversed(_PARAMETER.findall(text)):
+        yield name.lower(), quoted or plain

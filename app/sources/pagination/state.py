@@ -1,4 +1,4 @@
-"""How far a list is read: the cursor behind its last page, as JSON that only this package reads."""
+"""How far a list is read: the cursor behind its last page, as JSON whose keys are the names of fields."""
 
 import hashlib
 import json
@@ -12,10 +12,10 @@ from app.engine.records.rows import encode
 from app.engine.runs.frontier import CursorTrail
 
 _AT_ONCE_BYTES: Final = 2047
-"""hashlib gives up the interpreter's lock for more, and the event loop then stands in line for it: 1.6 ms a page."""
+"""For more, hashlib releases the interpreter's lock, and the event loop waits to get it back: 1.6 ms a page."""
 _FINGERPRINT_BYTES: Final = 16
 _MOST_HASHED: Final = 64
-"""Of a longer page so many records, evenly spread, stand for all: to hash a thousand costs a tenth of their write."""
+"""Of a longer page so many records, evenly spread, are hashed: hashing a thousand costs a tenth of their write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,43 +35,43 @@ class ListState:
     seen: str | None = None
     """The fingerprint of the last page that had records."""
     total: int | None = None
-    """What the upstream told last."""
+    """The last total that the upstream declared."""
     told_pages: int | None = None
-    """The number of pages that it told last."""
+    """The last number of pages that it declared."""
     empty: int = 0
-    """Empty pages in a row that promised more."""
+    """Empty pages in a row that declared more."""
     is_promised: bool = False
-    """The last page said that there is a next one."""
+    """The last page declared a next one."""
     is_confirming: bool = False
     """The last page was empty: the next one has to be empty too."""
     is_asked_again: bool = False
-    """The last page named its own cursor: the same page is asked for once more."""
+    """The last page named its own cursor: the same page is requested once more."""
     refused: JsonObject | None = None
-    """The error that a position was refused with; the one behind it tells whether that was the end."""
+    """The error of a refused position; the answer for the next one shows whether the list ended there."""
     is_part: bool = False
     """It does not begin with the list's first page: no total can be compared with what it holds."""
     stretch: JsonObject | None = None
-    """The pages that were asked for out of turn and are not checked yet (``stretches``)."""
+    """The pages that were requested out of turn and are not checked yet (``stretches``)."""
     alone: int = 0
-    """Until so many pages were answered, each is asked for when the one before it has come."""
+    """Until so many pages are answered, each is requested after the answer to the one before."""
     shifts: int = 0
-    """How often the list has changed under pages that were asked for out of turn."""
+    """How often the list has changed under pages that were requested out of turn."""
     trail: CursorTrail = field(default_factory=CursorTrail)
 
     @property
     def is_short(self) -> bool:
-        """Whether the upstream has told of more records than it has given."""
+        """Whether the upstream declared more records than it has returned."""
         return self.total is not None and self.got < self.total and not self.is_part
 
     @property
     def is_met(self) -> bool:
-        """Whether the upstream has given as many records as it has told of: a total that is exceeded is wrong."""
+        """Whether the upstream has returned as many records as it declared; a total that is exceeded is wrong."""
         return self.got == self.total and not self.is_part
 
-    def took(self, records: list[JSON], *, total: int | None, told_pages: int | None = None) -> "ListState":
-        """Return the state behind a page."""
+    def add_page(self, records: list[JSON], *, total: int | None, told_pages: int | None = None) -> "ListState":
+        """Return the state after a page."""
         known = self.total if total is None else total
-        taken = replace(
+        after = replace(
             self,
             asked=self.asked + 1,
             total=known,
@@ -82,25 +82,25 @@ class ListState:
             refused=None,
         )
         if not records:
-            return taken
+            return after
         return replace(
-            taken,
+            after,
             pages=self.pages + 1,
             got=self.got + len(records),
             size=len(records) if self.size is None else self.size,
-            seen=fingerprint(records),
+            seen=compute_fingerprint(records),
             empty=0,
         )
 
     def to_json(self) -> JsonObject:
-        """Write what differs from a list that was never begun."""
+        """Return the fields that differ from the state before the first page."""
         written = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "trail"}
         kept = {name: value for name, value in written.items() if value != _DEFAULTS[name]}
         return kept if self.trail == CursorTrail() else {**kept, "trail": self.trail.to_json()}
 
     @classmethod
     def from_json(cls, value: JsonObject | None) -> "ListState":
-        """Read what ``to_json`` wrote, or an earlier version of it; None is a list that was never begun."""
+        """Read what ``to_json`` wrote, in this or an earlier version; None is the state before the first page."""
         if value is None:
             return cls()
         known: dict[str, Any] = {name: value[name] for name in _DEFAULTS if name in value}
@@ -114,14 +114,14 @@ class ListState:
 _DEFAULTS: Final = {one.name: getattr(ListState(), one.name) for one in fields(ListState) if one.name != "trail"}
 
 
-def followed(state: ListState, came_from: ListState, value: JSON) -> ListState:
-    """Return the state that leads on to ``value``; raise SourceError ``repeated_cursor`` when it was there before."""
-    current = text_of(came_from.next) if came_from.asked else None
-    return replace(state, next=value, trail=came_from.trail.follow(current, text_of(value)))
+def advance_to(state: ListState, before: ListState, value: JSON) -> ListState:
+    """Return the state with the next position ``value``; raise SourceError ``repeated_cursor`` when it came before."""
+    current = format_position(before.next) if before.asked else None
+    return replace(state, next=value, trail=before.trail.follow(current, format_position(value)))
 
 
-def fingerprint(records: list[JSON], part: Callable[[JSON], JSON] | None = None) -> str:
-    """Return what tells one page from another, by a part of its records or by all of them."""
+def compute_fingerprint(records: list[JSON], part: Callable[[JSON], JSON] | None = None) -> str:
+    """Return a hash that identifies a page, by a part of its records or by all of them."""
     count = len(records)
     step = max(1, count // _MOST_HASHED)
     sample = records if step == 1 else [*records[::step], records[-1]]
@@ -132,13 +132,13 @@ def fingerprint(records: list[JSON], part: Callable[[JSON], JSON] | None = None)
     return hashed.hexdigest()
 
 
-def text_of(value: JSON) -> str:
-    """Write a position as text."""
+def format_position(value: JSON) -> str:
+    """Return a position as text."""
     return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else str(value)
 
 
-def error_json(error: SourceError, at: JSON) -> JsonObject:
-    """Write the error that a position was refused with."""
+def encode_error(error: SourceError, at: JSON) -> JsonObject:
+    """Return the error of a refused position as JSON."""
     return {
         "at": at,
         "code": error.code,
@@ -148,8 +148,8 @@ def error_json(error: SourceError, at: JSON) -> JsonObject:
     }
 
 
-def error_of(refused: JsonObject) -> SourceError:
-    """Return the error of a refused position behind which there are records."""
+def decode_error(refused: JsonObject) -> SourceError:
+    """Return the error of a refused position that has records behind it."""
     return SourceError(
         refused["code"],
         f"{refused['message']}; but the page behind it has records",

@@ -1,11 +1,11 @@
-"""Pages that are asked for out of turn keep whatever pages in turn would have kept, or are read again in turn.
+"""Check pages that are requested out of turn, and read them again in turn where the list has changed.
 
-A record that is inserted moves others to later pages. Read in turn, such a record comes twice; but where a later page
-is answered before an earlier one, it may come on neither. So the first page that was asked for before its predecessor
-had come begins a *stretch*, whose *witness* is the last page that was taken in before that. At the end of the stretch
-the witness is asked for once more: while its ids are the same, nothing has moved in front of it, and while the total is
-the same, nothing anywhere. Else the list goes back to the beginning of the stretch, and reads it in turn. The stretch
-is a part of the stored cursor: a crash in the middle of one leaves the check to whoever goes on.
+An inserted record moves others to later pages. Read in turn, such a record comes twice; but where a later page is
+answered before an earlier one, it may be on neither. So the first page that is requested before the answer to its
+predecessor begins a *stretch*, whose *witness* is the last page that was read before. At the end of the stretch the
+witness is requested again: while its ids are the same, nothing has moved in front of it, and while the total is the
+same, nothing anywhere. Otherwise the list returns to the beginning of the stretch, and reads it in turn. The stretch is
+part of the stored cursor, so that after a crash the next worker makes the check.
 """
 
 from dataclasses import replace
@@ -16,15 +16,15 @@ from app.engine.paths import UNDEFINED, lookup
 from app.engine.records.keys import RecordKey
 from app.engine.records.outcomes import ListEnd, PageWarning
 from app.sources.pagination import ends
-from app.sources.pagination.state import ListState, fingerprint
-from app.sources.pagination.values import PageAnswer, PageTurn
+from app.sources.pagination.state import ListState, compute_fingerprint
+from app.sources.pagination.values import PageAnswer, PageResult
 
 SHORTEST: Final = 32
-"""Pages of a stretch at least: its check is one request more."""
+"""The fewest pages of a stretch: each check costs a request."""
 DEPTHS: Final = 8
-"""A stretch is so many times as long as the pages that may be under way at once: its check delays them a little."""
+"""The length of a stretch in multiples of the concurrent pages: its check delays them a little."""
 MOST_SHIFTS: Final = 3
-"""A list that has moved so often is read in turn to its end."""
+"""A list that has changed so often is read in turn to its end."""
 _FOR_EVER: Final = 10**9
 
 
@@ -38,80 +38,82 @@ def is_ended(state: ListState) -> bool:
     return state.stretch is not None and state.stretch.get("ends") is not None
 
 
-def checked_position(state: ListState) -> JSON:
+def witness_position(state: ListState) -> JSON:
     """Return the position of a stretch's witness."""
     assert state.stretch is not None
     return state.stretch["at"]
 
 
-def witness(position: JSON, answer: PageAnswer, *, total: int | None) -> JsonObject:
-    """Return what is kept of a page to compare it with later."""
-    return {"at": position, "ids": _ids(answer), "total": total}
+def build_witness(position: JSON, answer: PageAnswer, *, total: int | None) -> JsonObject:
+    """Return what identifies a page's content later."""
+    return {"at": position, "ids": _hash_ids(answer), "total": total}
 
 
-def track(came: ListState, answer: PageAnswer, turn: PageTurn, *, total: int | None = None, depth: int = 1) -> PageTurn:
-    """Have the turn of a page that was asked for out of turn begin a stretch; go on in one, or end it by its check."""
-    if turn.fault is not None:
-        return turn
-    stretch: JsonObject = came.stretch or {"from": came.to_json(), **(answer.witness or {})}
+def track(
+    before: ListState, answer: PageAnswer, result: PageResult, *, total: int | None = None, depth: int = 1
+) -> PageResult:
+    """Return the result of a page that was requested out of turn: it begins a stretch, goes on in it, or ends it."""
+    if result.fault is not None:
+        return result
+    stretch: JsonObject = before.stretch or {"from": before.to_json(), **(answer.witness or {})}
     if total is not None and total != stretch["total"]:
-        back = go_back(replace(came, asked=came.asked + 1, stretch=stretch))
-        return replace(back, records=turn.records, warnings=(*turn.warnings, *back.warnings))
-    if turn.cursor is None:
-        ended = replace(came, asked=came.asked + 1, stretch={**stretch, "ends": _end_json(turn)})
-        return PageTurn(records=turn.records, cursor=ended.to_json())
-    following = ListState.from_json(turn.cursor)
+        back = go_back(replace(before, asked=before.asked + 1, stretch=stretch))
+        return replace(back, records=result.records, warnings=(*result.warnings, *back.warnings))
+    if result.cursor is None:
+        ended = replace(before, asked=before.asked + 1, stretch={**stretch, "ends": _encode_end(result)})
+        return PageResult(records=result.records, cursor=ended.to_json())
+    following = ListState.from_json(result.cursor)
     is_over = following.asked - stretch["from"].get("asked", 0) >= max(SHORTEST, DEPTHS * depth)
     stretch = {**stretch, "ends": None} if is_over and not following.refused else stretch
-    return replace(turn, cursor=replace(following, stretch=stretch).to_json())
+    return replace(result, cursor=replace(following, stretch=stretch).to_json())
 
 
-def check(came: ListState, answer: PageAnswer, *, total: int | None) -> PageTurn:
-    """Compare the witness of a stretch, as it is now, with what it was."""
-    assert came.stretch is not None
-    stretch = came.stretch
-    if _ids(answer) != stretch["ids"] or total != stretch["total"]:
-        return go_back(came)
+def check(before: ListState, answer: PageAnswer, *, total: int | None) -> PageResult:
+    """Compare the witness of a stretch with what it was."""
+    assert before.stretch is not None
+    stretch = before.stretch
+    if _hash_ids(answer) != stretch["ids"] or total != stretch["total"]:
+        return go_back(before)
     if stretch["ends"] is None:
-        return ends.go_on(replace(came, stretch=None), [])
-    return _ended(stretch["ends"])
+        return ends.continue_list(replace(before, stretch=None), [])
+    return _end(stretch["ends"])
 
 
-def go_back(came: ListState) -> PageTurn:
-    """Return to the beginning of a stretch under which the list has changed, and read it in turn."""
-    assert came.stretch is not None
-    shifts = came.shifts + 1
-    alone = _FOR_EVER if shifts >= MOST_SHIFTS else came.asked
-    start = replace(ListState.from_json(came.stretch["from"]), alone=alone, shifts=shifts)
+def go_back(before: ListState) -> PageResult:
+    """Return to the beginning of a stretch under which the list has changed, and read it in result."""
+    assert before.stretch is not None
+    shifts = before.shifts + 1
+    alone = _FOR_EVER if shifts >= MOST_SHIFTS else before.asked
+    start = replace(ListState.from_json(before.stretch["from"]), alone=alone, shifts=shifts)
     message = (
-        f"the list changed while {came.asked - start.asked} of its pages were asked for side by side: "
+        f"the list changed while {before.asked - start.asked} of its pages were requested side by side: "
         "they are read again one after the other"
     )
-    return PageTurn(records=[], cursor=start.to_json(), warnings=(PageWarning("list_changed", message),))
+    return PageResult(records=[], cursor=start.to_json(), warnings=(PageWarning("list_changed", message),))
 
 
-def _ids(answer: PageAnswer) -> str:
-    """Return what tells which records a page holds: their ids, or all of what has none."""
-    return fingerprint(answer.records, lambda record: _id(record, answer.key))
+def _hash_ids(answer: PageAnswer) -> str:
+    """Return a hash of a page's ids, and of the records that have none."""
+    return compute_fingerprint(answer.records, lambda record: _id_of(record, answer.key))
 
 
-def _id(record: JSON, key: RecordKey) -> JSON:
+def _id_of(record: JSON, key: RecordKey) -> JSON:
     parts = [lookup(record, path) for path in key.paths]
     return record if not parts or UNDEFINED in parts else parts
 
 
-def _end_json(turn: PageTurn) -> JsonObject:
-    assert turn.end is not None
+def _encode_end(result: PageResult) -> JsonObject:
+    assert result.end is not None
     return {
-        "reason": turn.end.reason,
-        "is_proven": turn.end.is_proven,
-        "expected": turn.expected,
-        "warnings": [[one.code, one.message, one.count] for one in turn.warnings],
+        "reason": result.end.reason,
+        "is_proven": result.end.is_proven,
+        "expected": result.expected,
+        "warnings": [[one.code, one.message, one.count] for one in result.warnings],
     }
 
 
-def _ended(ended: JsonObject) -> PageTurn:
-    return PageTurn(
+def _end(ended: JsonObject) -> PageResult:
+    return PageResult(
         records=[],
         cursor=None,
         end=ListEnd(ended["reason"], is_proven=ended["is_proven"]),

@@ -1,4 +1,4 @@
-"""What every kind of pagination speaks in: what it changes of a request, reads of an answer, and makes of it."""
+"""What every kind of pagination has in common: its part of a request, of an answer, and the result."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,8 +10,8 @@ from app.engine.records.outcomes import ListEnd, PageWarning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PageAsk:
-    """What pagination changes of a request."""
+class PageRequest:
+    """The part of a request that pagination sets."""
 
     query: JsonObject = field(default_factory=dict)
     """Parameters to add; they win over others of the same name."""
@@ -19,12 +19,12 @@ class PageAsk:
     body: JsonObject = field(default_factory=dict)
     """Fields to add to the body."""
     address: str | None = None
-    """The next page's whole address, to ask instead."""
+    """The next page's whole address, which replaces the request's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageAnswer:
-    """What pagination reads of an answer."""
+    """The part of an answer that pagination reads."""
 
     records: list[JSON]
     document: JSON
@@ -34,21 +34,21 @@ class PageAnswer:
     headers: Mapping[str, str] = field(default_factory=dict)
     """By their names in lower case; empty where the pagination reads none."""
     key: RecordKey = BY_ID
-    """What its records are known by."""
+    """The key of its records."""
     witness: JsonObject | None = None
-    """Of a page that was asked for before the one in front of it had come: the last page that was taken in by then."""
+    """For a page that was requested before the answer to its predecessor: the last page that was read by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PageTurn:
-    """One answered page: the cursor behind it, or how its list ends."""
+class PageResult:
+    """The result of one page: the cursor behind it, or the end of its list."""
 
     records: list[JSON]
     cursor: JsonObject | None
-    """Of the next page; None at the end. Beside a fault it is where to ask again: None is the first page."""
+    """Of the next page; None at the end. With a fault, of the page to ask for again: None is the first one."""
     end: ListEnd | None = None
     expected: int | None = None
-    """The list's records by the total that was told last, at its end."""
+    """The last declared total, at the end of the list."""
     fault: SourceError | None = None
     """Ends the list as failed; the records are good."""
     is_suspicion: bool = False
@@ -58,7 +58,7 @@ class PageTurn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRefusal:
-    """An answer that is an error where a page was asked for."""
+    """An error answer to the request for a page."""
 
     error: SourceError
     status: int

@@ -1,1 +1,1 @@
-"""How answers become documents: where, within which bounds, and what they may take."""
+"""Read bodies into documents, within bounds of time and memory."""

@@ -1,7 +1,6 @@
-"""Read text in the charset that an answer names; only charsets whose decoders take linear time, and none else.
+"""Convert text from the charset that an answer names to UTF-8; only charsets with decoders of linear time.
 
-Names are those of Python, under which one charset stands for its own superset where the web does so too: what is called
-GB2312 is GBK or GB18030, what is called Shift_JIS is Windows' own.
+Names are those of Python. As on the web, a name stands for its superset: GB2312 for GB18030, Shift_JIS for cp932.
 """
 
 import codecs
@@ -17,8 +16,8 @@ _REPLACEMENT: Final = "\ufffd"
 
 _UTF8: Final = ("utf-8", "utf-8-sig")
 _UNICODE: Final = "unicode"
-"""UTF-8, or whatever the first bytes show."""
-# UTF-8 by all the names that it has, and names that say nothing: MySQL's, MIME's and none at all.
+"""UTF-8, or what the first bytes show."""
+# The names of UTF-8, and names without meaning: MySQL's, MIME's and none at all.
 _UNICODE_NAMES: Final = frozenset(
     {"utf_8", "utf8", "utf", "u8", "utf8_ucs2", "utf8_ucs4", "cp65001", "utf_8_sig", "x_utf_8", "unicode_1_1_utf_8"}
     | {"utf8mb3", "utf8mb4", "ascii", "us_ascii", "unicode", "json", "binary", "8bit", "7bit", "none", "null"}
@@ -48,46 +47,46 @@ _OTHER_NAMES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Utf8Text:
-    """A text in UTF-8, without a byte order mark; one that was UTF-8 already is not looked through."""
+    """A text in UTF-8, without a byte order mark; one that was UTF-8 already is not checked."""
 
     body: bytes
     replaced: int = 0
     """The characters that could not be read, each of which is U+FFFD now."""
 
 
-def named(content_type: str | None) -> str | None:
+def find_charset(content_type: str | None) -> str | None:
     """Return the charset that a Content-Type names."""
     found = _CHARSET.search(content_type or "")
     return found[1] if found else None
 
 
 def is_known(charset: str | None) -> bool:
-    """Whether a name is one of a charset, or says nothing of it."""
-    return _codec(charset) is not None
+    """Whether a name is that of a charset, or has no meaning."""
+    return _find_codec(charset) is not None
 
 
 def is_utf8(body: bytes, charset: str | None) -> bool:
-    """Whether a body is taken to be UTF-8, so that nothing of it has to be rewritten."""
-    return (_codec(charset) or _UNICODE) is _UNICODE and json.detect_encoding(body) in _UTF8
+    """Whether a body is read as UTF-8, so that it needs no conversion."""
+    return (_find_codec(charset) or _UNICODE) is _UNICODE and json.detect_encoding(body) in _UTF8
 
 
-def to_utf8(body: bytes, charset: str | None) -> Utf8Text:
-    """Rewrite a body; of an unknown charset it is taken to be UTF-8."""
-    codec = _codec(charset) or _UNICODE
+def convert_to_utf8(body: bytes, charset: str | None) -> Utf8Text:
+    """Convert a body; one of an unknown charset is read as UTF-8."""
+    codec = _find_codec(charset) or _UNICODE
     if codec is _UNICODE:
         codec = json.detect_encoding(body)
     if codec in _UTF8:
         return Utf8Text(body.removeprefix(codecs.BOM_UTF8))
-    return _decoded(body, codec)
+    return _decode(body, codec)
 
 
-def repaired(body: bytes) -> Utf8Text:
-    """Replace what is no UTF-8 in a body that should be."""
-    return _decoded(body, "utf-8")
+def repair_utf8(body: bytes) -> Utf8Text:
+    """Replace invalid UTF-8 in a body."""
+    return _decode(body, "utf-8")
 
 
-def _codec(charset: str | None) -> str | None:
-    """Find the codec of a name without asking Python's registry, which imports and remembers what it is asked for."""
+def _find_codec(charset: str | None) -> str | None:
+    """Find the codec of a name without Python's registry, which imports and caches whatever it is asked for."""
     if charset in (None, "utf-8", "UTF-8"):
         return _UNICODE
     name = _NOT_ALPHANUMERIC.sub("_", charset.lower()).strip("_")
@@ -98,7 +97,7 @@ def _codec(charset: str | None) -> str | None:
     return _UNICODE if name in _UNICODE_NAMES else name if name in REAL else None
 
 
-def _decoded(body: bytes, codec: str) -> Utf8Text:
+def _decode(body: bytes, codec: str) -> Utf8Text:
     try:
         text, replaced = body.decode(codec), 0
     except UnicodeDecodeError:

@@ -1,9 +1,9 @@
-"""Undo the Content-Encoding of a body while it arrives: several may be stacked, and what comes out is bounded.
+"""Undo the Content-Encoding of a body while it arrives: several may be stacked, and the output is bounded.
 
-Unpacking is a series of short steps, between which whoever unpacks lets others go on: a step ends with some 64 KiB that
-came out or went in, or with so many members or frames that hold nothing.
+Unpacking is a series of short steps, between which other tasks run: a step ends after some 64 KiB of input or output,
+or after many empty members or frames.
 
-What is not known here, such as the ``utf-8`` that some servers put into the header, is left as it is.
+An unknown encoding, such as the ``utf-8`` that some servers put into the header, is left as it is.
 """
 
 import io
@@ -20,16 +20,16 @@ else:
     from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 
 ACCEPTED: Final = "gzip, deflate, br, zstd"
-"""What a request says that it takes."""
+"""The ``Accept-Encoding`` of requests."""
 
 STEP_BYTES: Final = 64 * 1024
 _PIECE_BYTES: Final = STEP_BYTES
 # A decompressor that ends copies all that it was given beyond its end: small slices keep many tiny members linear.
 _SLICE_BYTES: Final = 16 * 1024
 _PIECE_COST: Final = 512
-"""What a piece of nothing counts as, such as a member without content."""
+"""What an empty piece counts as, such as a member without content."""
 _MOST_STACKED: Final = 4
-# What a frame may have its reader remember: as much as RFC 9659 allows, where the library's own bound is 128 MiB.
+# The largest window of a frame: RFC 9659's limit, where the library's own is 128 MiB.
 _ZSTD_WINDOW_LOG: Final = 23
 _ZSTD_OPTIONS: Final[Mapping[int, int]] = {DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
 
@@ -53,7 +53,7 @@ class _Stage(Protocol):
     """Undoes one encoding."""
 
     window_bytes: int
-    """How much of what it has unpacked it may remember."""
+    """How much of its output it may keep."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Unpack what has arrived, piece by piece; a piece is short, and may be empty."""
@@ -67,13 +67,13 @@ class Body:
 
     def __init__(self, headers: Sequence[str], *, limit_bytes: int) -> None:
         """``headers`` are the values of Content-Encoding."""
-        self._stages = [_STAGES[name]() for name in reversed(_undone(headers))]
+        self._stages = [_STAGES[name]() for name in reversed(_list_known(headers))]
         self._limit_bytes = limit_bytes
         self._sizes = [0] * (len(self._stages) + 1)
         # Not a list of pieces, which may be two bytes each.
         self._content = io.BytesIO()
         self._work = 0
-        """What the step under way has come to."""
+        """The cost of the current step so far."""
 
     @property
     def size(self) -> int:
@@ -82,7 +82,7 @@ class Body:
 
     @property
     def memory_bytes(self) -> int:
-        """What has been unpacked, and what those that unpack it remember of it, be it nothing of the content."""
+        """The unpacked bytes, and what the decoders keep of their output."""
         outputs = [*self._sizes[: max(0, len(self._stages) - 1)], self.size]
         return self.size + sum(
             min(stage.window_bytes, size) for stage, size in zip(self._stages, outputs, strict=False)
@@ -95,7 +95,7 @@ class Body:
 
     def add(self, data: bytes) -> Iterator[None]:
         """Unpack what has arrived, a step at a time; raise UnpackingError, with all that came before it kept."""
-        for piece in self._unpacked(data, 0):
+        for piece in self._unpack(data, 0):
             if piece:
                 self._content.write(piece)
                 self._count(piece, len(self._stages))
@@ -104,7 +104,7 @@ class Body:
                 yield
 
     def drop(self) -> None:
-        """Forget what has been unpacked, which an error's traceback would keep."""
+        """Drop the unpacked bytes, which an error's traceback would keep."""
         self._content = io.BytesIO()
 
     def finish(self) -> None:
@@ -112,7 +112,7 @@ class Body:
         for stage in self._stages:
             stage.finish()
 
-    def _unpacked(self, data: bytes, index: int) -> Iterator[bytes]:
+    def _unpack(self, data: bytes, index: int) -> Iterator[bytes]:
         if index == len(self._stages) or not data:
             yield data
             return
@@ -123,7 +123,7 @@ class Body:
                 self._work += max(len(piece), _PIECE_COST)
                 if index + 1 < len(self._stages):
                     self._count(piece, index)
-                yield from self._unpacked(piece, index + 1)
+                yield from self._unpack(piece, index + 1)
 
     def _count(self, piece: bytes, index: int) -> None:
         self._sizes[index] += len(piece)
@@ -131,23 +131,23 @@ class Body:
             raise OverLimitError(self._limit_bytes)
 
 
-def unknown(headers: Sequence[str]) -> str | None:
+def find_unknown(headers: Sequence[str]) -> str | None:
     """Return the encoding for which a body was left as it is, if there is one."""
-    names = _names(headers)
-    left = names[: len(names) - len(_undone(headers))]
+    names = _list_names(headers)
+    left = names[: len(names) - len(_list_known(headers))]
     return left[-1] if left else None
 
 
-def _undone(headers: Sequence[str]) -> list[str]:
-    """Return the encodings that can be undone, in the order in which they were applied: the last ones, up to a gap."""
-    names = _names(headers)
+def _list_known(headers: Sequence[str]) -> list[str]:
+    """Return the encodings that can be undone, in the order of application: the last ones, up to an unknown one."""
+    names = _list_names(headers)
     for index in range(len(names), 0, -1):
         if names[index - 1] not in _STAGES or len(names) - index >= _MOST_STACKED:
             return names[index:]
     return names
 
 
-def _names(headers: Sequence[str]) -> list[str]:
+def _list_names(headers: Sequence[str]) -> list[str]:
     names = [name.strip().lower() for header in headers for name in header.split(",")]
     return [name for name in names if name not in ("", "identity")]
 
@@ -171,7 +171,7 @@ class _Gzip:
             if self._member.eof and not self._begin_another(data):
                 return
             self._has_begun = True
-            yield from _inflated(self._member, data)
+            yield from _inflate(self._member, data)
             data = self._member.unused_data
             yield b""
 
@@ -205,7 +205,7 @@ class _Deflate:
                 return
             self._stream = zlib.decompressobj(zlib.MAX_WBITS if _has_zlib_header(data) else -zlib.MAX_WBITS)
         if not self._stream.eof:
-            yield from _inflated(self._stream, data)
+            yield from _inflate(self._stream, data)
 
     def finish(self) -> None:
         if self._held if self._stream is None else not self._stream.eof:
@@ -216,7 +216,7 @@ def _has_zlib_header(data: bytes) -> bool:
     return data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
 
 
-def _inflated(stream: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
+def _inflate(stream: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
     """Unpack up to the end of the data or of the stream; the latter's ``unused_data`` is the rest."""
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Make a document of a body: by its charset and its format, whatever is odd about either."""
+"""Read a body into a document, by its charset and its format."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ from app.sources.reading.json_texts import LineError, NotStrictError
 from app.sources.reading.xml_documents import XmlError
 
 AT_ONCE_BYTES: Final = 64 * 1024
-"""What is read at once, whatever it holds: at worst, XML and errors in a charset, a MiB takes two seconds."""
+"""Up to here anything is read at once: at worst, XML and errors in a charset, a MiB takes two seconds."""
 STRICT_AT_ONCE_BYTES: Final = 1024 * 1024
-"""What is read at once of strict JSON in UTF-8: at worst, empty objects, a MiB takes 30 ms."""
+"""Up to here strict JSON in UTF-8 is read at once: at worst, empty objects, a MiB takes 30 ms."""
 _LINES_AT_ONCE: Final = 4096
 _ANY_LINES_AT_ONCE: Final = 512
 """Of lines that are no strict JSON: each takes as long as twenty strict ones."""
@@ -30,7 +30,7 @@ class Document:
 
 
 class UnreadableError(ValueError):
-    """A body is nothing that is read here."""
+    """A body can not be read."""
 
     def __init__(self, reason: str, *, is_passing: bool) -> None:
         self.reason = reason
@@ -50,7 +50,7 @@ class NotReadError(Exception):
 
 
 Grow = Callable[[int], Awaitable[None]]
-"""Reserves so many bytes of memory more, or waits until they may be had."""
+"""Reserves so many more bytes of memory, or waits for them."""
 
 
 T = TypeVar("T")
@@ -62,18 +62,18 @@ class Reader(Protocol):
     async def read(self, body: bytes, charset: str | None, form: AnswerFormat, grow: Grow) -> Document:
         """Read a body in any format but ``auto``; raise UnreadableError or NotReadError."""
 
-    async def aside(self, function: Callable[[], T]) -> T:
-        """Call what works on a large document, or evaluates a tenant's expression: it ends, but takes a while."""
+    async def run_aside(self, function: Callable[[], T]) -> T:
+        """Run a function that works on a large document or evaluates a tenant's expression, beside the event loop."""
 
 
 class ReaderInPlace:
-    """Reads where it is called, however long it takes: for programs that have nobody else to serve."""
+    """Reads where it is called, however long it takes: for programs that serve nobody else."""
 
     async def read(self, body: bytes, charset: str | None, form: AnswerFormat, grow: Grow) -> Document:
         """Read a body."""
         return read(body, charset, form)
 
-    async def aside(self, function: Callable[[], T]) -> T:
+    async def run_aside(self, function: Callable[[], T]) -> T:
         """Call a function."""
         return function()
 
@@ -81,15 +81,18 @@ class ReaderInPlace:
 def read(body: bytes, charset: str | None, form: AnswerFormat) -> Document:
     """Read a body in any format but ``auto``; raise UnreadableError."""
     try:
-        return _document(body, charset, form)
+        return _build_document(body, charset, form)
     except UnicodeDecodeError as error:
-        reason, is_passing = f"it is not UTF-8 at byte {error.start}, and {shown(charset)} is no known charset", False
+        reason, is_passing = (
+            f"it is not UTF-8 at byte {error.start}, and {quote_name(charset)} is no known charset",
+            False,
+        )
     except RecursionError:
         reason, is_passing = "it is nested too deeply", False
     except XmlError as error:
         reason, is_passing = str(error), error.is_passing
     except ValueError as error:
-        reason, is_passing = _why_no_json(body, error), True
+        reason, is_passing = _explain_error(body, error), True
     raise UnreadableError(reason, is_passing=is_passing)
 
 
@@ -105,35 +108,35 @@ def read_at_once(body: bytes, charset: str | None, form: AnswerFormat) -> Docume
         return None
     parse = json_texts.parse_strict_lines if is_lines else json_texts.parse_strictly
     try:
-        return Document(parse(charsets.to_utf8(body, charset).body))
+        return Document(parse(charsets.convert_to_utf8(body, charset).body))
     except NotStrictError:
         return None
 
 
-def shown(name: str | None) -> str:
-    """Quote a name that an upstream has given."""
+def quote_name(name: str | None) -> str:
+    """Return an upstream's name in quotes, shortened."""
     return f"'{(name or '')[:_LONGEST_NAME]}'"
 
 
-def _document(body: bytes, charset: str | None, form: AnswerFormat) -> Document:
-    """Parse, and only where that fails look for bytes that are no text, which an unknown charset does not excuse."""
-    text = charsets.to_utf8(body, charset)
+def _build_document(body: bytes, charset: str | None, form: AnswerFormat) -> Document:
+    """Parse a body; where that fails, repair invalid bytes and parse again, unless the charset is unknown."""
+    text = charsets.convert_to_utf8(body, charset)
     try:
-        return Document(_parsed(text.body, form), text.replaced)
+        return Document(_parse(text.body, form), text.replaced)
     except UnicodeDecodeError:
         if not charsets.is_known(charset):
             raise
-    text = charsets.repaired(text.body)
-    return Document(_parsed(text.body, form), text.replaced)
+    text = charsets.repair_utf8(text.body)
+    return Document(_parse(text.body, form), text.replaced)
 
 
-def _parsed(body: bytes, form: AnswerFormat) -> JSON:
+def _parse(body: bytes, form: AnswerFormat) -> JSON:
     if form is AnswerFormat.NDJSON:
         return json_texts.parse_lines(body)
-    return _parsed_xml(body) if form is AnswerFormat.XML else json_texts.parse(body)
+    return _parse_xml(body) if form is AnswerFormat.XML else json_texts.parse(body)
 
 
-def _parsed_xml(body: bytes) -> JSON:
+def _parse_xml(body: bytes) -> JSON:
     try:
         return xml_documents.parse(body)
     except XmlError:
@@ -142,7 +145,7 @@ def _parsed_xml(body: bytes) -> JSON:
         raise
 
 
-def _why_no_json(body: bytes, error: ValueError) -> str:
+def _explain_error(body: bytes, error: ValueError) -> str:
     if body.lstrip()[:1] == b"<":
         return "it is HTML"
     return str(error) if isinstance(error, LineError) else "it does not parse"

@@ -43,6 +43,6 @@ class Job:
         return cls(charset=charset, form=AnswerFormat(form), cpu_seconds=cpu_seconds, memory_bytes=memory_bytes)
 
 
-def length_of(content: bytes) -> bytes:
+def encode_length(content: bytes) -> bytes:
     """Write the length of a frame."""
     return len(content).to_bytes(LENGTH_BYTES, "big")

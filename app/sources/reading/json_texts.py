@@ -1,4 +1,4 @@
-"""Read JSON out of UTF-8, whatever an upstream gets wrong about it: one text, or one per line.
+"""Read JSON in UTF-8 leniently: one text, or one per line.
 
 Kept exact: integers of any size. Made storable: NaN, Infinity and numbers beyond a double become null; U+0000 and lone
 surrogates, which Postgres refuses, become U+FFFD. Raw control characters within strings are let through.
@@ -32,7 +32,7 @@ _SEPARATOR: Final = b"\x1e"
 
 
 class NotStrictError(ValueError):
-    """A text is no strict JSON, or holds what strict readers get wrong; the lenient one may read it."""
+    """A text is not strict JSON, or holds what the strict reader gets wrong; the lenient one may read it."""
 
 
 class LineError(ValueError):
@@ -50,12 +50,12 @@ def parse(body: bytes) -> JSON:
     try:
         return parse_strictly(body)
     except NotStrictError:
-        return _parsed_leniently(body)
+        return _parse_leniently(body)
 
 
 def parse_strictly(body: bytes) -> JSON:
     """Read one text that is strict JSON; raise NotStrictError."""
-    # Looking for one byte first is twenty times as fast.
+    # Searching one byte first is twenty times as fast.
     if (b"\\" in body and rb"\u0000" in body) or _may_hold_long_integer(body):
         raise NotStrictError
     try:
@@ -71,12 +71,12 @@ def count_lines(body: bytes) -> int:
 
 def parse_strict_lines(body: bytes) -> list[JSON]:
     """Read one strict text per line, or per record separator; raise NotStrictError."""
-    return [parse_strictly(line) for line in _lines(body)]
+    return [parse_strictly(line) for line in _split_lines(body)]
 
 
 def parse_lines(body: bytes) -> list[JSON]:
     """Read one text per line, or per record separator; raise LineError, or as ``parse`` does."""
-    lines = _lines(body)
+    lines = _split_lines(body)
     values = []
     for number, line in enumerate(lines, 1):
         try:
@@ -88,7 +88,7 @@ def parse_lines(body: bytes) -> list[JSON]:
     return values
 
 
-def _lines(body: bytes) -> list[bytes]:
+def _split_lines(body: bytes) -> list[bytes]:
     parts = body.split(_SEPARATOR if body.lstrip().startswith(_SEPARATOR) else b"\n")
     return [line for part in parts if (line := part.strip())]
 
@@ -97,7 +97,7 @@ def _may_hold_long_integer(body: bytes) -> bool:
     return _NINETEEN_DIGITS in body.translate(_DIGITS_AS_ZEROS) and _LONG_INTEGER.search(body) is not None
 
 
-def _parsed_leniently(body: bytes) -> JSON:
+def _parse_leniently(body: bytes) -> JSON:
     storable = _ESCAPE.sub(_storable_escape, body).replace(b"\0", _REPLACEMENT)
     found = json.loads(storable.decode(), parse_constant=_no_number, parse_float=_finite, strict=False)
     if interpreter.is_deeper(found, interpreter.MOST_LEVELS):

@@ -1,9 +1,9 @@
-"""A budget of memory for all answers of a process: beyond it the next one waits with what it has.
+"""A budget of memory for all answers of a process: beyond it an answer waits before it grows.
 
-What an answer takes is counted as it grows: its bytes, unpacked, and ``PER_DECODED_BYTE`` times what is made of them.
-The first ``FREE_BYTES`` of each wait for nobody, so that small answers are served beside any others. The answer that
-came to more than that first never waits, and a part of the budget is kept for it: it comes to an end, and gives back
-all that it has. The others go on in the order in which they came to wait.
+An answer is counted as it grows: its unpacked bytes, and ``PER_DECODED_BYTE`` times as much once they are decoded. The
+first ``FREE_BYTES`` of each never wait, so that small answers are served beside any others. The answer that exceeded
+them first never waits either, and a part of the budget is reserved for it: it completes, and releases its memory. The
+others wait in order.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Final, Self
 
 FREE_BYTES: Final = 1024 * 1024
 PER_DECODED_BYTE: Final = 8
-"""What a value takes in memory for each byte of its JSON: some two to twenty."""
+"""The memory of a value for each byte of its JSON: some two to twenty."""
 
 
 class AnswerMemory:
@@ -22,17 +22,17 @@ class AnswerMemory:
         """``kept_bytes`` of the limit are for the first answer alone."""
         self._shared_bytes = limit_bytes - kept_bytes
         self._holders: dict[HeldMemory, None] = {}
-        """The answers beyond their free bytes, in the order in which they came to that."""
+        """The answers beyond their free bytes, in the order in which they exceeded them."""
         self._waiting: dict[HeldMemory, tuple[int, asyncio.Future[None]]] = {}
         self.held_bytes = 0
         self.peak_bytes = 0
 
     def hold(self, deadline: asyncio.Timeout | None = None) -> "HeldMemory":
-        """Begin an answer, whose deadline does not pass while it waits."""
+        """Return the memory of a new answer, whose deadline is extended while it waits."""
         return HeldMemory(self, deadline)
 
     async def take(self, held: "HeldMemory", added: int) -> None:
-        """Reserve more for an answer, or wait until it may have that."""
+        """Reserve more for an answer, or wait for it."""
         self._holders.setdefault(held)
         is_next = not self._waiting or held is self._first
         if is_next and self._may_take(held, added):
@@ -46,13 +46,13 @@ class AnswerMemory:
             self._waiting.pop(held, None)
 
     def give_back(self, held: "HeldMemory") -> None:
-        """Free all that an answer has, and let others go on."""
+        """Release all memory of an answer, and admit the ones that wait."""
         if held in self._holders:
             del self._holders[held]
             self.held_bytes -= held.held_bytes
-            self._let_go_on()
+            self._admit_waiting()
 
-    def _let_go_on(self) -> None:
+    def _admit_waiting(self) -> None:
         first = self._first
         waiting = [first, *self._waiting] if first in self._waiting else list(self._waiting)
         for held in dict.fromkeys(waiting):
@@ -81,7 +81,7 @@ class AnswerMemory:
 
 
 class HeldMemory:
-    """What one answer has of the budget, until the block that it is the context of ends."""
+    """The memory of one answer; a context manager that releases it."""
 
     def __init__(self, memory: AnswerMemory | None = None, deadline: asyncio.Timeout | None = None) -> None:
         """Without a budget nothing is counted."""
@@ -91,7 +91,7 @@ class HeldMemory:
         self.waited_seconds = 0.0
 
     async def grow_to(self, size_bytes: int) -> None:
-        """Reserve so much in all, or wait until that may be had."""
+        """Reserve so much in all, or wait for it."""
         if self._memory is None or size_bytes <= max(FREE_BYTES, self.held_bytes):
             return
         time = asyncio.get_running_loop().time
@@ -111,11 +111,11 @@ class HeldMemory:
         await self.grow_to(self.held_bytes + added_bytes)
 
     def pass_deadline(self) -> None:
-        """Go on without the deadline, which has been met."""
+        """Drop the deadline, which was met."""
         self._deadline = None
 
     def release(self) -> None:
-        """Give all of it back."""
+        """Release all of it."""
         if self._memory is not None:
             self._memory.give_back(self)
             self.held_bytes = 0

@@ -1,4 +1,4 @@
-"""Hand a value from one process to another in pieces, each of which takes the receiver a few milliseconds.
+"""Send a value from one process to another in pieces, each of which takes the receiver a few milliseconds.
 
 A container that is too large for one piece is opened, filled by pieces that hold some of its members, and closed.
 """
@@ -41,11 +41,11 @@ class Piece(NamedTuple):
 
 
 def cut(value: JSON) -> Iterator[Piece]:
-    """Cut a value, which is used up by that."""
+    """Yield a value in pieces; its containers are emptied on the way."""
     if isinstance(value, dict | list):
         yield from _cut_container(value, b"")
     else:
-        yield Piece(PieceKind.VALUE, _encoded(value))
+        yield Piece(PieceKind.VALUE, _encode(value))
 
 
 def _cut_container(value: JsonObject | list[JSON], key: bytes) -> Iterator[Piece]:
@@ -56,9 +56,9 @@ def _cut_container(value: JsonObject | list[JSON], key: bytes) -> Iterator[Piece
         value.clear()
     at, count = 0, 1
     while at < len(members):
-        content = _fitting(members[at : at + count], is_array=is_array)
+        content = _encode_fitting(members[at : at + count], is_array=is_array)
         if content is not None:
-            # What was handed over is not needed here any more.
+            # Sent members are released.
             members[at : at + count] = [None] * len(members[at : at + count])
             at += count
             yield Piece(PieceKind.MEMBERS, content)
@@ -66,24 +66,24 @@ def _cut_container(value: JsonObject | list[JSON], key: bytes) -> Iterator[Piece
         elif count > 1:
             count = max(1, count // 4)
         else:
-            name, inner = (b"", members[at]) if is_array else (_encoded(members[at][0]), members[at][1])
+            name, inner = (b"", members[at]) if is_array else (_encode(members[at][0]), members[at][1])
             members[at] = None
             at += 1
             yield from _cut_container(inner, name)
     yield Piece(PieceKind.CLOSE)
 
 
-def _fitting(members: list[JSON], *, is_array: bool) -> bytes | None:
+def _encode_fitting(members: list[JSON], *, is_array: bool) -> bytes | None:
     """Encode members; None where they are too much for one piece, and can be cut further."""
     only = (members[0] if is_array else members[0][1]) if len(members) == 1 else members
     can_be_cut = isinstance(only, dict | list)
     if can_be_cut and len(members) == 1 and len(only) > _MOST_TRIED:
         return None
-    content = _encoded(members if is_array else dict(members))
+    content = _encode(members if is_array else dict(members))
     return None if can_be_cut and len(content) > _PIECE_BYTES else content
 
 
-def _encoded(value: JSON) -> bytes:
+def _encode(value: JSON) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:  # an integer beyond 64 bits, or nested more deeply than orjson writes
@@ -91,14 +91,14 @@ def _encoded(value: JSON) -> bytes:
 
 
 class Assembly:
-    """A value that is put together from its pieces."""
+    """Assembles a value from its pieces."""
 
     def __init__(self) -> None:
         self.value: JSON = None
         self._open: list[JsonObject | list[JSON]] = []
 
     def add(self, piece: Piece) -> None:
-        """Take the next piece."""
+        """Add the next piece."""
         match piece.kind:
             case PieceKind.VALUE:
                 self.value = json_texts.parse(piece.content)

@@ -1,6 +1,6 @@
 """The program that reads large answers for another process: ``python -m app.sources.reading.process DESCRIPTOR``.
 
-It is given bodies over a socket and nothing else: no environment, no setting, no secret. It ends when the socket does.
+It receives bodies over a socket and nothing else: no environment, no setting, no secret. It ends with the socket.
 """
 
 import gc
@@ -15,21 +15,21 @@ import orjson
 from app import interpreter
 from app.sources.reading import documents, pieces
 from app.sources.reading.documents import UnreadableError
-from app.sources.reading.frames import LENGTH_BYTES, Job, Outcome, length_of
+from app.sources.reading.frames import LENGTH_BYTES, Job, Outcome, encode_length
 
 _NICENESS: Final = 10
-"""Whoever waits for a large answer has time; what serves everybody else goes first."""
+"""Large answers can wait; the processes that serve others go first."""
 
 
 def main(descriptor: int) -> None:
-    """Read one body after another until the other side is gone."""
+    """Read one body after another until the socket is closed."""
     os.nice(_NICENESS)
     interpreter.raise_recursion_limit()
     # Documents hold no cycles.
     gc.disable()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with socket.socket(fileno=descriptor) as end, end.makefile("rb") as source, end.makefile("wb") as sink:
-        while (head := _frame(source)) is not None and (body := _frame(source)) is not None:
+        while (head := _read_frame(source)) is not None and (body := _read_frame(source)) is not None:
             job = Job.from_bytes(head)
             _limit(job)
             _answer(sink, job, body)
@@ -37,7 +37,7 @@ def main(descriptor: int) -> None:
 
 
 def _limit(job: Job) -> None:
-    """Have the kernel end this process, or refuse it memory, when the job takes more than it may."""
+    """Let the kernel end this process, or refuse it memory, where the job exceeds its limits."""
     spent = resource.getrusage(resource.RUSAGE_SELF)
     cpu_seconds = int(spent.ru_utime + spent.ru_stime) + 1 + job.cpu_seconds
     for limit, value in ((resource.RLIMIT_CPU, cpu_seconds), (resource.RLIMIT_AS, job.memory_bytes)):
@@ -61,11 +61,11 @@ def _answer(sink: BinaryIO, job: Job, body: bytes) -> None:
 
 
 def _write(sink: BinaryIO, kind: bytes, content: bytes) -> None:
-    sink.write(length_of(content) + kind)
+    sink.write(encode_length(content) + kind)
     sink.write(content)
 
 
-def _frame(source: BinaryIO) -> bytes | None:
+def _read_frame(source: BinaryIO) -> bytes | None:
     """Take the next frame; None at the end."""
     head = source.read(LENGTH_BYTES)
     length = int.from_bytes(head, "big")

@@ -1,8 +1,8 @@
-"""Read bodies so that the event loop goes on: small ones at once, large ones in processes that can be ended.
+"""Read bodies without blocking the event loop: small ones at once, large ones in processes that can be ended.
 
 A C decoder holds the interpreter's lock for as long as it takes, so that a thread would not help. A process is started
-when it is needed, reads one body after another, and ends after a while without any; what comes back is taken in piece
-by piece. Few of them work at a time: so many for short bodies, so many for long ones, in turn over the accounts.
+on demand, reads one body after another, and ends after a while without any; its result is assembled piece by piece. A
+few work at a time, some for short bodies and some for long ones, in turn over the accounts.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ _UNNOTICED_BYTES: Final = 4096
 _THREADS: Final = 2
 _IDLE_SECONDS: Final = 30.0
 _KEPT_BYTES: Final = 16 * 1024 * 1024
-"""A process that has read a larger body is not kept: it would hold on to the memory."""
+"""A process that has read a larger body is not kept, since it would keep the memory."""
 _CHUNK_BYTES: Final = 256 * 1024
 _MEGABYTE: Final = 1024 * 1024
 _LEAST_CPU_SECONDS: Final = 10
@@ -55,12 +55,12 @@ class ReadingProcesses:
     def __init__(self) -> None:
         self._idle: list[_Process] = []
         self._at_once, self._short, self._long = Turns(1), Turns(_MOST_OF_A_KIND), Turns(_MOST_OF_A_KIND)
-        # A few only: each may hold the interpreter's lock for a moment, after which it is the loop's turn.
+        # A few only: each may hold the interpreter's lock for a moment before the loop runs again.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ferryman-answers")
         self._aside = Turns(_THREADS)
 
     def of(self, account_id: str) -> Reader:
-        """Return what reads for an account."""
+        """Return the reader of an account."""
         return _AccountReader(self, account_id)
 
     async def read(
@@ -76,22 +76,22 @@ class ReadingProcesses:
             cpu_seconds=_LEAST_CPU_SECONDS + int(len(body) / _MEGABYTE * _CPU_SECONDS_PER_MEGABYTE),
             memory_bytes=_LEAST_MEMORY_BYTES + _MEMORY_PER_BYTE * len(body),
         )
-        # Before it takes a place: who has one waits for nothing that another one has.
+        # Before it takes a turn: a task that has one must not wait for what another task has.
         await grow(PER_DECODED_BYTE * len(body))
         turns = self._short if len(body) <= _SHORT_BYTES else self._long
         async with turns.of(account_id):
             return await self._read_apart(job, body)
 
-    async def aside(self, function: Callable[[], T], *, account_id: str) -> T:
-        """Call what takes a while, in a thread."""
+    async def run_aside(self, function: Callable[[], T], *, account_id: str) -> T:
+        """Run a long function in a thread."""
         await self._aside.take(account_id)
         work = self._threads.submit(function)
-        # Whoever waits may be gone before the thread is free.
+        # The caller may be cancelled before the thread is free.
         work.add_done_callback(partial(_call_on, asyncio.get_running_loop(), self._aside.give_back))
         return await asyncio.wrap_future(work)
 
     def close(self) -> None:
-        """End all processes that wait for work; those at work end with who waits for them."""
+        """End all idle processes; those at work end with the task that awaits them."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         while self._idle:
             self._idle.pop().end()
@@ -102,7 +102,7 @@ class ReadingProcesses:
         if len(body) <= _UNNOTICED_BYTES or len(body) > documents.STRICT_AT_ONCE_BYTES:
             return documents.read_at_once(body, charset, form)
         async with self._at_once.of(account_id):
-            # However many answers have come at once, others have their turn between any two.
+            # Other tasks run between any two answers, however many have come at once.
             await asyncio.sleep(0)
             return documents.read_at_once(body, charset, form)
 
@@ -116,7 +116,7 @@ class ReadingProcesses:
             is_whole = True
             raise
         except (OSError, asyncio.IncompleteReadError):
-            raise _ended(job, await process.status()) from None
+            raise _describe_end(job, await process.status()) from None
         finally:
             self._give_back(process, is_whole=is_whole and len(body) <= _KEPT_BYTES)
         return document
@@ -127,7 +127,7 @@ class ReadingProcesses:
             if process.is_ready():
                 return process
             process.end()
-        return await _started()
+        return await _start_process()
 
     def _give_back(self, process: "_Process", *, is_whole: bool) -> None:
         if not is_whole:
@@ -153,13 +153,13 @@ class _AccountReader:
         """Read a body; raise UnreadableError or NotReadError."""
         return await self._processes.read(body, charset, form, grow, account_id=self._account_id)
 
-    async def aside(self, function: Callable[[], T]) -> T:
-        """Call what takes a while."""
-        return await self._processes.aside(function, account_id=self._account_id)
+    async def run_aside(self, function: Callable[[], T]) -> T:
+        """Run a long function."""
+        return await self._processes.run_aside(function, account_id=self._account_id)
 
 
 def _call_on(loop: asyncio.AbstractEventLoop, act: Callable[[], None], _: "Future[Any]") -> None:
-    # A loop that is closed has nobody who waits.
+    # The loop may be closed.
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(act)
 
@@ -174,23 +174,23 @@ class _Process:
         self._reader = reader
         self._writer = writer
         self.idle: asyncio.TimerHandle | None = None
-        """Ends it when nobody needs it."""
+        """Ends it after it was idle."""
 
     def is_ready(self) -> bool:
-        """Whether it is there and waits for work."""
+        """Whether it runs and waits for work."""
         if self.idle is not None:
             self.idle.cancel()
         return self._child.poll() is None and not self._reader.at_eof()
 
     async def read(self, job: Job, body: bytes) -> Document:
-        """Have it read a body; raise UnreadableError, NotReadError, or OSError and IncompleteReadError at its end."""
+        """Read a body; raise UnreadableError, NotReadError, or OSError and IncompleteReadError when it has ended."""
         assembly = Assembly()
         sending = asyncio.ensure_future(self._send(job, body))
         try:
             while True:
                 kind, content = await self._frame()
                 if kind in _OUTCOMES:
-                    return _outcome(job, Outcome(kind), content, assembly.value)
+                    return _read_outcome(job, Outcome(kind), content, assembly.value)
                 assembly.add(Piece(PieceKind(kind), content))
                 await asyncio.sleep(0)
         finally:
@@ -205,15 +205,15 @@ class _Process:
         """End it."""
         self._writer.transport.abort()
         self._child.kill()
-        # Gone within moments, of which the loop need not wait for one.
+        # The loop does not wait for its end.
         asyncio.get_running_loop().run_in_executor(None, self._child.wait)
 
     async def _send(self, job: Job, body: bytes) -> None:
         head = job.to_bytes()
         view = memoryview(body)
-        # That the other side is gone is what reading from it tells.
+        # Reading from a closed socket raises.
         with suppress(OSError):
-            self._writer.write(frames.length_of(head) + head + frames.length_of(body))
+            self._writer.write(frames.encode_length(head) + head + frames.encode_length(body))
             for start in range(0, len(body), _CHUNK_BYTES):
                 self._writer.write(view[start : start + _CHUNK_BYTES])
                 await self._writer.drain()
@@ -225,8 +225,8 @@ class _Process:
         return head[frames.LENGTH_BYTES :], content
 
 
-async def _started() -> _Process:
-    """Start a process, which knows nothing of this one but the code: not its environment, not its directory."""
+async def _start_process() -> _Process:
+    """Start a process that shares only the code with this one: not its environment, not its directory."""
     ours, theirs = socket.socketpair()
     with theirs:
         code = str(Path(app.__file__).parent.parent)
@@ -243,7 +243,7 @@ async def _started() -> _Process:
     return _Process(child, reader, writer)
 
 
-def _outcome(job: Job, outcome: Outcome, content: bytes, value: JSON) -> Document:
+def _read_outcome(job: Job, outcome: Outcome, content: bytes, value: JSON) -> Document:
     match outcome:
         case Outcome.DONE:
             return Document(value, orjson.loads(content))
@@ -251,23 +251,23 @@ def _outcome(job: Job, outcome: Outcome, content: bytes, value: JSON) -> Documen
             reason, is_passing = orjson.loads(content)
             raise UnreadableError(reason, is_passing=is_passing)
         case Outcome.NO_MEMORY:
-            raise _too_large(job)
+            raise _too_large_error(job)
 
 
-def _ended(job: Job, status: int) -> NotReadError:
+def _describe_end(job: Job, status: int) -> NotReadError:
     match -status:
         case signal.SIGXCPU:
-            return _too_slow(job)
+            return _too_slow_error(job)
         case signal.SIGSEGV | signal.SIGABRT | signal.SIGBUS:
             # What a library in C does without memory.
-            return _too_large(job)
+            return _too_large_error(job)
         case _:
             return NotReadError("disconnected", f"the process that read it ended ({status})", is_passing=True)
 
 
-def _too_slow(job: Job) -> NotReadError:
+def _too_slow_error(job: Job) -> NotReadError:
     return NotReadError("too_slow_to_read", f"to read it takes more than {job.cpu_seconds} s of computing")
 
 
-def _too_large(job: Job) -> NotReadError:
+def _too_large_error(job: Job) -> NotReadError:
     return NotReadError("too_large", f"to read it takes more than {job.memory_bytes // _MEGABYTE} MiB of memory")

@@ -1,4 +1,4 @@
-"""Few at a time, in turn over the accounts: none has a second turn before all others that wait have had their first."""
+"""A few at a time, in turn over the accounts: each waiting account has one turn before any has a second."""
 
 import asyncio
 from collections import deque
@@ -15,7 +15,7 @@ class Turns:
 
     @asynccontextmanager
     async def of(self, account_id: str) -> AsyncIterator[None]:
-        """Wait for a turn of an account, and have it."""
+        """Wait for a turn of an account, and hold it."""
         await self.take(account_id)
         try:
             yield
@@ -44,7 +44,7 @@ class Turns:
             while line:
                 mine = line.popleft()
                 if mine.done():
-                    continue  # It waits no more, and costs its account no turn.
+                    continue  # Cancelled: it does not cost its account a turn.
                 if line:
                     self._waiting[account_id] = line
                 mine.set_result(None)

@@ -18,11 +18,11 @@ _DECLARATION: Final = re.compile(rb"""\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*["']
 
 
 class XmlError(ValueError):
-    """It is no XML that is read here."""
+    """The XML can not be read."""
 
     def __init__(self, reason: str, *, is_passing: bool = False) -> None:
         self.is_passing = is_passing
-        """The document may have been cut, or be a page in the place of the answer: the next one may be whole."""
+        """The document may be cut off, or replaced by a page: the next one may be whole."""
         super().__init__(reason)
 
 
@@ -53,10 +53,10 @@ class _Reader:
 
     def end(self, name: str) -> None:
         element = self.open.pop()
-        _add(self.open[-1].content, name, _value(element))
+        _add(self.open[-1].content, name, _build_value(element))
 
 
-def declared_charset(body: bytes) -> str | None:
+def find_declared_charset(body: bytes) -> str | None:
     """Return the charset that a document's first line names, as far as it can be read without knowing it."""
     found = _DECLARATION.match(body)
     return found[1].decode() if found else None
@@ -84,7 +84,7 @@ def _refuse_document_type(name: str, *_: object) -> None:
     raise XmlError("it has a document type, which is not allowed")
 
 
-def _value(element: _Element) -> JSON:
+def _build_value(element: _Element) -> JSON:
     text = "".join(element.texts).strip()
     if not element.content:
         return text or None

@@ -1,4 +1,4 @@
-"""Write a request's query and body in the format that its integration names."""
+"""Write a request's query and body in the format of its integration."""
 
 import hashlib
 import html
@@ -19,31 +19,33 @@ _XML_NAME: Final = re.compile(r"[A-Za-z_][\w.\-]*(?::[A-Za-z_][\w.\-]*)?", re.AS
 _NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def query_text(query: Mapping[str, JSON], arrays: ArrayFormat = ArrayFormat.REPEAT) -> str:
-    """Write a query: objects go into brackets, null is left out."""
-    pairs = (pair for name, value in query.items() for pair in _pairs(name, value, arrays))
-    return "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in pairs)
+def write_query(query: Mapping[str, JSON], arrays: ArrayFormat = ArrayFormat.REPEAT) -> str:
+    """Write a query: objects become names in brackets, null is omitted."""
+    pairs = (pair for name, value in query.items() for pair in _list_pairs(name, value, arrays))
+    return "&".join(f"{_quote(name)}={_quote(value)}" for name, value in pairs)
 
 
-def written(body: JSON, formats: RequestFormats) -> tuple[bytes | None, str]:
-    """Write a body, and name its type; raise SourceError for one that the format can not hold."""
+def write_body(body: JSON, formats: RequestFormats) -> tuple[bytes | None, str]:
+    """Return a body as bytes and its type; raise SourceError where the format can not hold it."""
     if body is None:
         return None, ""
     match formats.body:
         case BodyFormat.JSON:
-            return _bytes(body) if isinstance(body, str) else json_bytes(body), "application/json"
+            return _encode(body) if isinstance(body, str) else write_json(body), "application/json"
         case BodyFormat.RAW:
-            return _bytes(_text(body)), "text/plain; charset=utf-8"
+            return _encode(_check_text(body)), "text/plain; charset=utf-8"
         case BodyFormat.FORM:
-            return query_text(_object(body, formats), formats.arrays).encode(), "application/x-www-form-urlencoded"
+            return write_query(
+                _check_object(body, formats), formats.arrays
+            ).encode(), "application/x-www-form-urlencoded"
         case BodyFormat.MULTIPART:
-            return _multipart(_object(body, formats))
+            return _write_multipart(_check_object(body, formats))
         case BodyFormat.XML:
-            text = body if isinstance(body, str) else _xml_document(_object(body, formats), formats.xml_root)
-            return _bytes(text), "application/xml"
+            text = body if isinstance(body, str) else _write_xml(_check_object(body, formats), formats.xml_root)
+            return _encode(text), "application/xml"
 
 
-def json_bytes(value: JSON) -> bytes:
+def write_json(value: JSON) -> bytes:
     """Write JSON."""
     try:
         return orjson.dumps(value)
@@ -56,28 +58,28 @@ def plain(value: JSON) -> str:
     return casts.write_text(value) if isinstance(value, bool | float) else str(value)
 
 
-def _bytes(text: str) -> bytes:
-    # Half of a surrogate pair, which JSON can spell and UTF-8 can not.
+def _encode(text: str) -> bytes:
+    # A lone surrogate, which JSON can express and UTF-8 can not.
     return text.encode(errors="replace")
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return quote(text, safe="", errors="replace")
 
 
-def _pairs(name: str, value: JSON, arrays: ArrayFormat) -> Iterator[tuple[str, str]]:
+def _list_pairs(name: str, value: JSON, arrays: ArrayFormat) -> Iterator[tuple[str, str]]:
     match value:
         case None:
             return
         case list() if arrays is ArrayFormat.COMMA and not any(isinstance(item, dict | list) for item in value):
             texts = [plain(item) for item in value if item is not None]
-            yield from [(name, ",".join(texts))] if texts else []  # As any other format has it.
+            yield from [(name, ",".join(texts))] if texts else []
         case list():
             for index, item in enumerate(value):
-                yield from _pairs(_item_name(name, index, arrays), item, arrays)
+                yield from _list_pairs(_item_name(name, index, arrays), item, arrays)
         case dict():
             for key, item in value.items():
-                yield from _pairs(f"{name}[{key}]", item, arrays)
+                yield from _list_pairs(f"{name}[{key}]", item, arrays)
         case _:
             yield name, plain(value)
 
@@ -92,21 +94,21 @@ def _item_name(name: str, index: int, arrays: ArrayFormat) -> str:
             return name
 
 
-def _object(body: JSON, formats: RequestFormats) -> JsonObject:
+def _check_object(body: JSON, formats: RequestFormats) -> JsonObject:
     if not isinstance(body, dict):
         raise SourceError("request", f"body_format '{formats.body}' needs an object as body")
     return body
 
 
-def _text(body: JSON) -> str:
+def _check_text(body: JSON) -> str:
     if not isinstance(body, str):
         raise SourceError("request", "body_format 'raw' needs a text as body")
     return body
 
 
-def _multipart(fields: JsonObject) -> tuple[bytes, str]:
-    parts = [_part(name, item) for name, value in fields.items() for item in _items(value)]
-    # A boundary that no part holds, the same for the same fields.
+def _write_multipart(fields: JsonObject) -> tuple[bytes, str]:
+    parts = [_write_part(name, item) for name, value in fields.items() for item in _list_items(value)]
+    # A boundary that occurs in no part, the same for the same fields.
     boundary = f"ferryman-{hashlib.blake2b(b''.join(parts), digest_size=16).hexdigest()}"
     line = f"--{boundary}".encode()
     return b"\r\n".join([*(line + b"\r\n" + part for part in parts), line + b"--", b""]), (
@@ -114,7 +116,7 @@ def _multipart(fields: JsonObject) -> tuple[bytes, str]:
     )
 
 
-def _items(value: JSON) -> list[JSON]:
+def _list_items(value: JSON) -> list[JSON]:
     if value is None:
         return []
     if isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):
@@ -122,39 +124,39 @@ def _items(value: JSON) -> list[JSON]:
     return [value]
 
 
-def _part(name: str, value: JSON) -> bytes:
+def _write_part(name: str, value: JSON) -> bytes:
     # As browsers write it: RFC 7578 leaves these three to percent-encoding.
     shown = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
     head = f'Content-Disposition: form-data; name="{shown}"'
     if isinstance(value, dict | list):
-        return f"{head}\r\nContent-Type: application/json\r\n\r\n".encode(errors="replace") + json_bytes(value)
-    return _bytes(f"{head}\r\n\r\n{plain(value)}")
+        return f"{head}\r\nContent-Type: application/json\r\n\r\n".encode(errors="replace") + write_json(value)
+    return _encode(f"{head}\r\n\r\n{plain(value)}")
 
 
-def _xml_document(body: JsonObject, root: str) -> str:
+def _write_xml(body: JsonObject, root: str) -> str:
     is_rooted = len(body) == 1 and not isinstance(next(iter(body.values())), list)
     name, value = next(iter(body.items())) if is_rooted else (root, body)
-    return '<?xml version="1.0" encoding="UTF-8"?>' + "".join(_elements(name, value))
+    return '<?xml version="1.0" encoding="UTF-8"?>' + "".join(_write_elements(name, value))
 
 
-def _elements(name: str, value: JSON) -> Iterator[str]:
+def _write_elements(name: str, value: JSON) -> Iterator[str]:
     _check_name(name)
     match value:
         case list():
             for item in value:
-                yield from _elements(name, item)
+                yield from _write_elements(name, item)
         case dict():
             attributes = [(key[1:], item) for key, item in value.items() if key.startswith("@")]
             for key, _ in attributes:
                 _check_name(key)
-            written_attributes = "".join(f' {key}="{_escaped(item)}"' for key, item in attributes if item is not None)
-            yield f"<{name}{written_attributes}>{_escaped(value.get('#text'))}"
+            attributes_text = "".join(f' {key}="{_escape(item)}"' for key, item in attributes if item is not None)
+            yield f"<{name}{attributes_text}>{_escape(value.get('#text'))}"
             for key, item in value.items():
                 if not key.startswith(("@", "#")):
-                    yield from _elements(key, item)
+                    yield from _write_elements(key, item)
             yield f"</{name}>"
         case _:
-            yield f"<{name}>{_escaped(value)}</{name}>"
+            yield f"<{name}>{_escape(value)}</{name}>"
 
 
 def _check_name(name: str) -> None:
@@ -162,5 +164,5 @@ def _check_name(name: str) -> None:
         raise SourceError("request", "a key of the body can not be the name of an XML element")
 
 
-def _escaped(value: JSON) -> str:
+def _escape(value: JSON) -> str:
     return "" if value is None else html.escape(_NOT_IN_XML.sub("\ufffd", plain(value)))

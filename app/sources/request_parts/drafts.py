@@ -1,4 +1,4 @@
-"""A call with all its templates resolved, before pagination has its say."""
+"""A call with all its templates resolved, before pagination adds its part."""
 
 from dataclasses import dataclass, field
 
@@ -12,18 +12,18 @@ from app.sources.request_parts.written_queries import WrittenQuery
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestDraft:
-    """A call with all its templates resolved; what pagination adds is not in it yet."""
+    """A call with all its templates resolved, without the part of pagination."""
 
     method: str
     url: str
     """Without its query."""
     query: JsonObject = field(repr=False)
     standing_query: JsonObject = field(repr=False)
-    """The integration's own part of the query, such as a key, which a next page's address may leave out."""
+    """The integration's own part of the query, such as a key, which a next page's address may lack."""
     written: tuple[WrittenQuery, ...] = field(default=(), repr=False)
-    """What of the query stands in addresses, and is sent as it is there."""
+    """The parts of the query that addresses hold, and that are sent unchanged."""
     headers: JsonObject = field(repr=False)
-    """A null takes a standing one away."""
+    """A null removes a standing one."""
     body: JSON = field(repr=False)
     raw_body: RawBody | None = None
     """In the place of ``body``."""
@@ -32,9 +32,9 @@ class RequestDraft:
     formats: RequestFormats
     error_expression: Expression | None
     sign: Signer | None = field(repr=False)
-    """Makes further headers of the finished request."""
+    """Computes further headers from the finished request."""
     is_repeatable: bool
     secrets: frozenset[str] = field(repr=False)
     credentials: frozenset[str] = field(default=frozenset(), repr=False)
-    """Those of them that are not only facts about the account."""
+    """The secrets that are credentials, not only data of the account."""
     context: JsonObject = field(repr=False)

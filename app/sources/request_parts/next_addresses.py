@@ -1,4 +1,4 @@
-"""Addresses that an answer names as its next page: what they leave out of the request, and what is secret of them."""
+"""Addresses of next pages: the parameters that they lack, and the secrets in them."""
 
 from collections.abc import Mapping
 from urllib.parse import quote, unquote_plus, urlsplit
@@ -7,39 +7,39 @@ from app.engine.json_types import JSON, JsonObject
 from app.sources.exchange import origins
 from app.sources.request_parts.bodies import plain
 from app.sources.request_parts.drafts import RequestDraft
-from app.sources.request_parts.written_queries import WrittenQuery, query_text
+from app.sources.request_parts.written_queries import WrittenQuery, write_query
 
 
-def asked_at(drafted: RequestDraft, address: str) -> str:
-    """Return the URL of a next page: as the upstream wrote it, with what of the standing query it leaves out."""
+def build_url(drafted: RequestDraft, address: str) -> str:
+    """Return the URL of a next page: as the upstream wrote it, with the standing parameters that it lacks."""
     url = origins.follow(drafted.url, address)
     named = {name for name, _ in WrittenQuery.read(urlsplit(url).query).pairs}
-    standing = {**drafted.standing_query, **_secret_parameters(drafted)}
+    standing = {**drafted.standing_query, **_find_secret_parameters(drafted)}
     missing = {name: value for name, value in standing.items() if name not in named}
-    return with_query(url, query_text(missing, drafted.written, drafted.formats.arrays))
+    return add_query(url, write_query(missing, drafted.written, drafted.formats.arrays))
 
 
-def with_query(url: str, text: str) -> str:
+def add_query(url: str, text: str) -> str:
     """Add a query to a URL."""
     return f"{url}{'&' if '?' in url else '?'}{text}" if text else url
 
 
-def without_secrets(drafted: RequestDraft, value: JSON) -> JSON:
-    """Take what of a next page's address is secret out of it, since it is stored: ``asked_at`` adds it again."""
+def remove_secrets(drafted: RequestDraft, value: JSON) -> JSON:
+    """Remove the secrets from a next page's address, which is stored: ``build_url`` adds them again."""
     if not isinstance(value, str):
         return value
-    return _without_secret_parameters(drafted, _without_secret_path(drafted, value))
+    return _remove_secret_parameters(drafted, _remove_secret_path(drafted, value))
 
 
-def _secret_parameters(drafted: RequestDraft) -> JsonObject:
-    """Return the parameters of a query that are as they stand a secret of the account."""
+def _find_secret_parameters(drafted: RequestDraft) -> JsonObject:
+    """Return the parameters of a query whose value is a secret of the account."""
     return {name: value for name, value in drafted.query.items() if isinstance(value, str) and value in drafted.secrets}
 
 
-def _without_secret_parameters(drafted: RequestDraft, address: str) -> str:
+def _remove_secret_parameters(drafted: RequestDraft, address: str) -> str:
     if "?" not in address:
         return address
-    secret = {name: quote(plain(value), safe="") for name, value in _secret_parameters(drafted).items()}
+    secret = {name: quote(plain(value), safe="") for name, value in _find_secret_parameters(drafted).items()}
     head, _, query = address.partition("?")
     pairs = query.split("&")
     kept = [pair for pair in pairs if not _is_secret_pair(pair, secret)]
@@ -52,8 +52,8 @@ def _is_secret_pair(pair: str, secret: Mapping[str, str]) -> bool:
     return expected is not None and quote(unquote_plus(value), safe="") == expected
 
 
-def _without_secret_path(drafted: RequestDraft, address: str) -> str:
-    """Make an address relative to the request's own where its path, or its user's password, is a secret of that."""
+def _remove_secret_path(drafted: RequestDraft, address: str) -> str:
+    """Make an address relative to the request's own where its path or its user part holds a secret."""
     head, mark, query = address.partition("?")
     try:
         parts, own = urlsplit(head), urlsplit(drafted.url).path

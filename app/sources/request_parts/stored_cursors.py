@@ -1,8 +1,7 @@
-"""Cursors as they are stored: without the account's secrets, which are put back when the page is asked for.
+"""Cursors as they are stored: without the account's secrets, which are restored when the page is requested.
 
-What was taken out stands beside the cursor by its name and its place. Texts of an upstream can not claim such a name:
-they are only ever what is put into, never what names. What is put back is the secret of that moment, so that a token
-that was renewed meanwhile is the new one in a stored address as well.
+A removed secret is stored beside the cursor by its name and its place. Texts of an upstream can not refer to a secret:
+names are never read from them. The restored secret is the current one, so that a stored address gets a renewed token.
 """
 
 import json
@@ -13,17 +12,17 @@ from urllib.parse import quote, quote_plus, urlsplit
 
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_errors import SourceError
-from app.sources.request_parts.authorization import credential
+from app.sources.request_parts.authorization import extract_credential
 from app.sources.request_parts.drafts import RequestDraft
 
 _KEY: Final = "secrets"
 _PLAIN_KEYS: Final = frozenset({"seen"})
-"""Entries of a cursor that are hashes."""
+"""Entries of a cursor that hold hashes."""
 _RUN: Final = re.compile(r"[A-Za-z0-9]+")
 _UNRESERVED: Final = re.compile(r"[A-Za-z0-9_.~-]+")
-"""What is written alike in every form."""
+"""Texts that are the same in every form."""
 _FORMED: Final = re.compile(r"[%+\\]")
-"""One of these is in every form that is not the plain one."""
+"""Every form but the plain one holds one of these."""
 
 Name: TypeAlias = tuple[str | int, ...]
 Text: TypeAlias = tuple[Name, str]
@@ -32,7 +31,7 @@ Text: TypeAlias = tuple[Name, str]
 _HEX: Final = re.compile(r"%[0-9A-F]{2}")
 
 
-def _lower(text: str) -> str:
+def _lower_hex(text: str) -> str:
     return _HEX.sub(lambda found: found[0].lower(), text)
 
 
@@ -41,9 +40,9 @@ _FORMS: Final[Mapping[str, Callable[[str], str]]] = {
     "quoted": lambda text: quote(text, safe=""),
     "quoted path": quote,
     "quoted plus": quote_plus,
-    "quoted in lower case": lambda text: _lower(quote(text, safe="")),
-    "quoted path in lower case": lambda text: _lower(quote(text)),
-    "quoted plus in lower case": lambda text: _lower(quote_plus(text)),
+    "quoted in lower case": lambda text: _lower_hex(quote(text, safe="")),
+    "quoted path in lower case": lambda text: _lower_hex(quote(text)),
+    "quoted plus in lower case": lambda text: _lower_hex(quote_plus(text)),
     "quoted twice": lambda text: quote(quote(text, safe=""), safe=""),
     "escaped": lambda text: json.dumps(text)[1:-1],
     "escaped where needed": lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
@@ -52,24 +51,24 @@ _FORMS: Final[Mapping[str, Callable[[str], str]]] = {
 """How a secret may be written in an address or in JSON; the names are stored."""
 
 
-def hidden(cursor: JsonObject | None, drafted: RequestDraft) -> JsonObject | None:
-    """Take every secret of a request out of the cursor behind it; one without any is returned as it is."""
+def hide_secrets(cursor: JsonObject | None, drafted: RequestDraft) -> JsonObject | None:
+    """Remove every secret of a request from the cursor behind it; one without secrets is returned unchanged."""
     if cursor is None:
         return None
-    texts = [text for key, value in cursor.items() if key not in _PLAIN_KEYS for text in _texts((key,), value)]
+    texts = [text for key, value in cursor.items() if key not in _PLAIN_KEYS for text in _list_texts((key,), value)]
     if not texts:
         return cursor
     everything = "\n".join(text for _, text in texts)
     found = {secret for secret in drafted.secrets if _may_hold(everything, secret)}
-    written = _written(everything, found, drafted) if found else {}
-    return _without(cursor, texts, written) if written else cursor
+    written = _find_forms(everything, found, drafted) if found else {}
+    return _remove_forms(cursor, texts, written) if written else cursor
 
 
-def shown(cursor: JsonObject | None, drafted: RequestDraft) -> JsonObject | None:
-    """Put the secrets of a request back into a stored cursor; raise SourceError when the account has one no more."""
+def restore_secrets(cursor: JsonObject | None, drafted: RequestDraft) -> JsonObject | None:
+    """Restore the secrets in a stored cursor; raise SourceError when the account no longer has one of them."""
     if cursor is None or _KEY not in cursor:
         return cursor
-    named = dict(_named(drafted))
+    named = dict(_list_secrets(drafted))
     whole: JsonObject = {key: value for key, value in cursor.items() if key != _KEY}
     # The last first, so that the others' places stay as they are.
     for place, offset, name, form in reversed(cursor[_KEY]):
@@ -78,14 +77,14 @@ def shown(cursor: JsonObject | None, drafted: RequestDraft) -> JsonObject | None
             where = ".".join(map(str, name))
             message = f"the list can not go on where it was: its position holds '{where}', which is not there any more"
             raise SourceError("pagination", message)
-        whole = _inserted(whole, place, offset, _FORMS[form](secret))
+        whole = _insert(whole, place, offset, _FORMS[form](secret))
     return whole
 
 
-def _without(cursor: JsonObject, texts: list[Text], written: Mapping[str, tuple[Name, str]]) -> JsonObject:
+def _remove_forms(cursor: JsonObject, texts: list[Text], written: Mapping[str, tuple[Name, str]]) -> JsonObject:
     # The longest first: one may be a part of another.
     pattern = re.compile("|".join(re.escape(form) for form in sorted(written, key=len, reverse=True)))
-    taken: list[JSON] = []
+    removed: list[JSON] = []
     kept: JsonObject = cursor
     for place, text in texts:
         left, end = "", 0
@@ -93,17 +92,17 @@ def _without(cursor: JsonObject, texts: list[Text], written: Mapping[str, tuple[
             left += text[end : match.start()]
             end = match.end()
             name, form = written[match[0]]
-            taken.append([list(place), len(left), list(name), form])
+            removed.append([list(place), len(left), list(name), form])
         if end:
             kept = _put(kept, place, left + text[end:])
-    return {**kept, _KEY: taken}
+    return {**kept, _KEY: removed}
 
 
-def _written(text: str, secrets: set[str], drafted: RequestDraft) -> dict[str, tuple[Name, str]]:
+def _find_forms(text: str, secrets: set[str], drafted: RequestDraft) -> dict[str, tuple[Name, str]]:
     """Return the name and form of each secret by the way in which the text holds it."""
     found: dict[str, tuple[Name, str]] = {}
     is_plain = _FORMED.search(text) is None
-    for name, secret in _named(drafted):
+    for name, secret in _list_secrets(drafted):
         if secret in secrets:
             secrets.discard(secret)
             is_alike = is_plain or _UNRESERVED.fullmatch(secret) is not None
@@ -113,46 +112,46 @@ def _written(text: str, secrets: set[str], drafted: RequestDraft) -> dict[str, t
 
 
 def _may_hold(text: str, secret: str) -> bool:
-    """Whether to look closer: however a secret is written, its letters and digits stay together."""
+    """Whether a secret may occur: its runs of letters and digits stay together, however it is written."""
     return all(run in text for run in _RUN.findall(secret))
 
 
-def _named(drafted: RequestDraft) -> Iterator[Text]:
-    """Name every secret of a request: by its place in the account's context, or in the request."""
-    yield from _texts(("context",), drafted.context)
-    yield from _numbers(("context",), drafted.context)
+def _list_secrets(drafted: RequestDraft) -> Iterator[Text]:
+    """Yield every secret of a request by its name: its place in the account's context, or in the request."""
+    yield from _list_texts(("context",), drafted.context)
+    yield from _list_numbers(("context",), drafted.context)
     yield ("url", "password"), urlsplit(drafted.url).password or ""
     for part, values in (("query", drafted.query), ("headers", drafted.headers), ("body", drafted.body)):
-        for place, text in _texts((part,), values):
+        for place, text in _list_texts((part,), values):
             yield place, text
-            yield (*place, "credential"), credential(text)
+            yield (*place, "credential"), extract_credential(text)
 
 
-def _texts(place: Name, value: JSON) -> Iterator[Text]:
+def _list_texts(place: Name, value: JSON) -> Iterator[Text]:
     match value:
         case str():
             yield place, value
         case dict():
             for key, item in value.items():
-                yield from _texts((*place, key), item)
+                yield from _list_texts((*place, key), item)
         case list():
             for index, item in enumerate(value):
-                yield from _texts((*place, index), item)
+                yield from _list_texts((*place, index), item)
 
 
-def _numbers(place: Name, value: JSON) -> Iterator[Text]:
+def _list_numbers(place: Name, value: JSON) -> Iterator[Text]:
     match value:
         case dict():
             for key, item in value.items():
-                yield from _numbers((*place, key), item)
+                yield from _list_numbers((*place, key), item)
         case list():
             for index, item in enumerate(value):
-                yield from _numbers((*place, index), item)
+                yield from _list_numbers((*place, index), item)
         case int() | float() if not isinstance(value, bool):
             yield place, str(value)
 
 
-def _inserted(cursor: JsonObject, place: list[str | int], offset: int, text: str) -> JsonObject:
+def _insert(cursor: JsonObject, place: list[str | int], offset: int, text: str) -> JsonObject:
     found: JSON = cursor
     for key in place:
         found = found[key]

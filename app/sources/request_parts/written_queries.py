@@ -1,4 +1,4 @@
-"""Queries that stand written in an address: a name may come twice, or without a value, and what is encoded stays so."""
+"""Queries within an address: a name may occur twice or without a value, and the encoding is kept."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,21 +41,21 @@ class WrittenQuery:
         return values
 
 
-def query_text(query: Mapping[str, JSON], written: Sequence[WrittenQuery], arrays: ArrayFormat) -> str:
-    """Write a query; what of it stands in ``written`` is sent as it is there."""
+def write_query(query: Mapping[str, JSON], written: Sequence[WrittenQuery], arrays: ArrayFormat) -> str:
+    """Write a query; names that ``written`` holds are sent as they are there."""
     if not any(one.pairs for one in written):
-        return bodies.query_text(query, arrays)
-    return "&".join(_texts(query, written, arrays))
+        return bodies.write_query(query, arrays)
+    return "&".join(_write_pairs(query, written, arrays))
 
 
-def _texts(query: Mapping[str, JSON], written: Sequence[WrittenQuery], arrays: ArrayFormat) -> Iterator[str]:
+def _write_pairs(query: Mapping[str, JSON], written: Sequence[WrittenQuery], arrays: ArrayFormat) -> Iterator[str]:
     owners = {name: one for one in written for name, _ in one.pairs}
-    told: set[int] = set()
+    done: set[int] = set()
     for name, value in query.items():
         owner = owners.get(name)
         if owner is None:
-            text = bodies.query_text({name: value}, arrays)
+            text = bodies.write_query({name: value}, arrays)
             yield from [text] if text else []
-        elif id(owner) not in told:
-            told.add(id(owner))
+        elif id(owner) not in done:
+            done.add(id(owner))
             yield from (pair for one, pair in owner.pairs if one in query)

@@ -9,7 +9,7 @@ from kombu import pools
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from app.broker.dispatcher import CeleryDispatcher, publisher
+from app.broker.dispatcher import CeleryDispatcher, build_publisher
 from app.broker.redis_sender import RedisSender
 from app.broker.sender import TaskSender
 from app.limits import redis_budgets, redis_requests
@@ -44,26 +44,26 @@ def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def publish_short(url: str) -> None:
-    RedisSender(publisher(url, timeout_seconds=60)).send("x", [], queue="tested")
+    RedisSender(build_publisher(url, timeout_seconds=60)).send("x", [], queue="tested")
 
 
 def publish_by_kombu(url: str) -> None:
-    TaskSender(publisher(url, timeout_seconds=60)).send("x", [], queue="tested")
+    TaskSender(build_publisher(url, timeout_seconds=60)).send("x", [], queue="tested")
 
 
 def consume(url: str) -> None:
-    with publisher(url, timeout_seconds=60).connection_for_read() as connection:
+    with build_publisher(url, timeout_seconds=60).connection_for_read() as connection:
         connection.ensure_connection(max_retries=1, timeout=30)
         connection.default_channel.client.ping()
 
 
 def count(url: str) -> None:
-    redis_requests.client(url).ping()
+    redis_requests.build_client(url).ping()
 
 
 def share_budget(url: str) -> None:
     async def ping() -> None:
-        client = redis_budgets.client(url)
+        client = redis_budgets.build_client(url)
         try:
             await client.execute_command("PING")
         finally:
@@ -110,9 +110,9 @@ def test_anybody_is_let_in_where_the_url_says_so(port: int, way: Callable[[str],
 
 
 def test_health_tells_of_a_publisher_that_is_not_let_in(port: int, authority: Authority) -> None:
-    stranger = CeleryDispatcher(publisher(f"rediss://localhost:{port}/0", timeout_seconds=60))
+    stranger = CeleryDispatcher(build_publisher(f"rediss://localhost:{port}/0", timeout_seconds=60))
     known = CeleryDispatcher(
-        publisher(f"rediss://localhost:{port}/0?ssl_ca_certs={authority.certificate}", timeout_seconds=60)
+        build_publisher(f"rediss://localhost:{port}/0?ssl_ca_certs={authority.certificate}", timeout_seconds=60)
     )
 
     assert (stranger.is_reachable(), known.is_reachable()) == (False, True)

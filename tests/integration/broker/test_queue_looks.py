@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 from celery import Celery
 
-from app.broker.dispatcher import CeleryDispatcher, publisher
-from app.broker.queue_looks import AmqpQueues, queues_of
-from app.broker.redis_sender import RedisSender, redis_client
+from app.broker.dispatcher import CeleryDispatcher, build_publisher
+from app.broker.queue_looks import AmqpQueues, choose_queues
+from app.broker.redis_sender import RedisSender, build_client
 from app.broker.sender import TaskSender
 from app.engine.errors import BrokerUnavailableError
 from app.services.ports import QueueState
@@ -19,7 +19,7 @@ EMPTY = QueueState(is_empty=True, is_timed=True)
 
 @pytest.fixture
 def celery(broker: RedisContainer) -> Celery:
-    return publisher(broker.celeryconfig["url"], timeout_seconds=1)
+    return build_publisher(broker.celeryconfig["url"], timeout_seconds=1)
 
 
 @pytest.mark.parametrize("sender", [RedisSender, TaskSender])
@@ -55,28 +55,28 @@ def test_next_message_tells_when_it_was_sent(celery: Celery, sender: type[RedisS
     ids=["no-json", "no-envelope", "no-id", "no-uuid", "random-uuid", "year-10889", "large"],
 )
 def test_message_that_tells_no_time_is_none_the_less_there(celery: Celery, raw: bytes) -> None:
-    with redis_client(celery) as client:
+    with build_client(celery) as client:
         client.delete("ferryman:strange")
         client.lpush("ferryman:strange", raw)
 
-    assert queues_of(celery).look_at(["strange"]) == {"strange": UNTIMED}
+    assert choose_queues(celery).look_at(["strange"]) == {"strange": UNTIMED}
 
 
 def test_broker_that_is_away_is_told() -> None:
     with pytest.raises(BrokerUnavailableError):
-        queues_of(publisher("redis://127.0.0.1:9/0", timeout_seconds=1)).look_at(["q"])
+        choose_queues(build_publisher("redis://127.0.0.1:9/0", timeout_seconds=1)).look_at(["q"])
 
 
 def test_broker_that_shows_no_next_message_tells_at_least_whether_there_is_one() -> None:
-    celery = publisher("memory://", timeout_seconds=1)
+    celery = build_publisher("memory://", timeout_seconds=1)
     TaskSender(celery).send("x", [], queue="filled")
 
     found = AmqpQueues(celery).look_at(["filled", "missing"])
 
     assert found == {"filled": QueueState(is_empty=False), "missing": QueueState(is_empty=True)}
-    assert queues_of(celery).look_at(["filled"]) == {"filled": QueueState(is_empty=False)}
+    assert choose_queues(celery).look_at(["filled"]) == {"filled": QueueState(is_empty=False)}
 
 
 def test_rabbitmq_that_is_away_is_told() -> None:
     with pytest.raises(BrokerUnavailableError):
-        queues_of(publisher("amqp://127.0.0.1:9", timeout_seconds=1)).look_at(["q"])
+        choose_queues(build_publisher("amqp://127.0.0.1:9", timeout_seconds=1)).look_at(["q"])

@@ -1,73 +1,25 @@
-"""Messages in a real Redis: what the sender writes is what Celery itself would have written."""
-
-import base64
-import json
-from collections.abc import Iterator
-from typing import Any
+"""Messages in a real Redis, by the short way and by kombu's."""
 
 import pytest
 from celery import Celery
-from kombu import Connection
 from kombu.exceptions import OperationalError
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 
-from app.broker import redis_transport
-from app.broker.dispatcher import CeleryDispatcher, publisher
+from app.broker.dispatcher import CeleryDispatcher, build_publisher
 from app.broker.redis_sender import RedisSender
-from app.broker.room import BoundedSender, Sender
-from app.broker.sender import TaskSender, sender_of
-from app.engine.json_types import JsonObject
+from app.broker.sender import BoundedSender, Sender, TaskSender, choose_sender
 from tests.support.process_nodes import RedisContainer
 
 
 @pytest.fixture
 def celery(broker: RedisContainer) -> Celery:
-    return publisher(broker.celeryconfig["url"], timeout_seconds=1)
-
-
-@pytest.fixture
-def channel(celery: Celery) -> Iterator[redis_transport.Channel]:
-    with celery.connection_for_write() as connection:
-        yield connection.default_channel
-
-
-@pytest.mark.parametrize("sender", [TaskSender, RedisSender])
-def test_message_is_one_that_celery_could_have_sent(celery: Celery, sender: type[Sender]) -> None:
-    sender(celery).send("ferryman.tested.v1", ["a", "b"], queue="tested")
-    celery.send_task("ferryman.tested.v1", args=["a", "b"], queue="tested", ignore_result=True)
-
-    ours, theirs = _taken(celery), _taken(celery)
-    assert (ours.payload, ours.content_type, ours.content_encoding) == (
-        theirs.payload,
-        theirs.content_type,
-        theirs.content_encoding,
-    )
-    own = ("id", "root_id", "origin")
-    assert {k: v for k, v in ours.headers.items() if k not in own} == {
-        k: v for k, v in theirs.headers.items() if k not in own
-    }
-    assert ours.properties["delivery_info"] == theirs.properties["delivery_info"]
-    assert ours.properties["delivery_mode"] == theirs.properties["delivery_mode"]
-    assert ours.properties["correlation_id"] == ours.headers["id"] != theirs.headers["id"]
-
-
-def test_envelope_has_every_part_of_kombus(broker: RedisContainer, celery: Celery) -> None:
-    raw = _client(broker)
-
-    RedisSender(celery).send("ferryman.tested.v1", ["a", "b"], queue="enveloped")
-    TaskSender(celery).send("ferryman.tested.v1", ["a", "b"], queue="enveloped")
-
-    theirs, ours = (json.loads(message) for message in raw.lrange("ferryman:enveloped", 0, -1))
-    assert _without_ids(ours) == _without_ids(theirs)
-    assert ours["headers"]["id"] == ours["headers"]["root_id"] == ours["properties"]["correlation_id"]
-    assert ours["properties"]["delivery_tag"] != ours["headers"]["id"]
+    return build_publisher(broker.celeryconfig["url"], timeout_seconds=1)
 
 
 @pytest.mark.parametrize("sender", [TaskSender, RedisSender])
 def test_broker_that_is_away_is_told_as_kombu_tells_it(sender: type[Sender]) -> None:
     with pytest.raises(OperationalError):
-        sender(publisher("redis://127.0.0.1:9/0", timeout_seconds=1)).send("x", [], queue="tested")
+        sender(build_publisher("redis://127.0.0.1:9/0", timeout_seconds=1)).send("x", [], queue="tested")
 
 
 def test_a_redis_that_was_started_anew_takes_the_next_message(broker: RedisContainer, celery: Celery) -> None:
@@ -119,10 +71,10 @@ def test_broker_that_answers_and_takes_nothing_is_told(
     ],
 )
 def test_the_short_way_is_for_unsigned_messages_to_one_redis(url: str, serializer: str, chosen: type[Sender]) -> None:
-    celery = publisher(url, timeout_seconds=1)
+    celery = build_publisher(url, timeout_seconds=1)
     celery.conf.task_serializer = serializer
 
-    sender = sender_of(celery)
+    sender = choose_sender(celery)
 
     assert type(sender.sender if isinstance(sender, BoundedSender) else sender) is chosen
     assert isinstance(sender, BoundedSender) == url.startswith("redis")
@@ -152,44 +104,3 @@ def _client(broker: RedisContainer) -> Redis:
 
 def _url(broker: RedisContainer) -> str:
     return str(broker.celeryconfig["url"]).replace("redis+socket://", "unix://")
-
-
-def _without_ids(message: JsonObject) -> JsonObject:
-    headers = {**message["headers"], "id": "", "root_id": "", "origin": ""}
-    properties = {**message["properties"], "correlation_id": "", "delivery_tag": ""}
-    body = json.loads(base64.b64decode(message["body"]))
-    return {**message, "headers": headers, "properties": properties, "body": body}
-
-
-def test_channel_uses_one_client_until_its_pool_is_another(channel: redis_transport.Channel) -> None:
-    assert isinstance(channel, redis_transport.Channel)
-    with channel.conn_or_acquire() as first, channel.conn_or_acquire() as second:
-        assert first is second
-
-    channel._disconnect_pools()
-
-    with channel.conn_or_acquire() as third:
-        assert third is not first
-        assert third.ping()
-
-
-def test_channel_of_a_connection_that_was_given_up_fails_as_connections_do(channel: redis_transport.Channel) -> None:
-    transport, given_up = channel.connection, channel.connection.client
-    transport.client = None
-    try:
-        with pytest.raises(RedisConnectionError, match="given up"):
-            channel._connparams()
-    finally:
-        transport.client = given_up
-
-
-def _taken(celery: Celery) -> Any:
-    with celery.connection_for_read() as connection:
-        return _get(connection)
-
-
-def _get(connection: Connection) -> Any:
-    with connection.SimpleQueue("tested") as queue:
-        message = queue.get(block=True, timeout=5)
-        message.ack()
-        return message

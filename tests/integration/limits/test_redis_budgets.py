@@ -48,7 +48,7 @@ def redis_url(container: RedisContainer) -> Iterator[str]:
 
 def with_store(url: str, work: Callable[[RedisBudgets], Awaitable[T]]) -> T:
     async def run() -> T:
-        store = RedisBudgets(redis_budgets.client(url), LocalBudgets())
+        store = RedisBudgets(redis_budgets.build_client(url), LocalBudgets())
         try:
             return await work(store)
         finally:
@@ -70,7 +70,7 @@ def test_only_the_first_of_two_changes_is_taken(redis_url: str) -> None:
 
 
 def test_desk_reads_changes_and_forgets_what_the_processes_share(redis_url: str) -> None:
-    desk = RedisBudgetDesk(redis_requests.client(redis_url))
+    desk = RedisBudgetDesk(redis_requests.build_client(redis_url))
 
     async def work(store: RedisBudgets) -> None:
         nothing = desk.read("desk")
@@ -89,7 +89,7 @@ def test_desk_reads_changes_and_forgets_what_the_processes_share(redis_url: str)
 
 
 def test_desk_says_that_budgets_can_not_be_reached(tmp_path: Path) -> None:
-    desk = RedisBudgetDesk(redis_requests.client(f"redis+socket://{tmp_path}/nobody.sock"))
+    desk = RedisBudgetDesk(redis_requests.build_client(f"redis+socket://{tmp_path}/nobody.sock"))
 
     with pytest.raises(BrokerUnavailableError, match="rate budgets can not be reached: ConnectionError"):
         desk.read("desk")
@@ -149,7 +149,7 @@ def test_a_gate_goes_on_with_what_it_knew_while_redis_is_away(
 
 def test_gates_of_two_processes_share_one_window(redis_url: str) -> None:
     async def work(store: RedisBudgets) -> int:
-        other = RedisBudgets(redis_budgets.client(redis_url), LocalBudgets())
+        other = RedisBudgets(redis_budgets.build_client(redis_url), LocalBudgets())
         time = asyncio.get_running_loop().time
         gates = [
             AccountGate("shared", store=one, process=name, limits=BudgetLimits(most=6), clock=StoreClock(time))

@@ -28,7 +28,7 @@ def container() -> Iterator[RedisContainer]:
 
 def counts_at(url: str, *, window_seconds: float = 10.0) -> RedisRequests:
     return RedisRequests(
-        redis_requests.client(url),
+        redis_requests.build_client(url),
         window_seconds=window_seconds,
         breaker=Circuit(time.monotonic),
         meanwhile=LocalRequests(window_seconds=window_seconds, monotonic=time.monotonic),

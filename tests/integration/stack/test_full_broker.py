@@ -7,7 +7,7 @@ from celery import Celery
 from kombu import Connection, Consumer
 from redis import Redis
 
-from app.broker.dispatcher import CeleryDispatcher, publisher
+from app.broker.dispatcher import CeleryDispatcher, build_publisher
 from app.engine.ids import new_id
 from app.stack import redis
 from app.stack.data_directory import DataDirectory
@@ -23,7 +23,7 @@ def celery(supervisor: Supervisor, data: DataDirectory) -> Celery:
     place = socket_root(data)
     supervisor.spawn(redis.redis_child(data.redis, place, memory_bytes=MEMORY_BYTES))
     supervisor.wait_until_ready()
-    return publisher(redis.broker_url(place), timeout_seconds=2)
+    return build_publisher(redis.broker_url(place), timeout_seconds=2)
 
 
 @pytest.fixture

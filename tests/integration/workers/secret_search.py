@@ -28,8 +28,8 @@ _MOST_IDS = 2
 def found_in(place: str, content: bytes, secrets: Mapping[str, str]) -> list[str]:
     """Name the secrets that stand in some bytes, as they are, in escapes or in base64."""
     texts = [content, *(_decoded(match) for match in _BASE64.findall(content))]
-    read = written_texts.folded(written_texts.read("\n".join(one.decode("utf-8", "replace") for one in texts)))
-    return [f"{kind} in {place}" for kind, secret in secrets.items() if written_texts.folded(secret) in read]
+    read = written_texts.fold(written_texts.unescape("\n".join(one.decode("utf-8", "replace") for one in texts)))
+    return [f"{kind} in {place}" for kind, secret in secrets.items() if written_texts.fold(secret) in read]
 
 
 def _decoded(match: bytes) -> bytes:

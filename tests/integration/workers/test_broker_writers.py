@@ -11,7 +11,7 @@ from celery import Celery
 from redis import Redis
 
 from app.broker import signing, tasks
-from app.broker.dispatcher import publisher
+from app.broker.dispatcher import build_publisher
 from app.broker.sender import TaskSender
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
@@ -233,8 +233,8 @@ class Captured:
     def __init__(self, stack: Stack, environment: pytest.MonkeyPatch) -> None:
         key = stack.environment["FERRYMAN_MESSAGE_KEY"]
         environment.setenv("FERRYMAN_MESSAGE_KEY", key)
-        self._celery: Celery = publisher(stack.broker_url, timeout_seconds=5)
-        self._celery.conf.task_serializer = signing.serializer(key)
+        self._celery: Celery = build_publisher(stack.broker_url, timeout_seconds=5)
+        self._celery.conf.task_serializer = signing.register_serializer(key)
         self._broker = redis_of(stack.broker_url)
 
     def message(self, name: str, *args: str) -> JsonObject:

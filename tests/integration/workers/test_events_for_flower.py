@@ -22,8 +22,8 @@ RUNS = 10
 def listening(stack: Stack, wait_for: WaitFor) -> Iterator[dict[str, list[Any]]]:
     """Gather all events meanwhile, as Flower does: lists by their kind."""
     app = Celery("listener", broker=stack.broker_url)
-    signed = signing.serializer(stack.environment.get("FERRYMAN_MESSAGE_KEY", ""))
-    app.conf.update(broker_transport_options=transport.options(stack.broker_url), event_serializer=signed)
+    signed = signing.register_serializer(stack.environment.get("FERRYMAN_MESSAGE_KEY", ""))
+    app.conf.update(broker_transport_options=transport.build_options(stack.broker_url), event_serializer=signed)
     heard: dict[str, list[Any]] = defaultdict(list)
     with app.connection() as connection:
         receiver = app.events.Receiver(connection, handlers={"*": lambda event: heard[event["type"]].append(event)})

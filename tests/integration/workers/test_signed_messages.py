@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from app.broker import tasks
-from app.broker.dispatcher import publisher
+from app.broker.dispatcher import build_publisher
 from app.engine.ids import new_id
 from app.engine.objects.daemons import name_queue
 from app.stack.stack import Stack
@@ -16,7 +16,7 @@ def test_a_message_that_nobody_signed_is_refused_and_signed_ones_are_worked_on(
     ferryman: Stack, workspace: Workspace, upstream: Upstream
 ) -> None:
     upstream.answers("/things", reply([{"id": 1}]))
-    forger = publisher(ferryman.broker_url, timeout_seconds=5)
+    forger = build_publisher(ferryman.broker_url, timeout_seconds=5)
     assert forger.conf.task_serializer == "json"
 
     forger.send_task(tasks.SYNC_UNIT, args=[new_id(), new_id()], queue=name_queue("default"))

@@ -8,9 +8,9 @@ import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from app.engine.json_types import JSON
+from app.services.units.delivery_outcomes import Attempt
 from app.sources.exchange import faults
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
-from app.sources.sending import Attempt
 from tests.support.listings.site import Answer, Asked
 
 BASE_URL = "http://listings.invalid"
@@ -22,7 +22,7 @@ def around(answer_to: Callable[[Asked], Answer], _live: Attempt) -> Attempt:
     async def attempt(request: HttpRequest, timeout_seconds: float) -> HttpResponse:
         answer = answer_to(asked(request.url, request.headers, request.body or b""))
         if answer.fault == "cut":
-            raise faults.foreign(aiohttp.ClientPayloadError(), request)
+            raise faults.translate_error(aiohttp.ClientPayloadError(), request)
         headers = CIMultiDictProxy(CIMultiDict({"Content-Type": "application/json", **answer.headers}))
         return HttpResponse(status=answer.status, headers=headers, body=answer.body)
 

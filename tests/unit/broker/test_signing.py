@@ -10,18 +10,18 @@ MESSAGE = [["run-1", "unit-1"], {}, {"callbacks": None}]
 
 
 def test_without_a_key_messages_are_json() -> None:
-    assert signing.serializer("") == "json"
+    assert signing.register_serializer("") == "json"
 
 
 def test_a_signed_message_is_read_back() -> None:
-    content_type, encoding, body = dumps(MESSAGE, serializer=signing.serializer(KEY))
+    content_type, encoding, body = dumps(MESSAGE, serializer=signing.register_serializer(KEY))
 
     assert loads(body, content_type, encoding, accept=[content_type]) == MESSAGE
 
 
 def test_a_message_of_another_key_is_refused() -> None:
-    content_type, encoding, body = dumps(MESSAGE, serializer=signing.serializer("x" * 32))
-    signing.serializer(KEY)
+    content_type, encoding, body = dumps(MESSAGE, serializer=signing.register_serializer("x" * 32))
+    signing.register_serializer(KEY)
 
     with pytest.raises(DecodeError, match="not signed"):
         loads(body, content_type, encoding, accept=[content_type])
@@ -29,7 +29,7 @@ def test_a_message_of_another_key_is_refused() -> None:
 
 @pytest.mark.parametrize("changed", [b"[]", b"0" * 64 + b"[]", b"0" * 63])
 def test_a_message_that_was_changed_is_refused(changed: bytes) -> None:
-    content_type, encoding, _ = dumps(MESSAGE, serializer=signing.serializer(KEY))
+    content_type, encoding, _ = dumps(MESSAGE, serializer=signing.register_serializer(KEY))
 
     with pytest.raises(DecodeError):
         loads(changed, content_type, encoding, accept=[content_type])
@@ -38,7 +38,7 @@ def test_a_message_that_was_changed_is_refused(changed: bytes) -> None:
 @pytest.mark.parametrize("plain", ["json", "pickle"])
 def test_a_message_that_is_not_signed_is_refused(plain: str) -> None:
     content_type, encoding, body = dumps(MESSAGE, serializer=plain)
-    name = signing.serializer(KEY)
+    name = signing.register_serializer(KEY)
 
     with pytest.raises(ContentDisallowed):
         loads(body, content_type, encoding, accept=[name], force=True)
@@ -46,4 +46,4 @@ def test_a_message_that_is_not_signed_is_refused(plain: str) -> None:
 
 def test_a_short_key_is_told() -> None:
     with pytest.raises(SigningKeyError, match="FERRYMAN_MESSAGE_KEY has 5 characters"):
-        signing.serializer("short")
+        signing.register_serializer("short")

@@ -46,7 +46,7 @@ def key(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def signed(monkeypatch: pytest.MonkeyPatch) -> Signer:
     monkeypatch.setenv("FERRYMAN_MESSAGE_KEY", KEY)
-    signer = signing.signer(KEY)
+    signer = signing.build_signer(KEY)
     assert signer is not None
     return signer
 
@@ -59,7 +59,7 @@ def sent(task: str = tasks.SYNC_UNIT, args: Any = (RUN, UNIT), **options: Any) -
 
 
 def received(headers: Any, body: Any) -> Received:
-    signer = task_messages.signer_of_environment()
+    signer = task_messages.read_signer()
     headers = orjson.loads(orjson.dumps(headers))
     if signer is None:
         return Received(headers=headers, body=orjson.dumps(body))
@@ -71,7 +71,7 @@ def changed(message: Received, **headers: Any) -> Received:
 
 
 def fault(message: Received) -> str | None:
-    return task_messages.fault(message, task_messages.signer_of_environment())
+    return task_messages.find_fault(message, task_messages.read_signer())
 
 
 def canvas() -> Signature:
@@ -212,7 +212,7 @@ def test_unsigned_message_is_refused_where_there_is_a_key(signed: Signer) -> Non
 )
 def test_body_of_another_shape_is_refused_even_when_it_is_signed(key: str, body: Any) -> None:
     headers = {"task": tasks.SYNC_UNIT, "id": new_id()}
-    if signer := task_messages.signer_of_environment():
+    if signer := task_messages.read_signer():
         headers[task_messages.SEAL] = signer.seal("task", [headers, body])
 
     assert fault(received(headers, body)) is not None
@@ -255,5 +255,5 @@ def test_whatever_a_message_says_is_a_task_or_refused(name: str, value: object, 
         Received(headers=message.headers, body=orjson.dumps([[RUN, UNIT], {}, {"chain": body}])),
         Received(headers=value, body=message.body),
     ):
-        reason = task_messages.fault(candidate, None)
+        reason = task_messages.find_fault(candidate, None)
         assert reason is None or 0 < len(reason) < 60

@@ -17,7 +17,7 @@ from app.engine.integrations.config import (
     PagePagination,
     parse_config,
 )
-from app.engine.integrations.pagination import EndSigns
+from app.engine.integrations.pagination import EndRules
 from app.engine.jsonata.expressions import Expression
 from app.engine.record_errors import SourceError
 from app.engine.records.keys import BY_ID
@@ -144,7 +144,7 @@ def test_headers_are_merged_and_null_takes_one_away() -> None:
                 cursor_param="after",
                 limit_param=None,
                 limit=None,
-                signs=EndSigns(has_more_path=MarkedPath(("has_more",))),
+                end_rules=EndRules(has_more_path=MarkedPath(("has_more",))),
             ),
         ),
         (

@@ -16,7 +16,7 @@ from app.engine.record_errors import SourceError
 from app.engine.templating import request_paths
 from app.services.ports import PageCall
 from app.sources import requests
-from app.sources.pagination.values import PageAsk
+from app.sources.pagination.values import PageRequest
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def url_of(place: str, text: str) -> str:
             call["query"] = {"y": text}
     page_call = PageCall(account_id="a", config=config, resource=resource, method=method, **call)
     return requests.finish(
-        requests.draft(page_call, config.find_method(resource, method)), PageAsk(), timeout_seconds=1
+        requests.draft(page_call, config.find_method(resource, method)), PageRequest(), timeout_seconds=1
     ).url
 
 

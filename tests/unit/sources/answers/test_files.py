@@ -24,8 +24,8 @@ RESOURCES = {
 def call(method: str = "get", **fields: Any) -> PageCall:
     config, faults = parse_config({"base_url": "https://up.test", "resources": RESOURCES})
     assert config is not None, faults
-    handed_on = {"account_id": "a", "context": {}, "is_handed_on": True}
-    return PageCall(**{**handed_on, "config": config, "resource": "files", "method": method, **fields})
+    plain_answers = {"account_id": "a", "context": {}, "is_handed_on": True}
+    return PageCall(**{**plain_answers, "config": config, "resource": "files", "method": method, **fields})
 
 
 def kind(content_type: str | None, body: bytes = b"x", *, made: PageCall | None = None, **fields: Any) -> Kind:
@@ -33,7 +33,7 @@ def kind(content_type: str | None, body: bytes = b"x", *, made: PageCall | None 
     headers = CIMultiDict({"Content-Type": content_type} if content_type is not None else {})
     headers.update(fields.pop("headers", {}))
     response = HttpResponse(**{"status": 200, "headers": CIMultiDictProxy(headers), "body": body, **fields})
-    return files.kind_of(made, made.config.find_method(made.resource, made.method), response)
+    return files.classify(made, made.config.method(made.resource, made.method), response)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from app.engine.integrations.request_formats import ResponseFormat
 from app.engine.jsonata.expressions import parse
 from app.engine.record_errors import SourceError
 from app.engine.records.keys import RecordKey
-from app.sources.answers.record_lists import RecordPlace, records
+from app.sources.answers.record_lists import RecordPlace, find_records
 
 
 def place(path: str | None = None, method: str = "list", **fields: Any) -> RecordPlace:
@@ -18,7 +18,7 @@ def place(path: str | None = None, method: str = "list", **fields: Any) -> Recor
 
 def fault(document: Any, path: str | None = None, **fields: Any) -> str:
     with pytest.raises(SourceError) as caught:
-        records(document, place(path, **fields))
+        find_records(document, place(path, **fields))
     assert caught.value.code == "no_records"
     assert not caught.value.retryable
     return caught.value.message
@@ -40,7 +40,7 @@ def fault(document: Any, path: str | None = None, **fields: Any) -> str:
     ],
 )
 def test_records_are_found(document: Any, method: str, path: str | None, expected: list[Any]) -> None:
-    assert records(document, place(path, method)) == expected
+    assert find_records(document, place(path, method)) == expected
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_records_are_found(document: Any, method: str, path: str | None, expecte
 )
 @pytest.mark.parametrize("is_first_page", [True, False])
 def test_an_empty_list_is_no_error(document: Any, path: str | None, is_first_page: bool) -> None:
-    assert records(document, place(path, is_first_page=is_first_page)) == []
+    assert find_records(document, place(path, is_first_page=is_first_page)) == []
 
 
 @pytest.mark.parametrize(
@@ -80,14 +80,14 @@ def test_an_empty_list_is_no_error(document: Any, path: str | None, is_first_pag
 )
 def test_a_mistyped_path_is_told_on_the_first_page_and_no_later(document: Any, path: str, words: str) -> None:
     assert words in fault(document, path)
-    assert records(document, place(path, is_first_page=False)) == []
+    assert find_records(document, place(path, is_first_page=False)) == []
 
 
 @pytest.mark.parametrize("is_first_page", [True, False])
 @pytest.mark.parametrize(
     ("document", "path", "words"),
     [
-        ({"error": "invalid_token"}, "items", "its 'error' tells of an error"),
+        ({"error": "invalid_token"}, "items", "its 'error' describes an error"),
         ({"items": None, "errors": [{"message": "x"}]}, "items", "'errors'"),
         ({"items": {}, "Error-Code": 17}, "items", "'Error-Code'"),
         ({"errors": [{"message": "x"}], "data": None}, "data.items", "'errors'"),
@@ -127,8 +127,8 @@ def test_other_methods_need_what_they_ask_for() -> None:
     assert "found null" in fault(None, method="get")
     assert "found nothing" in fault({}, "data", method="get")
     assert "found nothing" in fault({"id": 1}, "data", method="create")
-    assert "'error' tells" in fault({"error": "x"}, "data", method="search")
-    assert "'error' tells" in fault({"data": None, "error": "x"}, "data", method="search", is_paged=True)
+    assert "'error' describes" in fault({"error": "x"}, "data", method="search")
+    assert "'error' describes" in fault({"data": None, "error": "x"}, "data", method="search", is_paged=True)
 
 
 @pytest.mark.parametrize("path", [None, "data"])
@@ -136,7 +136,7 @@ def test_an_object_of_objects_is_a_list_of_its_values_by_their_keys(path: str | 
     found = {"a": {"id": "own"}, "b": {"name": "x"}, "c": {"id": None}}
     document = found if path is None else {path: found}
 
-    assert records(document, place(path, form=ResponseFormat.MAP)) == [
+    assert find_records(document, place(path, form=ResponseFormat.MAP)) == [
         {"id": "own"},
         {"name": "x", "id": "b"},
         {"id": "c"},
@@ -146,7 +146,7 @@ def test_an_object_of_objects_is_a_list_of_its_values_by_their_keys(path: str | 
 def test_a_key_becomes_the_id_where_ids_are() -> None:
     where = place(form=ResponseFormat.MAP, key=RecordKey(paths=(("meta", "key"),)))
 
-    assert records({"a": {"meta": {"x": 1}}, "b": {"meta": {"key": 7}}, "c": {"meta": None}}, where) == [
+    assert find_records({"a": {"meta": {"x": 1}}, "b": {"meta": {"key": 7}}, "c": {"meta": None}}, where) == [
         {"meta": {"x": 1, "key": "a"}},
         {"meta": {"key": 7}},
         {"meta": {"key": "c"}},
@@ -165,8 +165,8 @@ def test_a_key_becomes_the_id_where_ids_are() -> None:
     ],
 )
 def test_a_declared_form_takes_arrays_and_nothing_too(document: Any, form: ResponseFormat, expected: Any) -> None:
-    assert records(document, place(form=form)) == expected
-    assert records({"data": document}, place("data", "search", is_paged=True, form=form)) == expected
+    assert find_records(document, place(form=form)) == expected
+    assert find_records({"data": document}, place("data", "search", is_paged=True, form=form)) == expected
 
 
 def test_a_value_of_a_map_that_is_no_object_is_told_by_its_key() -> None:
@@ -185,12 +185,12 @@ def test_a_value_of_a_map_that_is_no_object_is_told_by_its_key() -> None:
     ],
 )
 def test_in_xml_a_list_of_one_is_no_array(document: Any, path: str, expected: list[Any]) -> None:
-    assert records(document, place(path, is_xml=True)) == expected
-    assert records(document, place(path, "get", is_xml=True)) == expected
+    assert find_records(document, place(path, is_xml=True)) == expected
+    assert find_records(document, place(path, "get", is_xml=True)) == expected
 
 
 def test_in_xml_too_a_list_that_is_not_there_may_be_an_error() -> None:
-    assert "'error' tells" in fault({"a": {"error": {"code": "7"}}}, "a.b", is_xml=True)
+    assert "'error' describes" in fault({"a": {"error": {"code": "7"}}}, "a.b", is_xml=True)
     assert "arrays at: a.c" in fault({"a": {"c": [{"id": 1}, {"id": 2}]}}, "a.b", is_xml=True)
     assert "found nothing" in fault({"error": None}, "a.b", is_xml=True)
     assert "found an object" in fault({"a": {"b": {}}}, None, is_xml=True)
@@ -207,13 +207,13 @@ def test_in_xml_too_a_list_that_is_not_there_may_be_an_error() -> None:
     ],
 )
 def test_an_expression_finds_records(document: Any, expression: str, expected: list[Any]) -> None:
-    assert records(document, place(expression=parse(expression))) == expected
+    assert find_records(document, place(expression=parse(expression))) == expected
 
 
 @pytest.mark.parametrize(
     ("document", "expression", "method", "told"),
     [
-        ({"error": "gone"}, "a[k = 3]", "list", "its 'error' tells of an error"),
+        ({"error": "gone"}, "a[k = 3]", "list", "its 'error' describes an error"),
         ({}, "a[k = 3]", "get", "response_path 'a[k = 3]' gives nothing"),
         ({"a": "x"}, "$number(a)[k = 1]", "list", "response_path can not be evaluated"),
     ],

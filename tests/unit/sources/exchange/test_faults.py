@@ -68,7 +68,7 @@ def test_every_client_error_of_aiohttp_has_a_code(kind: type[Exception]) -> None
     if inspect.getmodule(kind) is None or not kind.__module__.startswith("aiohttp"):
         pytest.skip("not aiohttp's own")
 
-    error = faults.foreign(bare(kind), REQUEST)
+    error = faults.translate_error(bare(kind), REQUEST)
 
     assert error.code == CODES[kind.__name__]
     assert "s3cret" not in error.message
@@ -87,7 +87,7 @@ def test_every_client_error_of_aiohttp_has_a_code(kind: type[Exception]) -> None
     ],
 )
 def test_other_foreign_errors_have_a_code(error: Exception, code: str, is_retryable: bool) -> None:
-    translated = faults.foreign(error, REQUEST)
+    translated = faults.translate_error(error, REQUEST)
 
     assert translated.code == code
     assert translated.retryable is is_retryable

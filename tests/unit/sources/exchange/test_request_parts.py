@@ -11,8 +11,8 @@ from app.engine.record_errors import SourceError
 from app.services.ports import PageCall
 from app.sources import requests
 from app.sources.exchange.exchange import HttpRequest
-from app.sources.pagination.values import PageAsk
-from app.sources.requests import RequestDraft
+from app.sources.pagination.values import PageRequest
+from app.sources.request_parts.drafts import RequestDraft
 
 BASE = "https://api.test"
 
@@ -28,7 +28,7 @@ def drafted(method: Mapping[str, Any], *, base: Mapping[str, Any] | None = None,
 
 
 def finished(draft: RequestDraft, **ask: Any) -> HttpRequest:
-    return requests.finish(draft, PageAsk(**ask), timeout_seconds=1)
+    return requests.finish(draft, PageRequest(**ask), timeout_seconds=1)
 
 
 # --- the body --------------------------------------------------------------------------------------------------------

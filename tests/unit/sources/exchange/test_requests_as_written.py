@@ -13,9 +13,9 @@ from app.engine.record_errors import PlaceholderError, SourceError
 from app.services.ports import PageCall
 from app.sources import requests
 from app.sources.exchange.exchange import HttpRequest
-from app.sources.pagination.values import PageAsk
-from app.sources.request_parts import bodies
-from app.sources.requests import RequestDraft
+from app.sources.pagination.values import PageRequest
+from app.sources.request_parts import bodies, next_addresses
+from app.sources.request_parts.drafts import RequestDraft
 
 BASE = "https://api.test"
 TEXTS = {
@@ -39,7 +39,7 @@ def drafted(method: Mapping[str, Any], *, base: Mapping[str, Any] | None = None,
 
 
 def finished(draft: RequestDraft, **ask: Any) -> HttpRequest:
-    return requests.finish(draft, PageAsk(**ask), timeout_seconds=1)
+    return requests.finish(draft, PageRequest(**ask), timeout_seconds=1)
 
 
 def sent(path: str, **call: Any) -> str:
@@ -201,7 +201,7 @@ NESTED: dict[str, JSON] = {"a": [1, True, None, "x,y"], "o": {"p": [{"q": 1}], "
     ],
 )
 def test_every_array_format_leaves_out_what_is_nothing(arrays: ArrayFormat, text: str) -> None:
-    assert unquote(bodies.query_text(NESTED, arrays)) == text
+    assert unquote(bodies.write_query(NESTED, arrays)) == text
 
 
 # --- next links ------------------------------------------------------------------------------------------------------
@@ -249,6 +249,6 @@ def test_a_next_link_is_asked_as_the_base_urls_user() -> None:
 def test_a_secret_of_the_path_gets_into_no_cursor(next_address: JSON, kept: JSON) -> None:
     draft = drafted({"path": "/bot-{{token}}/r?key={{token}}"}, context={"token": "s3cret"})
 
-    assert requests.without_secrets(draft, next_address) == kept
+    assert next_addresses.remove_secrets(draft, next_address) == kept
     if isinstance(kept, str) and kept[:1] in "?.":
         assert finished(draft, address=kept).url.startswith(f"{BASE}/bot-s3cret/r")

@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from app.sources.exchange import written_texts
-from app.sources.exchange.redaction import masked, secrets_in
+from app.sources.exchange.redaction import collect_secrets, mask_secrets
 
 Writing: TypeAlias = Callable[[str, Sequence[bool]], str]
 
@@ -75,16 +75,16 @@ SECRETS = st.text(CHARACTERS, min_size=4, max_size=80) | st.text("aB3+/=%&\\\"'�
 def test_a_secret_is_masked_in_all_writings_and_their_compositions(
     secret: str, layers: list[tuple[str, list[bool]]], before: str, after: str
 ) -> None:
-    assume(len(written_texts.read(secret)) >= 4)
+    assume(len(written_texts.unescape(secret)) >= 4)
     written = secret
     for name, choice in layers:
         written = WRITINGS[name](written, choice)
 
-    shown = masked(before + written + after, {secret})
+    shown = mask_secrets(before + written + after, {secret})
 
     assert "***" in shown
     assert written not in shown.replace("***", "") or len(written) < 4
-    assert written_texts.folded(secret) not in written_texts.folded(written_texts.read(shown))
+    assert written_texts.fold(secret) not in written_texts.fold(written_texts.unescape(shown))
 
 
 @settings(deadline=None)
@@ -92,14 +92,14 @@ def test_a_secret_is_masked_in_all_writings_and_their_compositions(
     text=st.text("abcdefgh123%&#;\\/+ \"'\n", max_size=200), secrets=st.sets(st.text("TUVWXYZ", min_size=4), max_size=5)
 )
 def test_a_text_without_secrets_is_unchanged(text: str, secrets: set[str]) -> None:
-    assert masked(text, secrets) == text
+    assert mask_secrets(text, secrets) == text
 
 
 @pytest.mark.parametrize(
     "text", ["%25" * 20_000, "&amp" * 16_000, "\\" * 60_000, "%" + "25" * 30_000, "\\x41\\" * 13_000]
 )
 def test_layers_of_escapes_are_bounded(text: str) -> None:
-    lengths = [len(written.text) for written in written_texts.steps(text)]
+    lengths = [len(written.text) for written in written_texts.list_layers(text)]
 
     assert len(lengths) <= 9
     assert lengths == sorted(lengths, reverse=True)
@@ -108,28 +108,28 @@ def test_layers_of_escapes_are_bounded(text: str) -> None:
 def test_secrets_are_all_texts_and_long_numbers_within_a_context() -> None:
     context = {"token": "abcd", "oauth": [{"key": "efgh"}], "year": 2024, "pin": 12345678, "short": "en", "on": True}
 
-    assert secrets_in(context) == {"abcd", "efgh", "12345678"}
+    assert collect_secrets(context) == {"abcd", "efgh", "12345678"}
 
 
 def test_all_that_stands_around_a_secret_stays() -> None:
     text = 'a %2f a/b"c d a%2Fb%22c%20d a/b\\"c d &lt; a\\/b"c d'
 
-    assert masked(text, {'a/b"c d'}) == "a %2f *** *** *** &lt; ***"
+    assert mask_secrets(text, {'a/b"c d'}) == "a %2f *** *** *** &lt; ***"
 
 
 def test_a_secret_within_a_longer_one_leaves_no_rest() -> None:
-    assert masked("key-and-more", {"key-", "key-and-more"}) == "***"
+    assert mask_secrets("key-and-more", {"key-", "key-and-more"}) == "***"
 
 
 def test_a_long_secret_is_masked_as_far_as_it_is_there() -> None:
     key = "".join(f"line {number}\n" for number in range(50))
 
-    assert masked(f"<{key}> <{key[:40]}>", {key}) == f"<***> <***{key[32:40]}>"
+    assert mask_secrets(f"<{key}> <{key[:40]}>", {key}) == f"<***> <***{key[32:40]}>"
 
 
 @pytest.mark.parametrize("written", ["bWU6Yj9+Yg==", "bWU6Yj9+Yg", "bWU6Yj9-Yg", "bWU6Yj9%2BYg%3D%3D"])
 def test_base64_is_masked_without_its_padding_and_as_addresses_have_it(written: str) -> None:
-    shown = masked(f"Basic {written}", {"bWU6Yj9+Yg=="})
+    shown = mask_secrets(f"Basic {written}", {"bWU6Yj9+Yg=="})
 
     assert shown.removesuffix("%3D%3D").removesuffix("==") == "Basic ***"
 
@@ -145,7 +145,7 @@ COSTLY = {
 def test_secrets_of_any_number_and_length_are_masked_in_little_time(secrets: frozenset[str]) -> None:
     before = time.thread_time()
 
-    shown = masked(f"said: {min(secrets)}", secrets)
+    shown = mask_secrets(f"said: {min(secrets)}", secrets)
 
     assert shown in ("***", "said: ***")
     assert time.thread_time() - before < 2
@@ -154,12 +154,12 @@ def test_secrets_of_any_number_and_length_are_masked_in_little_time(secrets: fro
 def test_a_secret_that_is_longer_than_calls_go_deep_is_masked() -> None:
     key = "".join(f"{number:06x}" for number in range(40_000))
 
-    assert masked(f"said: {key}", {key}) == "said: ***"
+    assert mask_secrets(f"said: {key}", {key}) == "said: ***"
 
 
 @pytest.mark.parametrize("charset", ["latin-1", "cp1252"])
 def test_a_secret_that_was_read_byte_by_byte_is_masked(charset: str) -> None:
     misread = "pässwörd-日本".encode().decode(charset, "replace")
 
-    assert masked(f"X-Key: {misread}!", {"pässwörd-日本"}) == "X-Key: ***!"
-    assert masked(json.dumps(misread), {"pässwörd-日本"}) == '"***"'
+    assert mask_secrets(f"X-Key: {misread}!", {"pässwörd-日本"}) == "X-Key: ***!"
+    assert mask_secrets(json.dumps(misread), {"pässwörd-日本"}) == '"***"'

@@ -7,7 +7,7 @@ from app.engine.record_errors import PlaceholderError, SourceError
 from app.services.ports import PageCall
 from app.sources import requests
 from app.sources.exchange.exchange import HttpRequest
-from app.sources.pagination.values import PageAsk
+from app.sources.pagination.values import PageRequest
 from app.sources.request_parts import bodies
 
 
@@ -22,8 +22,8 @@ def build(integration: IntegrationConfig | None = None, **call: Any) -> HttpRequ
     integration = integration or config()
     defaults: dict[str, Any] = {"account_id": "a", "context": {"subdomain": "acme"}, "resource": "r", "method": "list"}
     page_call = PageCall(config=integration, **{**defaults, **call})
-    drafted = requests.draft(page_call, integration.find_method(page_call.resource, page_call.method))
-    return requests.finish(drafted, PageAsk(), timeout_seconds=1)
+    drafted = requests.draft(page_call, integration.method(page_call.resource, page_call.method))
+    return requests.finish(drafted, PageRequest(), timeout_seconds=1)
 
 
 def test_the_base_url_takes_bare_context_values() -> None:
@@ -40,7 +40,7 @@ def test_the_base_url_takes_bare_context_values() -> None:
     ],
 )
 def test_a_query_is_written(query: dict[str, Any], text: str) -> None:
-    assert bodies.query_text(query) == text
+    assert bodies.write_query(query) == text
 
 
 def test_headers_win_by_the_later_and_a_null_takes_one_away() -> None:

@@ -310,7 +310,7 @@ def test_a_slow_upstream_makes_the_window_smaller() -> None:
 def test_a_busy_upstream_makes_the_window_smaller() -> None:
     async def work(fleet: Fleet) -> float:
         (gate,) = fleet.gates
-        gate.leave_troubled(await gate.enter("things.list"), RateLimitHeaders())
+        gate.leave_overloaded(await gate.enter("things.list"), RateLimitHeaders())
         await asyncio.sleep(2)
         await gate.enter("things.list")
         await asyncio.sleep(0.1)

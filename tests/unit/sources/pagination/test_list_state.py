@@ -3,7 +3,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.sources.pagination.state import ListState, fingerprint
+from app.sources.pagination.state import ListState, compute_fingerprint
 
 STATES = st.builds(
     ListState,
@@ -39,10 +39,10 @@ def test_a_cursor_of_an_earlier_version_goes_on_where_it_was() -> None:
 def test_pages_are_told_apart_by_their_records() -> None:
     page = [{"id": number} for number in range(1000)]
 
-    assert fingerprint(page) == fingerprint([dict(record) for record in page])
-    assert fingerprint(page) != fingerprint(page[:-1])
-    assert fingerprint(page) != fingerprint([*page[:-1], {"id": -1}])
-    assert fingerprint([{"id": 1}]) != fingerprint([{"id": 2}])
+    assert compute_fingerprint(page) == compute_fingerprint([dict(record) for record in page])
+    assert compute_fingerprint(page) != compute_fingerprint(page[:-1])
+    assert compute_fingerprint(page) != compute_fingerprint([*page[:-1], {"id": -1}])
+    assert compute_fingerprint([{"id": 1}]) != compute_fingerprint([{"id": 2}])
 
 
 def test_a_total_says_nothing_of_a_part_of_a_list() -> None:

@@ -36,7 +36,7 @@ ITEMS = "https://api.test/v1/items"
     ],
 )
 def test_a_link_is_followed_relative_to_the_request(requested: str, value: str, followed: str) -> None:
-    address = next_links.address(value, requested=requested)
+    address = next_links.find_link(value, requested=requested)
 
     assert address is not None
     assert origins.follow(requested, address) == followed
@@ -52,7 +52,7 @@ def test_a_link_is_followed_relative_to_the_request(requested: str, value: str, 
     ],
 )  # fmt: skip
 def test_what_is_no_link_is_a_value(value: JSON) -> None:
-    assert next_links.address(value, requested=ITEMS) is None
+    assert next_links.find_link(value, requested=ITEMS) is None
 
 
 def test_no_random_base64_is_taken_for_a_link() -> None:
@@ -60,7 +60,7 @@ def test_no_random_base64_is_taken_for_a_link() -> None:
     encoders = (base64.b64encode, base64.urlsafe_b64encode, base64.b85encode)
     cursors = [encoder(drawn.randbytes(drawn.randint(1, 40))).decode() for _ in range(3000) for encoder in encoders]
 
-    taken = [cursor for cursor in cursors if next_links.address(cursor, requested=ITEMS) is not None]
+    taken = [cursor for cursor in cursors if next_links.find_link(cursor, requested=ITEMS) is not None]
 
     assert taken == []
 
@@ -78,7 +78,7 @@ def test_no_random_base64_is_taken_for_a_link() -> None:
     ],
 )
 def test_an_integration_may_say_what_its_next_values_are(value: JSON, next_is: Any, expected: str | None) -> None:
-    assert next_links.address(value, requested=ITEMS, next_is=NextIs(next_is)) == expected
+    assert next_links.find_link(value, requested=ITEMS, next_is=NextIs(next_is)) == expected
 
 
 @pytest.mark.parametrize(
@@ -101,4 +101,4 @@ def test_an_integration_may_say_what_its_next_values_are(value: JSON, next_is: A
     ],
 )
 def test_a_link_on_a_page_behind_a_link_is_relative_to_that_page(previous: JSON, value: JSON, kept: JSON) -> None:
-    assert next_links.behind(previous, value, requested=ITEMS) == kept
+    assert next_links.join_link(previous, value, requested=ITEMS) == kept

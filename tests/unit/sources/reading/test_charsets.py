@@ -42,7 +42,7 @@ UNKNOWN += ["unicode_escape", "raw_unicode_escape", "utf-7", "johab", "hz", "iso
 def test_a_real_charset_is_decoded_by_each_of_its_names(name: str) -> None:
     text = f'["{REAL[name]}", "a\\\\b~"]'
 
-    read = charsets.to_utf8(text.encode(CODECS.get(name, name)), name)
+    read = charsets.convert_to_utf8(text.encode(CODECS.get(name, name)), name)
 
     assert (read.body.decode(), read.replaced) == (text, 0)
     assert charsets.is_known(name)
@@ -51,13 +51,13 @@ def test_a_real_charset_is_decoded_by_each_of_its_names(name: str) -> None:
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_what_is_no_charset_is_not_known_and_is_never_run(name: str) -> None:
     assert not charsets.is_known(name)
-    assert charsets.to_utf8(b'["\xc3\xa9"]', name).body == b'["\xc3\xa9"]'
+    assert charsets.convert_to_utf8(b'["\xc3\xa9"]', name).body == b'["\xc3\xa9"]'
 
 
 @pytest.mark.parametrize("name", [None, "utf-8", "utf-16", "UTF-32", "binary", "none"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-16-le", "utf-32", "utf-32-be"])
 def test_the_unicode_encodings_are_told_apart_by_their_first_bytes(name: str | None, encoding: str) -> None:
-    assert charsets.to_utf8('["é"]'.encode(encoding), name).body == '["é"]'.encode()
+    assert charsets.convert_to_utf8('["é"]'.encode(encoding), name).body == '["é"]'.encode()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_the_unicode_encodings_are_told_apart_by_their_first_bytes(name: str | N
     ],
 )
 def test_what_a_charset_does_not_have_is_replaced_and_counted(body: bytes, name: str, text: str, replaced: int) -> None:
-    read = charsets.to_utf8(body, name)
+    read = charsets.convert_to_utf8(body, name)
 
     assert (read.body.decode(), read.replaced) == (text, replaced)
 
@@ -80,7 +80,7 @@ def test_the_worst_bytes_of_a_charset_take_linear_time(name: str) -> None:
     begun = time.process_time()
 
     for worst in (b"\xff", b"\x81", b"\x84\x31\xa4", b"\xd8\x00"):
-        charsets.to_utf8(worst * (1_000_000 // len(worst)), name)
+        charsets.convert_to_utf8(worst * (1_000_000 // len(worst)), name)
 
     assert time.process_time() - begun < 5
 
@@ -89,7 +89,9 @@ def test_the_worst_bytes_of_a_charset_take_linear_time(name: str) -> None:
 def test_ascii_is_ascii_in_every_charset(name: str) -> None:
     text = "".join(map(chr, range(0x20, 0x7F)))
 
-    assert charsets.to_utf8(text.encode(name if name.startswith("utf") else "ascii"), name).body == text.encode()
+    assert (
+        charsets.convert_to_utf8(text.encode(name if name.startswith("utf") else "ascii"), name).body == text.encode()
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,4 +105,4 @@ def test_ascii_is_ascii_in_every_charset(name: str) -> None:
     ],
 )
 def test_the_charset_of_a_content_type_is_found(content_type: str | None, name: str | None) -> None:
-    assert charsets.named(content_type) == name
+    assert charsets.find_charset(content_type) == name

@@ -123,7 +123,7 @@ def test_encodings_are_undone_in_turn(headers: list[str], packed: bytes) -> None
     ],
 )
 def test_an_encoding_that_is_not_undone_has_a_name(headers: list[str], name: str | None) -> None:
-    assert content_encodings.unknown(headers) == name
+    assert content_encodings.find_unknown(headers) == name
 
 
 def test_the_stages_between_are_bounded_too() -> None:
@@ -225,7 +225,7 @@ def test_a_zstd_frame_may_not_ask_for_a_window_beyond_8_mib() -> None:
 
 
 def test_what_is_accepted_is_what_can_be_undone() -> None:
-    assert content_encodings.unknown([content_encodings.ACCEPTED]) is None
+    assert content_encodings.find_unknown([content_encodings.ACCEPTED]) is None
 
 
 def test_what_unpacking_remembers_counts_although_nothing_comes_out() -> None:

@@ -66,14 +66,15 @@ def test_a_stranger_waits_for_one_evaluation_however_many_wait() -> None:
 
     async def main() -> None:
         reading = ReadingProcesses()
-        busy = [asyncio.ensure_future(reading.of("busy").aside(partial(work, "busy"))) for _ in range(20)]
+        busy = [asyncio.ensure_future(reading.of("busy").run_aside(partial(work, "busy"))) for _ in range(20)]
         await asyncio.sleep(0)
         gone, *busy = busy
         gone.cancel()
-        stranger = asyncio.ensure_future(reading.of("stranger").aside(partial(work, "stranger")))
+        stranger = asyncio.ensure_future(reading.of("stranger").run_aside(partial(work, "stranger")))
         await asyncio.sleep(0)
         gate.set()
         await asyncio.gather(stranger, *busy)
+        await asyncio.to_thread(reading._threads.shutdown, wait=True)
         reading.close()
 
     asyncio.run(main())
@@ -89,7 +90,7 @@ def test_a_loop_that_is_closed_is_not_called() -> None:
 
     async def main() -> Callable[[], None]:
         reading = ReadingProcesses()
-        asyncio.ensure_future(reading.of("any").aside(partial(gate.wait, 30)))  # noqa: RUF006  # nobody waits for it
+        asyncio.ensure_future(reading.of("any").run_aside(partial(gate.wait, 30)))  # noqa: RUF006  # nobody waits for it
         await asyncio.sleep(0)
         return partial(reading._threads.shutdown, wait=True)
 

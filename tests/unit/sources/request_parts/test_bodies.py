@@ -11,7 +11,7 @@ from app.sources.request_parts import bodies
 
 
 def written(body: JSON, format: BodyFormat, **more: object) -> tuple[bytes, str]:
-    text, content_type = bodies.written(body, RequestFormats(body=format, **more))  # type: ignore[arg-type]
+    text, content_type = bodies.write_body(body, RequestFormats(body=format, **more))  # type: ignore[arg-type]
     assert text is not None
     return text, content_type
 
@@ -26,11 +26,11 @@ def written(body: JSON, format: BodyFormat, **more: object) -> tuple[bytes, str]
     ],
 )
 def test_a_query_writes_arrays_as_the_integration_says(arrays: ArrayFormat, text: str) -> None:
-    assert bodies.query_text({"a": [1, "x,y"], "b": {"c": True, "d": [2]}, "n": None}, arrays) == text
+    assert bodies.write_query({"a": [1, "x,y"], "b": {"c": True, "d": [2]}, "n": None}, arrays) == text
 
 
 def test_no_body_has_no_type() -> None:
-    assert bodies.written(None, RequestFormats()) == (None, "")
+    assert bodies.write_body(None, RequestFormats()) == (None, "")
 
 
 @pytest.mark.parametrize(

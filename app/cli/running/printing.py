@@ -1,4 +1,4 @@
-"""Print runs: one with what it waits for and its resources, many as a table, one's books."""
+"""Print runs: one with what it waits for and its resources, many as a table, one's verified counters."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -7,10 +7,11 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from app.cli.next_steps import connection_words
-from app.cli.running.stats import counters_of, duration_of, errors_of, resources_of
+from app.cli.next_steps import NextStep, connection_words
+from app.cli.running.stats import counters_of, duration_of, errors_of, is_final, resources_of
 from app.cli.terminal import console, print_table
 from app.engine.json_types import JSON, JsonObject
+from app.engine.status import RunStatus
 from app.invocation import write_command
 
 _COLOURS: Final = {"completed": "green", "failed": "red", "stopped": "yellow", "rate_limited": "yellow"}
@@ -19,11 +20,11 @@ _COLOURS: Final = {"completed": "green", "failed": "red", "stopped": "yellow", "
 def print_run(run: JsonObject, *, waits: JsonObject | None = None) -> None:
     """Print a run's status, what it waits for, the reason if it failed, and a table of its resources.
 
-    ``waits`` is what the API says of its waits and of the pace of its resources; None is not known.
+    ``waits`` is the API's answer about its waits and the pace of its resources; None is not known.
     """
     output = console()
     took = duration_of(run)
-    output.print(f"run {escape(run['id'])}  {status_of(run['status'])}{f'  {took}' if took else ''}")
+    output.print(f"run {escape(run['id'])}  {_colour(run['status'])}{f'  {took}' if took else ''}")
     for wait in (waits or {}).get("waits", ()):
         output.print(f"  waits for {escape(wait['message'])}{escape(_advice(run, wait))}")
     if waits and waits["is_slow"]:
@@ -45,9 +46,9 @@ def print_runs(runs: Sequence[JsonObject], tenants: Mapping[str, str]) -> None:
     for run in runs:
         account_id, errors = run["integrated_account_id"], errors_of(run)
         job = (run.get("sync_job") or {}).get("label") or run["sync_job_id"]
-        told = (run["created_at"], duration_of(run) or "-", job, account_id, tenants.get(account_id, "-"))
-        shown = f"[red]{errors:,}[/]" if errors else "0"
-        table.add_row(escape(run["id"]), status_of(run["status"]), shown, *map(escape, told))
+        others = (run["created_at"], duration_of(run) or "-", job, account_id, tenants.get(account_id, "-"))
+        count = f"[red]{errors:,}[/]" if errors else "0"
+        table.add_row(escape(run["id"]), _colour(run["status"]), count, *map(escape, others))
     if runs:
         print_table(table)
     else:
@@ -58,7 +59,7 @@ def print_verification(found: JsonObject) -> None:
     """Print each equation of a run's books with its two sides, and whether all of them hold."""
     output = console()
     verdict = "[green]the books balance[/]" if found["balanced"] else "[red]the books do not balance[/]"
-    output.print(f"run {escape(found['id'])}  {status_of(found['status'])}  {verdict}")
+    output.print(f"run {escape(found['id'])}  {_colour(found['status'])}  {verdict}")
     table = Table("resource", "equation", box=None, pad_edge=False)
     for side in ("left", "right", ""):
         table.add_column(side, justify="right")
@@ -70,8 +71,20 @@ def print_verification(found: JsonObject) -> None:
     print_table(table)
 
 
-def status_of(status: str) -> str:
-    """Write a status in its colour."""
+def next_step_of(run: JsonObject) -> NextStep:
+    """Return the words of the command that mostly comes after a look at a run."""
+    if not is_final(run):
+        return "run", "follow", run["id"]
+    if run["status"] != RunStatus.COMPLETED:
+        return "run", "resume", run["id"], "--follow"
+    if errors_of(run):
+        return "run", "resume", run["id"], "--errors-only", "--follow"
+    if run.get("webhook_id"):
+        return "webhook", "deliveries", run["webhook_id"], "--run", run["id"]
+    return "record", "list", run["integrated_account_id"]
+
+
+def _colour(status: str) -> str:
     return f"[{_COLOURS.get(status, 'cyan')}]{escape(status)}[/]"
 
 
@@ -83,7 +96,7 @@ def _print_resources(run: JsonObject, paces: Mapping[str, JsonObject]) -> None:
     for name, stats in resources_of(run):
         counted = [f"{stats.get(key, 0):,}" for key in counters]
         pace = _pace(paces.get(name, {})) if paces else ()
-        table.add_row(escape(name), status_of(stats.get("status", "")), *counted, *pace)
+        table.add_row(escape(name), _colour(stats.get("status", "")), *counted, *pace)
     if table.row_count:
         print_table(table)
 
@@ -91,8 +104,8 @@ def _print_resources(run: JsonObject, paces: Mapping[str, JsonObject]) -> None:
 def _pace(pace: JsonObject) -> tuple[str, str, str]:
     """Write how long an upstream takes to answer, in red where that is far more than usual, and the rate."""
     answer, rate = _milliseconds(pace.get("latency_ms")), pace.get("requests_per_second")
-    shown = f"[red]{answer} (slow)[/]" if pace.get("is_slow") else answer
-    return shown, _milliseconds(pace.get("usual_latency_ms")), "-" if rate is None else f"{rate:,.1f}"
+    latency = f"[red]{answer} (slow)[/]" if pace.get("is_slow") else answer
+    return latency, _milliseconds(pace.get("usual_latency_ms")), "-" if rate is None else f"{rate:,.1f}"
 
 
 def _milliseconds(value: JSON) -> str:
@@ -125,5 +138,5 @@ def _advice(run: JsonObject, wait: JsonObject) -> str:
 
 def _warnings(run: JsonObject) -> Iterator[str]:
     for name, stats in resources_of(run):
-        for code, told in stats.get("warnings", {}).items():
-            yield f"{name}: {code} ({told['count']:,}): {told['message']}"
+        for code, warning in stats.get("warnings", {}).items():
+            yield f"{name}: {code} ({warning['count']:,}): {warning['message']}"

@@ -33,7 +33,7 @@ def facts(caplog: pytest.LogCaptureFixture, *names: str) -> list[tuple[object, .
 def test_fault_is_told_with_account_and_endpoint(
     throttled_warnings: ThrottledWarnings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    throttled_warnings.failed("tickets.list", SourceError("http_500", "the upstream answered 500"), 0.25)
+    throttled_warnings.log_failure("tickets.list", SourceError("http_500", "the upstream answered 500"), 0.25)
 
     told = ("an upstream failed: trying again", "a-1", "tickets.list", "http_500", 0.2, 1)
     assert facts(caplog, "account_id", "endpoint", "code", "wait_seconds", "times") == [told]
@@ -41,7 +41,7 @@ def test_fault_is_told_with_account_and_endpoint(
 
 
 def test_refusal_is_told_with_the_wait(throttled_warnings: ThrottledWarnings, caplog: pytest.LogCaptureFixture) -> None:
-    throttled_warnings.refused("tickets.list", 429, None)
+    throttled_warnings.log_refusal("tickets.list", 429, None)
 
     assert facts(caplog, "status", "wait_seconds") == [("an upstream asks to wait", 429, None)]
 
@@ -49,8 +49,8 @@ def test_refusal_is_told_with_the_wait(throttled_warnings: ThrottledWarnings, ca
 def test_answer_is_told_when_it_is_slow(
     throttled_warnings: ThrottledWarnings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    throttled_warnings.answered("tickets.list", SLOW_ANSWER_SECONDS - 0.1)
-    throttled_warnings.answered("tickets.list", SLOW_ANSWER_SECONDS)
+    throttled_warnings.log_slow_answer("tickets.list", SLOW_ANSWER_SECONDS - 0.1)
+    throttled_warnings.log_slow_answer("tickets.list", SLOW_ANSWER_SECONDS)
 
     assert facts(caplog, "seconds") == [("an upstream answers slowly", SLOW_ANSWER_SECONDS)]
 
@@ -60,8 +60,8 @@ def test_each_kind_is_told_once_in_half_a_minute_with_how_often(
 ) -> None:
     for second in (0.0, 1.0, 2.0, 31.0, 62.0):
         clock.now = second
-        throttled_warnings.refused("tickets.list", 429, 1.0)
-    throttled_warnings.answered("tickets.list", 9.0)
+        throttled_warnings.log_refusal("tickets.list", 429, 1.0)
+    throttled_warnings.log_slow_answer("tickets.list", 9.0)
 
     assert facts(caplog, "times") == [
         *(("an upstream asks to wait", times) for times in (1, 3, 1)),

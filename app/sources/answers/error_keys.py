@@ -1,6 +1,6 @@
-"""Recognise an answer that says 200 and tells of an error, where a list is due and is not there.
+"""Recognise an error in an answer with status 200 that lacks the expected list.
 
-Only an answer without the list is looked at: beside records, a ``message`` or an empty ``errors`` means nothing.
+An answer with records is not looked at: there a ``message`` or an empty ``errors`` means nothing.
 """
 
 import re
@@ -9,13 +9,13 @@ from typing import Final
 from app.engine.json_types import JSON, JsonObject
 from app.engine.json_values import is_true
 
-# Names as they are left by _plain: fault_string, faultString and Fault-String are one.
+# Names after _normalize: fault_string, faultString and Fault-String are one.
 _ERRORS: Final = frozenset(
     {"error", "errors", "errorcode", "errcode", "errorno", "errno", "errormessage", "errormessages", "errormsg"}
     | {"errordescription", "errordetails", "errortype", "fault", "faults", "faultcode", "faultstring", "exception"}
 )
 _WORDS: Final = frozenset({"message", "messages", "msg", "errmsg", "detail"})
-"""Said of errors mostly where nothing else is said."""
+"""Keys of errors only where the answer holds nothing else."""
 _SUCCESSES: Final = frozenset({"success", "ok", "issuccess", "succeeded"})
 _STATUSES: Final = frozenset({"status", "statuscode", "code", "httpstatus", "httpcode"})
 _BAD_STATUSES: Final = frozenset({"error", "err", "fail", "failed", "failure", "unauthorized", "forbidden", "denied"})
@@ -24,27 +24,27 @@ _NO_ERROR: Final = frozenset({"none", "null", "ok", "success", "successful", "su
 _NOT_ALPHANUMERIC: Final = re.compile(r"[^a-z0-9]")
 
 
-def sign_of_error(answer: JsonObject, *, is_alone: bool) -> str | None:
-    """Return the key by which an object tells of an error.
+def find_error_key(answer: JsonObject, *, is_alone: bool) -> str | None:
+    """Return the key by which an object describes an error.
 
-    ``is_alone`` says that it holds no part of what was asked for: then words such as a ``message`` are one, too.
+    ``is_alone``: it holds nothing of what was requested, so that a ``message`` is an error too.
     """
-    return next((key for key, value in answer.items() if _tells(_plain(key), value, is_alone=is_alone)), None)
+    return next((key for key, value in answer.items() if _is_error(_normalize(key), value, is_alone=is_alone)), None)
 
 
-def _plain(key: str) -> str:
+def _normalize(key: str) -> str:
     return _NOT_ALPHANUMERIC.sub("", key.lower())
 
 
-def _tells(name: str, value: JSON, *, is_alone: bool) -> bool:
+def _is_error(name: str, value: JSON, *, is_alone: bool) -> bool:
     if name in _ERRORS or (is_alone and name in _WORDS):
-        return _says_something(value)
+        return _has_content(value)
     if name in _SUCCESSES:
         return isinstance(value, bool | int | str) and not is_true(value)
     return name in _STATUSES and _is_bad_status(value)
 
 
-def _says_something(value: JSON) -> bool:
+def _has_content(value: JSON) -> bool:
     if isinstance(value, str):
         return is_true(value) and value.strip().lower() not in _NO_ERROR
     return bool(value)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 from kombu.exceptions import OperationalError
 
-from app.broker.dispatcher import CeleryDispatcher, publisher
+from app.broker.dispatcher import CeleryDispatcher, build_publisher
 from app.broker.sender import QueueRefusedError
 from app.engine.runs.work import WakeUp
 
@@ -40,7 +40,7 @@ def broker() -> Broker:
 
 @pytest.fixture
 def dispatcher(broker: Broker) -> CeleryDispatcher:
-    dispatcher = CeleryDispatcher(publisher("redis://localhost:1/0", timeout_seconds=1), monotonic=lambda: 0.0)
+    dispatcher = CeleryDispatcher(build_publisher("redis://localhost:1/0", timeout_seconds=1), monotonic=lambda: 0.0)
     dispatcher._sender = broker
     return dispatcher
 

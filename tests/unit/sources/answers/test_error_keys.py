@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.engine.json_types import JsonObject
-from app.sources.answers.error_signs import sign_of_error
+from app.sources.answers.error_keys import find_error_key
 
 SAID = ["invalid_token", 17, {"code": 1}, [{"message": "x"}], True]
 UNSAID = [None, False, 0, "", "0", "false", "none", "No errors", "OK", [], {}]
@@ -15,15 +15,15 @@ WORDS = ["message", "Messages", "msg", "errmsg", "detail"]
 
 @pytest.mark.parametrize("key", KEYS)
 def test_what_is_called_an_error_is_one_unless_it_says_nothing(key: str) -> None:
-    assert [sign_of_error({"total": 0, key: value}, is_alone=False) for value in SAID] == [key] * len(SAID)
-    assert [sign_of_error({key: value}, is_alone=True) for value in UNSAID] == [None] * len(UNSAID)
+    assert [find_error_key({"total": 0, key: value}, is_alone=False) for value in SAID] == [key] * len(SAID)
+    assert [find_error_key({key: value}, is_alone=True) for value in UNSAID] == [None] * len(UNSAID)
 
 
 @pytest.mark.parametrize("key", WORDS)
 def test_words_are_an_error_where_they_stand_alone(key: str) -> None:
-    assert sign_of_error({key: "try later"}, is_alone=True) == key
-    assert sign_of_error({key: "try later"}, is_alone=False) is None
-    assert [sign_of_error({key: value}, is_alone=True) for value in UNSAID] == [None] * len(UNSAID)
+    assert find_error_key({key: "try later"}, is_alone=True) == key
+    assert find_error_key({key: "try later"}, is_alone=False) is None
+    assert [find_error_key({key: value}, is_alone=True) for value in UNSAID] == [None] * len(UNSAID)
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ def test_words_are_an_error_where_they_stand_alone(key: str) -> None:
     ],
 )
 def test_flags_and_statuses_tell_too(answer: JsonObject, sign: Any) -> None:
-    assert sign_of_error(answer, is_alone=False) == sign
+    assert find_error_key(answer, is_alone=False) == sign

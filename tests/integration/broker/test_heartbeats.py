@@ -6,7 +6,7 @@ import pytest
 from kombu import Connection
 
 from app.broker import tasks
-from app.broker.dispatcher import publisher
+from app.broker.dispatcher import build_publisher
 from app.broker.heartbeats import CeleryHeartbeats
 from app.broker.queues import HEARTBEATS, own_queue
 from app.engine.errors import BrokerUnavailableError
@@ -16,7 +16,7 @@ from tests.support.process_nodes import RedisContainer
 
 @pytest.fixture
 def heartbeats(broker: RedisContainer) -> CeleryHeartbeats:
-    return CeleryHeartbeats(publisher(broker.celeryconfig["url"], timeout_seconds=1))
+    return CeleryHeartbeats(build_publisher(broker.celeryconfig["url"], timeout_seconds=1))
 
 
 @pytest.fixture
