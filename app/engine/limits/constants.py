@@ -86,6 +86,8 @@ IDLE_SECONDS: Final = 0.25
 """A pause after which requests are a burst of their own, by which a limit is learned."""
 LINGER_SECONDS: Final = 1.0
 """How long a process keeps its part after its last request: the next page mostly follows."""
+START_EARLIER_SECONDS: Final = 0.15
+"""A paced process asks for its next part so long before it may send: an exchange takes a few milliseconds."""
 SPARE_SECONDS: Final = 0.05
 """How long a part is unused before it is released: a moment between two requests is not enough."""
 LONGEST_ROUND_SECONDS: Final = 1.0

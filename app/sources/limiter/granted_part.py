@@ -1,13 +1,9 @@
 """What the shared budget grants this process of one account, with its moments on this process's clock."""
 
 from collections import deque
-from typing import Final
 
 from app.engine.limits import constants
 from app.engine.limits.budget_state import BudgetLimits, Grant
-
-_START_EARLIER_SECONDS: Final = 0.15
-"""So long before its next start a paced process asks for more of them."""
 
 
 class GrantedPart:
@@ -115,7 +111,7 @@ class GrantedPart:
         if now < self.closed_until:
             return min(constants.RENEW_SECONDS, self.closed_until - now)
         if grant.starts is not None and not self._starts:
-            ahead = grant.next_at - self._offset - now - _START_EARLIER_SECONDS
+            ahead = grant.next_at - self._offset - now - constants.START_EARLIER_SECONDS
             return min(constants.RENEW_SECONDS, max(constants.GROWING_REPORT_SECONDS, ahead))
         return (
             constants.GROWING_REPORT_SECONDS
