@@ -10,7 +10,7 @@ from celery.canvas import Signature
 from app.broker import tasks
 from app.engine.ids import timed_id
 from app.services.contexts.context import RunContext
-from app.services.runs.starting import RunStart
+from app.services.runs.start import RunStart
 
 
 def build(start: RunStart) -> Signature:

@@ -17,8 +17,8 @@ from app.services.contexts.context import RunContexts, RunUnworkableError
 from app.services.ports import Announcement, Clock, Dispatcher, RunReader
 from app.services.runs.conflicts import retry_on_conflict
 from app.services.runs.ports import RunMoves
-from app.services.runs.settling import Settlement, log_end, view_error
-from app.services.runs.starting import RunStart, plan_first_work
+from app.services.runs.settlement import Settlement, log_end, view_error
+from app.services.runs.start import RunStart, plan_first_work
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from celery.canvas import Signature, _chain, group
 from app.broker import tasks
 from app.engine.ids import time_of
 from app.engine.json_types import JsonObject
-from app.services.runs.starting import RunStart
+from app.services.runs.start import RunStart
 from tests.unit.services.service_fakes import page
 from tests.unit.services.service_setting import setting
 from workers import canvas

@@ -31,7 +31,7 @@ _MARGIN_SECONDS: Final = 15.0
 """A lease outlives its delivery by so much, to be written down in."""
 
 
-class Announcing:
+class AnnouncementSender:
     """Sends what waits."""
 
     def __init__(
