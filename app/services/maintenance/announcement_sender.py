@@ -32,7 +32,7 @@ _MARGIN_SECONDS: Final = 15.0
 
 
 class AnnouncementSender:
-    """Sends what waits."""
+    """Sends the events of no run that wait."""
 
     def __init__(
         self,

@@ -49,7 +49,7 @@ class RunLifecycle:
         return self._moves.take_up(run_id, daemon_id=daemon_id)
 
     def start(self, run_id: str) -> RunStart | None:
-        """Write a running run's first units; None when it has units, which a resumed run goes on with."""
+        """Write a running run's first units; None when it has units, as a resumed run has."""
         try:
             context = self._contexts.load(run_id)
         except RunUnworkableError as error:
@@ -95,7 +95,7 @@ class RunLifecycle:
                 settlement.fail(error)
 
     def rescue(self, run_id: str) -> bool:
-        """Settle a run that nobody can work on, and free what waits for nothing; return whether that helped."""
+        """Settle a run that no daemon can work on, and free what waits for nothing; return whether that helped."""
         self.settle(run_id)
         with self._lock(run_id) as settlement:
             if settlement is None or not settlement.is_at_work:
@@ -118,14 +118,14 @@ class RunLifecycle:
 
     @retry_on_conflict
     def record_error(self, run_id: str, error: ErrorDraft) -> None:
-        """Keep an error that does not end the run."""
+        """Record an error that does not end the run."""
         with self._lock(run_id) as settlement:
             if settlement:
                 settlement.locked.record_errors([error])
 
     @retry_on_conflict
     def record_broken_task(self, run_id: str, exception_name: str, *, is_start: bool) -> None:
-        """Keep that a task of the run broke with an unforeseen exception, whose text may hold secrets.
+        """Record that a task of the run broke with an unforeseen exception, whose text may hold secrets.
 
         A start ends the run that it can not start. Of a run that waits, has started or has ended it proves nothing:
         anybody may have sent it once more.
@@ -145,7 +145,7 @@ class RunLifecycle:
         self._moves.move(run_id, RunStatus.FAILED, error=view_error(error))
 
     def record_unhandled(self, run_id: str, reason: str) -> None:
-        """Keep, as an error of the run, that a duty could not handle it; whatever is wrong with its row."""
+        """Record, as an error of the run, that a duty could not handle it; whatever is wrong with its row."""
         self._moves.record_error(run_id, self._draft("unhandled", f"the run could not be moved on: {reason}"))
 
     def stop(self, run_id: str) -> bool:
