@@ -8,7 +8,7 @@ from celery import chain, group
 from celery.canvas import Signature
 
 from app.broker import tasks
-from app.engine.ids import timed_id
+from app.engine.ids import new_timed_id
 from app.services.contexts.context import RunContext
 from app.services.runs.start import RunStart
 from app.services.units.unit_worker import UnitWorker
@@ -43,5 +43,5 @@ def _build_branch(start: RunStart, name: str) -> Signature:
 
 
 def _build_signature(task: str, context: RunContext, row_id: str) -> Signature:
-    options = {"queue": context.queue, "task_id": timed_id()}
+    options = {"queue": context.queue, "task_id": new_timed_id()}
     return Signature(task, args=(context.run.id, row_id), immutable=True, options=options)

@@ -14,7 +14,7 @@ from celery.worker import state as worker_state
 from celery.worker.control import Panel, nok
 from kombu import pidbox
 
-from app.broker.task_messages import signer_of_environment
+from app.broker.task_messages import read_signer
 
 _ASKING: Final = frozenset(
     {
@@ -74,7 +74,7 @@ class CheckingControl(Control):  # type: ignore[misc]  # Celery has no types
 
 def install(app: Celery) -> None:
     """Remove all other commands from the worker."""
-    has_key = signer_of_environment() is not None
+    has_key = read_signer() is not None
     obeyed = _ASKING | _SIGNED if has_key else _ASKING
     for name in set(Panel.data) - obeyed:
         Panel.data[name] = _build_refusal(REFUSALS.get(name, _NO_COMMAND))

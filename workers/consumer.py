@@ -26,11 +26,11 @@ class CheckingConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
         """Return what handles each message."""
         handle = super().create_task_handler(*args, **options)
-        signer = task_messages.signer_of_environment()
+        signer = task_messages.read_signer()
         passing = (*self.connection_errors, *self.connection.channel_errors)
 
         def on_message(message: Any) -> None:
-            if fault := task_messages.fault(message, signer):
+            if fault := task_messages.find_fault(message, signer):
                 self._drop(message, fault)
                 return
             try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets, choose_session_engine
-from app.broker.dispatcher import publisher
+from app.broker.dispatcher import build_publisher
 from app.broker.heartbeats import CeleryHeartbeats
 from app.services.maintenance.announcement_sender import AnnouncementSender
 from app.services.maintenance.duties import Duties, Duty
@@ -79,7 +79,7 @@ def build_daemon_services(settings: Settings, outside: Outside = REAL) -> Daemon
         choose_session_engine(settings, shared.engine), silence_seconds=max(6.0, 3 * settings.sweep_seconds)
     )
     timeout = settings.publish_timeout_seconds
-    heartbeats = CeleryHeartbeats(publisher(settings.broker_url, timeout_seconds=timeout))
+    heartbeats = CeleryHeartbeats(build_publisher(settings.broker_url, timeout_seconds=timeout))
     worker_context = WorkerContext(
         clock=shared.clock, settings=settings, dispatcher=shared.dispatcher, is_stopping=stopping.is_set
     )

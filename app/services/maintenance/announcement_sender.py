@@ -11,7 +11,8 @@ from http import HTTPStatus
 from typing import Final
 
 from app.engine.errors import DeliveryError
-from app.engine.objects.objects import EnvironmentId, Webhook
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import PendingEvent
 from app.engine.status import DeliveryStatus
 from app.services.maintenance.ports import Announcements

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from app.engine.objects.erasures import Erasure
+from app.engine.objects.accounts import Erasure
 from app.services.maintenance.duties import Duty
 from app.services.maintenance.duty_rows import TURN_SECONDS, DutyRows, Pace
 from app.services.maintenance.ports import Erasures

@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Protocol
 
 from app.engine.json_types import JsonObject
-from app.engine.objects.erasures import Erasure
-from app.engine.objects.objects import Daemon, EnvironmentId, ListFilters, Page
+from app.engine.objects.accounts import Erasure
+from app.engine.objects.daemons import Daemon
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page
 from app.engine.runs.work import PendingEvent, WakeUp
 from app.engine.status import DeliveryStatus
 from app.services.maintenance.duties import DueWork

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from app.engine.jobs import definition, planning
-from app.engine.jobs.rekeying import Rekeying, keys_of
+from app.engine.jobs.item_keys import Rekeying, group_keys
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import SyncJobRun
-from app.engine.records.changes import Change
-from app.engine.records.list_ends import PageWarning
+from app.engine.objects.runs import SyncJobRun
+from app.engine.records.outcomes import Change, PageWarning
 from app.engine.runs import deletes
 from app.engine.runs.settling import ResourceState
 from app.engine.runs.work import ErrorDraft, EventDraft, Pass, Vanished
@@ -44,7 +43,7 @@ def delete_vanished(run: SyncJobRun, locked: LockedRun, *, clock: Clock, setting
         return deletions
     items, _ = definition.parse_resources(run.resources)
     plan = planning.plan(items)
-    tracked = deletes.tracked(plan)
+    tracked = deletes.list_tracked(plan)
     if not (tracked or locked.is_rekeying):
         return deletions
     states = locked.progress().resources
@@ -129,7 +128,7 @@ class _EndedResource:
         held = self.locked.held_keys(seen)
         if held is None or len(rekeyings) < len(keeping) or not any(state.counters.fetched for state in keeping):
             return None
-        keys = keys_of((seen.resource, one.key) for one in rekeyings)[seen.resource]
+        keys = group_keys((seen.resource, one.key) for one in rekeyings)[seen.resource]
         if missing := [key for key in keys if key not in held["keys"]]:
             # Another run has replaced what this one has brought so far: the next one has to do it again.
             self.locked.replace_keys(seen, [*held["keys"], *missing])
@@ -183,4 +182,6 @@ class _EndedResource:
         writer, envelope = self.writers[0], envelope_of(self.run, self.clock)
         origin = events.Origin(run=self.run, resource=writer.resource, method=writer.method, resource_id=writer.id)
         records = {remote_id: {"id": remote_id} for remote_id in ids}
-        return events.changes(envelope, origin, Change.DELETED, records, limit_bytes=self.settings.delivery_batch_bytes)
+        return events.draft_changes(
+            envelope, origin, Change.DELETED, records, limit_bytes=self.settings.delivery_batch_bytes
+        )

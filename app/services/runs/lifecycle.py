@@ -8,11 +8,11 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.engine.objects.objects import SyncJobRun
-from app.engine.runs.routing import queue_of
+from app.engine.objects.daemons import name_queue
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.work import ErrorDraft, WakeUp
 from app.engine.status import ErrorHandling, RunStatus
-from app.engine.webhooks import announcements, events
+from app.engine.webhooks import events
 from app.services.contexts.context import RunContexts, RunUnworkableError
 from app.services.ports import Announcement, Clock, Dispatcher, RunReader
 from app.services.runs.conflicts import retry_on_conflict
@@ -100,7 +100,7 @@ class RunLifecycle:
         with self._lock(run_id) as settlement:
             if settlement is None or not settlement.is_at_work:
                 return True
-            settlement.wake_ups += settlement.locked.mend(queue_of(settlement.run.daemon_group_key))
+            settlement.wake_ups += settlement.locked.mend(name_queue(settlement.run.daemon_group_key))
             return bool(settlement.wake_ups)
 
     def fail_stuck(self, run_id: str, *, attempts: int) -> None:
@@ -169,7 +169,7 @@ class RunLifecycle:
     def announce_removal(self, run: SyncJobRun) -> Announcement:
         """Return what makes the events about the removal of an ended run."""
         now = self._clock.now()
-        return lambda webhook_ids: announcements.run_deleted(run, to=webhook_ids, at=now)
+        return lambda webhook_ids: events.draft_run_deleted(run, to=webhook_ids, at=now)
 
     @contextmanager
     def _lock(self, run_id: str) -> Iterator[Settlement | None]:

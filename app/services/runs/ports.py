@@ -4,10 +4,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from app.engine.jobs.rekeying import KeyNote
+from app.engine.jobs.item_keys import KeyNote
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
-from app.engine.records.list_ends import PageWarning
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.runs import RunError, SyncJobRun
+from app.engine.records.outcomes import PageWarning
 from app.engine.runs.settling import Progress
 from app.engine.runs.work import ErrorDraft, EventDraft, Pass, UnitDraft, Vanished, WakeUp
 from app.engine.status import ResourceStatus, RunStatus

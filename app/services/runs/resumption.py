@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from app.engine.errors import ConflictError
-from app.engine.objects.objects import SyncJobRun
-from app.engine.runs import resuming
-from app.engine.runs.routing import queue_of
+from app.engine.objects import runs
+from app.engine.objects.daemons import name_queue
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.work import EventDraft, WakeUp
 from app.engine.status import RunStatus
 from app.engine.webhooks import events
@@ -43,12 +43,12 @@ class Resumption:
         if not run.status.is_final:
             self._end_wait(run)
             return
-        queue = queue_of(run.daemon_group_key)
+        queue = name_queue(run.daemon_group_key)
         with self._moves.locked(run.id) as locked:
             if locked.run is None or not locked.run.status.is_final:
                 return
             status, has_failed = locked.run.status, locked.has_failed_requests()
-            if reason := resuming.objection(status, has_failed_requests=has_failed, errors_only=errors_only):
+            if reason := runs.find_resume_objection(status, has_failed_requests=has_failed, errors_only=errors_only):
                 raise ConflictError(reason)
             message_id = locked.reopen(errors_only=errors_only, queue=queue)
             is_sent = locked.has_begun and events.is_sent(run, events.UPDATED)
@@ -61,4 +61,4 @@ class Resumption:
     def _draft_updated(self, run: SyncJobRun) -> EventDraft:
         """Return the event about a run that goes on, for a webhook that has received that of its end."""
         changed = replace(run, status=RunStatus.CREATED, error=None, finished_at=None, resumes=run.resumes + 1)
-        return events.lifecycle(changed, events.UPDATED, envelope_of(run, self._clock))
+        return events.draft_lifecycle(changed, events.UPDATED, envelope_of(run, self._clock))

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from app.engine.errors import Failure, NotFoundError
 from app.engine.jobs import definition, planning
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.runs import RunError, SyncJobRun
 from app.engine.runs import audit
 from app.engine.runs.audit import Check, RunRecount
 from app.engine.status import RunStatus

@@ -12,14 +12,14 @@ from typing import Any, Final
 from app.engine.ids import new_id
 from app.engine.jobs.items import NodeKind
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.daemons import name_queue
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs import increments
-from app.engine.runs.routing import queue_of
 from app.engine.runs.settling import Progress, ResourceState, ended_resources, judge
 from app.engine.runs.work import ErrorDraft, EventDraft, WakeUp
 from app.engine.status import ErrorHandling, RunStatus
-from app.engine.times import iso_utc
-from app.engine.webhooks import announcements, events
+from app.engine.times import format_utc
+from app.engine.webhooks import events
 from app.services.contexts.context import envelope_of
 from app.services.ports import Clock
 from app.services.runs.deletions import Deletions, delete_vanished
@@ -110,7 +110,7 @@ class Settlement:
         is_resumed = self.run.completed_at is not None
         if is_resumed or any(counters.standing_errors or counters.skipped for counters in counted):
             parents = {resource.name: resource.parent_name for resource in progress.resources}
-            self.locked.hold_increments(increments.held(parents, self.locked.unread_resources()))
+            self.locked.hold_increments(increments.find_held(parents, self.locked.unread_resources()))
 
     def _park(self, parked: ResourceState | None) -> None:
         """Move the run to rate limited; the move itself queues its webhook's event, once."""
@@ -121,11 +121,11 @@ class Settlement:
         if parked is None or wakes_at is None or not events.is_sent(self.run, events.RATE_LIMITED):
             return
         seconds = max(0, math.ceil((wakes_at - self.clock.now()).total_seconds()))
-        payload = events.rate_limited_payload(
+        payload = events.build_rate_limited_payload(
             self.run, resource=parked.resource, method=parked.method, retry_after_seconds=seconds
         )
         envelope = envelope_of(self.run, self.clock)
-        self._queue(events.event(envelope, id=new_id(), event=events.RATE_LIMITED, payload=payload))
+        self._queue(events.draft_event(envelope, id=new_id(), event=events.RATE_LIMITED, payload=payload))
 
     def move(self, status: RunStatus) -> bool:
         """Move the run to a status that is not final, and queue its webhook's event; return whether it moved."""
@@ -146,20 +146,20 @@ class Settlement:
         kind = events.COMPLETED if status is RunStatus.COMPLETED else events.FAILED
         if watchers := self.locked.watchers:
             shown, now = self.locked.shown(), self.clock.now()
-            self.locked.announce(announcements.run_event(shown, kind, to=watchers, at=now))
+            self.locked.announce(events.draft_run_event(shown, kind, to=watchers, at=now))
         self._queue_lifecycle(kind)
 
     def _queue_lifecycle(self, kind: str) -> None:
         """Queue an event of the run as it is now, if its webhook gets such events."""
         if events.is_sent(self.run, kind):
-            self._queue(events.lifecycle(self.locked.shown(), kind, envelope_of(self.run, self.clock)))
+            self._queue(events.draft_lifecycle(self.locked.shown(), kind, envelope_of(self.run, self.clock)))
 
     def _queue(self, event: EventDraft) -> None:
         if unit_id := self.locked.queue_events([event]):
             self._wake(unit_id)
 
     def _wake(self, unit_id: str) -> None:
-        queue = queue_of(self.run.daemon_group_key)
+        queue = name_queue(self.run.daemon_group_key)
         self.wake_ups.append(WakeUp(run_id=self.run.id, unit_id=unit_id, queue=queue))
 
 
@@ -172,4 +172,4 @@ def log_end(run: SyncJobRun, status: RunStatus, error: Mapping[str, Any] | None 
 
 def view_error(error: ErrorDraft) -> JsonObject:
     """Return an error as a run shows the one that ended it."""
-    return {"code": error.code, "message": error.message, "resource": error.resource, "at": iso_utc(error.at)}
+    return {"code": error.code, "message": error.message, "resource": error.resource, "at": format_utc(error.at)}

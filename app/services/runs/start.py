@@ -6,12 +6,12 @@ The second of these, ``started``, is the one that its receiver has to accept.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from app.engine.errors import LoopError
 from app.engine.ids import new_id
 from app.engine.jobs import scope
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.runs import SyncJobRun
+from app.engine.record_errors import LoopError
 from app.engine.runs import books
-from app.engine.runs.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, WorkFacts, units_of
+from app.engine.runs.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, WorkFacts, cut_into_units
 from app.engine.status import ErrorHandling, RunStatus, UnitStatus
 from app.engine.webhooks import events
 from app.services.contexts.context import RunContext
@@ -90,7 +90,7 @@ def _plan_root_units(
     errors: list[ErrorDraft] = []
     for item in context.plan.roots:
         try:
-            elements = scope.root_elements(item, context.scope_of(item))
+            elements = scope.list_root_elements(item, context.scope_of(item))
         except LoopError as error:
             errors.append(
                 ErrorDraft(
@@ -98,20 +98,21 @@ def _plan_root_units(
                 )
             )
         else:
-            units += units_of(context.resource_ids[item.name], elements, size=size, status=status)
+            units += cut_into_units(context.resource_ids[item.name], elements, size=size, status=status)
     return units, errors
 
 
 def _draft_events(context: RunContext, errors: Sequence[ErrorDraft], clock: Clock) -> list[EventDraft]:
     envelope = context.envelope(clock)
-    run = replace(context.run, resource_stats=books.first_stats(context.plan.order, context.bounds))
+    run = replace(context.run, resource_stats=books.show_first_stats(context.plan.order, context.bounds))
     states = ((events.CREATED, _as_created(run)), (events.STARTED, run))
-    drafts = [events.lifecycle(state, name, envelope) for name, state in states if events.is_sent(run, name)]
+    drafts = [events.draft_lifecycle(state, name, envelope) for name, state in states if events.is_sent(run, name)]
     if events.is_sent(run, events.RECORD_ERROR):
         as_batch = run.error_handling is ErrorHandling.BATCH
-        payloads = [events.error_payload(context.run, [error], as_batch=as_batch) for error in errors]
+        payloads = [events.build_error_payload(context.run, [error], as_batch=as_batch) for error in errors]
         drafts += [
-            events.event(envelope, id=new_id(), event=events.RECORD_ERROR, payload=payload) for payload in payloads
+            events.draft_event(envelope, id=new_id(), event=events.RECORD_ERROR, payload=payload)
+            for payload in payloads
         ]
     return drafts
 

@@ -15,15 +15,15 @@ from functools import partial
 from typing import Final
 
 from app.engine.errors import InvalidInputError, StoreUnavailableError
-from app.engine.jobs import cron
 from app.engine.objects.triggers import DueTrigger
-from app.engine.webhooks import announcements
+from app.engine.webhooks import events
 from app.services.maintenance.duty_rows import DutyRows
 from app.services.ports import Dispatcher
 from app.services.runs.ports import Outbox
 from app.services.runs.requests import RunDraft
 from app.services.schedules.ports import DueTriggers, ReadyOccurrence, RunDraftMaker
 from app.services.schedules.triggers import request_of
+from app.sources.pagination import positions
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ class CronScheduler:
             due,
             error,
             next_run_at=next_run_at,
-            announce=lambda to: announcements.trigger_failed(due, error, next_run_at=next_run_at, to=to),
+            announce=lambda to: events.draft_trigger_failed(due, error, next_run_at=next_run_at, to=to),
         )
 
 
@@ -149,4 +149,4 @@ def _find_next_time(due: DueTrigger, *, latest_seconds: float = LATEST_SECONDS) 
     is_late = due.now - due.due_at > timedelta(seconds=latest_seconds)
     # The clocks of two machines may differ: never the same due time again.
     after = max(due.now, due.due_at) if is_late else due.due_at
-    return cron.next_after(due.trigger.cron_expression, due.trigger.timezone, after)
+    return positions.next_after(due.trigger.cron_expression, due.trigger.timezone, after)

@@ -12,8 +12,8 @@ from functools import partial
 
 from app import failpoints
 from app.engine.errors import DeliveryError, LeaseLostError, StoreUnavailableError
-from app.engine.objects.objects import SyncJobRun
-from app.engine.runs import routing
+from app.engine.objects import daemons
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.work import NOTHING_DONE, Claim, ErrorDraft, SliceOutcome, WakeUp, WorkFacts
 from app.engine.status import DeliveryStatus
 from app.failpoints import Failpoint
@@ -253,4 +253,4 @@ def _to_step(is_over: bool) -> _Step:
 
 
 def _build_wake_up(claim: Claim, run: SyncJobRun) -> WakeUp:
-    return WakeUp(run_id=run.id, unit_id=claim.unit_id, queue=routing.queue_of(run.daemon_group_key))
+    return WakeUp(run_id=run.id, unit_id=claim.unit_id, queue=daemons.name_queue(run.daemon_group_key))

@@ -5,19 +5,19 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.engine.errors import RecordError, SourceError
-from app.engine.jobs import parent_fields, recursion, scope
+from app.engine.jobs import parent_fields, scope
 from app.engine.jobs.items import NodeKind, ResourceItem
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import RecordError, SourceError
 from app.engine.records import told_deletions
-from app.engine.records.list_ends import PageWarning
+from app.engine.records.outcomes import PageWarning
 from app.engine.records.rows import RecordBatch, encode
 from app.engine.records.told_deletions import Resolved
-from app.engine.redaction import redacted
+from app.engine.redaction import redact
 from app.engine.runs.books import Counters
 from app.engine.runs.frontier import Frontier
 from app.engine.runs.settling import Exchanges
-from app.engine.runs.work import Claim, ErrorDraft, EventDraft, GatheredBatch, PageWrite, UnitDraft, units_of
+from app.engine.runs.work import Claim, ErrorDraft, EventDraft, GatheredBatch, PageWrite, UnitDraft, cut_into_units
 from app.engine.status import UnitStatus
 from app.services.contexts.context import RunContext
 from app.services.ports import Clock, FetchedPage, PageCall
@@ -90,8 +90,8 @@ class PageBatch:
             self._known.mark_element(element, len(self._records))
             self._records.extend(records)
         for child in self._batch_children if records else ():
-            batch = scope.batch_element(element, records)
-            self._batches[child.name].append(parent_fields.kept_with(batch, included))
+            batch = scope.make_batch_element(element, records)
+            self._batches[child.name].append(parent_fields.keep_values(batch, included))
         if self._item.recursion is not None:
             self._recurse(element, records)
         for child in self._requested_children:
@@ -189,7 +189,7 @@ class PageBatch:
         seen = self._context.scope_of(self._item)
         for record in records:
             try:
-                found = recursion.repeated(self._item, self._context.plan, element, record, seen)
+                found = scope.repeat_for_record(self._item, self._context.plan, element, record, seen)
             except RecordError as error:
                 self._record(self._item, error, element)
                 self._has_gaps = True
@@ -199,7 +199,7 @@ class PageBatch:
     def _expand(self, child: ResourceItem, element: scope.Element, record: JSON) -> None:
         try:
             seen = self._context.scope_of(child)
-            elements = scope.child_elements(child, self._context.plan, self._item, element, record, seen)
+            elements = scope.list_child_elements(child, self._context.plan, self._item, element, record, seen)
         except RecordError as error:
             self._record(child, error, element)
             self._child_errors[self._context.resource_ids[child.name]] += 1
@@ -239,12 +239,12 @@ class PageBatch:
         root, *path = item.loop_on or ("",)
         if root != "context" or any(tuple(path[: len(plain)]) == plain for plain in self._context.plain_paths):
             return value
-        return redacted({"loop": value})["loop"]
+        return redact({"loop": value})["loop"]
 
     def _part_deleted(self, element: scope.Element, page: FetchedPage) -> list[JSON]:
         """Put aside what the upstream shows as deleted, and what does not show whether it is; return the rest."""
         assert self._item.deleted_when is not None
-        parted = told_deletions.part(
+        parted = told_deletions.split_deleted(
             self._item.deleted_when,
             page.records,
             self._context.key_of(self._item),
@@ -262,12 +262,12 @@ class PageBatch:
     def _build_child_units(self) -> list[UnitDraft]:
         ids, most = self._context.resource_ids, self._settings.children_per_unit
         drafts = [
-            unit for name, elements in self._children.items() for unit in units_of(ids[name], elements, size=most)
+            unit for name, elements in self._children.items() for unit in cut_into_units(ids[name], elements, size=most)
         ]
         # A batch is as much as a page: each has a unit of its own, so that a claim holds no more than one.
         for child in self._batch_children:
             if child.kind is NodeKind.TRANSFORM:
-                drafts += units_of(ids[child.name], self._batches[child.name], size=1)
+                drafts += cut_into_units(ids[child.name], self._batches[child.name], size=1)
         return drafts
 
     def _build_gathered(self) -> list[GatheredBatch]:

@@ -3,16 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from app.engine.errors import IdPathError
 from app.engine.ids import new_id
 from app.engine.jobs import identity, parent_fields, scope
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import IdPathError
 from app.engine.records import told_deletions
-from app.engine.records.changes import Change
 from app.engine.records.keys import BY_ID
-from app.engine.records.list_ends import PageWarning
-from app.engine.records.rows import RecordBatch, encoded, record_row
+from app.engine.records.outcomes import Change, PageWarning
+from app.engine.records.rows import RecordBatch, embed_encoded, make_row
 from app.engine.records.told_deletions import Resolved
 from app.engine.runs.work import Changes, ErrorDraft, EventDraft
 from app.engine.status import ErrorHandling
@@ -48,13 +47,13 @@ class PageRecords:
         """Return the page with the fields that its records have from their parents, and these fields."""
         if not self._item.included:
             return page, {}
-        seen = scope.element_scope(self._item, self._context.plan, element, self._context.scope_of(self._item))
-        values = parent_fields.values_of(self._item, element, seen)
+        seen = scope.build_element_scope(self._item, self._context.plan, element, self._context.scope_of(self._item))
+        values = parent_fields.read_values(self._item, element, seen)
         if not values:
             return page, values
         if self._item.is_request:
-            self.warnings += parent_fields.replaced(page.records, values)
-        records = parent_fields.with_values(page.records, values, self._key)
+            self.warnings += parent_fields.warn_of_replaced(page.records, values)
+        records = parent_fields.include_values(page.records, values, self._key)
         # How long the integers are that its records have got, the page's body does not show.
         return replace(page, records=records, has_short_integers=False), values
 
@@ -73,7 +72,7 @@ class PageRecords:
         """What warns of a record that takes the place of another one of the run; None where none can."""
         if not self._item.persist or not identity.may_collide(self._item, self._context.plan):
             return None
-        return identity.collided(self._key, 1) if self._key.paths else None
+        return identity.warn_of_collisions(self._key, 1) if self._key.paths else None
 
     @property
     def counts_repeats(self) -> bool:
@@ -88,9 +87,11 @@ class PageRecords:
         if not records or not self._key.paths or identity.has_ids(records, self._key):
             return None
         if self._key.is_declared:
-            return IdPathError(f"no record of the first page has an id: {identity.fault_of(records[0], self._key)}")
+            return IdPathError(
+                f"no record of the first page has an id: {identity.explain_missing_id(records[0], self._key)}"
+            )
         if self._run.webhook_id and not self._run.changes_only:
-            self.warnings.append(identity.without_id(records, self._key, count=len(records)))
+            self.warnings.append(identity.warn_of_missing_ids(records, self._key, count=len(records)))
         return None
 
     def mark_element(self, element: scope.Element, position: int) -> None:
@@ -108,25 +109,25 @@ class PageRecords:
             return Resolved(living=records)
         gone = [record for _, record in deleted]
         if self._key.paths and (count := RecordBatch(gone, self._key).without_id):
-            self.warnings.append(identity.without_id(gone, self._key, count=count))
+            self.warnings.append(identity.warn_of_missing_ids(gone, self._key, count=count))
         self._keep_former_ids(gone)
-        return told_deletions.resolve(records, deleted, self._key)
+        return told_deletions.resolve_deletions(records, deleted, self._key)
 
     def batch(self, records: Sequence[JSON]) -> RecordBatch:
         """Return records that are kept, or compared, by their ids."""
         batch = RecordBatch(records, self._key)
         if batch.without_id and self._key.paths:
-            self.warnings.append(identity.without_id(records, self._key, count=batch.without_id))
+            self.warnings.append(identity.warn_of_missing_ids(records, self._key, count=batch.without_id))
         if len(self._given) > len(batch) and len(self._positions) > 1:
             # Elements are known by the places of all records that came, whichever were deleted since.
-            count = identity.collisions(self._given, self._key, self._positions)
-            self.warnings += [identity.collided(self._key, count)] if count else []
+            count = identity.count_collisions(self._given, self._key, self._positions)
+            self.warnings += [identity.warn_of_collisions(self._key, count)] if count else []
         self._keep_former_ids(records)
         return batch
 
     def _keep_former_ids(self, records: Iterable[JSON]) -> None:
         if self._rekeying is not None:
-            former = (record_row(record, key).remote_id for record in records for key in self._rekeying.former)
+            former = (make_row(record, key).remote_id for record in records for key in self._rekeying.former)
             self._former_ids.update(dict.fromkeys(former))
 
     @property
@@ -145,19 +146,19 @@ class PageRecords:
             return []
         envelope = self._context.envelope(self._clock)
         return [
-            events.event(
+            events.draft_event(
                 envelope,
                 id=new_id(),
                 event=events.RECORD,
-                payload=events.record_payload(self._origin, batch, ids=self._list_ids(batch)),
+                payload=events.build_record_payload(self._origin, batch, ids=self._list_ids(batch)),
                 resource_id=self._origin.resource_id,
                 records=len(batch),
             )
-            for batch in events.batches(records, limit_bytes=self._limit_bytes)
+            for batch in events.split_batches(records, limit_bytes=self._limit_bytes)
         ]
 
     def _list_ids(self, records: Sequence[JSON]) -> list[str] | None:
-        return [record_row(record, self._key).remote_id for record in records] if self._shows_ids else None
+        return [make_row(record, self._key).remote_id for record in records] if self._shows_ids else None
 
     def draft_deletions(self, ids: Sequence[str]) -> list[EventDraft]:
         """Return the events about records that the upstream shows as deleted, by their ids alone."""
@@ -179,8 +180,8 @@ class PageRecords:
         def draft(change: Change, ids: Sequence[str]) -> Sequence[EventDraft]:
             if change is Change.DELETED:
                 return self._build_deletions(envelope, ids)
-            changed = {row.remote_id: encoded(row.data) for row in batch.rows(ids)}
-            return events.changes(
+            changed = {row.remote_id: embed_encoded(row.data) for row in batch.rows(ids)}
+            return events.draft_changes(
                 envelope, self._origin, change, changed, limit_bytes=self._limit_bytes, shows_ids=self._shows_ids
             )
 
@@ -188,7 +189,7 @@ class PageRecords:
 
     def _build_deletions(self, envelope: events.Envelope, ids: Sequence[str]) -> list[EventDraft]:
         deleted = {remote_id: {"id": remote_id} for remote_id in ids}
-        return events.changes(envelope, self._origin, Change.DELETED, deleted, limit_bytes=self._limit_bytes)
+        return events.draft_changes(envelope, self._origin, Change.DELETED, deleted, limit_bytes=self._limit_bytes)
 
     def draft_errors(self, errors: Sequence[ErrorDraft]) -> list[EventDraft]:
         """Return the events about errors, one by one or those of a resource together."""
@@ -200,5 +201,8 @@ class PageRecords:
         for error in errors:
             # An error of a child's loop comes with the pages of its parent.
             groups.setdefault(error.resource if as_batch else error.id, []).append(error)
-        payloads = [events.error_payload(self._run, group, as_batch=as_batch) for group in groups.values()]
-        return [events.event(envelope, id=new_id(), event=events.RECORD_ERROR, payload=payload) for payload in payloads]
+        payloads = [events.build_error_payload(self._run, group, as_batch=as_batch) for group in groups.values()]
+        return [
+            events.draft_event(envelope, id=new_id(), event=events.RECORD_ERROR, payload=payload)
+            for payload in payloads
+        ]

@@ -6,10 +6,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from app.engine.errors import RecordError, SourceError
-from app.engine.jobs import scope, transforms
+from app.engine.jobs import computations, scope
 from app.engine.jobs.items import NodeKind, ResourceItem
 from app.engine.json_types import JSON
+from app.engine.record_errors import RecordError, SourceError
 from app.engine.runs.frontier import Frontier
 from app.engine.runs.work import Claim
 from app.services.contexts.context import RunContext
@@ -114,8 +114,8 @@ def submit_batch(
     try:
         match item.kind:
             case NodeKind.TRANSFORM:
-                seen = scope.batch_scope(item, context.plan, element, context.scope_of(item))
-                records = transforms.transformed(item, seen, context.plain_paths)
+                seen = scope.build_batch_scope(item, context.plan, element, context.scope_of(item))
+                records = computations.transform_records(item, seen, context.plain_paths)
             case NodeKind.SPOOL:
                 records = list(read_spool(element["spool"]))
             case other:

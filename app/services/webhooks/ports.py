@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from app.engine.json_types import JSON
-from app.engine.objects.objects import Delivery, EnvironmentId, ListFilters, Page, RowVersion, Webhook
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.webhooks import Delivery, Webhook
 from app.engine.runs.work import WakeUp
 from app.services.ports import Announcement, WebhookReader
 

@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion, Webhook
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.webhooks import Webhook
 from app.engine.webhooks import signatures
 from app.services.webhooks.ports import WebhookStore
 
@@ -27,7 +29,7 @@ class WebhookService:
         """Create a webhook with a fresh secret; raise InvalidInputError with ``faults``, which the caller found."""
         if faults:
             raise InvalidInputError(faults)
-        return self._webhooks.create(environment_id, new_id(), fields, secret=signatures.new_secret())
+        return self._webhooks.create(environment_id, new_id(), fields, secret=signatures.make_secret())
 
     def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook:
         """Read one webhook; raise NotFoundError."""
@@ -60,7 +62,7 @@ class WebhookService:
     ) -> Webhook:
         """Replace a webhook's secret; the present one signs beside the new one for so long. Raises as ``get`` does."""
         webhook = self._webhooks.replace_secret(
-            environment_id, webhook_id, signatures.new_secret(), overlap_seconds=overlap_seconds
+            environment_id, webhook_id, signatures.make_secret(), overlap_seconds=overlap_seconds
         )
         return _require(webhook, webhook_id)
 

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, insert
 
 from app.api.resources.services import ApiServices
 from app.engine.ids import new_id
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.services.maintenance.duty_rows import Pace
 from app.services.maintenance.erasure import ErasureDuty
 from app.settings import Settings

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from app.engine.objects.runs import SyncJobRun
 from sqlalchemy import text
 
 from app.engine.errors import ConflictError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import SyncJobRun
 from app.engine.status import RunStatus
 from app.services.runs.resumption import Resumption
 from app.services.runs.runs import verify_run

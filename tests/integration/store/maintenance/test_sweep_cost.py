@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine, event, text
 
-from app.broker.dispatcher import CeleryDispatcher, publisher
+from app.broker.dispatcher import CeleryDispatcher, build_publisher
 from app.services.maintenance.duties import Duties, Duty, start_here
 from app.services.maintenance.heartbeats import HeartbeatCollector
 from app.services.maintenance.ports import Heartbeat
@@ -95,7 +95,7 @@ def make_sweeper(
         runs=RunStore(engine),
         messages=OutboxStore(engine),
         lifecycle=RunLifecycle.__new__(RunLifecycle),  # an idle sweep settles nothing
-        dispatcher=CeleryDispatcher(publisher(settings.broker_url, timeout_seconds=0.1)),
+        dispatcher=CeleryDispatcher(build_publisher(settings.broker_url, timeout_seconds=0.1)),
         settings=settings,
         monotonic=monotonic,
     )

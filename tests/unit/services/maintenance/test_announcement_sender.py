@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
+from app.engine.objects.webhooks import Webhook
 
 from app.engine.errors import DeliveryError, UnreadableSecretError
-from app.engine.objects.objects import EnvironmentId, Webhook
+from app.engine.objects.environments import EnvironmentId
 from app.engine.runs.work import PendingEvent
 from app.engine.status import DeliveryStatus
 from app.services.maintenance.announcement_sender import MOST_TAKEN, AnnouncementSender

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
+from app.engine.objects.accounts import Erasure, ErasureStatus
 
-from app.engine.objects.erasures import Erasure, ErasureStatus
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.services.maintenance.duty_rows import TURN_SECONDS, Pace
 from app.services.maintenance.erasure import BATCH, ErasureDuty
 
