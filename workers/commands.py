@@ -73,7 +73,7 @@ class CheckingControl(Control):  # type: ignore[misc]  # Celery has no types
 
 
 def install(app: Celery) -> None:
-    """Take all other commands from the worker."""
+    """Remove all other commands from the worker."""
     has_key = read_signer() is not None
     obeyed = _ASKING | _SIGNED if has_key else _ASKING
     for name in set(Panel.data) - obeyed:
@@ -91,7 +91,7 @@ def _build_refusal(words: str) -> Callable[..., Any]:
 
 
 def _build_revoke(revoke: Callable[..., Any]) -> Callable[..., Any]:
-    """Revoke what nobody has begun yet: what has begun is ended by its run's end, never by its thread's."""
+    """Revoke what has not begun yet: what has begun is ended by the end of its run."""
 
     def revoke_waiting(state: Any, /, task_id: object = None, terminate: object = False, **_: object) -> Any:
         ids = [task_id] if isinstance(task_id, str) else task_id if isinstance(task_id, list) else []

@@ -24,7 +24,7 @@ class CheckingConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
     """Consumes Ferryman's tasks alone."""
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
-        """Make what handles each message."""
+        """Return what handles each message."""
         handle = super().create_task_handler(*args, **options)
         signer = task_messages.read_signer()
         passing = (*self.connection_errors, *self.connection.channel_errors)

@@ -67,13 +67,13 @@ def mark_running(sender: Task, args: list[Any], **_: object) -> None:
 
 
 def settle(sender: Task, result: object, **_: object) -> None:
-    """Look whether a run has come to its end, after any task that may have brought it there."""
+    """Settle a run after any task that may have brought it to its end."""
     if _is_ours(sender) and isinstance(result, str):
         services().lifecycle.settle(result)
 
 
 def record_failure(sender: Task, args: list[Any], exception: BaseException, **_: object) -> None:
-    """Keep the error of a task that broke; a run that can not even begin has failed.
+    """Record the error of a task that broke; a run that can not start has failed.
 
     A database or a broker that is away is no error of the run: the sweeper brings the work back.
     """

@@ -20,18 +20,13 @@ _BEGUN: Final = "task-STARTED"
 
 
 def start_run(task: Task, run_id: str) -> str | None:
-    """Start a run that its daemon has marked as running: write its first units and publish its canvas."""
+    """Start a run that its daemon has marked as running: write its first units and set its canvas off."""
     start = services().lifecycle.start(run_id)
     if start is None:
         return run_id
     describe(task, start.facts)
-    if start.only_resource_id is None:
-        canvas.build(start).apply_async()
-        return None if start.has_work else run_id
-    # The first slice of a small run needs no message of its own, and no second look at what has just been read.
-    context = start.context if start.is_current else None
-    outcome = services().worker.work_on_resource(start.only_resource_id, context=context)
-    return run_id if outcome.may_settle or not start.has_work else None
+    may_settle = canvas.set_off(start, services().worker)
+    return run_id if may_settle else None
 
 
 def sync_resource(task: Task, run_id: str, resource_id: str) -> str | None:

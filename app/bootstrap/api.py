@@ -42,7 +42,7 @@ from app.services.reading.logs import LogService, LogSource
 from app.services.reading.records import RecordService
 from app.services.runs.drafts import RunDrafts
 from app.services.runs.dry_runs import DryRuns
-from app.services.runs.resuming import Resumption
+from app.services.runs.resumption import Resumption
 from app.services.runs.runs import RunService
 from app.services.runs.waits import RunWaits
 from app.services.schedules.triggers import TriggerService

@@ -9,16 +9,16 @@ from functools import partial
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets, choose_session_engine
 from app.broker.dispatcher import build_publisher
 from app.broker.heartbeats import CeleryHeartbeats
-from app.services.maintenance.announcing import Announcing
+from app.services.maintenance.announcement_sender import AnnouncementSender
 from app.services.maintenance.duties import Duties, Duty
 from app.services.maintenance.duty_rows import Pace
-from app.services.maintenance.erasing import ErasureDuty
+from app.services.maintenance.erasure import ErasureDuty
 from app.services.maintenance.heartbeats import HEARTBEATS_AT_ONCE, HeartbeatCollector
 from app.services.maintenance.liveness import ConsumerLiveness, DroppedMessages
 from app.services.maintenance.numbering import Numbering
 from app.services.maintenance.rescue import StuckRunRescuer
 from app.services.maintenance.retention import Retention
-from app.services.maintenance.sweeping import SweepDuties, Sweeper
+from app.services.maintenance.sweeper import SweepDuties, Sweeper
 from app.services.ports import Source
 from app.services.runs.lifecycle import RunLifecycle
 from app.services.schedules.scheduler import CronScheduler
@@ -176,7 +176,7 @@ def _build_due_duties(shared: Shared, pool: DeliveryPool, settings: Settings) ->
         dispatcher=shared.dispatcher,
         monotonic=time.monotonic,
     )
-    announcing = Announcing(
+    announcement_sender = AnnouncementSender(
         announcements=AnnouncementStore(shared.engine),
         health=WebhookHealth(webhooks=shared.webhooks, clock=shared.clock, settings=settings),
         pool=pool,
@@ -186,7 +186,7 @@ def _build_due_duties(shared: Shared, pool: DeliveryPool, settings: Settings) ->
     return (
         *sweeping.build_duties(),
         Duty(name="triggers", do=scheduler.run_due_now, is_due=lambda due: due.triggers),
-        Duty(name="announcing", do=announcing.send_due, is_due=lambda due: due.announcements),
+        Duty(name="announcing", do=announcement_sender.send_due, is_due=lambda due: due.announcements),
     )
 
 

@@ -10,7 +10,7 @@ from app.store.secrets.encryption_keys import KeyStore
 def check_encryption_key(settings: Settings) -> None:
     """Raise UnreadableSecretError when the encryption key does not open the database's secrets.
 
-    A database that is away, or not migrated yet, is left to whoever waits for it.
+    A database that is away, or not migrated yet, is left to the process that waits for it.
     """
     engine = connect(settings.database_url, pool_size=1)
     try:

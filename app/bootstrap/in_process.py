@@ -47,7 +47,7 @@ class InlineDispatcher:
         return {queue: QueueState(is_empty=True) for queue in queues}
 
     def is_reachable(self) -> bool:
-        """Return that it is, since nobody needs it."""
+        """Return that it is, since it is not needed."""
         return True
 
 

@@ -29,7 +29,7 @@ def build_operator_access(settings: Settings) -> OperatorAccess:
 
 
 def connect_operator(settings: Settings) -> Engine:
-    """Make an engine for one command."""
+    """Connect for one command."""
     return connect(
         settings.database_url,
         pool_size=1,

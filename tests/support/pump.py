@@ -25,7 +25,7 @@ from app.engine.runs.work import WakeUp
 from app.services.maintenance.duties import start_here
 from app.services.ports import QueueState
 from app.services.runs.requests import RunRequest
-from app.services.runs.starting import RunStart
+from app.services.runs.start import RunStart
 from app.settings import Settings
 from app.store.catalog.tokens import TokenStore
 from app.store.db.database import connect

@@ -11,7 +11,7 @@ from workers import signals as our_signals
 
 @pytest.fixture
 def logger() -> Iterator[logging.Logger]:
-    made = logging.Logger("app.services.runs.deleting")  # noqa: LOG001  # apart from the process's own loggers
+    made = logging.Logger("app.services.runs.deletions")  # noqa: LOG001  # apart from the process's own loggers
     made.addHandler(logging.StreamHandler(io.StringIO()))
     yield made
 
@@ -27,7 +27,7 @@ def test_facts_stand_behind_the_message(logger: logging.Logger) -> None:
 
     logger.warning("records were deleted", extra={"run_id": "r-1", "count": 3})
 
-    assert written(logger).endswith("WARNING app.services.runs.deleting records were deleted run_id=r-1 count=3\n")
+    assert written(logger).endswith("WARNING app.services.runs.deletions records were deleted run_id=r-1 count=3\n")
 
 
 def test_facts_stand_before_a_traceback(logger: logging.Logger) -> None:

@@ -34,7 +34,7 @@ _LONGEST_KEPT_CONFIG: Final = 64 * 1024
 
 
 class RunUnworkableError(FerrymanError):
-    """The run can not be carried out: what it was made for is gone or no longer valid."""
+    """The run can not be worked on: what it was made for is gone or no longer valid."""
 
     code = "unworkable"
 
@@ -59,7 +59,7 @@ class ContextRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """One run with its plan, its account and the API it speaks to."""
+    """One run with its plan, its account and the API that it calls."""
 
     run: SyncJobRun
     queue: str
@@ -75,7 +75,7 @@ class RunContext:
     scope: JsonObject = field(repr=False)
     """What requests see that ask from where the run does."""
     later_scopes: Mapping[str, JsonObject] = field(default_factory=dict, repr=False)
-    """What those of the others see, by name."""
+    """What the others' requests see, by name."""
     unified: Mapping[str, AccountMapping] = field(default_factory=dict)
     """The mappings of unified APIs' items, by name."""
     held_keys: Mapping[str, HeldKeys] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class RunContext:
 
     @property
     def key_notes(self) -> Sequence[KeyNote]:
-        """What must be noted of keys before the run brings its first record."""
+        """What must be recorded of keys before the run brings its first record."""
         keeps_ids = self.run.webhook_id is None or self.run.changes_only
         writers = [(item, self.key_of(item)) for item in self.plan.order if item.persist] if keeps_ids else []
         return item_keys.plan_key_notes(writers, self.held_keys)

@@ -16,7 +16,7 @@ class ConsumerLiveness:
     """What a daemon knows about its own consuming; called from several threads.
 
     It is stalled when the broker took its calls, nothing came back for ``stalled_seconds``, and it had room for more
-    work all the while. A broker that is away makes nobody stalled: the time counts from the first call that it took.
+    work all the while. A broker that is away makes no daemon stalled: the time counts from the first call that it took.
     """
 
     def __init__(self, *, stalled_seconds: float, monotonic: Callable[[], float]) -> None:

@@ -23,7 +23,7 @@ class Numbering:
         self._came_to: str | None = None
 
     def build_duties(self) -> Sequence[Duty]:
-        """Make the duty."""
+        """Return the duty."""
         return [Duty(name="numbering records", do=self.run_turn, every_seconds=_EVERY_SECONDS)]
 
     def run_turn(self) -> bool:
@@ -34,7 +34,7 @@ class Numbering:
         if place.account_id is None:
             self._has_left_some = False
         elif place.account_id != self._came_to:
-            # Another leader has come so far, and nobody knows what it had to leave: all is gone over once more.
+            # Another leader has come so far, and may have left some out: all accounts are gone over once more.
             self._has_left_some = True
         account = place.account_id or self._numbers.next_account(None)
         until = self._pace.monotonic() + TURN_SECONDS

@@ -27,7 +27,7 @@ class LostBefore:
     """Which messages of a queue are lost."""
 
     at: datetime
-    """Those from before that, as far as nobody has come."""
+    """Those from before that which no daemon has handled."""
     is_empty: bool
     """Whether nothing of it waits, so that nothing needs to be spared."""
 
@@ -87,7 +87,7 @@ class StuckRuns(Protocol):
     """Finds runs that are stuck."""
 
     def stuck(self, *, seconds: float, limit: int, skipped: Sequence[str]) -> Sequence[str]:
-        """List live runs that nobody could work on for so long, but for those to be skipped."""
+        """List live runs that no daemon could work on for so long, but for those to be skipped."""
 
 
 class Announcements(Protocol):
@@ -108,7 +108,7 @@ class Announcements(Protocol):
         """Write down why an attempt failed; the event is due again later."""
 
     def release(self, event_id: str, *, wake_seconds: float) -> None:
-        """Give an event back that nobody has sent; it is due again later."""
+        """Release an event that was not sent; it is due again later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +192,7 @@ class PrunableRows(Protocol):
         """Remove records that were marked as deleted so long ago."""
 
     def prune_keys(self, *, limit: int, skip: int) -> int:
-        """Remove idempotency keys that bind nobody any more."""
+        """Remove idempotency keys that have expired."""
 
     def prune_messages(self, *, limit: int, skip: int) -> int:
         """Remove promised messages about runs that no longer wait for one."""
@@ -271,7 +271,7 @@ class Keys(Protocol):
         """Replace a key's wrapped form."""
 
     def refuse_unbound(self) -> None:
-        """Have what is bound to no place refused by all processes."""
+        """Let all processes refuse what is bound to no place."""
 
     def remove(self, key_id: str, *, retired_for_seconds: float) -> bool:
         """Remove a key that was retired so long ago."""
@@ -281,7 +281,7 @@ class KeyMaker(Protocol):
     """Makes and wraps keys."""
 
     def rotate(self, old_key_id: str | None) -> tuple[str, bytes]:
-        """Make a new key current in the place of an old one; give what is current then."""
+        """Make a new key current in the place of an old one; return what is current then."""
 
     def rewrapped(self, key_id: str, wrapped: bytes) -> bytes:
         """Wrap a key by the first master key."""

@@ -1,4 +1,4 @@
-"""Free runs that nobody can work on, or end them: a duty of whoever leads."""
+"""Free runs that no daemon can work on, or end them: a duty of the leader."""
 
 from collections.abc import Callable
 from functools import partial

@@ -129,7 +129,7 @@ class Retention:
         self._pace = pace
 
     def build_duties(self) -> Sequence[Duty]:
-        """Make a duty of each kind that does not stay for ever."""
+        """Return a duty for each kind that does not stay for ever."""
         prunable, settings = self._prunable, self._settings
         runs, tombstones = settings.run_retention_seconds, settings.tombstone_retention_seconds
         aged: Sequence[tuple[str, Callable[..., int], float]] = (

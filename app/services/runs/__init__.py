@@ -1,1 +1,1 @@
-"""The life of a run: asked for, created, begun, settled, stopped, resumed."""
+"""The life of a run: requested, created, started, settled, stopped, resumed."""

@@ -17,8 +17,8 @@ from app.services.contexts.context import RunContexts, RunUnworkableError
 from app.services.ports import Announcement, Clock, Dispatcher, RunReader
 from app.services.runs.conflicts import retry_on_conflict
 from app.services.runs.ports import RunMoves
-from app.services.runs.settling import Settlement, log_end, view_error
-from app.services.runs.starting import RunStart, plan_first_work
+from app.services.runs.settlement import Settlement, log_end, view_error
+from app.services.runs.start import RunStart, plan_first_work
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class RunLifecycle:
         return self._moves.take_up(run_id, daemon_id=daemon_id)
 
     def start(self, run_id: str) -> RunStart | None:
-        """Write a running run's first units; None when it has units, which a resumed run goes on with."""
+        """Write a running run's first units; None when it has units, as a resumed run has."""
         try:
             context = self._contexts.load(run_id)
         except RunUnworkableError as error:
@@ -95,7 +95,7 @@ class RunLifecycle:
                 settlement.fail(error)
 
     def rescue(self, run_id: str) -> bool:
-        """Settle a run that nobody can work on, and free what waits for nothing; return whether that helped."""
+        """Settle a run that no daemon can work on, and free what waits for nothing; return whether that helped."""
         self.settle(run_id)
         with self._lock(run_id) as settlement:
             if settlement is None or not settlement.is_at_work:
@@ -118,14 +118,14 @@ class RunLifecycle:
 
     @retry_on_conflict
     def record_error(self, run_id: str, error: ErrorDraft) -> None:
-        """Keep an error that does not end the run."""
+        """Record an error that does not end the run."""
         with self._lock(run_id) as settlement:
             if settlement:
                 settlement.locked.record_errors([error])
 
     @retry_on_conflict
     def record_broken_task(self, run_id: str, exception_name: str, *, is_start: bool) -> None:
-        """Keep that a task of the run broke with an unforeseen exception, whose text may hold secrets.
+        """Record that a task of the run broke with an unforeseen exception, whose text may hold secrets.
 
         A start ends the run that it can not start. Of a run that waits, has started or has ended it proves nothing:
         anybody may have sent it once more.
@@ -145,7 +145,7 @@ class RunLifecycle:
         self._moves.move(run_id, RunStatus.FAILED, error=view_error(error))
 
     def record_unhandled(self, run_id: str, reason: str) -> None:
-        """Keep, as an error of the run, that a duty could not handle it; whatever is wrong with its row."""
+        """Record, as an error of the run, that a duty could not handle it; whatever is wrong with its row."""
         self._moves.record_error(run_id, self._draft("unhandled", f"the run could not be moved on: {reason}"))
 
     def stop(self, run_id: str) -> bool:

@@ -50,7 +50,7 @@ class LockedRun(Protocol):
         """Return the names of the resources with requests that failed or were never made."""
 
     def hold_increments(self, names: Collection[str]) -> None:
-        """Let these resources of the next run ask from where they did, and the others from where this run ends."""
+        """Have the next run ask from where this one did for these resources, from where it ends for the others."""
 
     def first_error(self, resources: Sequence[str] = ()) -> JsonObject | None:
         """Return the first recorded error of these resources, or of all, as ``{code, message, resource, at}``.
@@ -68,16 +68,16 @@ class LockedRun(Protocol):
         """Queue events for webhooks that are not the run's."""
 
     def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
-        """Keep errors for ``GET /errors``."""
+        """Record errors for ``GET /errors``."""
 
     def close_spool(self, resource_id: str) -> str | None:
-        """Make a unit of what a spool has gathered, and return its id; None where all of it was given on."""
+        """Make a unit of what a spool has gathered, and return its id; None where all of it was passed on."""
 
     def mend(self, queue: str) -> list[WakeUp]:
         """Free what waits for nothing; return what to dispatch."""
 
     def what_is_left(self) -> str | None:
-        """Describe what the run has left that nobody can work on; None when somebody can."""
+        """Describe what the run has left that no daemon can work on; None when one can."""
 
     def count_vanished(self, ended: Pass) -> Vanished:
         """Count what a pass has not seen."""
@@ -134,7 +134,7 @@ class RunMoves(Protocol):
         """Write a run's first units, events and errors, and by what its records are known, once."""
 
     def record_error(self, run_id: str, error: ErrorDraft) -> None:
-        """Keep an error of a run that need not be readable; nothing of one that is not there."""
+        """Record an error of a run that need not be readable; do nothing for one that is not there."""
 
     def locked(self, run_id: str) -> LockedRun:
         """Return the run's lock, to be entered."""

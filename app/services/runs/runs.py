@@ -17,7 +17,7 @@ from app.services.runs.drafts import RunDrafts
 from app.services.runs.lifecycle import RunLifecycle
 from app.services.runs.ports import Outbox, RunStore
 from app.services.runs.requests import IdempotencyKey, RunDraft, RunRequest
-from app.services.runs.resuming import Resumption
+from app.services.runs.resumption import Resumption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

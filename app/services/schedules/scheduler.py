@@ -4,8 +4,8 @@ A due time is postponed before its run is checked, by a minute, so that no trigg
 leader ends. It is removed in the transaction that writes the run. Most are written many at once; what does not fit in,
 and what a leader has begun and not ended, is handled alone.
 
-Each due time makes a run, however many there are. Those that were missed for longer than ``LATEST_SECONDS``, since
-nobody led or nobody kept up, make one run together.
+Each due time makes a run, however many there are. Those that were missed for longer than ``LATEST_SECONDS``, without a
+leader or with one that is too slow, make one run together.
 """
 
 import logging

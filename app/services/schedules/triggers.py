@@ -31,7 +31,7 @@ class TriggerService:
         self._clock = clock
 
     def create(self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()) -> CronTrigger:
-        """Make a trigger, which sleeps until it is scheduled unless ``enabled`` is true.
+        """Create a trigger, which sleeps until it is scheduled unless ``enabled`` is true.
 
         Raises InvalidInputError with ``faults``, which the caller found, and every other one.
         """

@@ -33,7 +33,7 @@ _Key: TypeAlias = tuple[EnvironmentId, str]
 
 
 class Place:
-    """Room for one delivery, from before it is handed over until it is answered."""
+    """Room for one delivery, from before it is sent until it is answered."""
 
     def __init__(self, pool: "DeliveryPool", webhook: Webhook) -> None:
         self._pool = pool
@@ -43,7 +43,7 @@ class Place:
 
     @property
     def key(self) -> _Key:
-        """Whose it is."""
+        """The environment and the webhook that it is counted for."""
         return (self._webhook.environment_id, self._webhook.id)
 
     def send(self, event_id: str, body: bytes, then: Then) -> Answer | None:
@@ -87,7 +87,7 @@ class DeliveryPool:
         self._of_environment: Counter[EnvironmentId] = Counter()
         self._of_webhook: Counter[_Key] = Counter()
         self._waiting: dict[_Key, dict[str, WakeUp]] = {}
-        """The units that found no room, by unit id, in the order in which whose they are has its turn."""
+        """The units that found no room, by environment and webhook, in the order of their turns; each by its id."""
 
     def reserve(self, webhook: Webhook) -> Place | None:
         """Take a place for a delivery to a webhook; None when it has its share of them."""
@@ -104,7 +104,7 @@ class DeliveryPool:
         """Dispatch a unit that found no room once there is some."""
         with self._changed:
             self._waiting.setdefault((webhook.environment_id, webhook.id), {})[wake_up.unit_id] = wake_up
-            # All that were under way may have been answered meanwhile: nobody else would dispatch it.
+            # All that were under way may have been answered meanwhile: then nothing else would dispatch it.
             following = self._next_waiting()
         self._dispatch(following)
 
@@ -120,13 +120,13 @@ class DeliveryPool:
         self._dispatch(following)
 
     def submit(self, place: Place, act: Callable[[], object]) -> None:
-        """Have a thread do what follows an answer; called on the event loop, which must not wait."""
+        """Run what follows an answer in a thread; called on the event loop, which must not wait."""
         with self._changed:
             self._busy += 1
         self._threads.submit(self._do, partial(self._leave_and, place, act))
 
     def submit_later(self, seconds: float, act: Callable[[], object]) -> None:
-        """Have a thread do something in a while, for which ``join`` waits too."""
+        """Run something in a thread in a while, for which ``join`` waits too."""
         with self._changed:
             self._busy += 1
         self._timers.after(seconds, lambda: self._threads.submit(self._do, act))
@@ -153,7 +153,7 @@ class DeliveryPool:
         try:
             act()
         except Exception:
-            # Its lease ends, and somebody else takes it up.
+            # Its lease ends, and another daemon claims it.
             logger.exception("an answer to a delivery could not be handled")
         finally:
             with self._changed:
@@ -181,7 +181,7 @@ class DeliveryPool:
         return self._of_webhook[key] < left_to_others
 
     def _next_waiting(self) -> WakeUp | None:
-        """Choose the first who has room, and put it behind all others."""
+        """Choose the first unit that has room; its webhook's others wait behind those of all other webhooks."""
         key = next((key for key in self._waiting if self._has_room(key)), None)
         if key is None:
             return None

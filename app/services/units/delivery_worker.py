@@ -187,7 +187,7 @@ class DeliveryWorker:
         return _Step.UNDER_WAY if answer is None else self._write_answer(sent, answer)
 
     def _handle_answer(self, slice: _Slice, sent: Attempt, answer: Answer) -> None:
-        """Resume a slice whose receiver has answered, in a thread that is nobody's task."""
+        """Resume a slice whose receiver has answered, in a thread that runs no task."""
 
         def act() -> bool:
             if self._write_answer(sent, answer) is not _Step.OVER or self._ends_with_event(slice):
@@ -197,14 +197,14 @@ class DeliveryWorker:
         self._resume(slice, act)
 
     def _resume(self, slice: _Slice, act: Callable[[], bool]) -> None:
-        """Do the next part of a slice in a thread that is nobody's task."""
+        """Do the next part of a slice in a thread that runs no task."""
         if not self._advance(slice, act):
             self._lifecycle.settle(slice.claim.run_id)
 
     def _write_answer(self, sent: Attempt, answer: Answer) -> _Step:
         """Write down what a receiver has answered."""
         if answer.cancelled():
-            # Whoever comes next sends it again under the same id; nobody counts it as a failed attempt.
+            # The next slice sends it again under the same id; it does not count as a failed attempt.
             self._yield(sent.claim)
             return _Step.GIVEN_BACK
         try:
@@ -227,7 +227,7 @@ class DeliveryWorker:
         return self._clock.now().timestamp() >= slice.deadline or self._worker_context.is_stopping()
 
     def _break_off(self, claim: Claim, error: Exception) -> None:
-        """Have the unit come back by its timer, later each time, until it counts as poison."""
+        """Retry the unit by its timer, later each time, until it counts as poison."""
         self._units.hand_back(claim, wake_seconds=min(2.0**claim.attempts, 30.0) - 1.0, has_failed=True)
         if isinstance(error, StoreUnavailableError):
             raise error

@@ -1,4 +1,4 @@
-"""Gather the pages and errors of one write: records become rows or events, parents become units for their children."""
+"""Collect the pages and errors of one write: records become rows or events, parents become units of children."""
 
 import time
 from collections import Counter
@@ -81,7 +81,7 @@ class PageBatch:
         return self._fetched
 
     def add_page(self, element: scope.Element, page: FetchedPage, *, is_first: bool = True) -> None:
-        """Take a page in: its records, and the child requests that they lead to; ``is_first`` of the element's list."""
+        """Add a page: its records, and the child requests that they lead to; ``is_first`` of the element's list."""
         page, included = self._known.with_parents(element, page)
         self._pages += 1
         self._given_on += [element["spool"]] if "spool" in element else []
@@ -108,7 +108,7 @@ class PageBatch:
                 self._expand(child, element, record)
 
     def _take_list(self, page: FetchedPage) -> None:
-        """Take in what the page shows of its list."""
+        """Add what the page shows of its list."""
         self._has_paged |= page.leads_on
         self._unproven += page.end is not None and not page.end.is_proven
         self._warnings += page.warnings
@@ -121,7 +121,7 @@ class PageBatch:
             self.exchanges += Exchanges(requests=1, answered=int(is_answered), answer_ms=round(seconds * 1000))
 
     def add_error(self, element: scope.Element, error: RecordError) -> None:
-        """Take a failed request in; the children that it will not have are counted as skipped."""
+        """Add a failed request; the children that it will not have are counted as skipped."""
         self._record(self._item, error, element)
         self.failures.append((element, error))
         self._has_progress = True

@@ -82,7 +82,7 @@ class PageRecords:
     def find_fault(self, records: Sequence[JSON]) -> IdPathError | None:
         """Return what is wrong with a list when none of its first records has the id that its method's config names.
 
-        Of a list whose ids nobody keeps, which may be sent as it is, it is only warned.
+        A list whose ids are not kept, which may be sent as it is, leads to a warning only.
         """
         if not records or not self._key.paths or identity.has_ids(records, self._key):
             return None

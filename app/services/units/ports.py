@@ -56,13 +56,13 @@ class Units(Protocol):
         """Mark and return units that wait for a webhook, as many as may be under way beside those that are."""
 
     def crowded_out(self, unit_id: str) -> CrowdedOut | None:
-        """Return what a unit is that nobody holds and that could be claimed."""
+        """Return what a unit is that is free and could be claimed; None for any other."""
 
     def hold(self, claim: Claim, *, lease_seconds: float) -> None:
         """Prolong the lease; raise LeaseLostError when it is gone."""
 
     def keep(self, claim: Claim, *, lease_seconds: float) -> bool:
-        """Prolong the lease unless its row is locked, and wait for nobody; False when it is gone."""
+        """Prolong the lease unless its row is locked, without waiting; False when it is gone."""
 
     def hand_back(
         self, claim: Claim, *, wake_seconds: float = ..., has_failed: bool = ..., is_idle: bool = ...
@@ -76,7 +76,7 @@ class Pages(Protocol):
     def write(self, page: PageWrite) -> str | None:
         """Write a page; return the delivery unit to dispatch.
 
-        Raise LeaseLostError when the unit is somebody else's, UnwritablePageError for a page that can never be written.
+        Raise LeaseLostError when the lease is gone, UnwritablePageError for a page that can never be written.
         """
 
     def has_paged(self, resource_id: str) -> bool:

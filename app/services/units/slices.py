@@ -16,7 +16,7 @@ from app.services.contexts.context import RunContext
 from app.services.ports import FetchedPage, OpenList, PageCall
 
 ReadSpool: TypeAlias = Callable[[str], Sequence[JSON]]
-"""Reads the records that a spool gives on together; raises SpoolError when they are too many."""
+"""Reads the records that a spool passes on together; raises SpoolError when they are too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Asked:
 
     index: int
     call: PageCall | None
-    """None of a transform or a spool, which ask nobody."""
+    """None of a transform or a spool, which call no API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Slice:
 def submit_batch(
     context: RunContext, item: ResourceItem, element: scope.Element, read_spool: ReadSpool
 ) -> "Future[FetchedPage]":
-    """Make the one page of a transform or a spool, of what its parents have given; the future raises RecordError."""
+    """Build the one page of a transform or a spool from its parents' records; the future raises RecordError."""
     future: Future[FetchedPage] = Future()
     try:
         match item.kind:

@@ -1,1 +1,1 @@
-"""Webhooks, their deliveries, and how they fare."""
+"""Webhooks, their deliveries and their health."""

@@ -40,7 +40,7 @@ class WebhookStore(WebhookReader, Protocol):
 
 
 class WebhookHealthStore(WebhookReader, Protocol):
-    """Keeps how webhooks fare."""
+    """Keeps the health of webhooks."""
 
     def note_failure(
         self, webhook_id: str, reason: str, *, disable_after_seconds: float, announce: Announcement

@@ -26,7 +26,7 @@ class WebhookService:
         self._wake = wake
 
     def create(self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()) -> Webhook:
-        """Make a webhook with a fresh secret; raise InvalidInputError with ``faults``, which the caller found."""
+        """Create a webhook with a fresh secret; raise InvalidInputError with ``faults``, which the caller found."""
         if faults:
             raise InvalidInputError(faults)
         return self._webhooks.create(environment_id, new_id(), fields, secret=signatures.make_secret())

@@ -12,7 +12,7 @@ from app.engine.errors import ConflictError
 from app.engine.json_types import JsonObject
 from app.engine.objects.runs import SyncJobRun
 from app.engine.status import RunStatus
-from app.services.runs.resuming import Resumption
+from app.services.runs.resumption import Resumption
 from app.services.runs.runs import verify_run
 from app.store.runs.moves import RunMoves
 from app.store.runs.outbox import OutboxStore

@@ -18,7 +18,7 @@ from app.services.contexts.context import ContextRows, RunContext, RunContexts
 from app.services.ports import Announcement
 from app.services.runs.lifecycle import RunLifecycle
 from app.services.runs.ports import Outbox
-from app.services.runs.resuming import Resumption
+from app.services.runs.resumption import Resumption
 from app.services.unified.mappings import UnifiedMappings
 from app.services.units.account_fairness import AccountFairness
 from app.services.units.batch_merging import BatchMerging

@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,11 +7,10 @@ from celery.canvas import Signature, _chain, group
 from app.broker import tasks
 from app.engine.ids import read_time
 from app.engine.json_types import JsonObject
-from app.services.runs.starting import RunStart
+from app.services.runs.start import RunStart
 from tests.unit.services.service_fakes import page
 from tests.unit.services.service_setting import setting
 from workers import canvas
-from workers import tasks as task_bodies
 
 TREE: list[JsonObject] = [
     {"resource": "users", "method": "list"},
@@ -80,20 +78,33 @@ def test_webhook_run_rings_its_delivery_unit_alone() -> None:
     assert read_time(found.options["task_id"]) is not None
 
 
-def test_the_first_slice_of_a_lone_resource_needs_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_slice_of_a_lone_resource_needs_no_message() -> None:
     here = setting(TREE[:1])
     here.source.script(page({"id": 1}))
-    services = SimpleNamespace(lifecycle=here.lifecycle(), worker=here.worker())
-    monkeypatch.setattr(task_bodies, "services", lambda: services)
-    task = SimpleNamespace(request=SimpleNamespace(id="no message"))
+    start = here.lifecycle().start("run")
+    assert start is not None
 
-    to_settle = task_bodies.start_run(task, "run")
+    assert canvas.set_off(start, here.worker())
 
-    assert (to_settle, here.pages.record_ids) == ("run", ["1"])
+    assert here.pages.record_ids == ["1"]
     assert here.dispatcher.unit_ids == []
 
 
-def test_other_runs_are_published() -> None:
+@pytest.mark.parametrize("has_work", [True, False])
+def test_other_runs_are_published(monkeypatch: pytest.MonkeyPatch, *, has_work: bool) -> None:
+    published: list[Signature] = []
+
+    def publish(canvas: Signature) -> None:
+        published.append(canvas)
+
+    monkeypatch.setattr(group, "apply_async", publish)
+
+    may_settle = canvas.set_off(run_start(TREE, has_work=has_work), setting().worker())
+
+    assert (len(published), may_settle) == (1, not has_work)
+
+
+def test_a_run_has_an_only_resource_unless_it_asks_its_receiver() -> None:
     assert run_start(TREE[:1]).only_resource_id == "id-of-users"
     assert run_start(TREE).only_resource_id is None
     assert run_start(TREE[:1], delivery_unit_id="unit-1").only_resource_id is None

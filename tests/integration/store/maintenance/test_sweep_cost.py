@@ -12,7 +12,7 @@ from app.broker.dispatcher import CeleryDispatcher, build_publisher
 from app.services.maintenance.duties import Duties, Duty, start_here
 from app.services.maintenance.heartbeats import HeartbeatCollector
 from app.services.maintenance.ports import Heartbeat
-from app.services.maintenance.sweeping import SweepDuties, Sweeper
+from app.services.maintenance.sweeper import SweepDuties, Sweeper
 from app.services.runs.lifecycle import RunLifecycle
 from app.settings import Settings
 from app.store.db.database import connect

@@ -8,7 +8,7 @@ from app.engine.runs.books import Counters
 from app.engine.runs.frontier import Frontier
 from app.engine.runs.settling import Progress, ResourceState
 from app.engine.status import ResourceStatus
-from app.services.runs.settling import Settlement
+from app.services.runs.settlement import Settlement
 from app.services.units.page_batch import PageBatch
 from app.services.units.slices import submit_batch
 from tests.unit.services.service_fakes import page

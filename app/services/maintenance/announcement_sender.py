@@ -32,8 +32,8 @@ _MARGIN_SECONDS: Final = 15.0
 """A lease outlives its delivery by so much, to be written down in."""
 
 
-class Announcing:
-    """Sends what waits."""
+class AnnouncementSender:
+    """Sends the events of no run that wait."""
 
     def __init__(
         self,

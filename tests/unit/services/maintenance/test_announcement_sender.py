@@ -11,7 +11,7 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import PendingEvent
 from app.engine.status import DeliveryStatus
-from app.services.maintenance.announcing import MOST_TAKEN, Announcing
+from app.services.maintenance.announcement_sender import MOST_TAKEN, AnnouncementSender
 from app.services.units.delivery_pool import DeliveryPool
 from app.services.webhooks.health import WebhookHealth
 from app.settings import Settings
@@ -83,7 +83,7 @@ class Place:
         self.webhooks = Unreadable(webhook, webhook(is_active=is_active))
         self.pool = DeliveryPool(self.receiver, FakeDispatcher(), most=8)
         health = WebhookHealth(webhooks=self.webhooks, clock=CLOCK, settings=SETTINGS)
-        self.announcing = Announcing(
+        self.announcing = AnnouncementSender(
             announcements=self.announcements, health=health, pool=self.pool, clock=CLOCK, settings=SETTINGS
         )
 

@@ -29,7 +29,7 @@ class ErasureDuty:
         self._rows = DutyRows("erasing", monotonic=pace.monotonic)
 
     def build_duties(self) -> Sequence[Duty]:
-        """Make the duty."""
+        """Return the duty."""
         return [Duty(name="erasing", do=self.run_turn, every_seconds=_EVERY_SECONDS)]
 
     def run_turn(self) -> bool:

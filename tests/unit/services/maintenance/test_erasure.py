@@ -9,7 +9,7 @@ import pytest
 from app.engine.objects.accounts import Erasure, ErasureStatus
 from app.engine.objects.environments import EnvironmentId
 from app.services.maintenance.duty_rows import TURN_SECONDS, Pace
-from app.services.maintenance.erasing import BATCH, ErasureDuty
+from app.services.maintenance.erasure import BATCH, ErasureDuty
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

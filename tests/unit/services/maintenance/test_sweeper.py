@@ -10,7 +10,7 @@ from app.engine.runs.work import WakeUp
 from app.engine.status import RunStatus
 from app.services.maintenance.duties import DueWork, Duties, Duty, start_here
 from app.services.maintenance.ports import LostBefore
-from app.services.maintenance.sweeping import BATCH, SweepDuties, Sweeper
+from app.services.maintenance.sweeper import BATCH, SweepDuties, Sweeper
 from tests.unit.services.service_fakes import FakeClock
 from tests.unit.services.service_moves import resource_state
 from tests.unit.services.service_setting import Setting, setting

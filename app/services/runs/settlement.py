@@ -22,9 +22,8 @@ from app.engine.times import format_utc
 from app.engine.webhooks import events
 from app.services.contexts.context import envelope_of
 from app.services.ports import Clock
-from app.services.runs import vanished
+from app.services.runs.deletions import Deletions, delete_vanished
 from app.services.runs.ports import LockedRun
-from app.services.runs.vanished import Deletions
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -91,7 +90,7 @@ class Settlement:
         # What was decided when the run first completed is not undone by a resume, nor decided again.
         is_first = self.run.completed_at is None and not self.locked.has_decided_deletions
         deletions = (
-            vanished.delete_vanished(self.run, self.locked, clock=self.clock, settings=self.settings)
+            delete_vanished(self.run, self.locked, clock=self.clock, settings=self.settings)
             if is_first
             else Deletions()
         )
@@ -106,7 +105,7 @@ class Settlement:
             self._end(RunStatus.COMPLETED)
 
     def _hold_increments(self, progress: Progress) -> None:
-        """Have the next run ask again for what this one has not read."""
+        """Let the next run ask again for what this one has not read."""
         counted = [resource.counters for resource in progress.resources]
         is_resumed = self.run.completed_at is not None
         if is_resumed or any(counters.standing_errors or counters.skipped for counters in counted):
