@@ -11,7 +11,8 @@ from typing import Final, TypeVar
 
 from app.engine.errors import FerrymanError
 from app.engine.field_names import is_secret_name
-from app.engine.integrations.config import MethodConfig, Pagination
+from app.engine.integrations.config import MethodConfig
+from app.engine.integrations.pagination import Pagination
 from app.engine.json_types import JsonObject
 from app.engine.jsonata import exact_integers
 from app.engine.record_errors import SourceError

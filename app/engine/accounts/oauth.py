@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JSON, JsonObject
+from app.engine.paths import UNDEFINED
 from app.engine.record_errors import SourceError
 from app.engine.templating import base_urls, request_paths
-from app.engine.templating.placeholders import UNDEFINED, Template
+from app.engine.templating.placeholders import Template
 from app.engine.times import format_utc
 
 EARLY_SECONDS: Final = 60.0

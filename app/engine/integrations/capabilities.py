@@ -115,7 +115,12 @@ def _describe_auth(credentials: JSON) -> JsonObject:
         "fields": [{"label": field["name"], "type": "text", "required": False, **field} for field in fields],
     }
     link = next(
-        (link for form in _list_forms(credentials) if (link := _text_or_none(form.get("documentation_link")))), None
+        (
+            link
+            for form in non_secrets.list_forms(credentials)
+            if (link := _text_or_none(form.get("documentation_link")))
+        ),
+        None,
     )
     return shown if link is None else {**shown, "documentation_link": link}
 
@@ -129,18 +134,9 @@ def _list_formats(credentials: JSON) -> Iterator[str]:
         yield from credentials
 
 
-def _list_forms(credentials: JSON) -> Iterator[JsonObject]:
-    if not isinstance(credentials, dict):
-        return
-    for form in [credentials] if _FORMAT in credentials else credentials.values():
-        inner = form.get("config", form) if isinstance(form, dict) else None
-        if isinstance(inner, dict):
-            yield inner
-
-
 def _rate_readiness(offering: Offering) -> JsonObject:
-    told = [_text_or_none(offering.read_raw(*at).get("description")) is not None for at in offering.config.methods]
-    count, described_count = len(told), sum(told)
+    described = [_text_or_none(offering.read_raw(*at).get("description")) is not None for at in offering.config.methods]
+    count, described_count = len(described), sum(described)
     return {
         "proxy_methods": count,
         "proxy_methods_with_descriptions": described_count,

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import eq, ge, gt, le, lt, ne
 from typing import Final
 
 from app.engine.config.reader import ConfigReader, show_value
@@ -25,6 +26,7 @@ _BARE_HEADER = re.compile(r"[A-Za-z][\w-]*")
 _STATUS_IS = re.compile(r"status\s*(=|!=|>=|<=|>|<)\s*(\d{3})")
 _STATUS_IN = re.compile(r"status\s+in\s+\[([\d,\s]+)\]")
 _HEADER_IS = re.compile(rf"""(?:\$number\(\s*)?{_HEADER}\s*\)?\s*(=|!=)\s*(?:"([^"]*)"|'([^']*)'|(\d+))""")
+_COMPARISONS: Final = {"=": eq, "!=": ne, ">=": ge, "<=": le, ">": gt, "<": lt}
 _EXISTS = re.compile(rf"(?:\$exists\(\s*)?{_HEADER}\s*\)?")
 
 
@@ -176,15 +178,7 @@ def _parse_term(text: str) -> Term | None:
 
 
 def _list_statuses(operator: str, status: int) -> frozenset[int]:
-    tests = {
-        "=": lambda code: code == status,
-        "!=": lambda code: code != status,
-        ">=": lambda code: code >= status,
-        "<=": lambda code: code <= status,
-        ">": lambda code: code > status,
-        "<": lambda code: code < status,
-    }
-    return frozenset(code for code in range(100, 600) if tests[operator](code))
+    return frozenset(code for code in range(100, 600) if _COMPARISONS[operator](code, status))
 
 
 def _name_header(groups: tuple[JSON, ...]) -> str:

@@ -11,11 +11,9 @@ from typing import Final, TypeAlias
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
-from app.engine.paths import UNDEFINED, Path, lookup
+from app.engine.paths import UNDEFINED, Path
 from app.engine.record_errors import PlaceholderError, UnresolvedPlaceholderError
 from app.engine.templating.tokens import Scope, Token, parse_token
-
-__all__ = ["MAX_DEPTH", "MERGE_KEY", "UNDEFINED", "Path", "Template", "lookup", "parse"]
 
 MERGE_KEY: Final = "$truto_merge"
 MAX_DEPTH: Final = 64
@@ -61,11 +59,6 @@ class Template:
                 return parts
             case _:
                 raise TypeError("only a text has pieces")
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether it holds no placeholder."""
-        return not self.references
 
     def resolve(self, scope: Scope) -> JSON:
         """Fill the placeholders in; raise PlaceholderError for one that has no value.

@@ -5,19 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.config.paths import MarkedPath
-from app.engine.integrations.config import (
-    BasicAuthorization,
-    BearerAuthorization,
+from app.engine.integrations.authorization import BasicAuthorization, BearerAuthorization, HeaderAuthorization
+from app.engine.integrations.config import IntegrationConfig, MethodConfig, parse_config
+from app.engine.integrations.pagination import (
     CursorPagination,
-    HeaderAuthorization,
-    IntegrationConfig,
+    EndSigns,
     LinkHeaderPagination,
-    MethodConfig,
     OffsetPagination,
     PagePagination,
-    parse_config,
 )
-from app.engine.integrations.pagination import EndSigns
 from app.engine.jsonata.expressions import Expression
 from app.engine.record_errors import SourceError
 from app.engine.records.keys import BY_ID
