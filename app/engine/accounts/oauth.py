@@ -84,7 +84,8 @@ def build_token_request(grant: OAuthGrant, context: JsonObject) -> TokenRequest:
     if grant.kind == "refresh_token":
         fields["refresh_token"] = find_refresh_token(context)
     elif grant.scope:
-        fields["scope"] = _write_scope(grant)
+        separator = grant.scope_separator
+        fields["scope"] = grant.scope if separator == " " else separator.join(_split_scopes(grant.scope))
     client = _resolve_client(grant, scope, params)
     if not grant.is_client_in_header:
         fields |= {name: value for name, value in client.items() if value}
@@ -126,10 +127,6 @@ def build_token_url(grant: OAuthGrant, context: JsonObject) -> str:
     grant.hosts.check_token_request(host)
     queries = "&".join(filter(None, (query, path_query)))
     return f"{host}{path}?{queries}" if queries else host + path
-
-
-def _write_scope(grant: OAuthGrant) -> str:
-    return grant.scope if grant.scope_separator == " " else grant.scope_separator.join(_split_scopes(grant.scope))
 
 
 def merge_token(context: JsonObject, answer: JsonObject, now: datetime) -> JsonObject:

@@ -165,7 +165,8 @@ def _parse_terms(text: str) -> tuple[Term, ...] | None:
 
 def _parse_term(text: str) -> Term | None:
     if match := _STATUS_IS.fullmatch(text):
-        return Term(statuses=_list_statuses(match[1], int(match[2])))
+        is_meant, status = _COMPARISONS[match[1]], int(match[2])
+        return Term(statuses=frozenset(code for code in range(100, 600) if is_meant(code, status)))
     if match := _STATUS_IN.fullmatch(text):
         return Term(statuses=frozenset(int(part) for part in match[1].split(",") if part.strip()))
     if match := _HEADER_IS.fullmatch(text):
@@ -175,10 +176,6 @@ def _parse_term(text: str) -> Term | None:
     if match := _EXISTS.fullmatch(text):
         return Term(header=_name_header(match.groups()))
     return None
-
-
-def _list_statuses(operator: str, status: int) -> frozenset[int]:
-    return frozenset(code for code in range(100, 600) if _COMPARISONS[operator](code, status))
 
 
 def _name_header(groups: tuple[JSON, ...]) -> str:

@@ -198,14 +198,10 @@ def _resolve(node: _Node, scope: Scope) -> JSON:
         case _Array(items):
             return [item for item in (_resolve(item, scope) for item in items) if item is not UNDEFINED]
         case _Object(fields):
-            resolved = {key: _resolve_field(key, field, scope) for key, field in fields}
+            resolved = {key: (_resolve_merge if key == MERGE_KEY else _resolve)(field, scope) for key, field in fields}
             return _merge_sources({key: value for key, value in resolved.items() if value is not UNDEFINED})
         case _:
             return node
-
-
-def _resolve_field(key: str, node: _Node, scope: Scope) -> JSON:
-    return _resolve_merge(node, scope) if key == MERGE_KEY else _resolve(node, scope)
 
 
 def _resolve_merge(node: _Node, scope: Scope) -> JSON:
