@@ -15,7 +15,7 @@ from typing import Final, Generic, TypeVar
 
 from app.engine.integrations.rate_limit import RateLimitConfig
 from app.engine.limits import constants, retry
-from app.engine.limits import headers as rate_signs
+from app.engine.limits import headers as rate_limit_headers
 from app.engine.limits.headers import RateLimitHeaders
 from app.engine.record_errors import RateLimitedError, SourceError, TransientSourceError
 from app.settings import Settings
@@ -121,7 +121,7 @@ class Sending(Generic[T]):
         """Judge an answer, and leave the gate by it; raise SourceError for an error. What is false asks for another."""
         headers = response.plain_headers
         now = datetime.now(UTC)
-        signs = rate_signs.read_headers(headers, now=now, server_date=response.server_date)
+        signs = rate_limit_headers.read_headers(headers, now=now, server_date=response.server_date)
         found = await self._found_error(passage, response, signs)
         status = response.status if found is None else found.status
         configured = self.config.wait_seconds(headers, response.server_date or now, status=status)

@@ -85,8 +85,8 @@ def keeps_secrets(after: JSON, shown: JSON, sent: JSON) -> bool:
     """
     match after, shown:
         case dict(), dict():
-            told: JsonObject = sent if isinstance(sent, dict) else {}
-            return any(keeps_secrets(one, shown.get(key), told.get(key, UNDEFINED)) for key, one in after.items())
+            entered: JsonObject = sent if isinstance(sent, dict) else {}
+            return any(keeps_secrets(one, shown.get(key), entered.get(key, UNDEFINED)) for key, one in after.items())
         case list(), list():
             sents = [*(sent if isinstance(sent, list) else []), *[UNDEFINED] * len(after)]
             return any(map(keeps_secrets, after, shown, sents))

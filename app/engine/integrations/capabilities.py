@@ -34,14 +34,14 @@ class CapabilityFilter:
     """Methods of the config that describe themselves, and no others."""
 
 
-def describe_capabilities(offering: Offering, wish: CapabilityFilter) -> JsonObject:
+def describe_capabilities(offering: Offering, wanted: CapabilityFilter) -> JsonObject:
     """Describe what can be called, filtered; the readiness for agents counts every method."""
     account = offering.account
     integration = {"id": offering.integration_id, "name": offering.name, "label": offering.label}
     shown: JsonObject = {
         "integration": {**integration, "category": offering.category},
-        "proxy": [] if wish.surface is Surface.UNIFIED else _describe_proxy(offering, wish),
-        "unified": [] if wish.surface is Surface.PROXY else list(_describe_unified(offering, wish)),
+        "proxy": [] if wanted.surface is Surface.UNIFIED else _describe_proxy(offering, wanted),
+        "unified": [] if wanted.surface is Surface.PROXY else list(_describe_unified(offering, wanted)),
         "auth": _describe_auth(offering.shown_config.get("credentials")),
         "ai_readiness": _rate_readiness(offering),
     }
@@ -56,23 +56,23 @@ def describe_capabilities(offering: Offering, wish: CapabilityFilter) -> JsonObj
     return shown
 
 
-def _describe_proxy(offering: Offering, wish: CapabilityFilter) -> list[JSON]:
+def _describe_proxy(offering: Offering, wanted: CapabilityFilter) -> list[JSON]:
     resources: dict[str, list[JSON]] = {}
-    for tool in offering.describe_tools(methods=wish.methods):
+    for tool in offering.describe_tools(methods=wanted.methods):
         resource, method = tool["resource"], tool["method"]
-        said = _text_or_none(offering.read_raw(resource, method).get("description"))
-        if wish.resource in (None, resource) and (said or not wish.is_described):
-            resources.setdefault(resource, []).append(_describe_method(offering, tool, said))
+        description = _text_or_none(offering.read_raw(resource, method).get("description"))
+        if wanted.resource in (None, resource) and (description or not wanted.is_described):
+            resources.setdefault(resource, []).append(_describe_method(offering, tool, description))
     return [{"resource": resource, "methods": methods} for resource, methods in resources.items()]
 
 
-def _describe_method(offering: Offering, tool: JsonObject, said: str | None) -> JsonObject:
+def _describe_method(offering: Offering, tool: JsonObject, description: str | None) -> JsonObject:
     raw = offering.read_raw(tool["resource"], tool["method"])
     return {
         "method": tool["method"],
         "name": tool["name"],
-        "description": said,
-        "has_description": said is not None,
+        "description": description,
+        "has_description": description is not None,
         "has_query_schema": bool(raw.get("query_schema")),
         "has_body_schema": bool(raw.get("body_schema")),
         "has_response_schema": bool(raw.get("response_schema")),
@@ -80,11 +80,11 @@ def _describe_method(offering: Offering, tool: JsonObject, said: str | None) -> 
     }
 
 
-def _describe_unified(offering: Offering, wish: CapabilityFilter) -> Iterator[JsonObject]:
+def _describe_unified(offering: Offering, wanted: CapabilityFilter) -> Iterator[JsonObject]:
     for model in offering.models:
         resources: dict[str, JsonObject] = {}
         for one in offering.list_mapped(model):
-            if wish.resource in (None, one.resource) and is_among(one.method, wish.methods):
+            if wanted.resource in (None, one.resource) and is_among(one.method, wanted.methods):
                 shown = resources.setdefault(one.resource, _describe_resource(offering, model, one.resource))
                 shown["methods"].append(one.method)
                 if "env_overridden" in shown:

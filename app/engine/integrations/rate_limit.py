@@ -17,7 +17,7 @@ from app.engine.json_types import JSON
 from app.engine.json_values import is_true
 from app.engine.jsonata.expressions import Expression
 from app.engine.limits import constants
-from app.engine.limits import headers as rate_signs
+from app.engine.limits import headers as rate_limit_headers
 from app.engine.record_errors import ExpressionError
 
 _HEADER: Final = r"""(?:headers\s*(?:\.\s*(?:`([^`]+)`|"([^"]+)"|([\w-]+))|\[\s*["']([^"']+)["']\s*\]))"""
@@ -82,7 +82,7 @@ class RateLimitConfig:
         """Return the longer of the waits in the configured headers."""
         sources = [source for source in (self.retry_after_header, self.reset_header) if source is not None]
         texts = [_find_text(source, status, headers) for source in sources]
-        named = [seconds for text in texts if (seconds := rate_signs.read_seconds(text, clock)) is not None]
+        named = [seconds for text in texts if (seconds := rate_limit_headers.read_seconds(text, clock)) is not None]
         return min(max(named), constants.LONGEST_WAIT_SECONDS) if named else None
 
 
