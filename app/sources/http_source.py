@@ -20,15 +20,15 @@ from app.engine.redaction import MASK
 from app.services.ports import BudgetStore, FetchedPage, PageCall, PlainAnswer
 from app.settings import Settings
 from app.sources import requests
-from app.sources.answers import answers, computed_parts, handed_on, responses
+from app.sources.answers import answers, computed_parts, plain_answers, responses
 from app.sources.answers.answers import ReadAnswer
 from app.sources.credentials.token_cache import TokenCache
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.exchange.faults import RefusedError
-from app.sources.exchange.redaction import masked
+from app.sources.exchange.redaction import mask_secrets
 from app.sources.limiter.local_budgets import LocalBudgets
 from app.sources.pagination.listing import Listing
-from app.sources.pagination.values import PageAsk, PageRefusal, PageTurn
+from app.sources.pagination.values import PageRefusal, PageRequest, PageResult
 from app.sources.read_ahead import Following, ReadAhead
 from app.sources.request_parts import stored_cursors
 from app.sources.requests import RequestDraft
@@ -81,11 +81,11 @@ class HttpSource:
             ask = _listing(call, config, drafted).ask()
         request = requests.finish(drafted, ask, timeout_seconds=self._timeout_seconds)
         headers = {
-            name: MASK if is_secret_name(name) else masked(value, request.secrets)
+            name: MASK if is_secret_name(name) else mask_secrets(value, request.secrets)
             for name, value in request.headers.items()
         }
-        body = None if request.body is None else masked(request.body.decode(errors="replace"), request.secrets)
-        url = masked(request.url, request.secrets)
+        body = None if request.body is None else mask_secrets(request.body.decode(errors="replace"), request.secrets)
+        url = mask_secrets(request.url, request.secrets)
         return {"method": request.method.upper(), "url": url, "headers": headers, "body": body}
 
     def useful_requests(self, account_id: str) -> int:
@@ -144,10 +144,10 @@ class HttpSource:
         timeout_seconds = config.timeout_seconds or self._timeout_seconds
         request = await self._aside(
             call,
-            lambda: requests.finish(requests.draft(call, config), PageAsk(), timeout_seconds=timeout_seconds),
-            is_long=computed_parts.are_in(config),
+            lambda: requests.finish(requests.draft(call, config), PageRequest(), timeout_seconds=timeout_seconds),
+            is_long=computed_parts.has_computed_parts(config),
         )
-        return handed_on.plain_answer(await self._send(call, request, _itself), request)
+        return plain_answers.build_plain_answer(await self._send(call, request, _itself), request)
 
     def _asked(self, call: PageCall, config: MethodConfig) -> tuple[RequestDraft, Listing, HttpRequest]:
         """Make the request for a page, and the list that it is one of."""
@@ -159,7 +159,7 @@ class HttpSource:
         return drafted, listing, requests.finish(drafted, ask, timeout_seconds=timeout_seconds)
 
     async def _aside(self, call: PageCall, function: Callable[[], T], *, is_long: bool) -> T:
-        return await self._transport.aside(function, account_id=call.account_id) if is_long else function()
+        return await self._transport.run_aside(function, account_id=call.account_id) if is_long else function()
 
     def _send(self, call: PageCall, request: HttpRequest, read: Callable[[HttpResponse], Awaitable[T]]) -> Awaitable[T]:
         return self._transport.send(
@@ -172,7 +172,7 @@ class HttpSource:
 
     async def _fetch_once(self, call: PageCall, *, ahead: ReadAhead | None = None) -> FetchedPage:
         config = call.config.find_method(call.resource, call.method)
-        is_computed = computed_parts.are_in(config)
+        is_computed = computed_parts.has_computed_parts(config)
         drafted, listing, request = await self._aside(call, partial(self._asked, call, config), is_long=is_computed)
         ask = partial(self._answer, call, config, request)
         try:
@@ -195,7 +195,7 @@ class HttpSource:
             following = self._following(call, config, drafted, listing, turned.cursor)
             ahead.go_on(following, pages=turned.cursor.get("pages", 0), witness=listing.witness(answer.page))
         if call.is_handed_on:
-            shown_records = handed_on.records(turned.records, response.body, request.credentials)
+            shown_records = plain_answers.mask_records(turned.records, response.body, request.credentials)
             turned = replace(turned, records=shown_records)
         page = _page(drafted, request, turned, response=response)
         if call.mapping is None:
@@ -232,9 +232,9 @@ async def _itself(response: HttpResponse) -> HttpResponse:
 
 
 def _page_of_file(drafted: RequestDraft, request: HttpRequest, response: HttpResponse) -> FetchedPage:
-    turned = PageTurn(records=[], cursor=None)
+    turned = PageResult(records=[], cursor=None)
     page = _page(drafted, request, turned, response=response)
-    return replace(page, file=handed_on.plain_answer(response, request))
+    return replace(page, file=plain_answers.build_plain_answer(response, request))
 
 
 def _has_short_integers(response: HttpResponse) -> bool:
@@ -244,7 +244,7 @@ def _has_short_integers(response: HttpResponse) -> bool:
 def _listing(call: PageCall, config: MethodConfig, drafted: RequestDraft) -> Listing:
     return Listing(
         _paging(call, config),
-        stored_cursors.shown(call.cursor, drafted),
+        stored_cursors.restore_secrets(call.cursor, drafted),
         drafted.query,
         request=_shown(drafted),
         plain=functools.partial(requests.without_secrets, drafted),
@@ -284,16 +284,16 @@ async def _refusal(request: HttpRequest, error: RefusedError) -> PageRefusal:
 def _page(
     drafted: RequestDraft,
     request: HttpRequest,
-    turned: PageTurn,
+    turned: PageResult,
     *,
     status: int = 200,
     response: HttpResponse | None = None,
 ) -> FetchedPage:
     return FetchedPage(
         records=turned.records,
-        next_cursor=stored_cursors.hidden(turned.cursor, drafted),
+        next_cursor=stored_cursors.hide_secrets(turned.cursor, drafted),
         server_date=None if response is None else response.server_date,
-        url=masked(request.address, request.secrets),
+        url=mask_secrets(request.address, request.secrets),
         status=status if response is None else response.status,
         answer_seconds=0.0 if response is None else response.seconds,
         end=turned.end,
@@ -306,4 +306,6 @@ def _page(
 
 def _masked_error(error: SourceError, drafted: RequestDraft) -> SourceError:
     """Keep secrets out of pagination's errors, which may quote a cursor: an address with a key in it, say."""
-    return SourceError(error.code, masked(error.message, drafted.secrets), status=error.status, excerpt=error.excerpt)
+    return SourceError(
+        error.code, mask_secrets(error.message, drafted.secrets), status=error.status, excerpt=error.excerpt
+    )

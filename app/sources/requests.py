@@ -16,14 +16,13 @@ from app.engine.templating import base_urls, request_paths
 from app.engine.templating.placeholders import Template
 from app.services.ports import PageCall, RawBody
 from app.sources.answers import computed_parts
-from app.sources.answers.handed_on import credentials_among
+from app.sources.answers.plain_answers import select_credentials
 from app.sources.exchange.exchange import HttpRequest
-from app.sources.exchange.redaction import secrets_in
-from app.sources.pagination.values import PageAsk
+from app.sources.exchange.redaction import collect_secrets
+from app.sources.pagination.values import PageRequest
 from app.sources.request_parts import authorization, bodies, headers, next_addresses, page_fields
 from app.sources.request_parts.drafts import RequestDraft
-from app.sources.request_parts.next_addresses import without_secrets
-from app.sources.request_parts.written_queries import WrittenQuery, query_text
+from app.sources.request_parts.written_queries import WrittenQuery, write_query
 
 __all__ = ["RequestDraft", "draft", "finish", "without_secrets"]
 
@@ -44,15 +43,15 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
     request_paths.check_path(urlsplit(base_url).path + path)
     call.config.hosts.check_request(base_url)
     secret_origins.check(call.origins, base_url)
-    credentials = authorization.headers(config.authorization, scope)
+    credentials = authorization.build_headers(config.authorization, scope)
     sent_headers = {**_fields(config.headers, scope), **call.headers}
     at_base, in_path = WrittenQuery.read(base_query), WrittenQuery.read(path_query)
     standing = _fields(call.config.query, scope)
     below, above = _method_query(call, config, scope)
     query = {**at_base.values(), **standing, **below, **in_path.values(), **above}
-    sent_secrets = call.config.secrets | secrets_in(
+    sent_secrets = call.config.secrets | collect_secrets(
         urlsplit(base_url).password,
-        [authorization.credential(value) for value in credentials.values()],
+        [authorization.extract_credential(value) for value in credentials.values()],
         # What a caller sends, such as an API key in a query.
         [value for name, value in [*sent_headers.items(), *query.items()] if is_secret_name(name)],
     )
@@ -68,27 +67,27 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
         is_null_sent=config.sent_body is SentBody.NULL,
         formats=config.formats,
         error_expression=config.error_expression,
-        sign=authorization.signer(config.authorization, call.context),
+        sign=authorization.build_signer(config.authorization, call.context),
         is_repeatable=_is_repeatable(call, config),
-        secrets=sent_secrets | secrets_in(remove_plain(call.context, call.plain_paths)),
-        credentials=credentials_among(
-            sent_secrets | secrets_in(*list_credentials(call.context, call.config.secret_fields))
+        secrets=sent_secrets | collect_secrets(remove_plain(call.context, call.plain_paths)),
+        credentials=select_credentials(
+            sent_secrets | collect_secrets(*list_credentials(call.context, call.config.secret_fields))
         ),
         context=call.context,
     )
 
 
-def finish(drafted: RequestDraft, ask: PageAsk, *, timeout_seconds: float) -> HttpRequest:
+def finish(drafted: RequestDraft, ask: PageRequest, *, timeout_seconds: float) -> HttpRequest:
     """Add what pagination asks for."""
     query = {**drafted.query, **ask.query}
     if ask.address is None:
         written = [one.without(ask.query) for one in drafted.written]
-        url = next_addresses.with_query(drafted.url, query_text(query, written, drafted.formats.arrays))
+        url = next_addresses.add_query(drafted.url, write_query(query, written, drafted.formats.arrays))
     else:
-        url = next_addresses.asked_at(drafted, ask.address)
-    payload = page_fields.merged(drafted.body, ask.body, drafted.formats)
+        url = next_addresses.build_url(drafted, ask.address)
+    payload = page_fields.merge_fields(drafted.body, ask.body, drafted.formats)
     is_null = drafted.is_null_sent and payload is None
-    body, content_type = _NULL if is_null else bodies.written(payload, drafted.formats)
+    body, content_type = _NULL if is_null else bodies.write_body(payload, drafted.formats)
     sent_headers, signed = {**drafted.headers, **ask.headers}, {}
     if drafted.raw_body is not None:
         body, content_type = drafted.raw_body.content, drafted.raw_body.content_type
@@ -97,17 +96,17 @@ def finish(drafted: RequestDraft, ask: PageAsk, *, timeout_seconds: float) -> Ht
     if drafted.sign is not None:
         options = {"method": drafted.method, "headers": sent_headers, "body": payload, "query": query}
         signed = drafted.sign({"url": url, "requestOptions": options})
-    signed_secrets = secrets_in(*(authorization.credential(text) for text in signed.values()))
+    signed_secrets = collect_secrets(*(authorization.extract_credential(text) for text in signed.values()))
     return HttpRequest(
         method=drafted.method,
         url=url,
-        headers=headers.put_together({**sent_headers, **signed}, content_type),
+        headers=headers.build_headers({**sent_headers, **signed}, content_type),
         body=body,
         timeout_seconds=timeout_seconds,
         is_repeatable=drafted.is_repeatable,
         error_expression=drafted.error_expression,
         secrets=drafted.secrets | signed_secrets,
-        credentials=drafted.credentials | credentials_among(signed_secrets),
+        credentials=drafted.credentials | select_credentials(signed_secrets),
         context=drafted.context,
     )
 
@@ -126,7 +125,7 @@ def _body(call: PageCall, config: MethodConfig, scope: JsonObject) -> JSON:
     body = call.body if config.body is None else _resolved(config.body, scope)
     if config.sent_body is SentBody.WITH_QUERY and config.http_method in _WRITING:
         asked = {name: value for name, value in call.query.items() if name not in config.query_keys_in_path}
-        return page_fields.merged(body, asked, config.formats)
+        return page_fields.merge_fields(body, asked, config.formats)
     return body
 
 
@@ -137,7 +136,7 @@ def _is_repeatable(call: PageCall, config: MethodConfig) -> bool:
 def _method_query(call: PageCall, config: MethodConfig, scope: JsonObject) -> tuple[JsonObject, JsonObject]:
     """Return what the method and the call ask for: what the path's own query replaces, and what replaces that."""
     if isinstance(config.query, Expression):
-        return {}, computed_parts.query(config.query, call, scope)
+        return {}, computed_parts.compute_query(config.query, call, scope)
     asked = {name: value for name, value in call.query.items() if name not in config.query_keys_in_path}
     return _fields(config.query, scope), asked
 

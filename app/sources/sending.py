@@ -133,12 +133,12 @@ class Sending(Generic[T]):
             self._bear_refusal(status, told)
             return False
         if status == 503:
-            self.gate.leave_troubled(passage, signs)
+            self.gate.leave_overloaded(passage, signs)
         else:
             self.gate.leave_served(passage, signs)
         if 200 <= status < 300:
             return True
-        raise faults.refused(self.request, response, found, retry_after_seconds=signs.retry_after_seconds)
+        raise faults.build_refusal(self.request, response, found, retry_after_seconds=signs.retry_after_seconds)
 
     async def _found_error(
         self, passage: Admission, response: HttpResponse, signs: RateLimitHeaders
@@ -147,7 +147,7 @@ class Sending(Generic[T]):
         if expression is None:
             return None
         try:
-            return await error_rules.found(expression, self.request, response)
+            return await error_rules.find_error(expression, self.request, response)
         except SourceError:
             self.gate.leave_served(passage, signs)
             raise

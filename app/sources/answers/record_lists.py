@@ -17,7 +17,7 @@ from app.engine.jsonata.expressions import Expression
 from app.engine.paths import UNDEFINED, Path, lookup
 from app.engine.record_errors import SourceError
 from app.engine.records.keys import BY_ID, RecordKey
-from app.sources.answers import computed_parts, error_signs
+from app.sources.answers import computed_parts, error_keys
 
 _SINGLE: Final = frozenset({"get", "create", "update", "delete"})
 """Methods whose answer is one record."""
@@ -73,10 +73,10 @@ def records(document: JSON, place: RecordPlace) -> list[JSON]:
 
 def _computed(document: JSON, expression: Expression, place: RecordPlace) -> list[JSON]:
     """Find the records by JSONata, in which one of a list looks like the list, and no record is nothing."""
-    found = computed_parts.found_by(expression, document)
+    found = computed_parts.compute_records(expression, document)
     if found is not UNDEFINED and found is not None:
         return found if isinstance(found, list) else [found]
-    if isinstance(document, dict) and (key := error_signs.sign_of_error(document, is_alone=True)):
+    if isinstance(document, dict) and (key := error_keys.find_error_key(document, is_alone=True)):
         message = f"response_path '{expression.text}' gives nothing; its '{key[:_LONGEST_KEY]}' tells of an error"
         raise SourceError("no_records", message)
     if place.method == "get":
@@ -126,7 +126,7 @@ def _refuse_what_is_not_empty(document: JSON, found: JSON, place: RecordPlace) -
     may_be_absent = missing in path.optional
     for one, following in zip(met, [*met[1:], found], strict=True):
         is_alone = not isinstance(following, dict) and not may_be_absent
-        if isinstance(one, dict) and (key := error_signs.sign_of_error(one, is_alone=is_alone)):
+        if isinstance(one, dict) and (key := error_keys.find_error_key(one, is_alone=is_alone)):
             raise _no_records(document, found, place, note=f"; its '{key[:_LONGEST_KEY]}' tells of an error")
     innermost = met[-1]
     if found is not UNDEFINED or innermost in (None, [], {}):

@@ -15,7 +15,7 @@ from app.engine.json_types import JsonObject
 from app.engine.paths import UNDEFINED
 from app.engine.record_errors import ExpressionError, SourceError
 from app.engine.templating.placeholders import Template
-from app.sources.exchange.redaction import masked, secrets_in
+from app.sources.exchange.redaction import collect_secrets, mask_secrets
 from app.sources.request_parts.bodies import plain
 
 Signer: TypeAlias = Callable[[JsonObject], JsonObject]
@@ -46,7 +46,7 @@ def signer(authorization: Authorization | None, context: JsonObject) -> Signer |
             made = expression.evaluate({**request, "context": context})
         except ExpressionError as error:
             message = f"authorization.expression can not be evaluated: {error.message}"
-            raise SourceError("expression", masked(message, secrets_in(context))) from error
+            raise SourceError("expression", mask_secrets(message, collect_secrets(context))) from error
         if not isinstance(made, dict) or not all(isinstance(value, str) for value in made.values()):
             raise SourceError("expression", "authorization.expression gave no object of texts")
         return made

@@ -9,7 +9,7 @@ from app.engine.integrations.authorization import BasicAuthorization, BearerAuth
 from app.engine.integrations.config import IntegrationConfig, MethodConfig, parse_config
 from app.engine.integrations.pagination import (
     CursorPagination,
-    EndSigns,
+    EndRules,
     LinkHeaderPagination,
     OffsetPagination,
     PagePagination,
@@ -140,7 +140,7 @@ def test_headers_are_merged_and_null_takes_one_away() -> None:
                 cursor_param="after",
                 limit_param=None,
                 limit=None,
-                signs=EndSigns(has_more_path=MarkedPath(("has_more",))),
+                signs=EndRules(has_more_path=MarkedPath(("has_more",))),
             ),
         ),
         (

@@ -25,7 +25,7 @@ from app.engine.record_errors import SourceError
 from app.engine.templating import request_paths, tokens
 from app.services.ports import SealPurpose
 from app.sources.cassettes.cassettes import CassetteError, CassettePlayer
-from app.sources.pagination import links, next_links, positions
+from app.sources.pagination import next_links, positions
 from app.sources.reading import charsets, documents
 from app.sources.reading.content_encodings import Body, UnpackingError
 from app.sources.reading.documents import UnreadableError
@@ -123,8 +123,8 @@ def unpack(drawn: tuple[list[str], bytes, int]) -> None:
 
 def follow(drawn: tuple[Any, NextIs]) -> None:
     value, next_is = drawn
-    next_links.address(value, requested=REQUESTED, next_is=next_is)
-    next_links.behind("items?page=2", value, requested=REQUESTED, next_is=next_is)
+    next_links.find_link(value, requested=REQUESTED, next_is=next_is)
+    next_links.join_link("items?page=2", value, requested=REQUESTED, next_is=next_is)
 
 
 def play(data: bytes, path: Path) -> None:
@@ -152,10 +152,10 @@ TARGETS: dict[str, tuple[st.SearchStrategy[Any], Parser, type[Exception] | tuple
         unpack,
         UnpackingError,
     ),
-    "charset names": (texts('application/json; charset="utf-8"', "text/xml;charset=x"), charsets.named, ()),
+    "charset names": (texts('application/json; charset="utf-8"', "text/xml;charset=x"), charsets.find_charset, ()),
     "Link headers": (
         st.lists(texts('<https://a.test/?p=2>; rel="next prev"; results="true", </x>; rel=last'), max_size=3),
-        links.following,
+        next_links.find_next_link,
         (),
     ),
     "next links": (
@@ -168,7 +168,7 @@ TARGETS: dict[str, tuple[st.SearchStrategy[Any], Parser, type[Exception] | tuple
         lambda headers: rate_limit_headers.read_headers(headers, now=NOW, server_date=None),
         (),
     ),
-    "content ranges": (HEADERS, positions.content_range, ()),
+    "content ranges": (HEADERS, positions.parse_content_range, ()),
     "tokens' answers": (
         st.dictionaries(st.sampled_from(["access_token", "expires_in", "expires_at", "data", "x"]), json_values),
         lambda answer: token_answers.read(answer, TokenPlaces()),
