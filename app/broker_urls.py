@@ -22,7 +22,7 @@ _NO_SENTINEL: Final = (
     "Redis Sentinel is not supported: expected the address of one Redis, such as that of a proxy before it which "
     "follows the primary (redis://host:6379/0)"
 )
-_ONE_REDIS: Final = "expected one Redis, not several parted by ';'"
+_ONE_REDIS: Final = "expected one Redis, not several separated by ';'"
 
 _VERIFYING: Final[Mapping[str, str]] = {
     word: name

@@ -95,7 +95,7 @@ def _check_encryption_key(text: str) -> str | None:
         except (binascii.Error, ValueError):
             is_key = False
         if not is_key:
-            return "expected 32 random bytes in url-safe base64, or several such keys, parted by commas"
+            return "expected 32 random bytes in url-safe base64, or several such keys, separated by commas"
     return None
 
 

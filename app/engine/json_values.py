@@ -1,9 +1,10 @@
-"""JSON values of any origin: read as true or false, merged, and made storable.
+"""JSON values of any origin: read as true or false, merged, walked through, and made storable.
 
 Postgres keeps neither U+0000 nor half of a surrogate pair. Both become U+FFFD, in names too.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from app.engine.json_types import JSON, JsonObject
@@ -59,3 +60,12 @@ def make_storable(value: JSON) -> JSON:
 def make_text_storable(text: str) -> str:
     """Return the same text with no character that Postgres refuses."""
     return _UNSTORABLE.sub("\ufffd", text)
+
+
+def walk(value: JSON) -> Iterator[JSON]:
+    """Yield a value and all within it, objects and arrays included; without recursion, however deep it is."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        waiting += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()

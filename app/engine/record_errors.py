@@ -116,9 +116,8 @@ class ProviderAnswer:
 class SourceError(RecordError):
     """The upstream API did not return what was asked for.
 
-    ``code`` is one of: blocked_address, host_not_allowed, origin_changed, needs_reauth, token_endpoint, connect,
-    timeout, http_<status>, not_json, not_xml, empty_body, no_records, repeated_cursor, repeated_page, too_large,
-    too_slow_to_read, request. ``excerpt`` holds at most 500 characters of the answer, never headers.
+    ``code`` says what went wrong, such as ``timeout``, ``http_500`` or ``repeated_cursor``. ``excerpt`` has at most
+    500 characters of the answer's body.
     """
 
     def __init__(

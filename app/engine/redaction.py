@@ -8,6 +8,7 @@ from typing import Final
 
 from app.engine.field_names import is_secret_name
 from app.engine.json_types import JSON, JsonObject
+from app.engine.json_values import walk
 from app.engine.paths import UNDEFINED, Path, lookup
 
 MASK: Final = "********"
@@ -119,10 +120,4 @@ def _list_named_secrets(value: JSON) -> Iterator[JSON]:
 
 def holds_mask(value: JSON) -> bool:
     """Whether a value contains a mask."""
-    match value:
-        case dict():
-            return any(map(holds_mask, value.values()))
-        case list():
-            return any(map(holds_mask, value))
-        case _:
-            return bool(value == MASK)
+    return any(one == MASK for one in walk(value))

@@ -87,6 +87,11 @@ _LOCAL_NAT64: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
 _ISATAP: Final = (0x00005EFE, 0x02005EFE)
 
 
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Read networks such as ``10.0.0.0/8,::1``, separated by commas; raise ValueError that names what is wrong."""
+    return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
 @dataclass(frozen=True, slots=True)
 class AllowedNetworks:
     """The networks that may be connected to although they are not public."""
@@ -95,8 +100,8 @@ class AllowedNetworks:
 
     @classmethod
     def parse(cls, text: str) -> "AllowedNetworks":
-        """Read networks such as ``10.0.0.0/8,::1``, separated by commas; raise ValueError that names what is wrong."""
-        return cls(tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()))
+        """Read networks as ``parse_networks`` does."""
+        return cls(parse_networks(text))
 
     def is_allowed(self, address_text: str) -> bool:
         """Whether an address may be connected to; one that does not parse may not."""
@@ -145,8 +150,8 @@ class TrustedProxies:
 
     @classmethod
     def parse(cls, text: str) -> "TrustedProxies":
-        """Read networks such as ``10.0.0.0/8,::1``, separated by commas; raise ValueError that names what is wrong."""
-        return cls(tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()))
+        """Read networks as ``parse_networks`` does."""
+        return cls(parse_networks(text))
 
     def is_trusted(self, address_text: str) -> bool:
         """Whether an address is that of a trusted proxy; a text that is no address is not."""

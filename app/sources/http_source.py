@@ -8,7 +8,8 @@ from functools import partial
 from typing import TypeVar
 
 from app.engine.field_names import is_secret_name
-from app.engine.integrations.config import MethodConfig, Pagination
+from app.engine.integrations.config import MethodConfig
+from app.engine.integrations.pagination import Pagination
 from app.engine.json_types import JsonObject
 from app.engine.jsonata import exact_integers
 from app.engine.record_errors import SourceError

@@ -9,10 +9,11 @@ from app.engine.integrations.config import MethodConfig
 from app.engine.integrations.request_formats import SentBody
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata.expressions import Expression
+from app.engine.paths import UNDEFINED
 from app.engine.record_errors import SourceError
 from app.engine.redaction import list_credentials, remove_plain
 from app.engine.templating import base_urls, request_paths
-from app.engine.templating.placeholders import UNDEFINED, Template
+from app.engine.templating.placeholders import Template
 from app.services.ports import PageCall, RawBody
 from app.sources.answers import computed_parts
 from app.sources.answers.plain_answers import select_credentials

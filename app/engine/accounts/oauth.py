@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JSON, JsonObject
+from app.engine.paths import UNDEFINED
 from app.engine.record_errors import SourceError
 from app.engine.templating import base_urls, request_paths
-from app.engine.templating.placeholders import UNDEFINED, Template
+from app.engine.templating.placeholders import Template
 from app.engine.times import format_utc
 
 EARLY_SECONDS: Final = 60.0
@@ -83,7 +84,8 @@ def build_token_request(grant: OAuthGrant, context: JsonObject) -> TokenRequest:
     if grant.kind == "refresh_token":
         fields["refresh_token"] = find_refresh_token(context)
     elif grant.scope:
-        fields["scope"] = _write_scope(grant)
+        separator = grant.scope_separator
+        fields["scope"] = grant.scope if separator == " " else separator.join(_split_scopes(grant.scope))
     client = _resolve_client(grant, scope, params)
     if not grant.is_client_in_header:
         fields |= {name: value for name, value in client.items() if value}
@@ -125,10 +127,6 @@ def build_token_url(grant: OAuthGrant, context: JsonObject) -> str:
     grant.hosts.check_token_request(host)
     queries = "&".join(filter(None, (query, path_query)))
     return f"{host}{path}?{queries}" if queries else host + path
-
-
-def _write_scope(grant: OAuthGrant) -> str:
-    return grant.scope if grant.scope_separator == " " else grant.scope_separator.join(_split_scopes(grant.scope))
 
 
 def merge_token(context: JsonObject, answer: JsonObject, now: datetime) -> JsonObject:

@@ -27,7 +27,6 @@ CHANGED: Final = (
 )
 
 _OF_CALLS: Final = frozenset({"query", "body", "id"})
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def list_origins(config: IntegrationConfig, context: JsonObject) -> frozenset[str]:
@@ -62,7 +61,7 @@ def read_origin(url: str) -> str:
     """Return a URL's scheme, host and port, the port where it is not the scheme's own."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    port = parts.port if parts.port != _DEFAULT_PORTS.get(parts.scheme) else None
+    port = parts.port if parts.port != allowed_hosts.DEFAULT_PORTS.get(parts.scheme) else None
     return f"{parts.scheme}://{host}" if port is None else f"{parts.scheme}://{host}:{port}"
 
 
@@ -86,8 +85,8 @@ def keeps_secrets(after: JSON, shown: JSON, sent: JSON) -> bool:
     """
     match after, shown:
         case dict(), dict():
-            told: JsonObject = sent if isinstance(sent, dict) else {}
-            return any(keeps_secrets(one, shown.get(key), told.get(key, UNDEFINED)) for key, one in after.items())
+            entered: JsonObject = sent if isinstance(sent, dict) else {}
+            return any(keeps_secrets(one, shown.get(key), entered.get(key, UNDEFINED)) for key, one in after.items())
         case list(), list():
             sents = [*(sent if isinstance(sent, list) else []), *[UNDEFINED] * len(after)]
             return any(map(keeps_secrets, after, shown, sents))

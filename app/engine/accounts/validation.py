@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from app.engine.errors import Failure, InvalidInputError
-from app.engine.json_types import JSON, JsonObject
+from app.engine.json_types import JsonObject
+from app.engine.json_values import walk
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.status import AccountStatus
 
@@ -15,7 +16,10 @@ MOST_CHARACTERS: Final = 256 * 1024
 
 def check_context_size(context: JsonObject) -> JsonObject:
     """Return a context as it may be kept; raise InvalidInputError for one that holds too much."""
-    values, characters = _count(context), len(json.dumps(context, ensure_ascii=False))
+    values, characters = (
+        sum(not isinstance(value, dict | list) for value in walk(context)),
+        len(json.dumps(context, ensure_ascii=False)),
+    )
     if values > MOST_VALUES or characters > MOST_CHARACTERS:
         message = (
             f"would hold {values} values, {characters} characters as JSON:"
@@ -23,19 +27,6 @@ def check_context_size(context: JsonObject) -> JsonObject:
         )
         raise InvalidInputError([Failure("context", message)])
     return context
-
-
-def _count(value: JSON) -> int:
-    waiting, count = [value], 0
-    while waiting:
-        match waiting.pop():
-            case dict() as inner:
-                waiting += inner.values()
-            case list() as inner:
-                waiting += inner
-            case _:
-                count += 1
-    return count
 
 
 _PATH: Final = "status"

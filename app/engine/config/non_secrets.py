@@ -39,15 +39,22 @@ def read_secret_fields(config: JsonObject) -> frozenset[str]:
 
 def list_form_fields(credentials: JSON, method: str = "") -> Iterator[JsonObject]:
     """Yield the named fields of a method's form, or of all forms where it has none."""
+    for form in list_forms(credentials, method):
+        fields = form.get("fields")
+        for field in fields if isinstance(fields, list) else ():
+            if isinstance(field, dict) and isinstance(field.get("name"), str):
+                yield field
+
+
+def list_forms(credentials: JSON, method: str = "") -> Iterator[JsonObject]:
+    """Yield a method's form, or all forms where it has none."""
     if not isinstance(credentials, dict):
         return
     forms = [credentials] if "format" in credentials else [credentials.get(method)]
     for form in credentials.values() if forms == [None] else forms:
         inner = form.get("config", form) if isinstance(form, dict) else None
-        fields = inner.get("fields") if isinstance(inner, dict) else None
-        for field in fields if isinstance(fields, list) else ():
-            if isinstance(field, dict) and isinstance(field.get("name"), str):
-                yield field
+        if isinstance(inner, dict):
+            yield inner
 
 
 def check(reader: ConfigReader) -> None:

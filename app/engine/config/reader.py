@@ -12,7 +12,7 @@ from app.engine.errors import ExpressionSyntaxError, Failure, InvalidInputError
 from app.engine.json_types import JSON
 from app.engine.jsonata import expressions
 from app.engine.jsonata.expressions import Expression
-from app.engine.paths import Path
+from app.engine.paths import Path, Undefined
 from app.engine.templating import placeholders
 from app.engine.templating.placeholders import Template
 
@@ -178,7 +178,7 @@ def show_value(value: JSON) -> str:
 def name_type(value: JSON) -> str:
     """Name the JSON kind of a value."""
     match value:
-        case None:
+        case None | Undefined():
             return "nothing"
         case bool():
             return "a boolean"

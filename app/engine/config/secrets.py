@@ -127,7 +127,7 @@ def find_revelations(before: JsonObject, after: JsonObject, sent: JSON, at: str)
     """Return which secrets of a config a change would show, other than those that were sent with it."""
     still = {secret.path for secret in list_literal_secrets(after)}
     return [
-        Failure(f"{at}.{'.'.join(secret.path)}", "is kept as a secret, and non_secret would show it: enter it anew")
+        Failure(f"{at}.{'.'.join(secret.path)}", "is kept as a secret, and non_secret would show it: enter it again")
         for secret in list_literal_secrets(before)
         if secret.path not in still
         and lookup(after, secret.path) == secret.value

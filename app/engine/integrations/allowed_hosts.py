@@ -27,7 +27,7 @@ _PATTERN: Final = re.compile(
     rf"(?:https?://)?(?:\*\.{_LABEL}(?:\.{_LABEL})+|{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::(?:[0-9]{{1,5}}|\*))?",
     re.IGNORECASE,
 )
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +116,7 @@ def _is_match(pattern: str, parts: SplitResult, *, takes_http: bool) -> bool:
     scheme, separator, place = pattern.rpartition("://")
     if separator and scheme != parts.scheme:
         return False
-    host, default = (parts.hostname or "").rstrip("."), _DEFAULT_PORTS.get(parts.scheme)
+    host, default = (parts.hostname or "").rstrip("."), DEFAULT_PORTS.get(parts.scheme)
     name, mark, wanted = place.rpartition(":")
     if not mark or place.endswith("]"):
         if not (separator or takes_http or parts.scheme == "https"):

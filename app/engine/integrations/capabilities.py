@@ -34,14 +34,14 @@ class CapabilityFilter:
     """Methods of the config that describe themselves, and no others."""
 
 
-def describe_capabilities(offering: Offering, wish: CapabilityFilter) -> JsonObject:
+def describe_capabilities(offering: Offering, wanted: CapabilityFilter) -> JsonObject:
     """Describe what can be called, filtered; the readiness for agents counts every method."""
     account = offering.account
     integration = {"id": offering.integration_id, "name": offering.name, "label": offering.label}
     shown: JsonObject = {
         "integration": {**integration, "category": offering.category},
-        "proxy": [] if wish.surface is Surface.UNIFIED else _describe_proxy(offering, wish),
-        "unified": [] if wish.surface is Surface.PROXY else list(_describe_unified(offering, wish)),
+        "proxy": [] if wanted.surface is Surface.UNIFIED else _describe_proxy(offering, wanted),
+        "unified": [] if wanted.surface is Surface.PROXY else list(_describe_unified(offering, wanted)),
         "auth": _describe_auth(offering.shown_config.get("credentials")),
         "ai_readiness": _rate_readiness(offering),
     }
@@ -56,23 +56,23 @@ def describe_capabilities(offering: Offering, wish: CapabilityFilter) -> JsonObj
     return shown
 
 
-def _describe_proxy(offering: Offering, wish: CapabilityFilter) -> list[JSON]:
+def _describe_proxy(offering: Offering, wanted: CapabilityFilter) -> list[JSON]:
     resources: dict[str, list[JSON]] = {}
-    for tool in offering.describe_tools(methods=wish.methods):
+    for tool in offering.describe_tools(methods=wanted.methods):
         resource, method = tool["resource"], tool["method"]
-        said = _text_or_none(offering.read_raw(resource, method).get("description"))
-        if wish.resource in (None, resource) and (said or not wish.is_described):
-            resources.setdefault(resource, []).append(_describe_method(offering, tool, said))
+        description = _text_or_none(offering.read_raw(resource, method).get("description"))
+        if wanted.resource in (None, resource) and (description or not wanted.is_described):
+            resources.setdefault(resource, []).append(_describe_method(offering, tool, description))
     return [{"resource": resource, "methods": methods} for resource, methods in resources.items()]
 
 
-def _describe_method(offering: Offering, tool: JsonObject, said: str | None) -> JsonObject:
+def _describe_method(offering: Offering, tool: JsonObject, description: str | None) -> JsonObject:
     raw = offering.read_raw(tool["resource"], tool["method"])
     return {
         "method": tool["method"],
         "name": tool["name"],
-        "description": said,
-        "has_description": said is not None,
+        "description": description,
+        "has_description": description is not None,
         "has_query_schema": bool(raw.get("query_schema")),
         "has_body_schema": bool(raw.get("body_schema")),
         "has_response_schema": bool(raw.get("response_schema")),
@@ -80,11 +80,11 @@ def _describe_method(offering: Offering, tool: JsonObject, said: str | None) -> 
     }
 
 
-def _describe_unified(offering: Offering, wish: CapabilityFilter) -> Iterator[JsonObject]:
+def _describe_unified(offering: Offering, wanted: CapabilityFilter) -> Iterator[JsonObject]:
     for model in offering.models:
         resources: dict[str, JsonObject] = {}
         for one in offering.list_mapped(model):
-            if wish.resource in (None, one.resource) and is_among(one.method, wish.methods):
+            if wanted.resource in (None, one.resource) and is_among(one.method, wanted.methods):
                 shown = resources.setdefault(one.resource, _describe_resource(offering, model, one.resource))
                 shown["methods"].append(one.method)
                 if "env_overridden" in shown:
@@ -115,7 +115,12 @@ def _describe_auth(credentials: JSON) -> JsonObject:
         "fields": [{"label": field["name"], "type": "text", "required": False, **field} for field in fields],
     }
     link = next(
-        (link for form in _list_forms(credentials) if (link := _text_or_none(form.get("documentation_link")))), None
+        (
+            link
+            for form in non_secrets.list_forms(credentials)
+            if (link := _text_or_none(form.get("documentation_link")))
+        ),
+        None,
     )
     return shown if link is None else {**shown, "documentation_link": link}
 
@@ -129,18 +134,9 @@ def _list_formats(credentials: JSON) -> Iterator[str]:
         yield from credentials
 
 
-def _list_forms(credentials: JSON) -> Iterator[JsonObject]:
-    if not isinstance(credentials, dict):
-        return
-    for form in [credentials] if _FORMAT in credentials else credentials.values():
-        inner = form.get("config", form) if isinstance(form, dict) else None
-        if isinstance(inner, dict):
-            yield inner
-
-
 def _rate_readiness(offering: Offering) -> JsonObject:
-    told = [_text_or_none(offering.read_raw(*at).get("description")) is not None for at in offering.config.methods]
-    count, described_count = len(told), sum(told)
+    described = [_text_or_none(offering.read_raw(*at).get("description")) is not None for at in offering.config.methods]
+    count, described_count = len(described), sum(described)
     return {
         "proxy_methods": count,
         "proxy_methods_with_descriptions": described_count,

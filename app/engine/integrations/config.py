@@ -12,21 +12,11 @@ from app.engine.integrations import request_formats, response_paths
 from app.engine.integrations.allowed_hosts import AllowedHosts, read_allowed_hosts
 from app.engine.integrations.authorization import (
     Authorization,
-    BasicAuthorization,
-    BearerAuthorization,
-    ComputedAuthorization,
-    HeaderAuthorization,
     read_authorization,
 )
 from app.engine.integrations.credentials import OAuthGrant, read_grants
 from app.engine.integrations.pagination import (
-    CursorPagination,
-    DynamicPagination,
-    LinkHeaderPagination,
-    OffsetPagination,
-    PagePagination,
     Pagination,
-    RangePagination,
     read_pagination,
 )
 from app.engine.integrations.rate_limit import RateLimitConfig, read_rate_limit
@@ -46,25 +36,6 @@ from app.engine.record_errors import SourceError
 from app.engine.records.keys import BY_ID, RecordKey, read_key
 from app.engine.templating import placeholders
 from app.engine.templating.placeholders import Template
-
-__all__ = [
-    "Authorization",
-    "BasicAuthorization",
-    "BearerAuthorization",
-    "ComputedAuthorization",
-    "CursorPagination",
-    "DynamicPagination",
-    "HeaderAuthorization",
-    "IntegrationConfig",
-    "LinkHeaderPagination",
-    "MethodConfig",
-    "OffsetPagination",
-    "PagePagination",
-    "Pagination",
-    "RangePagination",
-    "RateLimitConfig",
-    "parse_config",
-]
 
 _HTTP_METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 

@@ -4,7 +4,7 @@ One object with a ``format``, or a map from formats to objects. Only OAuth 2 say
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
@@ -14,13 +14,18 @@ from app.engine.config.reader import ConfigReader, show_value
 from app.engine.integrations.allowed_hosts import AllowedHosts
 from app.engine.integrations.token_answers import TokenPlaces
 from app.engine.json_types import JSON, JsonObject
+from app.engine.known_keys.of_credentials import PLAIN_FORMATS
 from app.engine.templating.placeholders import Template
 
 GrantKind: TypeAlias = Literal["refresh_token", "client_credentials"]
 
 _ADDRESS: Final = re.compile("https?://", re.IGNORECASE)
 _TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - an address
-_PLAIN_FORMATS: Final = frozenset({"api_key", "basic", "bearer", "header", "none"})
+_GRANTS: Final[Mapping[str, tuple[GrantKind, tuple[str, ...]]]] = {
+    "oauth2": ("refresh_token", ("refreshPath", "tokenPath")),
+    "oauth2_client_credentials": ("client_credentials", ("tokenPath",)),
+}
+"""By format: the kind of grant, and the keys of its path, the first that is set."""
 
 
 class _ClientPlace(StrEnum):
@@ -87,8 +92,7 @@ def read_grants(reader: ConfigReader) -> tuple[OAuthGrant, ...]:
         return ()
     if "format" in reader.value:
         name = reader.value["format"]
-        body = reader.enter("config") if reader.value.get("config") is not None else reader
-        return _read_format(reader, "format", name, body)
+        return _read_format(reader, "format", name, _unwrap(reader))
     return tuple(
         grant for name in reader.value for grant in _read_format(reader, name, name, _unwrap(reader.enter(name)))
     )
@@ -105,24 +109,17 @@ def _unwrap(reader: ConfigReader) -> ConfigReader:
 
 
 def _read_format(reader: ConfigReader, key: str, name: JSON, body: ConfigReader) -> tuple[OAuthGrant, ...]:
-    if isinstance(name, str) and name in _PLAIN_FORMATS:
+    if isinstance(name, str) and name in PLAIN_FORMATS:
         return ()
     if not isinstance(name, str) or name not in _GRANTS:
-        expected = ", ".join([*sorted(_PLAIN_FORMATS), *_GRANTS])
+        expected = ", ".join([*PLAIN_FORMATS, *_GRANTS])
         reader.report(key, f"expected one of {expected}; found {show_value(name)}")
         return ()
     if not body.is_object() or body.value.get("auth") is None:
-        # Somebody else renews the tokens, and hands them over by PATCH.
+        # The tokens are renewed elsewhere, and sent by PATCH.
         return ()
-    return (_GRANTS[name](body),)
-
-
-def _read_refreshing(reader: ConfigReader) -> OAuthGrant:
-    return _read_grant(reader, kind="refresh_token", path_names=("refreshPath", "tokenPath"))
-
-
-def _read_client_credentials(reader: ConfigReader) -> OAuthGrant:
-    return _read_grant(reader, kind="client_credentials", path_names=("tokenPath",))
+    kind, path_names = _GRANTS[name]
+    return (_read_grant(body, kind=kind, path_names=path_names),)
 
 
 def _read_grant(reader: ConfigReader, *, kind: GrantKind, path_names: tuple[str, ...]) -> OAuthGrant:
@@ -135,8 +132,7 @@ def _read_grant(reader: ConfigReader, *, kind: GrantKind, path_names: tuple[str,
         client_id=client.read_template("id", default="{{context.client_id}}"),
         client_secret=client.read_template("secret", default="{{context.client_secret:any:undefined}}"),
         scope=_read_scope(reader),
-        is_client_in_header=options.read_choice("authorizationMethod", _ClientPlace, _ClientPlace.BODY)
-        is _ClientPlace.HEADER,
+        is_client_in_header=_is_client_in_header(options),
         is_json=options.read_choice("bodyFormat", _TokenBody, _TokenBody.FORM) is _TokenBody.JSON,
         id_param=client.read_text("idParamName", default="client_id"),
         secret_param=client.read_text("secretParamName", default="client_secret"),
@@ -176,12 +172,6 @@ def _read_scope(reader: ConfigReader) -> str:
 
 def _is_address(value: object) -> bool:
     return isinstance(value, str) and _ADDRESS.match(value) is not None
-
-
-_GRANTS: Final[Mapping[str, Callable[[ConfigReader], OAuthGrant]]] = {
-    "oauth2": _read_refreshing,
-    "oauth2_client_credentials": _read_client_credentials,
-}
 
 
 def _is_client_in_header(options: ConfigReader) -> bool:

@@ -12,7 +12,7 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import EnvironmentIntegration
 
 _SHOWN: Final = ("label", "logo", "icon", "description")
-"""What a list of integrations shows; how an API is spoken to is at the integration itself."""
+"""What a list of integrations shows; how the API is called is shown at the integration itself."""
 READ: Final = (*_SHOWN, non_secrets.KEY)
 """The parts of a config that decide what is shown of it."""
 

@@ -117,9 +117,11 @@ class Offering:
             for method in unified_model.list_methods(model.resources, resource) or ():
                 if (resource, method) not in model.methods and own.get(method) is None:
                     continue
-                said = model.methods.get((resource, method)) or described.get("description")
+                description = model.methods.get((resource, method)) or described.get("description")
                 is_overridden = (resource, method) in model.overridden or own.get(method) is not None
-                yield MappedMethod(resource=resource, method=method, description=said, is_overridden=is_overridden)
+                yield MappedMethod(
+                    resource=resource, method=method, description=description, is_overridden=is_overridden
+                )
 
     def read_raw(self, resource: str, method: str) -> JsonObject:
         """Return a method as it is written."""
@@ -139,8 +141,8 @@ def is_among(method: str, wanted: Collection[str]) -> bool:
     return not wanted or method in wanted or group in wanted
 
 
-def _name_tool(wish: str, taken: set[str]) -> str:
-    plain = _NOT_IN_NAMES.sub("_", wish)[:_LONGEST_NAME]
+def _name_tool(wanted: str, taken: set[str]) -> str:
+    plain = _NOT_IN_NAMES.sub("_", wanted)[:_LONGEST_NAME]
     name, number = plain, 1
     while name in taken:
         number += 1

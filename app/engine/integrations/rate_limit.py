@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import eq, ge, gt, le, lt, ne
 from typing import Final
 
 from app.engine.config.reader import ConfigReader, show_value
@@ -16,7 +17,7 @@ from app.engine.json_types import JSON
 from app.engine.json_values import is_true
 from app.engine.jsonata.expressions import Expression
 from app.engine.limits import constants
-from app.engine.limits import headers as rate_signs
+from app.engine.limits import headers as rate_limit_headers
 from app.engine.record_errors import ExpressionError
 
 _HEADER: Final = r"""(?:headers\s*(?:\.\s*(?:`([^`]+)`|"([^"]+)"|([\w-]+))|\[\s*["']([^"']+)["']\s*\]))"""
@@ -25,6 +26,7 @@ _BARE_HEADER = re.compile(r"[A-Za-z][\w-]*")
 _STATUS_IS = re.compile(r"status\s*(=|!=|>=|<=|>|<)\s*(\d{3})")
 _STATUS_IN = re.compile(r"status\s+in\s+\[([\d,\s]+)\]")
 _HEADER_IS = re.compile(rf"""(?:\$number\(\s*)?{_HEADER}\s*\)?\s*(=|!=)\s*(?:"([^"]*)"|'([^']*)'|(\d+))""")
+_COMPARISONS: Final = {"=": eq, "!=": ne, ">=": ge, "<=": le, ">": gt, "<": lt}
 _EXISTS = re.compile(rf"(?:\$exists\(\s*)?{_HEADER}\s*\)?")
 
 
@@ -80,7 +82,7 @@ class RateLimitConfig:
         """Return the longer of the waits in the configured headers."""
         sources = [source for source in (self.retry_after_header, self.reset_header) if source is not None]
         texts = [_find_text(source, status, headers) for source in sources]
-        named = [seconds for text in texts if (seconds := rate_signs.read_seconds(text, clock)) is not None]
+        named = [seconds for text in texts if (seconds := rate_limit_headers.read_seconds(text, clock)) is not None]
         return min(max(named), constants.LONGEST_WAIT_SECONDS) if named else None
 
 
@@ -163,7 +165,8 @@ def _parse_terms(text: str) -> tuple[Term, ...] | None:
 
 def _parse_term(text: str) -> Term | None:
     if match := _STATUS_IS.fullmatch(text):
-        return Term(statuses=_list_statuses(match[1], int(match[2])))
+        is_meant, status = _COMPARISONS[match[1]], int(match[2])
+        return Term(statuses=frozenset(code for code in range(100, 600) if is_meant(code, status)))
     if match := _STATUS_IN.fullmatch(text):
         return Term(statuses=frozenset(int(part) for part in match[1].split(",") if part.strip()))
     if match := _HEADER_IS.fullmatch(text):
@@ -173,18 +176,6 @@ def _parse_term(text: str) -> Term | None:
     if match := _EXISTS.fullmatch(text):
         return Term(header=_name_header(match.groups()))
     return None
-
-
-def _list_statuses(operator: str, status: int) -> frozenset[int]:
-    tests = {
-        "=": lambda code: code == status,
-        "!=": lambda code: code != status,
-        ">=": lambda code: code >= status,
-        "<=": lambda code: code <= status,
-        ">": lambda code: code > status,
-        "<": lambda code: code < status,
-    }
-    return frozenset(code for code in range(100, 600) if tests[operator](code))
 
 
 def _name_header(groups: tuple[JSON, ...]) -> str:

@@ -33,7 +33,7 @@ def read_response_path(reader: ConfigReader) -> ResponsePath | None:
 def check_paths(config: JSON, at: str) -> Iterator[Failure]:
     """Yield a failure for each path of a config that looks like JSONata, which would not be evaluated."""
     for leaf in walk_leaves(config, INTEGRATION, at):
-        if leaf.key.value is not PATH or not _is_suspect(leaf.value):
+        if leaf.key.value is not PATH or not isinstance(leaf.value, str) or paths.may_be_a_name(leaf.value):
             continue
         expression, why = _parse_expression(leaf.value)
         if leaf.name != _KEY:
@@ -41,10 +41,6 @@ def check_paths(config: JSON, at: str) -> Iterator[Failure]:
             yield Failure(leaf.path, message)
         elif expression is None:
             yield Failure(leaf.path, f"is neither a path nor JSONata ({why}); {_QUOTED}")
-
-
-def _is_suspect(value: JSON) -> bool:
-    return isinstance(value, str) and not paths.may_be_a_name(value)
 
 
 def _parse_expression(value: JSON) -> tuple[Expression | None, str]:

@@ -171,4 +171,4 @@ def _read_message(found: JSON) -> str:
     text = found.get("message") if isinstance(found, dict) else found
     if isinstance(text, str) and text:
         return text[:_LONGEST_MESSAGE]
-    return f"the job's args_validation refuses them, and gives {name_type(found)} without a message"
+    return f"the job's args_validation refuses them, and returns {name_type(found)} without a message"

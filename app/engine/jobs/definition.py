@@ -8,13 +8,13 @@ from app.engine.jobs import parent_fields, tree
 from app.engine.jobs.items import DeleteTracking, NodeKind, Recursion, ResourceItem
 from app.engine.json_types import JSON
 from app.engine.jsonata.expressions import Expression
+from app.engine.known_keys.of_items import LONGEST_NAME
 from app.engine.paths import Path
 from app.engine.templating import placeholders, tokens
 from app.engine.templating.placeholders import Template
 from app.engine.unified.model import parse_unified_name
 
 _MAX_RESOURCES: Final = 1000
-_MAX_NAME_LENGTH: Final = 200
 
 _SCOPE_ROOTS: Final = frozenset({"args", "resources", "context", "sync_job_run", "tenant_id", "previous_run_date"})
 # What only a request can have.
@@ -155,8 +155,8 @@ def _is_persisted(reader: ConfigReader, resource: str) -> bool:
 
 def _read_name(reader: ConfigReader, key: str) -> str:
     name = reader.read_text(key)
-    if len(name) > _MAX_NAME_LENGTH:
-        reader.report(key, f"expected at most {_MAX_NAME_LENGTH} characters, found {len(name)}")
+    if len(name) > LONGEST_NAME:
+        reader.report(key, f"expected at most {LONGEST_NAME} characters, found {len(name)}")
     if set("{}") & set(name):
         reader.report(key, "expected a name, which holds no placeholders")
     return name

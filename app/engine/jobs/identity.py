@@ -27,7 +27,7 @@ def has_ids(records: Sequence[JSON], key: RecordKey) -> bool:
 def warn_of_missing_ids(records: Sequence[JSON], key: RecordKey, *, count: int) -> PageWarning:
     """Warn of records that are identified by their content, by the first of them."""
     first = next((record for record in records if _lacks_id(record, key)), None)
-    consequence = "they are known by their content: one that changes is kept as another record"
+    consequence = "they are identified by their content: one that changes is kept as another record"
     return PageWarning(NO_ID, f"records without an id: {explain_missing_id(first, key)}; {consequence}", count=count)
 
 

@@ -13,6 +13,7 @@ from app.engine.config.reader import ConfigReader, show_value
 from app.engine.errors import Failure
 from app.engine.jobs.items import IncludedField, ResourceItem
 from app.engine.json_types import JSON, JsonObject
+from app.engine.known_keys.of_items import LONGEST_NAME
 from app.engine.paths import UNDEFINED, lookup
 from app.engine.records.keys import RecordKey
 from app.engine.records.outcomes import PageWarning
@@ -23,7 +24,6 @@ _WHOLE: Final = "value"
 
 _PLACEHOLDER: Final = re.compile(r"\{\{\s*((?:args|resources)(?:\.[\w\-/]+)+)\s*\}\}")
 _OTHER_THAN_WORD: Final = re.compile(r"\W+")
-_MAX_NAME_LENGTH: Final = 200
 _OF_BATCH: Final = "included"
 """Where a batch's element keeps the fields of its records."""
 
@@ -47,8 +47,8 @@ def read_included(reader: ConfigReader) -> tuple[IncludedField, ...]:
 
 def _read_field(within: ConfigReader, name: str, key: str) -> IncludedField | None:
     value = within.value[key]
-    if len(name) > _MAX_NAME_LENGTH:
-        within.report("", f"expected names of at most {_MAX_NAME_LENGTH} characters, found {len(name)}")
+    if len(name) > LONGEST_NAME:
+        within.report("", f"expected names of at most {LONGEST_NAME} characters, found {len(name)}")
         return None
     if isinstance(value, str) and "{{" in value and name:
         found = _PLACEHOLDER.fullmatch(value.strip())

@@ -8,10 +8,10 @@ from typing import Final
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
+from app.engine.paths import UNDEFINED
 from app.engine.record_errors import PlaceholderError
 from app.engine.records.rows import encode
 from app.engine.templating import placeholders
-from app.engine.templating.placeholders import UNDEFINED
 
 MUTEX_KEY: Final = "mutex_key"
 STATE_KEY: Final = "state_key"

@@ -168,7 +168,7 @@ def repeat_for_record(
     if not is_true(recursion.condition.resolve(seen)):
         return None
     asked = _resolve_request(recursion, seen)
-    trail = [*element.get(_KEY, {}).get("trail", []), _hash_request(asked)]
+    trail = [*element.get(_KEY, {}).get("trail", []), hashlib.blake2b(encode(asked), digest_size=8).hexdigest()]
     if trail[-1] in trail[:-1]:
         raise RecursionFaultError(f"recurse of '{item.name}' leads back to a request that it came from")
     if len(trail) > MAX_DEPTH:
@@ -192,7 +192,3 @@ def _resolve_request(recursion: Recursion, seen: JsonObject) -> JsonObject:
 def _resolve_or_none(template: Template | None, seen: JsonObject) -> JSON:
     value = template.resolve(seen) if template is not None else None
     return None if value is UNDEFINED else value
-
-
-def _hash_request(asked: JsonObject) -> str:
-    return hashlib.blake2b(encode(asked), digest_size=8).hexdigest()

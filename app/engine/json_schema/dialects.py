@@ -58,7 +58,11 @@ def _normalise(schema: JSON) -> JSON:
 
 
 def _normalise_object(schema: JsonObject) -> JsonObject:
-    plain = {name: _normalise_keyword(name, value) for name, value in schema.items() if not _is_flag(name, value)}
+    plain = {
+        name: _normalise_keyword(name, value)
+        for name, value in schema.items()
+        if not (name == "required" and isinstance(value, bool))
+    }
     flagged = _list_flagged_names(schema.get("properties"))
     listed = plain.get("required", [])
     if flagged and isinstance(listed, list):
@@ -81,7 +85,3 @@ def _list_flagged_names(properties: JSON) -> list[str]:
     if not isinstance(properties, dict):
         return []
     return [name for name, value in properties.items() if isinstance(value, dict) and value.get("required") is True]
-
-
-def _is_flag(name: str, value: JSON) -> bool:
-    return name == "required" and isinstance(value, bool)

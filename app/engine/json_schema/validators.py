@@ -16,6 +16,7 @@ from jsonschema.validators import extend, validator_for
 from app.engine.errors import UncheckableError
 from app.engine.json_schema.patterns import is_match
 from app.engine.json_types import JSON, JsonObject
+from app.engine.json_values import walk
 
 SECONDS: Final = 0.5
 SECONDS_FOR_A_SCHEMA: Final = 3.0
@@ -42,11 +43,7 @@ class Allowance(FormatChecker):
 
 def find_size_fault(schema: JSON) -> str | None:
     """Return the fault of a schema with too many parts; None when it has not."""
-    waiting, parts = [schema], 0
-    while waiting:
-        value = waiting.pop()
-        parts += 1
-        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    parts = sum(1 for _ in walk(schema))
     return f"has {parts} parts: expected at most {MOST_PARTS}" if parts > MOST_PARTS else None
 
 

@@ -131,8 +131,8 @@ def _judge_formatted(
     """Judge an object by its format, which a part that is merged into what is stored need not repeat."""
     if not isinstance(value, dict):
         return
-    told = [one.get(shapes.FORMAT) for one in (value, *stored) if _has_format(one)]
-    fields = shape.find_fields(told[0] if told else name)
+    names = [one.get(shapes.FORMAT) for one in (value, *stored) if _has_format(one)]
+    fields = shape.find_fields(names[0] if names else name)
     outer = {shapes.FORMAT: shapes.reading("What it is."), shapes.CONFIG: shapes.within("What it needs.", fields)}
     is_wrapped = value.get(shapes.CONFIG) is not None
     _judge_fields(value, Fields(keys=outer if is_wrapped else {**fields.keys, **outer}), path, stored, found)

@@ -34,7 +34,7 @@ AUTHORIZATION: Final = Formatted(
                 "header_name": _NAME,
                 "header_value": _VALUE,
                 "expression": reading(
-                    "JSONata over `url`, `requestOptions` and `context` that gives an object of headers, instead.",
+                    "JSONata over `url`, `requestOptions` and `context` that returns an object of headers, instead.",
                     EXPRESSION,
                 ),
                 "name": spelling_of("header_name", _NAME),
@@ -112,7 +112,7 @@ _ANSWER: Final = Fields(
 _GRANT: Final[dict[str, Key]] = {
     **_FORM,
     "client": within("The client that tokens are asked for with.", _CLIENT),
-    "auth": within("Where tokens are asked for; without it somebody else renews them.", _AUTH),
+    "auth": within("Where tokens are requested; without it they are renewed elsewhere.", _AUTH),
     "options": within("How tokens are asked for.", _OPTIONS),
     "scope": reading("What the tokens are for.", {"type": ["array", "string", "null"], "items": {"type": "string"}}),
     "tokenParams": reading("Further fields of the request for a token; null takes one away.", OBJECT),

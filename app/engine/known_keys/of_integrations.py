@@ -106,6 +106,6 @@ INTEGRATION: Final = Fields(
         "logo": kept("The address of its picture."),
         "icon": kept("The address of its small picture."),
         "webhook": unserved("Webhooks of the third party are not received."),
-        "actions": unserved("What is to be done when an account is connected or checked is not carried out."),
+        "actions": unserved("Actions when an account is connected or checked do not run."),
     }
 )

@@ -104,6 +104,6 @@ RATE_LIMIT: Final = Fields(
         "rate_limit_header_expression": reading(
             "JSONata, or a header's name: when the limit is lifted.", EXPRESSION_OR_NAME
         ),
-        "default_wait_seconds": reading("The first wait where an answer tells none.", number(0.1, 3600)),
+        "default_wait_seconds": reading("The first wait where an answer names none.", number(0.1, 3600)),
     }
 )

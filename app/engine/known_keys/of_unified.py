@@ -3,6 +3,7 @@
 from typing import Final
 
 from app.engine.known_keys.shapes import EXPRESSION, OBJECT, Fields, Key, MapOf, Use, choice, kept, reading
+from app.engine.unified.model import SLUG
 
 _CHOSEN: Final = {
     "type": ["string", "object", "null"],
@@ -12,7 +13,7 @@ _CHOSEN: Final = {
 }
 
 
-_SLUG: Final = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+_SLUG: Final = f"^{SLUG.pattern}$"
 _METHOD: Final = {"type": "string", "pattern": _SLUG}
 _NAMED_METHOD: Final = {"type": "object", "required": ["name"], "properties": {"name": _METHOD}}
 

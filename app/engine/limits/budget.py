@@ -22,7 +22,8 @@ def exchange(budget: Budget, report: Report, *, process: str, now: float, limits
         budget = new_budget(limits)
     budget = _drop_expired(budget, report, process, now)
     budget = _learn(budget, report, now, limits)
-    budget = _apply_quota(budget, report)
+    if report.quota is not None:
+        budget = replace(budget, quota=merge_quota(budget.quota, report.quota))
     pace = _choose_pace(budget, limits)
     window = 1 if budget.is_probing else max(1, int(budget.window))
     slots = _compute_share(budget, report, process, window, now)
@@ -188,10 +189,6 @@ def _compute_growth(budget: Budget, report: Report) -> float:
     """
     doubling_seconds = 1.0 if report.has_room else max(1.0, budget.evidence) ** 2
     return max(constants.GROWTH_PER_SECOND, math.exp2(1.0 / doubling_seconds))
-
-
-def _apply_quota(budget: Budget, report: Report) -> Budget:
-    return budget if report.quota is None else replace(budget, quota=merge_quota(budget.quota, report.quota))
 
 
 def _choose_pace(budget: Budget, limits: BudgetLimits) -> float | None:

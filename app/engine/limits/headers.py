@@ -59,11 +59,11 @@ class RateLimitHeaders:
         A reset beside requests that remain is another limit's than the one that refused (GitHub's hour, while its
         secondary limit asks for a minute): it counts only where nothing else is known.
         """
-        told = [seconds for seconds in (self.retry_after_seconds, configured) if seconds is not None]
-        is_of_another = bool(self.remaining) and (bool(told) or has_default)
+        named = [seconds for seconds in (self.retry_after_seconds, configured) if seconds is not None]
+        is_of_another = bool(self.remaining) and (bool(named) or has_default)
         if self.reset_seconds is not None and not is_of_another:
-            told.append(self.reset_seconds)
-        return min(max(told), constants.LONGEST_WAIT_SECONDS) if told else None
+            named.append(self.reset_seconds)
+        return min(max(named), constants.LONGEST_WAIT_SECONDS) if named else None
 
 
 def read_headers(headers: Mapping[str, str], *, now: datetime, server_date: datetime | None) -> RateLimitHeaders:
@@ -133,9 +133,9 @@ def _read_structured(text: str) -> RateLimitHeaders:
         )
         for policy in policies
     ]
-    told = [signs for signs in found if signs.remaining is not None]
+    named = [policy for policy in found if policy.remaining is not None]
     return min(
-        told, key=lambda signs: (signs.remaining or 0, -(signs.reset_seconds or 0.0)), default=RateLimitHeaders()
+        named, key=lambda policy: (policy.remaining or 0, -(policy.reset_seconds or 0.0)), default=RateLimitHeaders()
     )
 
 

@@ -105,8 +105,8 @@ class RunEntry:
     @property
     def logs(self) -> list[str]:
         """Its errors in words."""
-        said = [f"{self.error['code']}: {self.error['message']}"] if self.error else []
-        return [*said, *([self.last_error] if self.last_error else [])]
+        texts = [f"{self.error['code']}: {self.error['message']}"] if self.error else []
+        return [*texts, *([self.last_error] if self.last_error else [])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,21 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.status import ErrorHandling, RunStatus
-from app.engine.times import format_utc, format_utc_or_none
+from app.engine.times import format_utc
+
+_SHOWN: Final = (
+    *("id", "environment_id", "sync_job_id", "integrated_account_id", "status", "args", "resources", "daemon_id"),
+    *("daemon_group_key", "webhook_id", "error_handling", "ignore_previous_run", "version", "previous_run_date"),
+    *("upper_bound", "overlap_seconds", "resource_stats", "error", "mutex_key", "force", "state_key", "events_to_send"),
+    *("changes_only", "waiting_on", "resumes", "retry_after", "created_at", "updated_at", "started_at", "finished_at"),
+    "sync_job",
+)
+"""The fields of a run in the API and in webhook events, in their order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,39 +74,8 @@ class SyncJobRun:
 
 def show_run(run: SyncJobRun) -> JsonObject:
     """Return the JSON of a run, its job embedded."""
-    return {
-        "id": run.id,
-        "environment_id": run.environment_id,
-        "sync_job_id": run.sync_job_id,
-        "integrated_account_id": run.integrated_account_id,
-        "status": run.status,
-        "args": run.args,
-        "resources": run.resources,
-        "daemon_id": run.daemon_id,
-        "daemon_group_key": run.daemon_group_key,
-        "webhook_id": run.webhook_id,
-        "error_handling": run.error_handling,
-        "ignore_previous_run": run.ignore_previous_run,
-        "version": run.version,
-        "previous_run_date": format_utc_or_none(run.previous_run_date),
-        "upper_bound": format_utc_or_none(run.upper_bound),
-        "overlap_seconds": run.overlap_seconds,
-        "resource_stats": run.resource_stats,
-        "error": run.error,
-        "mutex_key": run.mutex_key,
-        "force": run.force,
-        "state_key": run.state_key,
-        "events_to_send": run.events_to_send,
-        "changes_only": run.changes_only,
-        "waiting_on": run.waiting_on,
-        "resumes": run.resumes,
-        "retry_after": format_utc_or_none(run.retry_after),
-        "created_at": format_utc(run.created_at),
-        "updated_at": format_utc(run.updated_at),
-        "started_at": format_utc_or_none(run.started_at),
-        "finished_at": format_utc_or_none(run.finished_at),
-        "sync_job": run.sync_job,
-    }
+    values = {name: getattr(run, name) for name in _SHOWN}
+    return {name: format_utc(value) if isinstance(value, datetime) else value for name, value in values.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,10 +138,8 @@ def _is_id(value: JSON) -> bool:
 
 
 def _fit(text: str) -> str:
-    return text if len(text) <= _LONGEST_ID else _hash(text)
-
-
-def _hash(text: str) -> str:
+    if len(text) <= _LONGEST_ID:
+        return text
     return f"hash:{hashlib.blake2b(text.encode(), digest_size=HASH_BYTES).hexdigest()}"
 
 

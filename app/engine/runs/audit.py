@@ -104,13 +104,8 @@ def _check_own(resource: Recount) -> Iterator[Check]:
     counters = resource.counters
     yield _make_check(resource, "pages = pages of its units", counters.pages, resource.unit_pages)
     yield _make_check(resource, "errors = errors that are listed", counters.errors, resource.errors)
-    yield Check(
-        resource=resource.name,
-        equation="requests that failed <= errors - retried",
-        left=resource.failed_elements,
-        right=counters.standing_errors,
-        is_bound=True,
-    )
+    failed, most = resource.failed_elements, counters.standing_errors
+    yield _make_check(resource, "requests that failed <= errors - retried", failed, most, is_bound=True)
 
 
 def _check_records(resource: Recount, *, to_webhook: bool) -> Iterator[Check]:
@@ -128,13 +123,8 @@ def _check_records(resource: Recount, *, to_webhook: bool) -> Iterator[Check]:
     yield _make_check(
         resource, "dead_lettered = records in dead-lettered events", counters.dead_lettered, events.dead_lettered
     )
-    yield Check(
-        resource=resource.name,
-        equation="records in quarantined events <= quarantined",
-        left=events.quarantined,
-        right=counters.quarantined,
-        is_bound=True,
-    )
+    equation = "records in quarantined events <= quarantined"
+    yield _make_check(resource, equation, events.quarantined, counters.quarantined, is_bound=True)
 
 
 def _check_children(child: Recount, parent: Recount, *, is_countable: bool) -> Iterator[Check]:
@@ -154,14 +144,9 @@ def _check_kept(run: RunRecount) -> Iterator[Check]:
     for name, kept in run.kept.items():
         writers = [resource.counters for resource in run.resources if resource.resource == name]
         written = sum(counters.created + counters.updated + counters.deleted for counters in writers)
-        yield Check(
-            resource=name,
-            equation="records of this run <= created + updated + deleted",
-            left=kept,
-            right=written,
-            is_bound=True,
-        )
+        equation = "records of this run <= created + updated + deleted"
+        yield Check(resource=name, equation=equation, left=kept, right=written, is_bound=True)
 
 
-def _make_check(resource: Recount, equation: str, left: int, right: int) -> Check:
-    return Check(resource=resource.name, equation=equation, left=left, right=right)
+def _make_check(resource: Recount, equation: str, left: int, right: int, *, is_bound: bool = False) -> Check:
+    return Check(resource=resource.name, equation=equation, left=left, right=right, is_bound=is_bound)

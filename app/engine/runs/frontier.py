@@ -100,7 +100,8 @@ class CursorTrail:
         """Go on to the next cursor; raise SourceError when it was there before."""
         if following in (current, self.anchor):
             raise SourceError(
-                "repeated_cursor", f"the upstream gave the cursor '{following[:100]}' twice: its pages run in circles"
+                "repeated_cursor",
+                f"the upstream returned the cursor '{following[:100]}' twice: its pages run in circles",
             )
         if self.steps + 1 >= self.power:
             return CursorTrail(anchor=following, steps=0, power=self.power * 2)

@@ -22,10 +22,10 @@ class LowerBounds:
 
 
 def find_held(parents: Mapping[str, str | None], unread: Collection[str]) -> frozenset[str]:
-    """Name the resources that ask from where they did, since something of them or around them was not read.
+    """Return the resources whose next increment begins where this one did, since a page of their tree was not read.
 
-    ``parents`` are by name, and stand before their children. All ancestors of an unread page are asked again, since
-    they lead to it; all that would have come of it is asked again too.
+    ``parents`` are by name, parents before their children. All ancestors of an unread page are requested again, and
+    all its descendants.
     """
     names = set(unread)
     for name, parent in parents.items():

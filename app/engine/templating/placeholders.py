@@ -11,11 +11,9 @@ from typing import Final, TypeAlias
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
-from app.engine.paths import UNDEFINED, Path, lookup
+from app.engine.paths import UNDEFINED, Path
 from app.engine.record_errors import PlaceholderError, UnresolvedPlaceholderError
 from app.engine.templating.tokens import Scope, Token, parse_token
-
-__all__ = ["MAX_DEPTH", "MERGE_KEY", "UNDEFINED", "Path", "Template", "lookup", "parse"]
 
 MERGE_KEY: Final = "$truto_merge"
 MAX_DEPTH: Final = 64
@@ -61,11 +59,6 @@ class Template:
                 return parts
             case _:
                 raise TypeError("only a text has pieces")
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether it holds no placeholder."""
-        return not self.references
 
     def resolve(self, scope: Scope) -> JSON:
         """Fill the placeholders in; raise PlaceholderError for one that has no value.
@@ -205,14 +198,10 @@ def _resolve(node: _Node, scope: Scope) -> JSON:
         case _Array(items):
             return [item for item in (_resolve(item, scope) for item in items) if item is not UNDEFINED]
         case _Object(fields):
-            resolved = {key: _resolve_field(key, field, scope) for key, field in fields}
+            resolved = {key: (_resolve_merge if key == MERGE_KEY else _resolve)(field, scope) for key, field in fields}
             return _merge_sources({key: value for key, value in resolved.items() if value is not UNDEFINED})
         case _:
             return node
-
-
-def _resolve_field(key: str, node: _Node, scope: Scope) -> JSON:
-    return _resolve_merge(node, scope) if key == MERGE_KEY else _resolve(node, scope)
 
 
 def _resolve_merge(node: _Node, scope: Scope) -> JSON:

@@ -11,6 +11,7 @@ from typing import Final
 
 import orjson
 
+from app.engine.config.reader import name_type
 from app.engine.json_types import JSON, JsonObject
 from app.engine.json_values import make_storable
 from app.engine.jsonata.bulk import evaluate_each
@@ -21,7 +22,7 @@ from app.engine.record_errors import ExpressionError, MappingError, SourceError
 from app.engine.records.keys import RecordKey
 from app.engine.records.rows import read_id
 from app.engine.unified.mapping import UnifiedMapping
-from app.engine.unified.mapping_values import evaluate_part, name_kind, require_object, write_headers
+from app.engine.unified.mapping_values import evaluate_part, require_object, write_headers
 from app.engine.unified.wanted_fields import WantedFields, read_wanted
 
 REMOTE_QUERY: Final = "remote_query"
@@ -166,7 +167,7 @@ class CallMapping:
             return MappedPage(records=[], errors=[failure], quarantined=len(records))
         made = [] if found is UNDEFINED or found is None else found if isinstance(found, list) else [found]
         if other := [one for one in made if not isinstance(one, dict)]:
-            message = f"expected an array of objects, the mapping gives {name_kind(other[0])} in it"
+            message = f"expected an array of objects, the mapping returns {name_type(other[0])} in it"
             failure = MappingError("response_mapping", message)
             return MappedPage(records=[], errors=[failure], quarantined=len(records))
         return MappedPage(records=[self.wanted.finish(one, remote=UNDEFINED) for one in made])
@@ -178,7 +179,7 @@ def _reword(error: SourceError, message: str) -> SourceError:
 
 
 def _make_mapping_error(found: JSON, record_id: str | None) -> MappingError:
-    message = found.message if isinstance(found, ExpressionError) else f"expected an object, found {name_kind(found)}"
+    message = found.message if isinstance(found, ExpressionError) else f"expected an object, found {name_type(found)}"
     return MappingError("response_mapping", message, record_id=record_id)
 
 

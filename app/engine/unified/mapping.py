@@ -111,7 +111,7 @@ def _read_choice(reader: ConfigReader, key: str, *, default: str, names: str) ->
     expression = choice.read_expression("expression")
     if expression is None:
         if not choice.value.get("expression"):
-            choice.report("expression", "expected a JSONata expression that gives a name")
+            choice.report("expression", "expected a JSONata expression that returns a name")
         return default
     listed = choice.value.get(names, choice.value.get("resources"))
     if listed is not None and not (isinstance(listed, list) and all(isinstance(name, str) for name in listed)):

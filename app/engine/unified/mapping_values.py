@@ -32,13 +32,8 @@ def require_object(value: JSON, key: str) -> JsonObject:
     if value is None or value is UNDEFINED:
         return {}
     if not isinstance(value, dict):
-        raise MappingError(key, f"expected an object, found {name_kind(value)}")
+        raise MappingError(key, f"expected an object, found {name_type(value)}")
     return value
-
-
-def name_kind(value: JSON) -> str:
-    """Return what kind of value it is."""
-    return "nothing" if value is UNDEFINED else name_type(value)
 
 
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")

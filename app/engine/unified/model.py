@@ -11,8 +11,8 @@ from app.engine.json_types import JSON
 
 USUAL_METHODS: Final = ("list", "get", "create", "update", "delete")
 
-_SLUG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_NAME: Final = f"expected {_SLUG.pattern}, that is a name without '/'"
+SLUG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAME: Final = f"expected {SLUG.pattern}, that is a name without '/'"
 
 
 class UnifiedName(NamedTuple):
@@ -30,7 +30,7 @@ def parse_unified_name(resource: str) -> UnifiedName | None:
 
 def are_names(*texts: str) -> bool:
     """Whether each text is a valid name of a model, a resource or a method."""
-    return all(_SLUG.fullmatch(text) for text in texts)
+    return all(SLUG.fullmatch(text) for text in texts)
 
 
 def check_resources(raw: JSON, path: str = "resources") -> list[Failure]:
@@ -41,7 +41,7 @@ def check_resources(raw: JSON, path: str = "resources") -> list[Failure]:
         return failures
     for name in raw:
         resource = reader.enter(name)
-        if not _SLUG.fullmatch(name):
+        if not SLUG.fullmatch(name):
             reader.report(name, _NAME)
         if resource.is_object():
             _check_resource(resource)
@@ -65,7 +65,7 @@ def _check_resource(resource: ConfigReader) -> None:
         resource.report("methods", f"expected a list of names, found {show_value(methods)}")
         return
     for position, method in enumerate(methods or ()):
-        if not _SLUG.fullmatch(_read_method_name(method)):
+        if not SLUG.fullmatch(_read_method_name(method)):
             resource.report(f"methods.{position}", _NAME)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from app.engine.config.reader import name_type
 from app.engine.json_types import JSON, JsonObject
 from app.engine.json_values import merge
 from app.engine.jsonata.expressions import Expression
@@ -9,7 +10,7 @@ from app.engine.paths import UNDEFINED
 from app.engine.record_errors import MappingError
 from app.engine.unified.calls import REMOTE_QUERY, CallMapping
 from app.engine.unified.mapping import Choice, UnifiedMapping
-from app.engine.unified.mapping_values import evaluate_part, name_kind, require_object, resolve_part, write_headers
+from app.engine.unified.mapping_values import evaluate_part, require_object, resolve_part, write_headers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +48,9 @@ def _choose_name(choice: str | Choice, key: str, scope: JsonObject) -> str:
         return choice
     name = evaluate_part(choice.expression, key, scope)
     if not isinstance(name, str) or not name:
-        raise MappingError(key, f"expected a name, the expression gives {name_kind(name)}")
+        raise MappingError(key, f"expected a name, the expression returns {name_type(name)}")
     if choice.names and name not in choice.names:
-        raise MappingError(key, f"the expression gives '{name}', which is none of {', '.join(sorted(choice.names))}")
+        raise MappingError(key, f"the expression returns '{name}', which is none of {', '.join(sorted(choice.names))}")
     return name
 
 
@@ -60,7 +61,7 @@ def _map_path(mapping: UnifiedMapping, scope: JsonObject) -> str | None:
     if path is None or path is UNDEFINED:
         return None
     if not isinstance(path, str):
-        raise MappingError("path_mapping", f"expected a path, the mapping gives {name_kind(path)}")
+        raise MappingError("path_mapping", f"expected a path, the mapping returns {name_type(path)}")
     return path
 
 

@@ -59,5 +59,5 @@ def _read_flag(value: JSON) -> bool:
 def _read_names(value: JSON) -> frozenset[str]:
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise MappingError(f"query.{_EXCLUDE_FIELDS}", f"expected names parted by commas, found {show_value(value)}")
+        raise MappingError(f"query.{_EXCLUDE_FIELDS}", f"expected names separated by commas, found {show_value(value)}")
     return frozenset(name.strip() for name in names)

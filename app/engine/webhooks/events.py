@@ -180,15 +180,15 @@ def draft_changes(
     envelope: Envelope,
     origin: Origin,
     change: Change,
-    told: Mapping[str, JSON],
+    records: Mapping[str, JSON],
     *,
     limit_bytes: int,
     shows_ids: bool = False,
 ) -> list[EventDraft]:
     """Draft events of records, by id, that have changed in the same way."""
-    following = iter(told)
+    following = iter(records)
     drafts: list[EventDraft] = []
-    for batch in split_batches(list(told.values()), limit_bytes=limit_bytes):
+    for batch in split_batches(list(records.values()), limit_bytes=limit_bytes):
         ids = [next(following) for _ in batch]
         draft = draft_event(
             envelope,

@@ -29,7 +29,9 @@ def split_event(event: PendingEvent) -> list[EventDraft]:
         return []
     middle = (len(items) + 1) // 2
     first = _draft_half(event, body, name, slice(None, middle))
-    second = _draft_half(event, {**body, **_follow(body)}, name, slice(middle, None))
+    number = body.get(_NUMBER)
+    following = body if number is None else {**body, _NUMBER_BEFORE: number}
+    second = _draft_half(event, following, name, slice(middle, None))
     return [first, second]
 
 
@@ -42,10 +44,6 @@ def read_origin(event: PendingEvent) -> JsonObject:
         record["id"] for record in payload.get("records", ()) if isinstance(record, dict) and "id" in record
     ]
     return {"resource": payload.get("resource"), "ids": ids}
-
-
-def _follow(body: JsonObject) -> JsonObject:
-    return {_NUMBER_BEFORE: body[_NUMBER]} if body.get(_NUMBER) is not None else {}
 
 
 def _draft_half(event: PendingEvent, body: JsonObject, name: str, part: "slice[Any, Any, Any]") -> EventDraft:

@@ -5,8 +5,8 @@ from dataclasses import replace
 from app.engine.jobs import computations, scope
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JSON, JsonObject
-from app.engine.paths import Path
-from app.engine.templating.placeholders import UNDEFINED, Template
+from app.engine.paths import UNDEFINED, Path
+from app.engine.templating.placeholders import Template
 from app.engine.unified.calls import UnifiedRequest
 from app.services.contexts.context import RunContext
 from app.services.ports import PageCall

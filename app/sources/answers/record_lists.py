@@ -14,9 +14,9 @@ from app.engine.config.reader import name_type
 from app.engine.integrations.request_formats import ResponseFormat
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata.expressions import Expression
+from app.engine.paths import UNDEFINED, Path, lookup
 from app.engine.record_errors import SourceError
 from app.engine.records.keys import BY_ID, RecordKey
-from app.engine.templating.placeholders import UNDEFINED, Path, lookup
 from app.sources.answers import computed_parts, error_keys
 
 _SINGLE: Final = frozenset({"get", "create", "update", "delete"})

@@ -5,19 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.config.paths import MarkedPath
-from app.engine.integrations.config import (
-    BasicAuthorization,
-    BearerAuthorization,
+from app.engine.integrations.authorization import BasicAuthorization, BearerAuthorization, HeaderAuthorization
+from app.engine.integrations.config import IntegrationConfig, MethodConfig, parse_config
+from app.engine.integrations.pagination import (
     CursorPagination,
-    HeaderAuthorization,
-    IntegrationConfig,
+    EndRules,
     LinkHeaderPagination,
-    MethodConfig,
     OffsetPagination,
     PagePagination,
-    parse_config,
 )
-from app.engine.integrations.pagination import EndRules
 from app.engine.jsonata.expressions import Expression
 from app.engine.record_errors import SourceError
 from app.engine.records.keys import BY_ID
@@ -144,7 +140,7 @@ def test_headers_are_merged_and_null_takes_one_away() -> None:
                 cursor_param="after",
                 limit_param=None,
                 limit=None,
-                end_rules=EndRules(has_more_path=MarkedPath(("has_more",))),
+                signs=EndRules(has_more_path=MarkedPath(("has_more",))),
             ),
         ),
         (

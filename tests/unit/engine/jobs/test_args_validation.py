@@ -19,8 +19,8 @@ def test_arguments_pass_a_rule_that_gives_nothing(rule: str | None) -> None:
     [
         (RULE, "since is after until"),
         ('"no " & args.until', "no 2024-01-01"),
-        ("true", "gives a boolean without a message"),
-        ('{"message": 5}', "gives an object without a message"),
+        ("true", "returns a boolean without a message"),
+        ('{"message": 5}', "returns an object without a message"),
         ("args.(", "args_validation failed"),
         ("$uppercase(5)", "args_validation failed"),
         ("($loop := function($n){$loop($n + 1)}; $loop(0))", "args_validation failed"),

@@ -1,4 +1,4 @@
-"""What is as deep as an upstream's answer may be can be worked on and written."""
+"""Pages set off no garbage collection, and values as deep as an answer can be processed and written."""
 
 import subprocess
 import sys
@@ -7,6 +7,25 @@ from typing import Any
 import pytest
 
 from app import interpreter
+
+_PAGES = """
+import gc, orjson
+import celery, flask, sqlalchemy
+import app.interpreter
+collections = []
+gc.callbacks.append(lambda phase, _: collections.append(phase))
+app.interpreter.tune_garbage_collection()
+collections.clear()
+orjson.loads(b'[' + b','.join([b'{"requester":{},"tags":[]}'] * 5000) + b']')
+print(len(collections), gc.get_freeze_count() > 1000)
+"""
+
+
+def test_page_of_thousands_of_records_sets_off_no_collection():
+    done = subprocess.run([sys.executable, "-c", _PAGES], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["0", "True"]
+
 
 _PROGRAM = """
 from app import interpreter

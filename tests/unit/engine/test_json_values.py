@@ -1,13 +1,35 @@
-"""Whatever an expression or a cast makes can be kept by Postgres."""
+"""JSON values of any origin."""
 
 import pytest
 
 from app.engine.json_types import JSON, JsonObject
-from app.engine.json_values import make_storable
+from app.engine.json_values import is_true, make_storable
 from app.engine.jsonata import expressions
 from app.engine.jsonata.bulk import evaluate_each
+from app.engine.paths import UNDEFINED
 from app.engine.record_errors import ExpressionError
 from app.engine.templating.casts import cast_whole
+
+
+@pytest.mark.parametrize("value", [None, UNDEFINED, False, 0, 0.0, -0.0])
+def test_nothing_and_zero_are_false(value: JSON) -> None:
+    assert not is_true(value)
+
+
+@pytest.mark.parametrize(
+    "word", ["", " ", "0", "no", "No", "NO", "false", "False", "FALSE", "off", "OFF", "n", "f", "F"]
+)
+@pytest.mark.parametrize("written", ["{}", " {} ", "\t{}\n", "\u00a0{}"])
+def test_words_for_false_are_false_in_any_case_and_with_space_around(word: str, written: str) -> None:
+    assert not is_true(written.format(word))
+
+
+@pytest.mark.parametrize(
+    "value", [True, 1, -1, 0.5, "1", "true", "True", "yes", "on", "y", "t", "00", "none", "null", [], {}, ["no"]]
+)
+def test_everything_else_is_true(value: JSON) -> None:
+    assert is_true(value)
+
 
 SEEN: JsonObject = {"percent": "%00", "query": "a=%00"}
 

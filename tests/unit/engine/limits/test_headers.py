@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.engine.limits import headers as rate_signs
+from app.engine.limits import headers as rate_limit_headers
 from app.engine.limits.constants import LONGEST_BELIEVED_SECONDS, LONGEST_WAIT_SECONDS
 from app.engine.limits.headers import RateLimitHeaders
 
@@ -13,7 +13,7 @@ EPOCH = int(NOW.timestamp())
 
 
 def read(**headers: str) -> RateLimitHeaders:
-    return rate_signs.read_headers(
+    return rate_limit_headers.read_headers(
         {name.replace("_", "-"): text for name, text in headers.items()}, now=NOW, server_date=None
     )
 
@@ -37,7 +37,7 @@ def read(**headers: str) -> RateLimitHeaders:
     ],
 )
 def test_every_form_of_a_wait_is_read(text: str, seconds: float) -> None:
-    assert rate_signs.read_seconds(text, NOW) == pytest.approx(seconds)
+    assert rate_limit_headers.read_seconds(text, NOW) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_every_form_of_a_wait_is_read(text: str, seconds: float) -> None:
     ],
 )
 def test_a_wait_that_makes_no_sense_is_not_believed(text: str) -> None:
-    assert rate_signs.read_seconds(text, NOW) is None
+    assert rate_limit_headers.read_seconds(text, NOW) is None
     assert read(retry_after=text, x_ratelimit_reset=text).wait_seconds() is None
 
 
@@ -111,7 +111,7 @@ def test_moments_are_read_by_the_upstreams_clock_when_ours_is_wrong() -> None:
     theirs = NOW + timedelta(minutes=5)
     headers = {"x-ratelimit-reset": str(EPOCH + 330)}
 
-    signs = rate_signs.read_headers(headers, now=NOW, server_date=theirs)
+    signs = rate_limit_headers.read_headers(headers, now=NOW, server_date=theirs)
 
     assert signs.reset_seconds == 30
 
@@ -119,14 +119,14 @@ def test_moments_are_read_by_the_upstreams_clock_when_ours_is_wrong() -> None:
 def test_a_date_of_whole_seconds_does_not_make_our_clock_wrong() -> None:
     headers = {"x-ratelimit-reset": str(EPOCH * 1000 + 500)}
 
-    signs = rate_signs.read_headers(headers, now=NOW, server_date=NOW - timedelta(seconds=1))
+    signs = rate_limit_headers.read_headers(headers, now=NOW, server_date=NOW - timedelta(seconds=1))
 
     assert signs.reset_seconds == 0.5
 
 
 @given(seconds=st.integers(min_value=1, max_value=86_400))
 def test_a_moment_is_as_far_away_in_every_unit(seconds: int) -> None:
-    told = {rate_signs.read_seconds(str((EPOCH + seconds) * unit), NOW) for unit in (1, 1000, 1_000_000)}
+    told = {rate_limit_headers.read_seconds(str((EPOCH + seconds) * unit), NOW) for unit in (1, 1000, 1_000_000)}
 
     assert told == {float(seconds)}
 
@@ -140,7 +140,7 @@ TEXTS = st.text() | st.from_regex(r'"?[a-z]{0,3}"?(;[rtqw]=[0-9]{1,25}){0,3}|[0-
 @given(headers=st.dictionaries(NAMES, TEXTS))
 @example(headers={"retry-after": "Mon, 05 Jan 2026 10:00:00 +99999999999999999999"})
 def test_no_header_breaks_the_reader_and_no_wait_is_absurd(headers: dict[str, str]) -> None:
-    signs = rate_signs.read_headers(headers, now=NOW, server_date=None)
+    signs = rate_limit_headers.read_headers(headers, now=NOW, server_date=None)
 
     assert signs.wait_seconds() is None or 0 < signs.wait_seconds() <= LONGEST_WAIT_SECONDS
     assert signs.reset_seconds is None or 0 < signs.reset_seconds <= LONGEST_BELIEVED_SECONDS
