@@ -18,7 +18,7 @@ from app.store.accounts import tenants
 from app.store.accounts.deleted import move_out
 from app.store.announcements import announcements
 from app.store.db import paging
-from app.store.db.autocommit import singles_of
+from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
 from app.store.db.row_versions import demand, unchanged
 from app.store.secrets import sealed_config
@@ -64,7 +64,7 @@ class AccountStore:
             "plain_paths": _kept_paths(plain_paths),
         }
         with self._engine.begin() as connection:
-            connection.execute(insert(_TABLE).values({**self._sealed(environment_id, id, values), **sealed}))
+            connection.execute(insert(_TABLE).values({**self._seal(environment_id, id, values), **sealed}))
             tenants.ensure(connection, environment_id, values["tenant_id"])
         account = self.get(environment_id, id)
         assert account is not None
@@ -72,28 +72,28 @@ class AccountStore:
 
     def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
         """Read one account, credentials included."""
-        row = singles_of(self._engine).one(_ONE, {"environment": environment_id, "id": account_id})
+        row = autocommit_of(self._engine).one(_ONE, {"environment": environment_id, "id": account_id})
         return account_of(row, self._cipher) if row else None
 
     def inspect(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
-        """Read one account for its owner: secrets that do not decrypt are left out, and told of."""
-        row = singles_of(self._engine).one(_ONE, {"environment": environment_id, "id": account_id})
+        """Read one account for its owner: secrets that do not decrypt are left out, and reported."""
+        row = autocommit_of(self._engine).one(_ONE, {"environment": environment_id, "id": account_id})
         return shown_account_of(row, self._cipher) if row else None
 
     def within(self, connection: Connection, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
         """Read an account that is there within the caller's transaction."""
-        selected = _selected(environment_id).where(_TABLE.c.id == account_id)
+        selected = _select(environment_id).where(_TABLE.c.id == account_id)
         return self._account(connection.execute(selected).mappings().one())
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[IntegratedAccount]:
         """Read a page of accounts, which may be narrowed and sorted by ``integration_name`` as well."""
-        statement = paging.narrowed(_selected(environment_id), _TABLE, filters, _JOINED)
+        statement = paging.narrow(_select(environment_id), _TABLE, filters, _JOINED)
         with reading(self._engine) as connection:
             return paging.read_page(
                 connection,
                 statement,
                 _TABLE,
-                self._shown,
+                self._show,
                 limit=filters.limit,
                 cursor=filters.cursor,
                 sort=filters.sort,
@@ -115,7 +115,7 @@ class AccountStore:
 
         ``change_origins`` sees the account as it was.
         """
-        selected = _selected(environment_id).where(_TABLE.c.id == account_id)
+        selected = _select(environment_id).where(_TABLE.c.id == account_id)
         locked = selected.where(unchanged(_TABLE, seen)).with_for_update(of=_TABLE)
         with self._engine.begin() as connection:
             row = connection.execute(locked).mappings().one_or_none()
@@ -123,9 +123,9 @@ class AccountStore:
             if row is None:
                 return None
             place = CONTEXT.place(row["environment_id"], row["id"])
-            before = self._shown(row)
+            before = self._show(row)
             changed = {
-                **self._sealed(row["environment_id"], row["id"], values),
+                **self._seal(row["environment_id"], row["id"], values),
                 "plain_paths": _kept_paths(change_plain(before.plain_paths)),
                 "updated_at": func.now(),
             }
@@ -138,7 +138,7 @@ class AccountStore:
             connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**changed))
             if "tenant_id" in values:
                 tenants.ensure(connection, environment_id, values["tenant_id"])
-            account = self._shown(connection.execute(selected).mappings().one())
+            account = self._show(connection.execute(selected).mappings().one())
             if row["status"] == AccountStatus.NEEDS_REAUTH and account.status == AccountStatus.ACTIVE:
                 announce_reactivation(connection, account)
             if row["status"] == INACTIVE and account.status != INACTIVE:
@@ -146,7 +146,7 @@ class AccountStore:
             return account
 
     def note_origins(self, account_id: str, origins: Collection[str]) -> None:
-        """Note what an account's secrets were given for, unless that is known already."""
+        """Record what an account's secrets were given for, unless that is known already."""
         statement = update(_TABLE).where(_TABLE.c.id == account_id, _TABLE.c.origins.is_(None))
         with self._engine.begin() as connection:
             connection.execute(statement.values(origins=_column(origins)))
@@ -185,7 +185,7 @@ class AccountStore:
     def delete_all(
         self, environment_id: EnvironmentId, account_ids: Sequence[str], *, erase_after_seconds: float
     ) -> Sequence[str]:
-        """Remove accounts as ``delete`` does; or none, and tell the ids of which there is none."""
+        """Remove accounts as ``delete`` does; or none, and return the ids of which there is none."""
         wanted = _TABLE.c.environment_id == environment_id, _TABLE.c.id.in_(account_ids)
         with self._engine.begin() as connection:
             found = {
@@ -196,17 +196,17 @@ class AccountStore:
             move_out(connection, environment_id, sorted(found), erase_after_seconds=erase_after_seconds)
         return []
 
-    def _sealed(self, environment_id: str, id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    def _seal(self, environment_id: str, id: str, values: Mapping[str, Any]) -> dict[str, Any]:
         if "integration_override" not in values:
             return dict(values)
         place = ACCOUNT_OVERRIDE.place(environment_id, id)
-        override = sealed_config.sealed(values["integration_override"], self._cipher, place)
+        override = sealed_config.seal_secrets(values["integration_override"], self._cipher, place)
         return {**values, "integration_override": override}
 
     def _account(self, row: Row) -> IntegratedAccount:
         return account_of(row, self._cipher)
 
-    def _shown(self, row: Row) -> IntegratedAccount:
+    def _show(self, row: Row) -> IntegratedAccount:
         return shown_account_of(row, self._cipher)
 
 
@@ -219,7 +219,7 @@ def account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
 
 
 def shown_account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
-    """Read an account's row for its owner: secrets that do not decrypt are left out, and told of."""
+    """Read an account's row for its owner: secrets that do not decrypt are left out, and reported."""
     found: dict[str, JsonObject] = {"context": {}, "integration_override": {}}
     unreadable: dict[str, str] = {}
     for name, read in (("context", _context), ("integration_override", _override)):
@@ -231,9 +231,9 @@ def shown_account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
     if not unreadable:
         return account
     name, why = next(iter(unreadable.items()))
-    told = f"{UnreadableSecretError.code}: send its {name} again: {why}"
+    reason = f"{UnreadableSecretError.code}: send its {name} again: {why}"
     status = account.status if account.status == INACTIVE else AccountStatus.NEEDS_REAUTH
-    return replace(account, status=status, last_error=told, unreadable=frozenset(unreadable))
+    return replace(account, status=status, last_error=reason, unreadable=frozenset(unreadable))
 
 
 def _context(row: Row, cipher: Cipher) -> JsonObject:
@@ -243,7 +243,7 @@ def _context(row: Row, cipher: Cipher) -> JsonObject:
 
 def _override(row: Row, cipher: Cipher) -> JsonObject:
     place = ACCOUNT_OVERRIDE.place(row["environment_id"], row["id"])
-    return sealed_config.opened(row["integration_override"], cipher, place)
+    return sealed_config.open_secrets(row["integration_override"], cipher, place)
 
 
 def _account(row: Row, *, context: JsonObject, override: JsonObject) -> IntegratedAccount:
@@ -282,7 +282,7 @@ def _plain_paths(row: Row) -> frozenset[Path] | None:
 
 
 def announce_reactivation(connection: Connection, account: IntegratedAccount) -> None:
-    """Tell who wants to know that an account is connected again, within the caller's transaction."""
+    """Announce that an account is connected again, within the caller's transaction."""
     announcements.announce(
         connection,
         account.environment_id,
@@ -291,5 +291,5 @@ def announce_reactivation(connection: Connection, account: IntegratedAccount) ->
     )
 
 
-def _selected(environment_id: EnvironmentId) -> Select[Any]:
+def _select(environment_id: EnvironmentId) -> Select[Any]:
     return _ALL.where(_TABLE.c.environment_id == environment_id)

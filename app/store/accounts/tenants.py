@@ -36,7 +36,7 @@ class TenantStore:
     def get(self, environment_id: EnvironmentId, id: str) -> Tenant | None:
         """Read a tenant."""
         with reading(self._engine) as connection:
-            row = connection.execute(_selected(environment_id, id)).mappings().one_or_none()
+            row = connection.execute(_select(environment_id, id)).mappings().one_or_none()
         return _tenant(row) if row else None
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Tenant]:
@@ -72,7 +72,7 @@ def ensure(connection: Connection, environment_id: str, tenant_id: str) -> None:
         connection.execute(insert(_TABLE).values(**values).on_conflict_do_nothing())
 
 
-def _selected(environment_id: EnvironmentId, id: str) -> Any:
+def _select(environment_id: EnvironmentId, id: str) -> Any:
     return owned_rows.select_in(_TABLE, environment_id).where(_TABLE.c.id == id)
 
 

@@ -1,4 +1,4 @@
-"""Events that belong to no run: queued for whoever subscribes to them, and sent by the leader."""
+"""Events that belong to no run: queued for the webhooks that subscribe to them, and sent by the leader."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -144,7 +144,7 @@ class AnnouncementStore:
         return [(_environment(row["environment_id"]), _event(row)) for row in rows]
 
     def release(self, event_id: str, *, wake_seconds: float) -> None:
-        """Give an event back that nobody has sent; it is due again later."""
+        """Release an event that was not sent; it is due again later."""
         with self._engine.begin() as connection:
             connection.execute(_RELEASE, {"id": event_id, "wake_seconds": wake_seconds})
 
@@ -155,7 +155,7 @@ class AnnouncementStore:
             connection.execute(_SETTLE, values)
 
     def failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
-        """Write down why an attempt failed; the event is due again later."""
+        """Record why an attempt failed; the event is due again later."""
         with self._engine.begin() as connection:
             values = {"id": event_id, "status_code": status_code, "error": error, "wake_seconds": wake_seconds}
             connection.execute(_FAILED_ATTEMPT, values)

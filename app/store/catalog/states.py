@@ -26,7 +26,7 @@ class StateStore:
         self._engine = engine
 
     def put(self, environment_id: EnvironmentId, values: JsonObject) -> tuple[RunState, bool]:
-        """Write a value, new or in the place of the present one; tell whether it is new."""
+        """Write a value, new or in the place of the present one; return whether it is new."""
         changes: dict[str, Any] = {"value": values["value"], "sync_job_run_id": values.get("sync_job_run_id")}
         written = insert(_TABLE).values(id=new_id(), environment_id=environment_id, **{**values, **changes})
         statement = written.on_conflict_do_update(
@@ -66,7 +66,7 @@ class StateStore:
     def delete(
         self, environment_id: EnvironmentId, state_key: str, key: str, *, seen: RowVersion | None = None
     ) -> bool:
-        """Remove a value; tell whether there was one."""
+        """Remove a value; return whether there was one."""
         statement = delete(_TABLE).where(_at(environment_id, state_key, key), unchanged(_TABLE, seen))
         with self._engine.begin() as connection:
             is_done = connection.execute(statement).rowcount == 1

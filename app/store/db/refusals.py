@@ -1,4 +1,4 @@
-"""What Postgres will never take, told apart from what a second try may mend."""
+"""What Postgres will never take, as opposed to what a second try may mend."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ _REFUSALS: Final = (
 
 @contextmanager
 def refusals_of(page: PageWrite) -> Iterator[None]:
-    """Have a refusal for what the page holds raised as UnwritablePageError; Postgres' own words may quote records."""
+    """Raise a refusal of what the page holds as UnwritablePageError; Postgres' own words may quote records."""
     try:
         yield
     except (psycopg.Error, DBAPIError, StoreUnavailableError) as error:

@@ -73,7 +73,7 @@ _BACKLOG = text(f"""
                    and event = 'sync_job_run:record' limit :most) backlog
 """)
 
-# Nothing is fetched before the receiver has agreed to the run, whatever else it is told first.
+# Nothing is fetched before the receiver has agreed to the run, whatever else it gets first.
 _UNBLOCK = text(f"""
     update unit set status = '{UnitStatus.READY}', wake_at = null, rung_at = now(), updated_at = now()
       from sync_job_run r
@@ -132,7 +132,7 @@ class DeliveryStore:
     ) -> list[WakeUp]:
         """Write an event's end; list the units that may fetch again since the backlog shrank."""
         if event.records and end is not DeliveryStatus.DELIVERED:
-            # Before, not with it: what webhooks were told is locked before a delivery unit.
+            # Before, not with it: what webhooks know is locked before a delivery unit.
             with self._engine.begin() as connection:
                 webhook_records.withdraw(connection, event.id)
         with self._engine.begin() as connection:
@@ -141,7 +141,7 @@ class DeliveryStore:
             connection.execute(_SETTLE, {"id": event.id, "status": end, "status_code": status_code, "error": error})
             if event.resource_id and event.records:
                 with driver_cursor(connection) as cursor:
-                    checkpoint.count(cursor, event.resource_id, counted(end, event.records))
+                    checkpoint.count(cursor, event.resource_id, counters_of_end(end, event.records))
             if self._is_long(connection, claim.run_id, backlog_limit):
                 return []
             rows = connection.execute(_UNBLOCK, {"run_id": claim.run_id}).all()
@@ -157,7 +157,7 @@ class DeliveryStore:
         error: str,
         lease_seconds: float,
     ) -> None:
-        """Put an event's parts into its place in the line; what it has told is told by them."""
+        """Put an event's parts into its place in the line; its records are theirs."""
         with self._engine.begin() as connection:
             webhook_records.lock_of_event(connection, event.id)
             hold_lease(connection, claim, lease_seconds=lease_seconds)
@@ -173,7 +173,7 @@ class DeliveryStore:
             webhook_records.hand_over(connection, event.id, [part.id for part in parts])
 
     def failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
-        """Write down why an attempt failed; the event stays next in line."""
+        """Record why an attempt failed; the event stays next in line."""
         with self._engine.begin() as connection:
             connection.execute(_FAILED_ATTEMPT, {"id": event.id, "status_code": status_code, "error": error})
 
@@ -195,7 +195,7 @@ class DeliveryStore:
             return self._is_long(connection, run_id, limit)
 
     def wait_for_backlog(self, claim: Claim, *, backlog_limit: int) -> bool:
-        """Block a fetching unit when too many events of its run wait for delivery; tell whether it was blocked."""
+        """Block a fetching unit when too many events of its run wait for delivery; return whether it was blocked."""
         with self._engine.begin() as connection:
             connection.execute(_LOCK_DELIVERY_UNIT, {"run_id": claim.run_id})
             if not self._is_long(connection, claim.run_id, backlog_limit):
@@ -218,7 +218,7 @@ class DeliveryStore:
         return bool(connection.execute(_BACKLOG, {**values, "run_id": run_id, "limit": limit}).scalar_one())
 
 
-def counted(end: DeliveryStatus, records: int) -> Counters:
+def counters_of_end(end: DeliveryStatus, records: int) -> Counters:
     """Return what a resource counts when an event of so many records comes to its end."""
     if end is DeliveryStatus.QUARANTINED:
         return Counters(queued=-records, quarantined=records)

@@ -1,6 +1,6 @@
 """Merge the batches of a run that wait for its webhook, under its delivery unit's lease.
 
-A batch that is about to be sent for the first time is marked so before: whoever comes after a death at that place sends
+A batch that is about to be sent for the first time is marked so before: a daemon that goes on after a crash there sends
 it again as it is, under its id. So no record reaches a receiver under two ids.
 """
 

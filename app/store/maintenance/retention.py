@@ -156,7 +156,7 @@ class RetentionStore:
         return self._forget(_ANNOUNCEMENTS, {"seconds": seconds, "limit": limit, "skip": skip})
 
     def prune_told(self, *, seconds: float, limit: int, skip: int = 0) -> int:
-        """Remove what webhooks were told so long ago to have vanished."""
+        """Remove what webhooks know to have vanished for so long."""
         return self._forget(_TOLD, {"seconds": seconds, "limit": limit, "skip": skip})
 
     def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:

@@ -26,14 +26,14 @@ class DirectCallStore:
         self._engine = engine
 
     def add(self, id: str, call: AnsweredCall) -> None:
-        """Write down a call; an account that is none of the environment's is not named."""
+        """Record a call; an account that is none of the environment's is not named."""
         values = {**asdict(call), "id": id, "integrated_account_id": _own_account(call)}
         with self._engine.begin() as connection:
             connection.execute(insert(_TABLE).values(**values))
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[DirectCall]:
         """Read a page of calls."""
-        statement = paging.narrowed(owned_rows.select_in(_TABLE, environment_id), _TABLE, filters, _NAMED)
+        statement = paging.narrow(owned_rows.select_in(_TABLE, environment_id), _TABLE, filters, _NAMED)
         with reading(self._engine) as connection:
             return paging.read_page(
                 connection, statement, _TABLE, _call, limit=filters.limit, cursor=filters.cursor, sort=filters.sort

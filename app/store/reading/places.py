@@ -1,6 +1,6 @@
 """Where an entry stands in a log that is put together from several tables, and how each of them is read on from there.
 
-Every stream gives rows in the order of (time, id); merged, they are the log. A stream that is asked for a page's length
+Every stream reads rows in the order of (time, id); merged, they are the log. A stream that is asked for a page's length
 and one more may be trusted down to its last row.
 """
 
@@ -21,9 +21,9 @@ class Place(NamedTuple):
 
     at: datetime
     row_id: str
-    """Of the row that tells of it."""
+    """Of its row."""
     number: int = 0
-    """Among those that one row tells of."""
+    """Among those of one row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Question:
             return None
         return [value for value in wanted[0] if all(value in values for values in wanted[1:])]
 
-    def narrowed(self, statement: Select[Any], columns: Mapping[str, ColumnElement[Any]]) -> Select[Any]:
+    def narrow(self, statement: Select[Any], columns: Mapping[str, ColumnElement[Any]]) -> Select[Any]:
         """Narrow a statement by the filters that have these columns."""
         for name, column in columns.items():
             values = self.among(name)
@@ -57,16 +57,16 @@ class Question:
         return statement
 
     def page(self, statement: Select[Any], at: Any, row_id: Any) -> Select[Any]:
-        """Read on from the last place, in order, as many rows as make a page whatever the first of them tells."""
+        """Read on from the last place, in order, as many rows as make a page whatever the first of them holds."""
         for (_, operator), value in self.filters.times.items():
             statement = statement.where(shown_times.is_within(at, operator, value))
         if self.after is not None:
             key, last = tuple_(at, row_id), (self.after.at, self.after.row_id)
-            # The last row itself may have more to tell.
+            # The last row itself may hold more.
             statement = statement.where(key <= last if self.descends else key >= last)
-        return self.ordered(statement, at, row_id).limit(self.filters.limit + 2)
+        return self.order(statement, at, row_id).limit(self.filters.limit + 2)
 
-    def ordered(self, statement: Select[Any], at: Any, row_id: Any) -> Select[Any]:
+    def order(self, statement: Select[Any], at: Any, row_id: Any) -> Select[Any]:
         """Put a statement's rows in the order of the log."""
         return statement.order_by(*(column.desc() if self.descends else column.asc() for column in (at, row_id)))
 
@@ -78,7 +78,7 @@ class Question:
 
 
 def encode(place: Place) -> str:
-    """Write a cursor that leads on from a place."""
+    """Return a cursor that leads on from a place."""
     return paging.encode_cursor(place.at.isoformat(), place.row_id, str(place.number))
 
 

@@ -37,14 +37,14 @@ class RunLogReader:
 
 
 def _stream(connection: Connection, stream: Stream, question: Question) -> Iterator[PlacedEntry]:
-    """Read what a stream tells of the wanted events, on from the last place."""
+    """Read the wanted events of a stream, on from the last place."""
     wanted = question.among("sync_job_run_event")
-    told = [event for event in RUN_EVENTS if event in stream.tells and (wanted is None or event in wanted)]
-    if not told:
+    selected = [event for event in RUN_EVENTS if event in stream.events and (wanted is None or event in wanted)]
+    if not selected:
         return
-    for row in connection.execute(stream.select(question, told)).mappings():
+    for row in connection.execute(stream.select(question, selected)).mappings():
         for place, entry in stream.entries(row):
-            if entry.sync_job_run_event in told and question.is_beyond(place):
+            if entry.sync_job_run_event in selected and question.is_beyond(place):
                 yield place, entry
 
 

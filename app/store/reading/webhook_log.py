@@ -48,10 +48,10 @@ class WebhookLogReader:
 def _statement(question: Question) -> Select[Any]:
     """Look through one run's deliveries, or through those of all webhooks."""
     run_ids = question.among("sync_job_run_id")
-    listed = question.narrowed(select(*LISTED), _FILTERS)
+    listed = question.narrow(select(*LISTED), _FILTERS)
     if run_ids is not None:
         own = select(_WEBHOOK.c.id).where(_WEBHOOK.c.environment_id == question.environment_id)
-        listed = question.narrowed(listed, {"webhook_id": _DELIVERY.c.webhook_id})
+        listed = question.narrow(listed, {"webhook_id": _DELIVERY.c.webhook_id})
         listed = listed.where(_DELIVERY.c.run_id.in_(run_ids), _DELIVERY.c.webhook_id.in_(own))
         return question.page(listed, _DELIVERY.c.created_at, _DELIVERY.c.id)
     return of_webhooks(question, lambda webhook_id: listed.where(_DELIVERY.c.webhook_id == webhook_id))
@@ -66,7 +66,7 @@ def of_webhooks(question: Question, of_one: Callable[[ColumnElement[Any]], Selec
     busiest = _busiest(question, page_of)
     found = page_of(busiest.c.id).lateral("found")
     statement = select(found).select_from(busiest.join(found, true()))
-    return question.ordered(statement, found.c.created_at, found.c.id).limit(question.filters.limit + 2)
+    return question.order(statement, found.c.created_at, found.c.id).limit(question.filters.limit + 2)
 
 
 def _busiest(question: Question, page_of: Callable[[ColumnElement[Any]], Select[Any]]) -> Subquery:
@@ -74,9 +74,9 @@ def _busiest(question: Question, page_of: Callable[[ColumnElement[Any]], Select[
     first = page_of(_WEBHOOK.c.id).limit(1).lateral("first")
     webhooks = select(_WEBHOOK.c.id).select_from(_WEBHOOK.join(first, true()))
     webhooks = webhooks.where(_WEBHOOK.c.environment_id == question.environment_id)
-    webhooks = question.narrowed(webhooks, {"webhook_id": _WEBHOOK.c.id})
+    webhooks = question.narrow(webhooks, {"webhook_id": _WEBHOOK.c.id})
     return (
-        question.ordered(webhooks, first.c.created_at, first.c.id).limit(question.filters.limit + 2).subquery("busiest")
+        question.order(webhooks, first.c.created_at, first.c.id).limit(question.filters.limit + 2).subquery("busiest")
     )
 
 

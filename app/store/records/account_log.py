@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 
 def allocation(source: str) -> str:
-    """Write SQL that takes numbers, as psycopg takes it: ``source`` selects an account's id and how many it needs."""
+    """Return SQL that takes numbers, as psycopg takes it: ``source`` selects an account's id and how many it needs."""
     return f"""
         insert into account_log (integrated_account_id, last_sequence) {source}
             on conflict (integrated_account_id) do update

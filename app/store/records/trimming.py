@@ -1,4 +1,4 @@
-"""Remove entries of accounts' logs, so that whoever reads one learns that what stood up to a number may be missing."""
+"""Remove entries of accounts' logs, so that its readers learn that what stood up to a number may be missing."""
 
 from typing import Final
 

@@ -36,12 +36,12 @@ def stats_of(connection: Connection, run_ids: Sequence[str]) -> dict[str, JsonOb
     return _stats(connection.execute(_STATS, {"run_ids": list(run_ids)}).mappings())
 
 
-def read_run(singles: Autocommit, run_id: str, *, with_stats: bool) -> SyncJobRun | None:
+def read_run(autocommit: Autocommit, run_id: str, *, with_stats: bool) -> SyncJobRun | None:
     """Read a run of any environment; without stats it costs one question, and its ``resource_stats`` are empty."""
-    row = singles.one(_ONE, {"id": run_id})
+    row = autocommit.one(_ONE, {"id": run_id})
     if row is None:
         return None
-    stats = _stats(singles.all(_STATS, {"run_ids": [run_id]})) if with_stats else {}
+    stats = _stats(autocommit.all(_STATS, {"run_ids": [run_id]})) if with_stats else {}
     return run_of(row, stats.get(run_id, {}))
 
 
@@ -68,7 +68,7 @@ def find_run(connection: Connection, run_id: str) -> SyncJobRun | None:
 
 
 def run_of(row: Row, stats: JsonObject) -> SyncJobRun:
-    """Read a run's row, as ``SELECT_RUN`` gives it."""
+    """Read a run's row, as ``SELECT_RUN`` returns it."""
     return SyncJobRun(
         id=str(row["id"]),
         environment_id=EnvironmentId(str(row["environment_id"])),

@@ -1,4 +1,4 @@
-"""Runs that nobody can work on: found, mended where something can be done, or told apart from those that wait."""
+"""Runs that nobody can work on: found, and mended where something can be done; others only wait."""
 
 from typing import Final
 

@@ -18,7 +18,7 @@ from app.services.schedules.scheduler import Announcement, ReadyOccurrence
 from app.store import tables
 from app.store.announcements import announcements
 from app.store.db import owned_rows
-from app.store.db.autocommit import singles_of
+from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
 from app.store.runs.creation import insert_run_within
 from app.store.schedules import fired_triggers
@@ -107,15 +107,15 @@ class TriggerStore:
 
     def begin_all(self, found: Sequence[DueTrigger]) -> Sequence[DueTrigger]:
         """Put due times off for a minute; list those that were still due."""
-        begun = fired_triggers.begin(singles_of(self._engine), found)
+        begun = fired_triggers.begin(autocommit_of(self._engine), found)
         return [replace(due, stands_at=begun[due.trigger.id]) for due in found if due.trigger.id in begun]
 
     def run_due(self, ready: Sequence[ReadyOccurrence]) -> Mapping[str, int] | None:
-        """Write the runs of which all is as their drafts suppose, in one transaction; give their messages by trigger.
+        """Write the runs of which all is as their drafts suppose, in one transaction; return their messages by trigger.
 
         None, and nothing is written, when one of them was not due any more.
         """
-        return fired_triggers.fire(singles_of(self._engine), ready)
+        return fired_triggers.fire(autocommit_of(self._engine), ready)
 
     def fire(self, due: DueTrigger, draft: RunDraft, *, next_run_at: datetime) -> int | None:
         """Write the run and the next due time at once; None when it was not due any more."""
@@ -125,7 +125,7 @@ class TriggerStore:
             return insert_run_within(connection, draft).outbox_id
 
     def fail(self, due: DueTrigger, error: str, *, next_run_at: datetime | None, announce: Announcement) -> None:
-        """Write that a due time made no run, the next one, and events that tell so."""
+        """Record that a due time made no run, the next one, and events that report it."""
         with self._engine.begin() as connection:
             if _take(connection, due, next_run_at=next_run_at, run_id=None, error=error):
                 announcements.announce(connection, due.trigger.environment_id, TRIGGER_FAILED, announce)

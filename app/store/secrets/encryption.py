@@ -78,7 +78,7 @@ class Cipher:
             raise UnreadableSecretError(_FOREIGN_KEY) from error
 
     def rotate(self, old_key_id: str | None) -> tuple[str, bytes]:
-        """Make a new key current in the place of an old one; give what is current then."""
+        """Make a new key current in the place of an old one; return what is current then."""
         key_id = new_id().replace("-", "")[-_KEY_ID_CHARACTERS:]
         self._keys.make_current(key_id, self._master.wrap(key_id, Fernet.generate_key()), instead_of=old_key_id)
         found = self._keys.current()
@@ -124,7 +124,7 @@ def prefix(key_id: str) -> bytes:
 
 
 def key_id_of(sealed: bytes) -> str:
-    """Return which data key sealed a value; empty when it was the master key itself, or the value tells none."""
+    """Return which data key sealed a value; empty when it was the master key itself, or the value names none."""
     sealed = bytes(sealed)
     try:
         return _parts(sealed)[1] if sealed.startswith((_PREFIX, _OLD_PREFIX)) else ""

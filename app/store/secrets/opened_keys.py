@@ -59,7 +59,7 @@ class KnownKeys:
         known = self._opened.get(key_id)
         if known is not None:
             return known
-        return self._unwrapped(key_id, self._keys.find(key_id))
+        return self._unwrap(key_id, self._keys.find(key_id))
 
     def of_caller(self, key_id: str) -> DataKey:
         """Find the key that a caller names, who may be anybody: Postgres is asked at most once a second.
@@ -69,16 +69,16 @@ class KnownKeys:
         known = self._opened.get(key_id)
         if known is not None:
             return known
-        # Held during the look: whoever comes meanwhile with a real key waits for what it finds.
+        # Held during the look: a caller that comes meanwhile with a real key waits for the result.
         with self._looking:
             now = self._monotonic()
             if key_id not in self._found and now >= self._looked_at + _LOOK_SECONDS:
                 self._found = self._keys.wrapped()
                 self._looked_at = now
             wrapped = self._found.get(key_id)
-        return self._unwrapped(key_id, wrapped)
+        return self._unwrap(key_id, wrapped)
 
-    def _unwrapped(self, key_id: str, wrapped: bytes | None) -> DataKey:
+    def _unwrap(self, key_id: str, wrapped: bytes | None) -> DataKey:
         if wrapped is None:
             raise UnreadableSecretError(f"the data key '{key_id}' is gone")
         return self.opened(key_id, wrapped)

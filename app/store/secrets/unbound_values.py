@@ -29,13 +29,13 @@ class UnboundValues:
 
     def demand(self, place: str) -> None:
         """Raise UnreadableSecretError when none may be opened any more."""
-        if self._refused():
+        if self._refuses():
             raise UnreadableSecretError(
                 f"what is stored at '{place}' is encrypted in the format that is bound to no row, "
                 "which is refused since 'ferryman keys rotate' has replaced all of it"
             )
 
-    def _refused(self) -> bool:
+    def _refuses(self) -> bool:
         with self._lock:
             now = self._monotonic()
             if not self._is_refused and now >= self._looked_at + LOOK_SECONDS:

@@ -38,7 +38,7 @@ _NO_FACTS: Final = {
 
 
 def adding(amounts: Mapping[str, str]) -> str:
-    """Write the SQL that adds to a resource's counters and list facts; ``amounts`` are SQL, by counter.
+    """Return the SQL that adds to a resource's counters and list facts; ``amounts`` are SQL, by counter.
 
     A counter without one takes a parameter of its own name. A resource that counts has begun.
     """
@@ -54,7 +54,7 @@ def adding(amounts: Mapping[str, str]) -> str:
 
 
 def adding_warning(code: str, count: str, message: str) -> str:
-    """Write the SQL that adds to ``warnings`` a number of warnings, which may be 0, and keeps the first message."""
+    """Return the SQL that adds to ``warnings`` a number of warnings, which may be 0, and keeps the first message."""
     held = f"warnings -> {code}"
     return f"""
         case when {count} = 0 then warnings else warnings || jsonb_build_object({code}, jsonb_build_object(

@@ -1,4 +1,4 @@
-"""How long a ring is left alone before it counts as lost, and is repeated."""
+"""How long a wake-up is left alone before it counts as lost, and is sent again."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -16,9 +16,9 @@ LOST: Final = """
 
 
 def is_lost(rung_at: str, since: str) -> str:
-    """Write the condition that a ring is lost, by ``lost``; ``since`` is when there was first something to ring for.
+    """Return the condition that a wake-up is lost, by ``lost``; ``since`` is when there was first a reason for it.
 
-    So each ring comes after twice the time of the one before.
+    So each wake-up comes after twice the time of the one before.
     """
     return f"""
         {rung_at} < lost.lost_before

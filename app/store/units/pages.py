@@ -28,7 +28,7 @@ from app.engine.runs.work import EventDraft, PageWrite
 from app.failpoints import Failpoint
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db import writing_sessions
-from app.store.db.autocommit import singles_of, transaction
+from app.store.db.autocommit import autocommit_of, transaction
 from app.store.db.chunks import parts
 from app.store.db.refusals import refusals_of
 from app.store.records import account_log, differences, tombstones, webhook_changes
@@ -91,7 +91,7 @@ class PageStore:
     """The page writes of all units."""
 
     def __init__(self, engine: Engine) -> None:
-        self._singles = singles_of(engine)
+        self._autocommit = autocommit_of(engine)
         self._units = UnitStore(engine)
 
     def write(self, page: PageWrite) -> str | None:
@@ -104,20 +104,20 @@ class PageStore:
             if small_pages.is_small(page) and self._write_small(page):
                 delivery_unit_id = None
             else:
-                delivery_unit_id = self._singles.lend(lambda connection: _write_in_steps(connection, page))
+                delivery_unit_id = self._autocommit.lend(lambda connection: _write_in_steps(connection, page))
         failpoints.hit(Failpoint.BEFORE_ACK)
         return delivery_unit_id
 
     def has_paged(self, resource_id: str) -> bool:
         """Whether a list of the resource has ever led to a second page, in any run for the same account."""
-        row = self._singles.one(checkpoint.HAS_PAGED, {"resource_id": resource_id})
+        row = self._autocommit.one(checkpoint.HAS_PAGED, {"resource_id": resource_id})
         return row is not None and bool(row["has_paged"])
 
     def _write_small(self, page: PageWrite) -> bool:
         """Write a small page by one statement; False when somebody else writes the same records."""
         failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
         began = time.monotonic()
-        is_written = small_pages.write(self._singles, page)
+        is_written = small_pages.write(self._autocommit, page)
         if is_written and page.end is None and time.monotonic() > began + page.lease_seconds / 2:
             # It has waited for the account's log, with its unit's row locked: nobody could keep its lease meanwhile.
             self._units.keep(page.claim, lease_seconds=page.lease_seconds)

@@ -108,14 +108,14 @@ def is_small(page: PageWrite) -> bool:
     )
 
 
-def write(singles: Autocommit, page: PageWrite) -> bool:
+def write(autocommit: Autocommit, page: PageWrite) -> bool:
     """Write a small page; False, with nothing written, when somebody else writes the same records.
 
     Raise LeaseLostError, with nothing written either, when the unit belongs to somebody else by now.
     """
     statement = _WRITE if page.collision is None else _WRITE_COUNTING_COLLISIONS
     try:
-        row = singles.one(statement, written_values(page))
+        row = autocommit.one(statement, written_values(page))
     except DivisionByZero:
         return False
     if row is None or row["fenced"] != 1:
