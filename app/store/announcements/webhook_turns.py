@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import text
 
 from app.engine.status import UnitStatus
-from app.store.db.unit_conditions import is_due
+from app.store.tables.statuses import is_due
 
 HEADROOM: Final = 8
 """How far below the bound claims need no lock: fewer daemons than this claim for one webhook within a millisecond."""

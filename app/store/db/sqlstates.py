@@ -3,14 +3,23 @@
 The codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Final
 
 import psycopg
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from app.engine.errors import StoreConflictError, StoreOutdatedError, StoreReadOnlyError, StoreUnavailableError
+from app.engine.errors import (
+    StoreConflictError,
+    StoreOutdatedError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+    UnwritablePageError,
+)
+from app.engine.runs.work import PageWrite
 
 
 class FaultRemedy(StrEnum):
@@ -62,6 +71,13 @@ _WITHOUT_CODE: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 STORE_FAULTS: Final = (psycopg.Error, PoolTimeoutError)
 """What ``translate_fault`` knows of."""
 
+# What Postgres will never take, as opposed to what a second try may mend.
+_REFUSALS: Final = (
+    psycopg.DataError,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.StatementTooComplex,
+)
+
 
 def find_remedy(error: BaseException) -> FaultRemedy | None:
     """Return what would cure a fault; None for one that does not pass."""
@@ -99,3 +115,18 @@ def _hint(error: BaseException, sqlstate: str | None) -> str | None:
     if sqlstate in {None, "08P01"} and _NO_OPTIONS in str(error):
         return _POOLER_TAKES_NO_OPTIONS
     return None
+
+
+@contextmanager
+def refusals_of(page: PageWrite) -> Iterator[None]:
+    """Raise a refusal of what the page holds as UnwritablePageError; Postgres' own words may quote records."""
+    try:
+        yield
+    except (psycopg.Error, DBAPIError, StoreUnavailableError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error.__cause__ or error
+        if not isinstance(cause, _REFUSALS):
+            raise
+        raise UnwritablePageError(
+            f"what {page.counters.pages} page(s) of {page.counters.fetched} records hold can not be written: Postgres "
+            f"refuses it as {type(cause).__name__} ({cause.sqlstate or 'found by its driver'})"
+        ) from error

@@ -14,9 +14,8 @@ from app.engine.status import DeliveryStatus, UnitStatus
 from app.engine.webhooks.merging import MergeBounds
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import driver_cursor, reading
-from app.store.db.unit_conditions import IS_HELD
 from app.store.records import webhook_records
-from app.store.tables.statuses import origins
+from app.store.tables.statuses import IS_HELD, origins
 from app.store.units import checkpoint
 from app.store.units.units import hold_lease
 

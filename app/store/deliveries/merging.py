@@ -24,9 +24,9 @@ from app.engine.webhooks.merging import (
 )
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
-from app.store.db.unit_conditions import is_due
 from app.store.deliveries.deliveries import IS_OPEN
 from app.store.records import webhook_records
+from app.store.tables.statuses import is_due
 from app.store.units.units import hold_lease
 
 _MOST: Final = 1000

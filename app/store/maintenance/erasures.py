@@ -14,7 +14,7 @@ from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row, reading
 from app.store.records import account_log
-from app.store.records.trimming import AFTER_TRIM, TRIM
+from app.store.records.account_log import AFTER_TRIM, TRIM
 from app.store.runs.removal import remove_runs
 
 _TABLE = tables.erasure

@@ -10,7 +10,7 @@ from app.engine.status import DaemonStatus, DeliveryStatus, RunStatus
 from app.services.maintenance.retention import ExpiredRun, PrunedRuns
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
-from app.store.records.trimming import AFTER_TRIM, TRIM
+from app.store.records.account_log import AFTER_TRIM, TRIM
 from app.store.runs.removal import remove_runs
 from app.store.tables.base import uuid_type
 

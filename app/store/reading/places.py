@@ -4,16 +4,20 @@ Every stream reads rows in the order of (time, id); merged, they are the log. A 
 and one more may be trusted down to its last row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, Select, text, tuple_
 
 from app.engine.ids import canonical_id
 from app.engine.objects.objects import EnvironmentId, ListFilters
 from app.store.db import paging, shown_times
+
+# Environments differ by orders of magnitude: a plan for the average one may read through all of the largest.
+_PLAN_EACH: Final = text("set local plan_cache_mode = force_custom_plan")
 
 
 class Place(NamedTuple):
@@ -92,3 +96,11 @@ def decode(cursor: str) -> Place:
     if moment.tzinfo is None or canonical_id(row_id) != row_id or number not in ("0", "1"):
         raise paging.bad_cursor()
     return Place(moment, row_id, int(number))
+
+
+@contextmanager
+def read_log(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection for the statements of one page of the log, all as of one moment."""
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        connection.execute(_PLAN_EACH)
+        yield connection

@@ -9,8 +9,7 @@ from app.engine.logs.entries import RUN_EVENTS, RunEntry
 from app.engine.objects.objects import EnvironmentId, ListFilters, Page
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.reading import places
-from app.store.reading.places import Question
-from app.store.reading.reading import log_reading
+from app.store.reading.places import Question, read_log
 from app.store.reading.run_log_streams import STREAMS, PlacedEntry, Stream
 
 
@@ -25,7 +24,7 @@ class RunLogReader:
         """Read a page of what happened in an environment's runs."""
         after = places.decode(filters.cursor) if filters.cursor else None
         question = Question(environment_id=environment_id, filters=filters, after=after)
-        with log_reading(self._engine) as connection:
+        with read_log(self._engine) as connection:
             found = [placed for stream in STREAMS for placed in _stream(connection, stream, question)]
         found.sort(key=_place, reverse=question.descends)
         shown = found[: filters.limit]

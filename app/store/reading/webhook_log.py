@@ -16,8 +16,7 @@ from app.store import tables
 from app.store.db.database import Row
 from app.store.deliveries.shown import LISTED, delivery_of
 from app.store.reading import places
-from app.store.reading.places import Question
-from app.store.reading.reading import log_reading
+from app.store.reading.places import Question, read_log
 
 _DELIVERY, _WEBHOOK = tables.delivery, tables.webhook
 _FILTERS = {"event": _DELIVERY.c.event, "status": _DELIVERY.c.status, "id": _DELIVERY.c.id}
@@ -34,7 +33,7 @@ class WebhookLogReader:
         """Read a page of an environment's deliveries."""
         after = places.decode(filters.cursor) if filters.cursor else None
         question = Question(environment_id=environment_id, filters=filters, after=after)
-        with log_reading(self._engine) as connection:
+        with read_log(self._engine) as connection:
             rows = connection.execute(_statement(question)).mappings().all()
         found = [row for row in rows if question.is_beyond(_place(row))]
         shown = found[: filters.limit]

@@ -11,7 +11,7 @@ from app.engine.status import RunStatus
 from app.engine.times import iso_utc_or_none
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
-from app.store.db.unit_conditions import is_free
+from app.store.tables.statuses import is_free
 
 _STATUS = text("select status from sync_job_run where id = :run_id")
 

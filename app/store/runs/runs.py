@@ -34,7 +34,7 @@ from app.store.runs.creation import insert_run, insert_run_as_supposed, insert_r
 from app.store.runs.rows import SELECT_RUN, error_of, find_run, read_run, run_of, stats_of
 from app.store.runs.stuck import STUCK_RUNS
 from app.store.tables.statuses import any_of
-from app.store.units import dispatch_pauses
+from app.store.units import dispatching
 
 # A second request with the same key waits here for the first one's commit, and then finds its run.
 _CLAIM_KEY = text("""
@@ -81,10 +81,10 @@ UNSETTLED_RUNS = f"""
 _DUE_QUEUES = text(f"select distinct r.queue from sync_job_run r where {_NOBODY_CAME}")
 
 _DUE = text(f"""
-    with {dispatch_pauses.LOST},
+    with {dispatching.LOST},
          due as (
         select r.id from sync_job_run r join lost on lost.queue = r.queue
-         where {_NOBODY_CAME} and {dispatch_pauses.is_lost("r.rung_at", "r.updated_at")}
+         where {_NOBODY_CAME} and {dispatching.is_lost("r.rung_at", "r.updated_at")}
          order by r.rung_at limit :limit for update of r skip locked)
     update sync_job_run set rung_at = now() from due where sync_job_run.id = due.id
  returning sync_job_run.id, sync_job_run.queue
@@ -177,7 +177,7 @@ class RunStore:
         self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int
     ) -> Sequence[tuple[str, str]]:
         """Mark and list ``(run id, queue)`` of runs whose message is lost."""
-        values = dispatch_pauses.values_of(lost, ring_after_seconds=ring_after_seconds)
+        values = dispatching.values_of(lost, ring_after_seconds=ring_after_seconds)
         with self._engine.begin() as connection:
             rows = connection.execute(_DUE, {**values, "limit": limit}).all()
         return [(str(run_id), queue) for run_id, queue in rows]

@@ -29,10 +29,9 @@ from app.failpoints import Failpoint
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db import writing_sessions
 from app.store.db.autocommit import autocommit_of, transaction
-from app.store.db.chunks import parts
-from app.store.db.refusals import refusals_of
+from app.store.db.sqlstates import refusals_of
 from app.store.records import account_log, differences, tombstones, webhook_changes
-from app.store.records.differences import Difference, text_array
+from app.store.records.differences import Difference, split_rows, text_array
 from app.store.units import checkpoint, drafts, small_pages, spools
 from app.store.units.units import UnitStore
 
@@ -191,7 +190,7 @@ def _copy_new(write: _Write) -> _Write:
 def _update_changed(write: _Write) -> _Write:
     """Update the records that the table holds otherwise."""
     page, before = write.page, write.first + len(write.found.new) - 1
-    for rows in parts(page.records.rows(write.found.changed), lambda row: len(row.data), most=_UPDATED_AT_ONCE):
+    for rows in split_rows(page.records.rows(write.found.changed), most=_UPDATED_AT_ONCE):
         values = {
             "account_id": page.account_id,
             "resource": page.resource,

@@ -26,9 +26,8 @@ from app.store.announcements.webhook_turns import (
 )
 from app.store.db.autocommit import autocommit_of, sql_of, transaction
 from app.store.db.database import Row, reading
-from app.store.db.unit_conditions import IS_HELD, is_due, is_free
-from app.store.tables.statuses import any_of
-from app.store.units import dispatch_pauses
+from app.store.tables.statuses import IS_HELD, any_of, is_due, is_free
+from app.store.units import dispatching
 
 _NEXT_OF_RESOURCE = f"""
     select id from unit
@@ -117,53 +116,6 @@ _ADD_DELIVERY_UNIT = text(f"""
     insert into unit (id, run_id, kind, status, rung_at)
     select :id, :run_id, 'delivery', '{UnitStatus.READY}', now() - interval '1 hour'
      where not exists (select from unit where run_id = :run_id and kind = 'delivery')
-""")
-
-# Each has its own partial index (tables/runs.py), so that looking is cheap however many units are done or parked.
-PARKED_UNITS = f"select id from unit where status = '{UnitStatus.READY}' and rung_at < wake_at and wake_at <= now()"
-"""The timer is due, and no wake-up was sent since it was set."""
-UNANSWERED_UNITS = f"""
-    select id from unit where status = '{UnitStatus.READY}' and (wake_at is null or wake_at <= rung_at)
-           and rung_at < now() - make_interval(secs => :ring_after)
-"""
-"""A wake-up was sent, and nobody came."""
-EXPIRED_UNITS = f"""
-    select id from unit
-     where status = '{UnitStatus.LEASED}' and rung_at < now() - interval '5 seconds' and lease_expires_at < now()
-           and (rung_at < lease_expires_at or rung_at < now() - make_interval(secs => :ring_after))
-"""
-"""Their worker is gone, and no wake-up was sent since, or nobody came."""
-
-_DUE_QUEUES = text(f"""
-    select distinct r.queue from sync_job_run r join unit u on u.run_id = r.id
-     where u.id in ({UNANSWERED_UNITS} union all {EXPIRED_UNITS})
-""")
-
-_DUE = text(f"""
-    with {dispatch_pauses.LOST},
-         parked as ({PARKED_UNITS} order by wake_at limit :limit for update skip locked),
-         unanswered as (
-        select u.id from unit u join sync_job_run r on r.id = u.run_id join lost on lost.queue = r.queue
-         where u.id in ({UNANSWERED_UNITS})
-               and {dispatch_pauses.is_lost("u.rung_at", "greatest(u.updated_at, u.wake_at)")}
-         order by u.rung_at limit :limit for update of u skip locked),
-         expired as (
-        select u.id from unit u join sync_job_run r on r.id = u.run_id left join lost on lost.queue = r.queue
-         where u.id in ({EXPIRED_UNITS})
-               and (u.rung_at < u.lease_expires_at or {dispatch_pauses.is_lost("u.rung_at", "u.lease_expires_at")})
-         limit :limit for update of u skip locked),
-         due as (
-        select id from parked union all select id from unanswered union all select id from expired limit :limit)
-    update unit set rung_at = now() from due, sync_job_run r
-     where unit.id = due.id and r.id = unit.run_id
- returning unit.run_id, unit.id, r.queue
-""")
-
-
-# As if it was woken before its timer was due, or long ago: both are woken at the next look.
-_REDISPATCH = text("""
-    update unit set rung_at = least(now(), coalesce(wake_at, now())) - interval '1 hour'
-     where id = any(cast(:ids as uuid[]))
 """)
 
 
@@ -263,21 +215,21 @@ class UnitStore:
     def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
         """List the queues of units' wake-ups that nobody has come for."""
         with reading(self._engine) as connection:
-            return list(connection.execute(_DUE_QUEUES, {"ring_after": ring_after_seconds}).scalars())
+            return list(connection.execute(dispatching.DUE_QUEUES, {"ring_after": ring_after_seconds}).scalars())
 
     def dispatch_due(
         self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int = 500
     ) -> list[WakeUp]:
         """Mark and list the units whose timer is due, whose wake-up is lost, or whose lease has expired."""
-        values = dispatch_pauses.values_of(lost, ring_after_seconds=ring_after_seconds)
+        values = dispatching.values_of(lost, ring_after_seconds=ring_after_seconds)
         with self._engine.begin() as connection:
-            rows = connection.execute(_DUE, {**values, "limit": limit}).all()
+            rows = connection.execute(dispatching.DUE_UNITS, {**values, "limit": limit}).all()
         return [_dispatch(*row) for row in rows]
 
     def redispatch(self, unit_ids: Sequence[str]) -> None:
         """Mark units as not woken: the broker did not take the message."""
         with self._engine.begin() as connection:
-            connection.execute(_REDISPATCH, {"ids": list(unit_ids)})
+            connection.execute(dispatching.REDISPATCH, {"ids": list(unit_ids)})
 
 
 def hold_lease(connection: Connection, claim: Claim, *, lease_seconds: float) -> None:
