@@ -20,6 +20,7 @@ from app.store.announcements import announcements
 from app.store.db import paging
 from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import build_object
 from app.store.db.row_versions import demand, unchanged
 from app.store.secrets import sealed_config
 from app.store.secrets.encryption import Cipher
@@ -247,24 +248,13 @@ def _override(row: Row, cipher: Cipher) -> JsonObject:
 
 
 def _account(row: Row, *, context: JsonObject, override: JsonObject) -> IntegratedAccount:
-    return IntegratedAccount(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        integration_id=str(row["integration_id"]),
-        integration_name=row["integration_name"],
-        tenant_id=row["tenant_id"],
-        authentication_method=row["authentication_method"],
-        status=row["status"],
-        last_error=row["last_error"],
-        last_forbidden_error=row["last_forbidden_error"],
+    return build_object(
+        IntegratedAccount,
+        row,
         context=context,
+        integration_override=override,
         origins=None if row["origins"] is None else frozenset(row["origins"]),
         plain_paths=_plain_paths(row),
-        unified_model_override=row["unified_model_override"],
-        override_origins=row["override_origins"],
-        integration_override=override,
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
     )
 
 

@@ -13,6 +13,7 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import build_object
 from app.store.db.row_versions import demand, unchanged
 
 _TABLE: Final = tables.tenant
@@ -77,11 +78,4 @@ def _select(environment_id: EnvironmentId, id: str) -> Any:
 
 
 def _tenant(row: Row) -> Tenant:
-    return Tenant(
-        id=row["id"],
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        name=row["name"],
-        metadata=row["metadata"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+    return build_object(Tenant, row)

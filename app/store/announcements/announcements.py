@@ -12,6 +12,7 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.announcements.webhook_turns import lock_key, under_way
 from app.store.db.database import Row
+from app.store.db.owned_rows import build_object
 from app.store.tables.statuses import origins
 
 _DUE_SINCE: Final = "coalesce(wake_at, '-infinity'::timestamp with time zone)"
@@ -166,13 +167,4 @@ def _environment(id: object) -> EnvironmentId | None:
 
 
 def _event(row: Row) -> PendingEvent:
-    return PendingEvent(
-        id=str(row["id"]),
-        webhook_id=str(row["webhook_id"]),
-        resource_id=None,
-        event=row["event"],
-        body=bytes(row["body"]),
-        records=0,
-        attempts=row["attempts"],
-        created_at=row["created_at"],
-    )
+    return build_object(PendingEvent, row, resource_id=None, body=bytes(row["body"]), records=0)

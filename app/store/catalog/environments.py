@@ -10,6 +10,7 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows, paging
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import build_object
 from app.store.db.row_versions import demand, unchanged
 
 _TABLE = tables.environment
@@ -75,9 +76,4 @@ def _refuse_taken(name: str) -> InvalidInputError:
 
 
 def _environment(row: Row) -> Environment:
-    return Environment(
-        id=EnvironmentId(str(row["id"])),
-        name=row["name"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+    return build_object(Environment, row)

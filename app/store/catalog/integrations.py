@@ -15,6 +15,7 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import build_object
 from app.store.db.row_versions import demand, unchanged
 from app.store.secrets import sealed_config
 from app.store.secrets.bound_values import Place
@@ -124,16 +125,4 @@ def _place(row: Row) -> Place:
 
 
 def _integration(row: Row, config: JsonObject) -> Integration:
-    return Integration(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        name=row["name"],
-        category=row["category"],
-        is_beta=row["is_beta"],
-        sharing=row["sharing"],
-        config=config,
-        origins=row["origins"],
-        version=row["version"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+    return build_object(Integration, row, config=config)

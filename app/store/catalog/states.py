@@ -13,6 +13,7 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import build_object
 from app.store.db.row_versions import demand, unchanged
 
 _TABLE = tables.sync_job_run_state
@@ -80,12 +81,4 @@ def _at(environment_id: EnvironmentId, state_key: str, key: str) -> ColumnElemen
 
 
 def _state(row: Row) -> RunState:
-    return RunState(
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        state_key=row["state_key"],
-        key=row["key"],
-        value=row["value"],
-        sync_job_run_id=str(row["sync_job_run_id"]) if row["sync_job_run_id"] else None,
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+    return build_object(RunState, row)

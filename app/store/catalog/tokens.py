@@ -17,6 +17,7 @@ from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import build_object
 from app.store.db.row_versions import demand
 
 _TABLE = tables.api_token
@@ -113,15 +114,4 @@ class TokenStore:
 
 
 def _build_token(row: Row) -> ApiToken:
-    return ApiToken(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        name=row["name"],
-        role=Role(row["role"]),
-        created_by=str(row["created_by"]) if row["created_by"] else None,
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        last_used_at=row["last_used_at"],
-        expires_at=row["expires_at"],
-        revoked_at=row["revoked_at"],
-    )
+    return build_object(ApiToken, row, role=Role(row["role"]))

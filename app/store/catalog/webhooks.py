@@ -15,6 +15,7 @@ from app.store import tables
 from app.store.announcements.announcements import insert_announcements
 from app.store.db import owned_rows
 from app.store.db.database import Row
+from app.store.db.owned_rows import build_object
 from app.store.secrets.encryption import Cipher
 from app.store.secrets.sealed_columns import WEBHOOK_PREVIOUS_SECRET, WEBHOOK_SECRET, SealedColumn
 
@@ -175,19 +176,4 @@ class WebhookStore:
 
 
 def _webhook(row: Row, *, secret: str, previous_secret: str | None = None) -> Webhook:
-    return Webhook(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        target_url=row["target_url"],
-        is_active=row["is_active"],
-        event_types=row["event_types"],
-        signature_encoding=row["signature_encoding"],
-        changes_only=row["changes_only"],
-        failing_since=row["failing_since"],
-        disabled_reason=row["disabled_reason"],
-        previous_secret_expires_at=row["previous_secret_expires_at"],
-        secret=secret,
-        previous_secret=previous_secret,
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+    return build_object(Webhook, row, secret=secret, previous_secret=previous_secret)

@@ -2,7 +2,9 @@
 
 import functools
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any, TypeVar
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Engine, Select, Table, bindparam, delete, func, insert, select, update
 
@@ -88,3 +90,15 @@ def list_rows(
         return paging.read_page(
             connection, statement, table, make, limit=filters.limit, cursor=filters.cursor, sort=filters.sort
         )
+
+
+def build_object(kind: type[T], row: Row, **values: object) -> T:
+    """Build an object from the columns that are named as its fields; ``values`` are those that are not.
+
+    Ids are texts, however a row was read.
+    """
+    for field in fields(kind):  # type: ignore[arg-type]  # a data class, as all objects are
+        if field.name not in values and field.name in row:
+            value = row[field.name]
+            values[field.name] = str(value) if isinstance(value, UUID) else value
+    return kind(**values)

@@ -14,6 +14,7 @@ from app.engine.status import DeliveryStatus, UnitStatus
 from app.engine.webhooks.merging import MergeBounds
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import driver_cursor, reading
+from app.store.db.owned_rows import build_object
 from app.store.records import webhook_records
 from app.store.tables.statuses import IS_HELD, origins
 from app.store.units import checkpoint
@@ -106,17 +107,7 @@ class DeliveryStore:
             row = connection.execute(_NEXT, {"run_id": run_id}).mappings().one_or_none()
         if row is None:
             return None
-        return PendingEvent(
-            id=str(row["id"]),
-            webhook_id=str(row["webhook_id"]),
-            resource_id=str(row["resource_id"]) if row["resource_id"] else None,
-            event=row["event"],
-            body=bytes(row["body"]),
-            records=row["records"],
-            attempts=row["attempts"],
-            created_at=row["created_at"],
-            is_open=row["is_open"],
-        )
+        return build_object(PendingEvent, row, body=bytes(row["body"]))
 
     def settle(
         self,

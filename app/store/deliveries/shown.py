@@ -12,6 +12,7 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import paging
 from app.store.db.database import Row, driver_cursor, reading
+from app.store.db.owned_rows import build_object
 from app.store.deliveries.deliveries import counters_of_end
 from app.store.tables.statuses import origins
 from app.store.units import checkpoint
@@ -140,20 +141,5 @@ def _dispatch(unit: Any) -> WakeUp:
 
 def delivery_of(row: Row, body: str | None = None) -> Delivery:
     """Read a delivery's row."""
-    return Delivery(
-        id=str(row["id"]),
-        webhook_id=str(row["webhook_id"]),
-        sync_job_run_id=str(row["run_id"]) if row["run_id"] else None,
-        event=row["event"],
-        status=row["status"],
-        records=row["records"],
-        sequence=row["log_sequence"],
-        attempts=row["attempts"],
-        last_status_code=row["last_status_code"],
-        last_error=row["last_error"],
-        created_at=row["created_at"],
-        last_attempt_at=row["last_attempt_at"],
-        delivered_at=row["delivered_at"],
-        part_of=str(row["part_of"]) if row["part_of"] else None,
-        body=body or None,
-    )
+    run_id = str(row["run_id"]) if row["run_id"] else None
+    return build_object(Delivery, row, sync_job_run_id=run_id, sequence=row["log_sequence"], body=body or None)

@@ -15,6 +15,7 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import paging
 from app.store.db.database import reading
+from app.store.db.owned_rows import build_object
 
 # A daemon that signed off is not called back by a report that it sent before; one that only fell silent is.
 _NOTE = text(f"""
@@ -149,14 +150,4 @@ class DaemonStore:
 
 
 def _daemon(row: Any) -> Daemon:
-    return Daemon(
-        id=row["id"],
-        label=row["label"],
-        group_key=row["group_key"],
-        status=DaemonStatus(row["status"]),
-        metadata=row["metadata"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        last_active_at=row["last_active_at"],
-        consumed_at=row["consumed_at"],
-    )
+    return build_object(Daemon, row, status=DaemonStatus(row["status"]))

@@ -13,6 +13,7 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import build_object
 from app.store.records import account_log
 from app.store.records.account_log import AFTER_TRIM, TRIM
 from app.store.runs.removal import remove_runs
@@ -217,19 +218,7 @@ def _erase_resource(connection: Connection, erasure: Erasure, limit: int) -> Map
 
 
 def _erasure(row: Row) -> Erasure:
-    return Erasure(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        integrated_account_id=str(row["integrated_account_id"]),
-        resource=row["resource"],
-        status=_status(row),
-        due_at=row["due_at"],
-        erased=row["erased"],
-        last_error=row["last_error"],
-        created_at=row["created_at"],
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
-    )
+    return build_object(Erasure, row, status=_status(row))
 
 
 def _status(row: Row) -> ErasureStatus:

@@ -12,6 +12,7 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows, paging
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import build_object
 
 _TABLE = tables.direct_call
 _NAMED: Final = {"request_type": _TABLE.c.api}
@@ -47,16 +48,4 @@ def _own_account(call: AnsweredCall) -> ScalarSelect[str]:
 
 
 def _call(row: Row) -> DirectCall:
-    return DirectCall(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        integrated_account_id=str(row["integrated_account_id"]) if row["integrated_account_id"] else None,
-        api=row["api"],
-        resource=row["resource"],
-        method=row["method"],
-        response_status=row["response_status"],
-        duration_ms=row["duration_ms"],
-        error=row["error"],
-        request_id=str(row["request_id"]),
-        created_at=row["created_at"],
-    )
+    return build_object(DirectCall, row)

@@ -63,7 +63,7 @@ _NOBODY_CAME = f"""
            and r.rung_at < now() - make_interval(secs => :ring_after)
            and (r.daemon_group_key is null
                 or exists (select from daemon d where d.group_key = r.daemon_group_key
-                and d.status = '{DaemonStatus.ACTIVE}'))
+                           and d.status = '{DaemonStatus.ACTIVE}'))
            and (r.status = '{RunStatus.CREATED}' or r.begun_at is null)
            and not {mutexes.waits("r")}
 """

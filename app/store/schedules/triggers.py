@@ -20,6 +20,7 @@ from app.store.announcements import announcements
 from app.store.db import owned_rows
 from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import build_object
 from app.store.runs.creation import insert_run_within
 from app.store.schedules import fired_triggers
 
@@ -160,35 +161,8 @@ def _due(row: Row) -> DueTrigger:
 
 
 def _fire(row: Row) -> TriggerOccurrence:
-    return TriggerOccurrence(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        sync_job_cron_trigger_id=str(row["sync_job_cron_trigger_id"]),
-        due_at=row["due_at"],
-        sync_job_run_id=str(row["sync_job_run_id"]) if row["sync_job_run_id"] else None,
-        error=row["error"],
-        created_at=row["created_at"],
-    )
+    return build_object(TriggerOccurrence, row)
 
 
 def _trigger(row: Row) -> CronTrigger:
-    return CronTrigger(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        sync_job_id=str(row["sync_job_id"]),
-        integrated_account_id=str(row["integrated_account_id"]),
-        cron_expression=row["cron_expression"],
-        timezone=row["timezone"],
-        args=row["args"],
-        resources=row["resources"],
-        daemon_group_key=row["daemon_group_key"],
-        webhook_id=str(row["webhook_id"]) if row["webhook_id"] else None,
-        error_handling=row["error_handling"],
-        events_to_send=row["events_to_send"],
-        meta=row["meta"],
-        enabled=row["enabled"],
-        next_run_at=row["next_run_at"],
-        last_run=row["last_run"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+    return build_object(CronTrigger, row)
