@@ -58,14 +58,10 @@ def find(connection: Connection[Any], page: PageWrite) -> Difference:
     return _join([_find_part(connection, page, ids) for ids in _parts(page.records.ids)])
 
 
-def find_again(cursor: Cursor[Any], page: PageWrite, last_sequence: int) -> Difference:
-    """Compare a page with the table once the account's log is locked, behind its last number."""
-    return _join(
-        [
-            _compare(page.records, ids, dict(_ask(cursor, page, ids).fetchall()), last_sequence)
-            for ids in _parts(page.records.ids)
-        ]
-    )
+def find_again(cursor: Cursor[Any], page: PageWrite) -> Difference:
+    """Compare a page with the table once the account's log is locked."""
+    parts = _parts(page.records.ids)
+    return _join([_compare(page.records, ids, dict(_ask(cursor, page, ids).fetchall())) for ids in parts])
 
 
 def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
@@ -115,7 +111,7 @@ def _has_answer(connection: Connection[Any]) -> bool:
     return bool(select.select([connection.fileno()], [], [], 0)[0])
 
 
-def _compare(batch: RecordBatch, ids: Sequence[str], held: dict[str, bytes], last_sequence: int) -> Difference:
+def _compare(batch: RecordBatch, ids: Sequence[str], held: dict[str, bytes], last_sequence: int = 0) -> Difference:
     if not held:
         return Difference(ids, (), last_sequence)
     known = ids if len(held) == len(ids) else [remote_id for remote_id in ids if remote_id in held]
