@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from app.services.units.lease_keeper import LeaseKeeper
 from sqlalchemy import Connection, Engine, text
 
 from app.engine.json_types import JSON, JsonObject
-from app.services.units.lease_keeping import LeaseKeeper
 from app.store import tables
 from app.store.db.autocommit import autocommit_of, sql_of
 from app.store.db.database import connect, reading

@@ -12,13 +12,8 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from app.engine.errors import (
-    StoreConflictError,
-    StoreOutdatedError,
-    StoreReadOnlyError,
-    StoreUnavailableError,
-    UnwritablePageError,
-)
+from app.engine.errors import StoreConflictError, StoreOutdatedError, StoreReadOnlyError, StoreUnavailableError
+from app.engine.record_errors import UnwritablePageError
 from app.engine.runs.work import PageWrite
 
 

@@ -8,9 +8,10 @@ from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import Daemon, ListFilters, Page
+from app.engine.objects.daemons import Daemon
+from app.engine.objects.lists import ListFilters, Page
 from app.engine.status import DaemonStatus
-from app.services.maintenance.heartbeats import Heartbeat
+from app.services.maintenance.ports import Heartbeat
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import paging
@@ -81,12 +82,12 @@ class DaemonStore:
         with self._engine.begin() as connection:
             connection.execute(statement.values(status=status, last_active_at=func.now(), updated_at=func.now()))
 
-    def note_dropped(self, daemon_id: str, counts: Mapping[str, int]) -> None:
+    def count_dropped(self, daemon_id: str, counts: Mapping[str, int]) -> None:
         """Record in the daemon's metadata how many messages it has dropped, by reason."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE_DROPPED, {"id": daemon_id, "counts": orjson.dumps(counts).decode()})
 
-    def note_failing(self, daemon_id: str, faults: Mapping[str, JsonObject]) -> None:
+    def record_failing(self, daemon_id: str, faults: Mapping[str, JsonObject]) -> None:
         """Record in the daemon's metadata which of its duties fail; none takes the note away."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE_FAILING, {"id": daemon_id, "faults": orjson.dumps(dict(faults)).decode()})

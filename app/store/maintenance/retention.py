@@ -7,7 +7,7 @@ from sqlalchemy import Engine, TextClause, column, text
 
 from app.engine.json_types import JSON
 from app.engine.status import DaemonStatus, DeliveryStatus, RunStatus
-from app.services.maintenance.retention import ExpiredRun, PrunedRuns
+from app.services.maintenance.ports import ExpiredRun, PrunedRuns
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
 from app.store.records.account_log import AFTER_TRIM, TRIM

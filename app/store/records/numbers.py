@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import Engine, text
 
-from app.services.maintenance.numbering import NumberingPlace
+from app.services.maintenance.ports import NumberingPlace
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
 from app.store.records import account_log

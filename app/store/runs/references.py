@@ -4,9 +4,9 @@ from typing import Final
 
 from sqlalchemy import Engine, and_, bindparam, literal_column, select
 
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.services.runs.conflicts import repeats_conflicts
-from app.services.runs.drafts import RunReferences
+from app.services.runs.requests import RunReferences
 from app.store import tables
 from app.store.accounts.accounts import account_of
 from app.store.catalog.jobs import job_of

@@ -6,7 +6,9 @@ from datetime import datetime
 from sqlalchemy import Connection, DateTime, Engine, bindparam, delete, select, text
 
 from app.engine.errors import IdempotencyKeyReusedError
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.runs import RunError, SyncJobRun
 from app.engine.runs.increments import LowerBounds
 from app.engine.status import (
     BEGUN_RUN_STATUSES,
@@ -16,12 +18,10 @@ from app.engine.status import (
     RunStatus,
 )
 from app.engine.webhooks import events
-from app.services.maintenance.queue_heads import LostBefore
+from app.services.maintenance.ports import LostBefore
+from app.services.ports import Announcement
 from app.services.runs.conflicts import repeats_conflicts
-from app.services.runs.drafts import RunDraft
-from app.services.runs.requests import IdempotencyKey
-from app.services.runs.runs import CreatedRun
-from app.services.webhooks.health import Announcement
+from app.services.runs.requests import CreatedRun, IdempotencyKey, RunDraft
 from app.store import tables
 from app.store.announcements import announcements
 from app.store.db import paging

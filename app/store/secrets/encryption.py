@@ -56,7 +56,7 @@ class Cipher:
         """Decrypt what a stranger brings, whose made-up key ids cost nothing; raise UnreadableSecretError."""
         return self._open(sealed, place, self._known.of_caller)
 
-    def demand_key(self) -> None:
+    def check_encryption_key(self) -> None:
         """Raise UnreadableSecretError when no master key at hand opens the data key that is current in the database."""
         current = self._keys.current()
         if current is None:

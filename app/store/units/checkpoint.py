@@ -8,7 +8,7 @@ from psycopg import Cursor
 from sqlalchemy import text
 
 from app.engine.errors import LeaseLostError
-from app.engine.records.list_ends import PageWarning
+from app.engine.records.outcomes import PageWarning
 from app.engine.records.rows import encode
 from app.engine.runs.books import Counters
 from app.engine.runs.settling import Exchanges

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import text
 
 from app.engine.status import UnitStatus
-from app.services.maintenance.queue_heads import LostBefore
+from app.services.maintenance.ports import LostBefore
 
 LONGEST_SECONDS: Final = 600.0
 

@@ -14,7 +14,7 @@ from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
 from app.engine.runs.work import Claim, ClaimTerms, CrowdedOut, UnitKind, WakeUp
 from app.engine.status import BEGUN_RUN_STATUSES, UnitStatus
-from app.services.maintenance.queue_heads import LostBefore
+from app.services.maintenance.ports import LostBefore
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.announcements.webhook_turns import (
     HEADROOM,

@@ -14,12 +14,11 @@ from app.api.access import gate
 from app.api.application import create_app
 from app.api.resources import roles
 from app.api.resources.services import ApiServices
-from app.bootstrap.limits import request_limits
+from app.bootstrap.limits import build_request_limits
 from app.engine.errors import UnauthorizedError
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId
-from app.engine.roles import Role
+from app.engine.objects.environments import EnvironmentId, Role
 from app.services.catalog.tokens import TokenService
 from app.settings import Settings
 from app.store.catalog.tokens import TokenStore
@@ -252,7 +251,7 @@ def test_a_token_that_has_used_up_its_requests_is_told_when_to_come_back(
     settings: Settings, services: ApiServices, environment_id: EnvironmentId
 ) -> None:
     slow = replace(settings, token_requests=3, token_window_seconds=60)
-    limited = replace(services, request_limits=request_limits(slow))
+    limited = replace(services, request_limits=build_request_limits(slow))
     (_, one), (_, other) = (services.tokens.create(environment_id, name) for name in ("one", "other"))
     caller, neighbour = (Caller(create_app(limited, slow).test_client(), secret) for secret in (one, other))
 
@@ -271,7 +270,7 @@ def test_minted_tokens_share_the_requests_of_their_environment(
     settings: Settings, services: ApiServices, environment_id: EnvironmentId
 ) -> None:
     slow = replace(settings, environment_requests=3, token_window_seconds=60)
-    app = create_app(replace(services, request_limits=request_limits(slow)), slow)
+    app = create_app(replace(services, request_limits=build_request_limits(slow)), slow)
     secrets = [services.tokens.create(environment_id, f"minted {number}")[1] for number in range(5)]
 
     answers = [Caller(app.test_client(), secret).get("/sync-job") for secret in secrets]
