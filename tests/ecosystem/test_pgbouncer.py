@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from app.engine.errors import StoreUnavailableError
 from app.stack.stack import Stack, StackOptions
-from app.store.db.autocommit import Autocommit, singles_of, transaction
+from app.store.db.autocommit import Autocommit, autocommit_of, transaction
 from app.store.db.connections import Connections
 from app.store.db.database import connect, reading
 from app.store.db.leadership import Leadership
@@ -42,13 +42,13 @@ def settings_in_transaction(connection: Any) -> dict[str, str]:
 def test_transactions_bound_their_idleness_themselves(engine: Engine) -> None:
     with engine.begin() as one, engine.connect().execution_options(isolation_level="REPEATABLE READ") as other:
         found = [dict(connection.execute(SETTINGS).mappings().one()) for connection in (one, other)]
-    found.append(singles_of(engine).lend(settings_in_transaction))
+    found.append(autocommit_of(engine).lend(settings_in_transaction))
 
     assert found == [{**PLAIN, "idles": "10s"}] * 3
 
 
 def test_nothing_is_left_in_a_session_for_who_gets_it_next(engine: Engine, direct_url: str, pooler_port: int) -> None:
-    singles = singles_of(engine)
+    singles = autocommit_of(engine)
     with engine.begin() as connection:
         connection.execute(SETTINGS)
     singles.one(SETTINGS, {})
@@ -77,7 +77,7 @@ def test_transaction_begins_in_one_trip(engine: Engine, tmp_path: Path) -> None:
 
 
 def test_threads_share_sessions(engine: Engine) -> None:
-    singles = singles_of(engine)
+    singles = autocommit_of(engine)
     ask = text("select cast(:number as int) as number")
 
     def work(number: int) -> int:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, text
 from app.engine.json_types import JSON, JsonObject
 from app.services.units.lease_keeper import LeaseKeeper
 from app.store import tables
-from app.store.db.autocommit import singles_of, sql_of
+from app.store.db.autocommit import autocommit_of, sql_of
 from app.store.db.database import connect, reading
 from tests.support.servers import PostgresServer
 
@@ -46,7 +46,7 @@ class Commits:
         self.kills_by_chance: Callable[[], bool] = lambda: False
         self._commit: Callable[[Any], None] = engine.dialect.do_commit
         engine.dialect.do_commit = self._counted  # type: ignore[method-assign]
-        singles = singles_of(engine)
+        singles = autocommit_of(engine)
         self._one, self._count = singles.one, singles.count
         singles.one, singles.count = self._counted_one, self._counted_count  # type: ignore[method-assign]
 

@@ -20,8 +20,9 @@ from app.store.accounts import tenants
 from app.store.accounts.deleted import move_out
 from app.store.announcements import announcements
 from app.store.db import paging
-from app.store.db.autocommit import singles_of
+from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import build_object
 from app.store.db.row_versions import demand, unchanged
 from app.store.secrets import sealed_config
 from app.store.secrets.encryption import Cipher
@@ -66,7 +67,7 @@ class AccountStore:
             "plain_paths": _kept_paths(plain_paths),
         }
         with self._engine.begin() as connection:
-            connection.execute(insert(_TABLE).values({**self._sealed(environment_id, id, values), **sealed}))
+            connection.execute(insert(_TABLE).values({**self._seal(environment_id, id, values), **sealed}))
             tenants.ensure(connection, environment_id, values["tenant_id"])
         account = self.get(environment_id, id)
         assert account is not None
@@ -74,28 +75,28 @@ class AccountStore:
 
     def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
         """Read one account, credentials included."""
-        row = singles_of(self._engine).one(_ONE, {"environment": environment_id, "id": account_id})
+        row = autocommit_of(self._engine).one(_ONE, {"environment": environment_id, "id": account_id})
         return account_of(row, self._cipher) if row else None
 
     def inspect(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
-        """Read one account for its owner: secrets that do not decrypt are left out, and told of."""
-        row = singles_of(self._engine).one(_ONE, {"environment": environment_id, "id": account_id})
+        """Read one account for its owner: secrets that do not decrypt are left out, and reported."""
+        row = autocommit_of(self._engine).one(_ONE, {"environment": environment_id, "id": account_id})
         return shown_account_of(row, self._cipher) if row else None
 
     def within(self, connection: Connection, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
         """Read an account that is there within the caller's transaction."""
-        selected = _selected(environment_id).where(_TABLE.c.id == account_id)
+        selected = _select(environment_id).where(_TABLE.c.id == account_id)
         return self._account(connection.execute(selected).mappings().one())
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[IntegratedAccount]:
         """Read a page of accounts, which may be narrowed and sorted by ``integration_name`` as well."""
-        statement = paging.narrowed(_selected(environment_id), _TABLE, filters, _JOINED)
+        statement = paging.narrow(_select(environment_id), _TABLE, filters, _JOINED)
         with reading(self._engine) as connection:
             return paging.read_page(
                 connection,
                 statement,
                 _TABLE,
-                self._shown,
+                self._show,
                 limit=filters.limit,
                 cursor=filters.cursor,
                 sort=filters.sort,
@@ -117,7 +118,7 @@ class AccountStore:
 
         ``change_origins`` sees the account as it was.
         """
-        selected = _selected(environment_id).where(_TABLE.c.id == account_id)
+        selected = _select(environment_id).where(_TABLE.c.id == account_id)
         locked = selected.where(unchanged(_TABLE, seen)).with_for_update(of=_TABLE)
         with self._engine.begin() as connection:
             row = connection.execute(locked).mappings().one_or_none()
@@ -125,9 +126,9 @@ class AccountStore:
             if row is None:
                 return None
             place = CONTEXT.place(row["environment_id"], row["id"])
-            before = self._shown(row)
+            before = self._show(row)
             changed = {
-                **self._sealed(row["environment_id"], row["id"], values),
+                **self._seal(row["environment_id"], row["id"], values),
                 "plain_paths": _kept_paths(change_plain(before.plain_paths)),
                 "updated_at": func.now(),
             }
@@ -140,7 +141,7 @@ class AccountStore:
             connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**changed))
             if "tenant_id" in values:
                 tenants.ensure(connection, environment_id, values["tenant_id"])
-            account = self._shown(connection.execute(selected).mappings().one())
+            account = self._show(connection.execute(selected).mappings().one())
             if row["status"] == AccountStatus.NEEDS_REAUTH and account.status == AccountStatus.ACTIVE:
                 announce_reactivation(connection, account)
             if row["status"] == INACTIVE and account.status != INACTIVE:
@@ -148,7 +149,7 @@ class AccountStore:
             return account
 
     def note_origins(self, account_id: str, origins: Collection[str]) -> None:
-        """Note what an account's secrets were given for, unless that is known already."""
+        """Record what an account's secrets were given for, unless that is known already."""
         statement = update(_TABLE).where(_TABLE.c.id == account_id, _TABLE.c.origins.is_(None))
         with self._engine.begin() as connection:
             connection.execute(statement.values(origins=_column(origins)))
@@ -187,7 +188,7 @@ class AccountStore:
     def delete_all(
         self, environment_id: EnvironmentId, account_ids: Sequence[str], *, erase_after_seconds: float
     ) -> Sequence[str]:
-        """Remove accounts as ``delete`` does; or none, and tell the ids of which there is none."""
+        """Remove accounts as ``delete`` does; or none, and return the ids of which there is none."""
         wanted = _TABLE.c.environment_id == environment_id, _TABLE.c.id.in_(account_ids)
         with self._engine.begin() as connection:
             found = {
@@ -198,17 +199,17 @@ class AccountStore:
             move_out(connection, environment_id, sorted(found), erase_after_seconds=erase_after_seconds)
         return []
 
-    def _sealed(self, environment_id: str, id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    def _seal(self, environment_id: str, id: str, values: Mapping[str, Any]) -> dict[str, Any]:
         if "integration_override" not in values:
             return dict(values)
         place = ACCOUNT_OVERRIDE.place(environment_id, id)
-        override = sealed_config.sealed(values["integration_override"], self._cipher, place)
+        override = sealed_config.seal_secrets(values["integration_override"], self._cipher, place)
         return {**values, "integration_override": override}
 
     def _account(self, row: Row) -> IntegratedAccount:
         return account_of(row, self._cipher)
 
-    def _shown(self, row: Row) -> IntegratedAccount:
+    def _show(self, row: Row) -> IntegratedAccount:
         return shown_account_of(row, self._cipher)
 
 
@@ -221,7 +222,7 @@ def account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
 
 
 def shown_account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
-    """Read an account's row for its owner: secrets that do not decrypt are left out, and told of."""
+    """Read an account's row for its owner: secrets that do not decrypt are left out, and reported."""
     found: dict[str, JsonObject] = {"context": {}, "integration_override": {}}
     unreadable: dict[str, str] = {}
     for name, read in (("context", _context), ("integration_override", _override)):
@@ -233,9 +234,9 @@ def shown_account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
     if not unreadable:
         return account
     name, why = next(iter(unreadable.items()))
-    told = f"{UnreadableSecretError.code}: send its {name} again: {why}"
+    reason = f"{UnreadableSecretError.code}: send its {name} again: {why}"
     status = account.status if account.status == INACTIVE else AccountStatus.NEEDS_REAUTH
-    return replace(account, status=status, last_error=told, unreadable=frozenset(unreadable))
+    return replace(account, status=status, last_error=reason, unreadable=frozenset(unreadable))
 
 
 def _context(row: Row, cipher: Cipher) -> JsonObject:
@@ -245,28 +246,17 @@ def _context(row: Row, cipher: Cipher) -> JsonObject:
 
 def _override(row: Row, cipher: Cipher) -> JsonObject:
     place = ACCOUNT_OVERRIDE.place(row["environment_id"], row["id"])
-    return sealed_config.opened(row["integration_override"], cipher, place)
+    return sealed_config.open_secrets(row["integration_override"], cipher, place)
 
 
 def _account(row: Row, *, context: JsonObject, override: JsonObject) -> IntegratedAccount:
-    return IntegratedAccount(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        integration_id=str(row["integration_id"]),
-        integration_name=row["integration_name"],
-        tenant_id=row["tenant_id"],
-        authentication_method=row["authentication_method"],
-        status=row["status"],
-        last_error=row["last_error"],
-        last_forbidden_error=row["last_forbidden_error"],
+    return build_object(
+        IntegratedAccount,
+        row,
         context=context,
+        integration_override=override,
         origins=None if row["origins"] is None else frozenset(row["origins"]),
         plain_paths=_plain_paths(row),
-        unified_model_override=row["unified_model_override"],
-        override_origins=row["override_origins"],
-        integration_override=override,
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
     )
 
 
@@ -284,7 +274,7 @@ def _plain_paths(row: Row) -> frozenset[Path] | None:
 
 
 def announce_reactivation(connection: Connection, account: IntegratedAccount) -> None:
-    """Tell who wants to know that an account is connected again, within the caller's transaction."""
+    """Announce that an account is connected again, within the caller's transaction."""
     announcements.announce(
         connection,
         account.environment_id,
@@ -293,5 +283,5 @@ def announce_reactivation(connection: Connection, account: IntegratedAccount) ->
     )
 
 
-def _selected(environment_id: EnvironmentId) -> Select[Any]:
+def _select(environment_id: EnvironmentId) -> Select[Any]:
     return _ALL.where(_TABLE.c.environment_id == environment_id)

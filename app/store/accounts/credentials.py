@@ -107,7 +107,7 @@ class CredentialStore:
         """Lock an account; raise SourceError when it is gone. Rows that refer to it may be written meanwhile."""
         with self._engine.connect() as connection:
             connection.execute(text(f"set local idle_in_transaction_session_timeout = '{_LOCK_SECONDS}s'"))
-            row = connection.execute(_selected(account_id).with_for_update(key_share=True)).first()
+            row = connection.execute(_select(account_id).with_for_update(key_share=True)).first()
             context = self._context(row, account_id)
             assert row is not None
             refused = EnvironmentId(str(row.environment_id)) if row.status == _REFUSED else None
@@ -129,7 +129,7 @@ class CredentialStore:
     def current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
         """Read an account's context, and what its secrets were given for; raise SourceError when it is gone."""
         with self._engine.connect() as connection:
-            row = connection.execute(_selected(account_id)).first()
+            row = connection.execute(_select(account_id)).first()
         context = self._context(row, account_id)
         assert row is not None
         return context, None if row.origins is None else frozenset(row.origins)
@@ -141,9 +141,9 @@ class CredentialStore:
     def refuse(
         self, account_id: str, *, token: str | None, reason: str, call: str = "", announce: Announcement
     ) -> bool:
-        """Note that an account has to be connected anew, with its events, if ``token`` is still its own."""
+        """Record that an account has to be connected anew, with its events, if ``token`` is still its own."""
         with self._engine.begin() as connection:
-            row = connection.execute(_selected(account_id).with_for_update(key_share=True)).first()
+            row = connection.execute(_select(account_id).with_for_update(key_share=True)).first()
             if row is None or row.status == AccountStatus.INACTIVE:
                 return False
             if row.status == _REFUSED:
@@ -156,7 +156,7 @@ class CredentialStore:
             noted |= {"refused_call": call, "refused_at": func.now()}
             connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**noted))
             account = self._accounts.within(connection, row.environment_id, account_id)
-            # Of no run, whoever found out: a run would wait for receivers that are not its own.
+            # Of no run, even if a run has found out: it would wait for receivers that are not its own.
             announcements.announce(
                 connection, row.environment_id, AUTHENTICATION_ERROR, lambda to: announce(account, to)
             )
@@ -166,7 +166,7 @@ class CredentialStore:
         """End what a refusal began, as ``CredentialStore`` of the services says, and announce it."""
         asked = {"id": account_id, "call": call, "quiet_seconds": quiet_seconds}
         with self._engine.begin() as connection:
-            row = connection.execute(_selected(account_id).with_for_update(key_share=True)).first()
+            row = connection.execute(_select(account_id).with_for_update(key_share=True)).first()
             if row is None or row.status != _REFUSED:
                 return True
             if oauth.find_access_token(self._context(row, account_id)) != token:
@@ -177,7 +177,7 @@ class CredentialStore:
         return True
 
     def note_forbidden(self, account_id: str, error: JsonObject) -> None:
-        """Note the last call that was answered 403; a row that somebody else holds is left alone."""
+        """Record the last call that was answered 403; a row that somebody else holds is left alone."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE_FORBIDDEN, {"id": account_id, "error": error})
 
@@ -192,6 +192,6 @@ def _place(row: Row[Any]) -> Place:
     return CONTEXT.place(row.environment_id, row.id)
 
 
-def _selected(account_id: str) -> Any:
+def _select(account_id: str) -> Any:
     columns = (_TABLE.c.id, _TABLE.c.environment_id, _TABLE.c.status, _TABLE.c.context_encrypted, _TABLE.c.origins)
     return select(*columns).where(_TABLE.c.id == account_id)

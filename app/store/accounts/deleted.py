@@ -74,7 +74,7 @@ class DeletedAccounts:
         return True
 
     def hasten(self, environment_id: str, account_id: str) -> bool:
-        """Let an account that was deleted be erased at once; tell whether there is one."""
+        """Make the erasure of a deleted account due at once; return whether there is one."""
         with self._engine.begin() as connection:
             values = {"environment_id": environment_id, "id": account_id}
             return connection.execute(_HASTEN, values).rowcount > 0

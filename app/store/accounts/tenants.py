@@ -13,6 +13,7 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import build_object
 from app.store.db.row_versions import demand, unchanged
 
 _TABLE: Final = tables.tenant
@@ -36,7 +37,7 @@ class TenantStore:
     def get(self, environment_id: EnvironmentId, id: str) -> Tenant | None:
         """Read a tenant."""
         with reading(self._engine) as connection:
-            row = connection.execute(_selected(environment_id, id)).mappings().one_or_none()
+            row = connection.execute(_select(environment_id, id)).mappings().one_or_none()
         return _tenant(row) if row else None
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Tenant]:
@@ -72,16 +73,9 @@ def ensure(connection: Connection, environment_id: str, tenant_id: str) -> None:
         connection.execute(insert(_TABLE).values(**values).on_conflict_do_nothing())
 
 
-def _selected(environment_id: EnvironmentId, id: str) -> Any:
+def _select(environment_id: EnvironmentId, id: str) -> Any:
     return owned_rows.select_in(_TABLE, environment_id).where(_TABLE.c.id == id)
 
 
 def _tenant(row: Row) -> Tenant:
-    return Tenant(
-        id=row["id"],
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        name=row["name"],
-        metadata=row["metadata"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+    return build_object(Tenant, row)

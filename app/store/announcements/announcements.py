@@ -1,4 +1,4 @@
-"""Events that belong to no run: queued for whoever subscribes to them, and sent by the leader."""
+"""Events that belong to no run: queued for the webhooks that subscribe to them, and sent by the leader."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -12,6 +12,7 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.announcements.webhook_turns import lock_key, under_way
 from app.store.db.database import Row
+from app.store.db.owned_rows import build_object
 from app.store.tables.statuses import origins
 
 _DUE_SINCE: Final = "coalesce(wake_at, '-infinity'::timestamp with time zone)"
@@ -144,7 +145,7 @@ class AnnouncementStore:
         return [(_environment(row["environment_id"]), _event(row)) for row in rows]
 
     def release(self, event_id: str, *, wake_seconds: float) -> None:
-        """Give an event back that nobody has sent; it is due again later."""
+        """Release an event that was not sent; it is due again later."""
         with self._engine.begin() as connection:
             connection.execute(_RELEASE, {"id": event_id, "wake_seconds": wake_seconds})
 
@@ -155,7 +156,7 @@ class AnnouncementStore:
             connection.execute(_SETTLE, values)
 
     def failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
-        """Write down why an attempt failed; the event is due again later."""
+        """Record why an attempt failed; the event is due again later."""
         with self._engine.begin() as connection:
             values = {"id": event_id, "status_code": status_code, "error": error, "wake_seconds": wake_seconds}
             connection.execute(_FAILED_ATTEMPT, values)
@@ -166,13 +167,4 @@ def _environment(id: object) -> EnvironmentId | None:
 
 
 def _event(row: Row) -> PendingEvent:
-    return PendingEvent(
-        id=str(row["id"]),
-        webhook_id=str(row["webhook_id"]),
-        resource_id=None,
-        event=row["event"],
-        body=bytes(row["body"]),
-        records=0,
-        attempts=row["attempts"],
-        created_at=row["created_at"],
-    )
+    return build_object(PendingEvent, row, resource_id=None, body=bytes(row["body"]), records=0)

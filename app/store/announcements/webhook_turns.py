@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import text
 
 from app.engine.status import UnitStatus
-from app.store.db.unit_conditions import is_due
+from app.store.tables.statuses import is_due
 
 HEADROOM: Final = 8
 """How far below the bound claims need no lock: fewer daemons than this claim for one webhook within a millisecond."""
@@ -19,24 +19,24 @@ _LOCK_SPACE: Final = 1317
 
 
 def under_way(webhook_id: str) -> str:
-    """Write SQL that counts the deliveries under way of a webhook, whose id is given as SQL."""
+    """Return SQL that counts the deliveries under way of a webhook, whose id is given as SQL."""
     return f"""
         ((select count(*) from unit held
            where held.kind = 'delivery' and held.status = '{UnitStatus.LEASED}' and held.webhook_id = {webhook_id}
                  and held.lease_expires_at > now())
-         + (select count(*) from delivery told
-             where told.run_id is null and told.webhook_id = {webhook_id} and told.lease_expires_at > now()))
+         + (select count(*) from delivery sent
+             where sent.run_id is null and sent.webhook_id = {webhook_id} and sent.lease_expires_at > now()))
     """
 
 
 def lock_key(webhook_id: str) -> str:
-    """Write SQL that makes the key of a webhook's advisory lock."""
+    """Return SQL that makes the key of a webhook's advisory lock."""
     return f"hashtextextended(cast({webhook_id} as text), {_LOCK_SPACE})"
 
 
 WEBHOOK_OF_UNIT: Final = "(select of_run.webhook_id from sync_job_run of_run where of_run.id = unit.run_id)"
 
-# The unit first, which a page's write may have for long: whoever has the webhook's lock waits for nothing any more.
+# The unit first, which a page's write may have for long: the holder of the webhook's lock waits for nothing any more.
 LOCK_WEBHOOK: Final = text(f"""
     with own as (select id from unit where id = :unit_id and kind = 'delivery' for no key update skip locked)
     select pg_advisory_xact_lock({lock_key(WEBHOOK_OF_UNIT)}) from unit join own on own.id = unit.id
@@ -48,7 +48,7 @@ WAIT: Final = text(f"""
      where id = :unit_id and kind = 'delivery' and {is_due()}
 """)
 
-# Marked as rung, so that two who ask at once get different ones.
+# Marked as woken, so that two who ask at once get different ones.
 NEXT_OF_WEBHOOK: Final = text(f"""
     with next as (
         select waiting.id from unit waiting

@@ -45,7 +45,9 @@ class EmbeddedIntegrationStore:
         wanted = _INTEGRATION.c.environment_id == environment_id, _INTEGRATION.c.id.in_(integration_ids)
         with reading(self._engine) as connection:
             rows = connection.execute(_FACES.where(*wanted)).mappings().all()
-        return {str(row["id"]): Embedding(integration=self._face(row), installed=self._installed(row)) for row in rows}
+        return {
+            str(row["id"]): Embedding(integration=self._face(row), installed=self._build_installed(row)) for row in rows
+        }
 
     def _face(self, row: Row) -> EmbeddedIntegration:
         parts = {name: row[f"config_{name}"] for name in READ if row[f"config_{name}"] is not None}
@@ -57,13 +59,13 @@ class EmbeddedIntegrationStore:
             category=row["category"],
             is_beta=row["is_beta"],
             sharing=row["sharing"],
-            config=show_face(sealed_config.shown(parts, self._cipher, place)),
+            config=show_face(sealed_config.show_secrets(parts, self._cipher, place)),
             version=row["version"],
             created_at=row["created_at"],
             updated_at=row["updated_at"],
         )
 
-    def _installed(self, row: Row) -> EnvironmentIntegration | None:
+    def _build_installed(self, row: Row) -> EnvironmentIntegration | None:
         if row[f"{_PREFIX}id"] is None:
             return None
         place = OVERRIDE.place(row["environment_id"], row["id"])
@@ -71,7 +73,7 @@ class EmbeddedIntegrationStore:
             id=str(row[f"{_PREFIX}id"]),
             environment_id=EnvironmentId(str(row["environment_id"])),
             integration_id=str(row["id"]),
-            override=sealed_config.shown(row[f"{_PREFIX}override"], self._cipher, place),
+            override=sealed_config.show_secrets(row[f"{_PREFIX}override"], self._cipher, place),
             origins=row[f"{_PREFIX}origins"],
             show_in_catalog=row[f"{_PREFIX}show_in_catalog"],
             created_at=row[f"{_PREFIX}created_at"],

@@ -17,7 +17,7 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.catalog.integrations import integration_of
 from app.store.db import owned_rows
-from app.store.db.autocommit import singles_of
+from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
 from app.store.secrets import sealed_config
 from app.store.secrets.encryption import Cipher
@@ -46,40 +46,40 @@ class EnvironmentIntegrationStore:
         self._cipher = cipher
 
     def install(self, environment_id: EnvironmentId, values: JsonObject) -> tuple[EnvironmentIntegration, bool]:
-        """Write one, or change the one of its integration; tell whether it is new."""
-        sealed = self._sealed(environment_id, values["integration_id"], values)
+        """Write one, or change the one of its integration; return whether it is new."""
+        sealed = self._seal_override(environment_id, values["integration_id"], values)
         written = insert(_TABLE).values(**{"override": {}, **sealed}, id=new_id(), environment_id=environment_id)
         statement = written.on_conflict_do_update(
             index_elements=["integration_id"], set_={**sealed, "updated_at": func.now()}
         ).returning(_TABLE, literal_column("xmax = 0").label("is_new"))
         with self._engine.begin() as connection:
             row = connection.execute(statement).mappings().one()
-        return self._installed(row), row["is_new"]
+        return self._read_installed(row), row["is_new"]
 
     def get(self, environment_id: EnvironmentId, id: str) -> EnvironmentIntegration | None:
         """Read one."""
         row = owned_rows.find_row(self._engine, _TABLE, environment_id, id)
-        return self._installed(row) if row else None
+        return self._read_installed(row) if row else None
 
     def of(self, environment_id: EnvironmentId, integration_id: str) -> EnvironmentIntegration | None:
         """Read the one of an integration."""
         with reading(self._engine) as connection:
             found = connection.execute(_OF, {"environment": environment_id, "integration": integration_id})
             row = found.mappings().one_or_none()
-        return self._installed(row) if row else None
+        return self._read_installed(row) if row else None
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[EnvironmentIntegration]:
         """Read a page of them."""
-        return owned_rows.list_rows(self._engine, _TABLE, environment_id, self._installed, filters)
+        return owned_rows.list_rows(self._engine, _TABLE, environment_id, self._read_installed, filters)
 
     def update(
         self, environment_id: EnvironmentId, id: str, values: JsonObject, *, seen: RowVersion | None = None
     ) -> EnvironmentIntegration | None:
         """Change one."""
         integration_id = self._integration_of(environment_id, id) if "override" in values else ""
-        sealed = self._sealed(environment_id, integration_id, values)
+        sealed = self._seal_override(environment_id, integration_id, values)
         row = owned_rows.update_row(self._engine, _TABLE, environment_id, id, sealed, seen=seen)
-        return self._installed(row) if row else None
+        return self._read_installed(row) if row else None
 
     def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove one."""
@@ -89,16 +89,16 @@ class EnvironmentIntegrationStore:
         row = owned_rows.find_row(self._engine, _TABLE, environment_id, id)
         return str(row["integration_id"]) if row else ""
 
-    def _sealed(self, environment_id: str, integration_id: str, values: JsonObject) -> dict[str, Any]:
+    def _seal_override(self, environment_id: str, integration_id: str, values: JsonObject) -> dict[str, Any]:
         if "override" not in values:
             return dict(values)
         place = OVERRIDE.place(environment_id, parse_id(integration_id))
-        return {**values, "override": sealed_config.sealed(values["override"], self._cipher, place)}
+        return {**values, "override": sealed_config.seal_secrets(values["override"], self._cipher, place)}
 
-    def _installed(self, row: Row) -> EnvironmentIntegration:
-        """Read a row for its owner: what does not decrypt stays sealed, and is told of."""
+    def _read_installed(self, row: Row) -> EnvironmentIntegration:
+        """Read a row for its owner: what does not decrypt stays sealed, and is reported."""
         place = OVERRIDE.place(row["environment_id"], row["integration_id"])
-        return _installed(row, sealed_config.shown(row["override"], self._cipher, place))
+        return _build(row, sealed_config.show_secrets(row["override"], self._cipher, place))
 
 
 @repeats_conflicts
@@ -112,7 +112,7 @@ class EffectiveIntegrations:
     def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
         """Read one integration."""
         values = {"environment": environment_id, "integration": integration_id}
-        row = singles_of(self._engine).one(_EFFECTIVE, values)
+        row = autocommit_of(self._engine).one(_EFFECTIVE, values)
         return effective_of(row, self._cipher) if row else None
 
     def anywhere(self, integration_id: str) -> Integration | None:
@@ -128,20 +128,20 @@ class EffectiveIntegrations:
                 yield effective_of(row, self._cipher)
 
     def note_origins(self, integration_id: str, hosts: Sequence[str]) -> None:
-        """Note what an integration's own secrets, and its override's, are given for; where that is kept already."""
+        """Record what an integration's own secrets, and its override's, are given for; where that is kept already."""
         with self._engine.begin() as connection:
             for table, column in ((_INTEGRATION, _INTEGRATION.c.id), (_TABLE, _TABLE.c.integration_id)):
                 statement = update(table).where(column == integration_id, table.c.origins.is_not(None))
                 connection.execute(statement.values(origins=hosts))
 
 
-def _installed(row: Row, override: JsonObject) -> EnvironmentIntegration:
+def _build(row: Row, override: JsonObject) -> EnvironmentIntegration:
     return EnvironmentIntegration(
         id=str(row["id"]),
         environment_id=EnvironmentId(str(row["environment_id"])),
         integration_id=str(row["integration_id"]),
         override=override,
-        unreadable=frozenset(sealed_config.sealed_paths(override)),
+        unreadable=frozenset(sealed_config.find_sealed(override)),
         origins=row["origins"],
         show_in_catalog=row["show_in_catalog"],
         created_at=row["created_at"],
@@ -154,10 +154,10 @@ def effective_of(row: Row, cipher: Cipher) -> Integration:
     integration = integration_of(row, cipher)
     if row["override"] is None:
         return integration
-    override = _opened(integration.environment_id, integration.id, row["override"], cipher)
+    override = _open(integration.environment_id, integration.id, row["override"], cipher)
     config = merge(integration.config, override)
     return replace(integration, config=config, override_origins=row["override_origins"])
 
 
-def _opened(environment_id: object, integration_id: object, override: JsonObject, cipher: Cipher) -> JsonObject:
-    return sealed_config.opened(override, cipher, OVERRIDE.place(environment_id, integration_id))
+def _open(environment_id: object, integration_id: object, override: JsonObject, cipher: Cipher) -> JsonObject:
+    return sealed_config.open_secrets(override, cipher, OVERRIDE.place(environment_id, integration_id))

@@ -11,6 +11,7 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows, paging
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import build_object
 from app.store.db.row_versions import demand, unchanged
 
 _TABLE = tables.environment
@@ -28,7 +29,7 @@ class EnvironmentStore:
         try:
             return _environment(owned_rows.insert_row(self._engine, _TABLE, {"id": new_id(), "name": name}))
         except IntegrityError as error:
-            raise _taken(name) from error
+            raise _refuse_taken(name) from error
 
     def rename(self, own: EnvironmentId, name: str, *, seen: RowVersion | None = None) -> Environment:
         """Return an environment another name; raise InvalidInputError when it is taken."""
@@ -38,7 +39,7 @@ class EnvironmentStore:
             with self._engine.begin() as connection:
                 row = connection.execute(changed).mappings().one_or_none()
         except IntegrityError as error:
-            raise _taken(name) from error
+            raise _refuse_taken(name) from error
         demand(row is not None, seen)
         assert row is not None  # the caller's token is of it
         return _environment(row)
@@ -58,7 +59,7 @@ class EnvironmentStore:
     def page(self, own: EnvironmentId, filters: ListFilters) -> Page[Environment]:
         """List the one environment, if it is wanted."""
         statement = select(_TABLE).where(_TABLE.c.id == own)
-        statement = paging.narrowed(statement, _TABLE, filters)
+        statement = paging.narrow(statement, _TABLE, filters)
         with reading(self._engine) as connection:
             return paging.read_page(
                 connection,
@@ -71,14 +72,9 @@ class EnvironmentStore:
             )
 
 
-def _taken(name: str) -> InvalidInputError:
+def _refuse_taken(name: str) -> InvalidInputError:
     return InvalidInputError([Failure("name", f"an environment called '{name}' exists already")])
 
 
 def _environment(row: Row) -> Environment:
-    return Environment(
-        id=EnvironmentId(str(row["id"])),
-        name=row["name"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+    return build_object(Environment, row)

@@ -17,6 +17,7 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import build_object
 from app.store.db.row_versions import demand, unchanged
 from app.store.secrets import sealed_config
 from app.store.secrets.bound_values import Place
@@ -37,7 +38,7 @@ class IntegrationStore:
     def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> Integration:
         """Write an integration; raise InvalidInputError when its name is taken."""
         try:
-            owned = {**self._sealed(environment_id, id, values), "id": id, "environment_id": environment_id}
+            owned = {**self._seal(environment_id, id, values), "id": id, "environment_id": environment_id}
             row = owned_rows.insert_row(self._engine, _TABLE, owned)
         except IntegrityError as error:
             message = f"an integration called '{values['name']}' exists already"
@@ -50,9 +51,9 @@ class IntegrationStore:
         return self._integration(row) if row else None
 
     def inspect(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
-        """Read one integration for its owner: what does not decrypt stays sealed, and is told of."""
+        """Read one integration for its owner: what does not decrypt stays sealed, and is reported."""
         row = owned_rows.find_row(self._engine, _TABLE, environment_id, integration_id)
-        return self._shown(row) if row else None
+        return self._show(row) if row else None
 
     def by_name(self, environment_id: EnvironmentId, name: str) -> Integration | None:
         """Find an integration by its name."""
@@ -63,7 +64,7 @@ class IntegrationStore:
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Integration]:
         """Read a page of integrations."""
-        return owned_rows.list_rows(self._engine, _TABLE, environment_id, self._shown, filters)
+        return owned_rows.list_rows(self._engine, _TABLE, environment_id, self._show, filters)
 
     def update(
         self,
@@ -79,13 +80,13 @@ class IntegrationStore:
             update(_TABLE)
             .where(_TABLE.c.id == integration_id, _TABLE.c.environment_id == environment_id)
             .where(_TABLE.c.version == version, unchanged(_TABLE, seen))
-            .values(**self._sealed(environment_id, integration_id, values), version=version + 1, updated_at=func.now())
+            .values(**self._seal(environment_id, integration_id, values), version=version + 1, updated_at=func.now())
             .returning(_TABLE)
         )
         with self._engine.begin() as connection:
             row = connection.execute(statement).mappings().one_or_none()
         demand(row is not None, seen)
-        return self._shown(row) if row else None
+        return self._show(row) if row else None
 
     def delete(self, environment_id: EnvironmentId, integration_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove an integration; raise InvalidInputError while accounts belong to it."""
@@ -101,24 +102,24 @@ class IntegrationStore:
             named = ", ".join(str(id) for id in ids.scalars())
         return f"integrated accounts belong to this integration, delete them first: {named}"
 
-    def _sealed(self, environment_id: str, id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    def _seal(self, environment_id: str, id: str, values: Mapping[str, Any]) -> dict[str, Any]:
         if "config" not in values:
             return dict(values)
         place = CONFIG.place(environment_id, parse_id(id))
-        return {**values, "config": sealed_config.sealed(values["config"], self._cipher, place)}
+        return {**values, "config": sealed_config.seal_secrets(values["config"], self._cipher, place)}
 
     def _integration(self, row: Row) -> Integration:
         return integration_of(row, self._cipher)
 
-    def _shown(self, row: Row) -> Integration:
+    def _show(self, row: Row) -> Integration:
         """Read an integration's row for its owner, whom secrets that do not decrypt are not to keep from it."""
-        config = sealed_config.shown(row["config"], self._cipher, _place(row))
-        return replace(_integration(row, config), unreadable=frozenset(sealed_config.sealed_paths(config)))
+        config = sealed_config.show_secrets(row["config"], self._cipher, _place(row))
+        return replace(_integration(row, config), unreadable=frozenset(sealed_config.find_sealed(config)))
 
 
 def integration_of(row: Row, cipher: Cipher) -> Integration:
     """Read an integration's row, its secrets opened."""
-    return _integration(row, sealed_config.opened(row["config"], cipher, _place(row)))
+    return _integration(row, sealed_config.open_secrets(row["config"], cipher, _place(row)))
 
 
 def _place(row: Row) -> Place:
@@ -126,16 +127,4 @@ def _place(row: Row) -> Place:
 
 
 def _integration(row: Row, config: JsonObject) -> Integration:
-    return Integration(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        name=row["name"],
-        category=row["category"],
-        is_beta=row["is_beta"],
-        sharing=row["sharing"],
-        config=config,
-        origins=row["origins"],
-        version=row["version"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+    return build_object(Integration, row, config=config)

@@ -12,6 +12,7 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row
+from app.store.db.owned_rows import build_object
 
 _TABLE = tables.sync_job
 
@@ -52,18 +53,4 @@ class JobStore:
 
 def job_of(row: Row) -> SyncJob:
     """Read a job's row."""
-    return SyncJob(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        integration_name=row["integration_name"],
-        label=row["label"],
-        args_schema=row["args_schema"],
-        args_validation=row["args_validation"],
-        resources=row["resources"],
-        default_runtime_version=row["default_runtime_version"],
-        mutex_key=row["mutex_key"],
-        state_key=row["state_key"],
-        overlap_seconds=row["overlap_seconds"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+    return build_object(SyncJob, row)

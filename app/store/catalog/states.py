@@ -14,6 +14,7 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import build_object
 from app.store.db.row_versions import demand, unchanged
 
 _TABLE = tables.sync_job_run_state
@@ -27,7 +28,7 @@ class StateStore:
         self._engine = engine
 
     def put(self, environment_id: EnvironmentId, values: JsonObject) -> tuple[RunState, bool]:
-        """Write a value, new or in the place of the present one; tell whether it is new."""
+        """Write a value, new or in the place of the present one; return whether it is new."""
         changes: dict[str, Any] = {"value": values["value"], "sync_job_run_id": values.get("sync_job_run_id")}
         written = insert(_TABLE).values(id=new_id(), environment_id=environment_id, **{**values, **changes})
         statement = written.on_conflict_do_update(
@@ -67,7 +68,7 @@ class StateStore:
     def delete(
         self, environment_id: EnvironmentId, state_key: str, key: str, *, seen: RowVersion | None = None
     ) -> bool:
-        """Remove a value; tell whether there was one."""
+        """Remove a value; return whether there was one."""
         statement = delete(_TABLE).where(_at(environment_id, state_key, key), unchanged(_TABLE, seen))
         with self._engine.begin() as connection:
             is_done = connection.execute(statement).rowcount == 1
@@ -81,12 +82,4 @@ def _at(environment_id: EnvironmentId, state_key: str, key: str) -> ColumnElemen
 
 
 def _state(row: Row) -> RunState:
-    return RunState(
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        state_key=row["state_key"],
-        key=row["key"],
-        value=row["value"],
-        sync_job_run_id=str(row["sync_job_run_id"]) if row["sync_job_run_id"] else None,
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+    return build_object(RunState, row)

@@ -12,6 +12,7 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row
+from app.store.db.owned_rows import build_object
 
 _TABLE = tables.sync_job_template
 
@@ -55,17 +56,4 @@ class TemplateStore:
 
 
 def _template(row: Row) -> JobTemplate:
-    return JobTemplate(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        label=row["label"],
-        integration_name=row["integration_name"],
-        description=row["description"],
-        sharing=row["sharing"],
-        args_schema=row["args_schema"],
-        args_validation=row["args_validation"],
-        resources=row["resources"],
-        default_runtime_version=row["default_runtime_version"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+    return build_object(JobTemplate, row)

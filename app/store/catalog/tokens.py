@@ -15,8 +15,9 @@ from app.services.catalog.tokens import KnownToken
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows
-from app.store.db.autocommit import singles_of
+from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import build_object
 from app.store.db.row_versions import demand
 
 _TABLE = tables.api_token
@@ -49,7 +50,7 @@ class TokenStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._singles = singles_of(engine)
+        self._autocommit = autocommit_of(engine)
 
     def ensure_environment(self, name: str) -> EnvironmentId:
         """Find an environment by its name, or make it."""
@@ -59,13 +60,13 @@ class TokenStore:
             return EnvironmentId(str(connection.execute(statement).scalar_one()))
 
     def create(self, environment_id: EnvironmentId, *, token_hash: bytes, values: Mapping[str, Any]) -> ApiToken:
-        """Write a token down."""
+        """Insert a token."""
         owned = {**values, "id": new_id(), "environment_id": environment_id, "token_hash": token_hash}
-        return _token(owned_rows.insert_row(self._engine, _TABLE, owned))
+        return _build_token(owned_rows.insert_row(self._engine, _TABLE, owned))
 
     def find(self, token_hash: bytes) -> KnownToken | None:
         """Find the token with a hash, valid or not, and note its use."""
-        row = self._singles.one(_FIND, {"hash": token_hash})
+        row = self._autocommit.one(_FIND, {"hash": token_hash})
         if row is None:
             return None
         if row["revoked_at"] is None and (
@@ -73,36 +74,36 @@ class TokenStore:
         ):
             noted = self._notes_use(token_hash)
             # None is noted when somebody has revoked it in between, who has not seen that it is in use.
-            row = row if noted else self._singles.one(_FIND, {"hash": token_hash})
+            row = row if noted else self._autocommit.one(_FIND, {"hash": token_hash})
         if row is None:
             return None
-        return KnownToken(_token(row), math.inf if row["seconds_left"] is None else float(row["seconds_left"]))
+        return KnownToken(_build_token(row), math.inf if row["seconds_left"] is None else float(row["seconds_left"]))
 
     def _notes_use(self, token_hash: bytes) -> bool:
-        """Note that a token was used; of a Postgres that takes no changes questions are still answered."""
+        """Record that a token was used; of a Postgres that takes no changes questions are still answered."""
         try:
-            return self._singles.count(_NOTE_USE, {"hash": token_hash}) > 0
+            return self._autocommit.count(_NOTE_USE, {"hash": token_hash}) > 0
         except StoreReadOnlyError:
             return True
 
     def get(self, environment_id: EnvironmentId, token_id: str) -> ApiToken | None:
         """Read one token that is not revoked."""
         row = owned_rows.find_row(self._engine, _TABLE, environment_id, token_id)
-        return _token(row) if row and row["revoked_at"] is None else None
+        return _build_token(row) if row and row["revoked_at"] is None else None
 
     def page(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[ApiToken]:
         """Read a page of the tokens that are not revoked."""
         only = _TABLE.c.revoked_at.is_(None)
-        return owned_rows.list_rows(self._engine, _TABLE, environment_id, _token, filters, only=only)
+        return owned_rows.list_rows(self._engine, _TABLE, environment_id, _build_token, filters, only=only)
 
     def all(self, environment_id: EnvironmentId) -> list[ApiToken]:
         """List an environment's tokens, also revoked ones, newest first."""
         statement = owned_rows.select_in(_TABLE, environment_id).order_by(_TABLE.c.created_at.desc())
         with reading(self._engine) as connection:
-            return [_token(row) for row in connection.execute(statement).mappings()]
+            return [_build_token(row) for row in connection.execute(statement).mappings()]
 
     def revoke(self, environment_id: EnvironmentId, token_id: str, *, seen: RowVersion | None = None) -> float | None:
-        """Make a token invalid; tell for how many seconds at least nobody has used it, None when there is none."""
+        """Make a token invalid; return for how many seconds at least nobody has used it, None when there is none."""
         values = {"id": token_id, "environment_id": environment_id, "seen": seen}
         with self._engine.begin() as connection:
             row = connection.execute(_REVOKE, values).one_or_none()
@@ -112,16 +113,5 @@ class TokenStore:
         return math.inf if row.rests_for is None else float(row.rests_for)
 
 
-def _token(row: Row) -> ApiToken:
-    return ApiToken(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        name=row["name"],
-        role=Role(row["role"]),
-        created_by=str(row["created_by"]) if row["created_by"] else None,
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        last_used_at=row["last_used_at"],
-        expires_at=row["expires_at"],
-        revoked_at=row["revoked_at"],
-    )
+def _build_token(row: Row) -> ApiToken:
+    return build_object(ApiToken, row, role=Role(row["role"]))

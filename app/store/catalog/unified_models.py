@@ -1,9 +1,7 @@
 """Unified models, what an environment changes about them, and the mappings of their methods, in Postgres."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any, TypeVar
-from uuid import UUID
 
 from sqlalchemy import Engine, Select, Table, and_, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -21,6 +19,7 @@ from app.services.unified.methods import MappingLayer
 from app.store import tables
 from app.store.db import owned_rows, paging
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import build_object
 from app.store.db.row_versions import demand, unchanged
 
 T = TypeVar("T")
@@ -44,23 +43,25 @@ class UnifiedModelStore:
         except IntegrityError as error:
             message = f"a unified model called '{values['name']}' exists already"
             raise InvalidInputError([Failure("name", message)]) from error
-        return _made(UnifiedModel, row)
+        return build_object(UnifiedModel, row)
 
     def get(self, environment_id: EnvironmentId, model_id: str) -> UnifiedModel | None:
         """Read one model."""
         row = owned_rows.find_row(self._engine, _MODEL, environment_id, model_id)
-        return _made(UnifiedModel, row) if row else None
+        return build_object(UnifiedModel, row) if row else None
 
     def by_name(self, environment_id: EnvironmentId, name: str) -> UnifiedModel | None:
         """Find a model by its name."""
         with reading(self._engine) as connection:
             statement = owned_rows.select_in(_MODEL, environment_id).where(_MODEL.c.name == name)
             row = connection.execute(statement).mappings().one_or_none()
-        return _made(UnifiedModel, row) if row else None
+        return build_object(UnifiedModel, row) if row else None
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[UnifiedModel]:
         """Read a page of models."""
-        return owned_rows.list_rows(self._engine, _MODEL, environment_id, lambda row: _made(UnifiedModel, row), filters)
+        return owned_rows.list_rows(
+            self._engine, _MODEL, environment_id, lambda row: build_object(UnifiedModel, row), filters
+        )
 
     def update(
         self,
@@ -73,7 +74,7 @@ class UnifiedModelStore:
     ) -> UnifiedModel | None:
         """Change a model that is still at ``version``; None when it is not, or not there."""
         row = _versioned_update(self._engine, _MODEL, environment_id, model_id, values, version, seen)
-        return _made(UnifiedModel, row) if row else None
+        return build_object(UnifiedModel, row) if row else None
 
     def delete(self, environment_id: EnvironmentId, model_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a model with its mappings."""
@@ -162,17 +163,17 @@ class EnvironmentUnifiedModelStore:
             .returning(_INSTALLED)
         )
         with self._engine.begin() as connection:
-            return _made(EnvironmentUnifiedModel, connection.execute(statement).mappings().one())
+            return build_object(EnvironmentUnifiedModel, connection.execute(statement).mappings().one())
 
     def get(self, environment_id: EnvironmentId, id: str) -> EnvironmentUnifiedModel | None:
         """Read one row."""
         row = owned_rows.find_row(self._engine, _INSTALLED, environment_id, id)
-        return _made(EnvironmentUnifiedModel, row) if row else None
+        return build_object(EnvironmentUnifiedModel, row) if row else None
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[EnvironmentUnifiedModel]:
         """Read a page of rows."""
         return owned_rows.list_rows(
-            self._engine, _INSTALLED, environment_id, lambda row: _made(EnvironmentUnifiedModel, row), filters
+            self._engine, _INSTALLED, environment_id, lambda row: build_object(EnvironmentUnifiedModel, row), filters
         )
 
     def update(
@@ -180,7 +181,7 @@ class EnvironmentUnifiedModelStore:
     ) -> EnvironmentUnifiedModel | None:
         """Change a row."""
         row = owned_rows.update_row(self._engine, _INSTALLED, environment_id, id, values, seen=seen)
-        return _made(EnvironmentUnifiedModel, row) if row else None
+        return build_object(EnvironmentUnifiedModel, row) if row else None
 
     def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a row with its mappings."""
@@ -199,7 +200,7 @@ class MappingStore:
         """Write a mapping; raise InvalidInputError when there is one of the same place."""
         row = {**values, "id": id, "environment_id": environment_id, "layer": self._layer.value}
         try:
-            return _made(UnifiedModelMethod, owned_rows.insert_row(self._engine, _METHOD, row))
+            return build_object(UnifiedModelMethod, owned_rows.insert_row(self._engine, _METHOD, row))
         except IntegrityError as error:
             message = "exists already for this integration and resource: change it by PATCH"
             raise InvalidInputError([Failure("method_name", message)]) from error
@@ -207,19 +208,19 @@ class MappingStore:
     def get(self, environment_id: EnvironmentId, id: str) -> UnifiedModelMethod | None:
         """Read one mapping."""
         with reading(self._engine) as connection:
-            row = connection.execute(self._selected(environment_id).where(_METHOD.c.id == id)).mappings().first()
-        return _made(UnifiedModelMethod, row) if row else None
+            row = connection.execute(self._select_of(environment_id).where(_METHOD.c.id == id)).mappings().first()
+        return build_object(UnifiedModelMethod, row) if row else None
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[UnifiedModelMethod]:
         """Read a page of mappings."""
-        statement = self._selected(environment_id)
-        statement = paging.narrowed(statement, _METHOD, filters)
+        statement = self._select_of(environment_id)
+        statement = paging.narrow(statement, _METHOD, filters)
         with reading(self._engine) as connection:
             return paging.read_page(
                 connection,
                 statement,
                 _METHOD,
-                lambda row: _made(UnifiedModelMethod, row),
+                lambda row: build_object(UnifiedModelMethod, row),
                 limit=filters.limit,
                 cursor=filters.cursor,
                 sort=filters.sort,
@@ -236,7 +237,7 @@ class MappingStore:
     ) -> UnifiedModelMethod | None:
         """Change a mapping that is still at ``version``; None when it is not, or not there."""
         row = _versioned_update(self._engine, _METHOD, environment_id, id, values, version, seen)
-        return _made(UnifiedModelMethod, row) if row else None
+        return build_object(UnifiedModelMethod, row) if row else None
 
     def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a mapping."""
@@ -244,7 +245,7 @@ class MappingStore:
             self._engine, _METHOD, environment_id, id, seen=seen
         )
 
-    def _selected(self, environment_id: EnvironmentId) -> Select[Any]:
+    def _select_of(self, environment_id: EnvironmentId) -> Select[Any]:
         return owned_rows.select_in(_METHOD, environment_id).where(_METHOD.c.layer == self._layer.value)
 
 
@@ -268,9 +269,3 @@ def _versioned_update(
         row = connection.execute(statement).mappings().one_or_none()
     demand(row is not None, seen)
     return row
-
-
-def _made(kind: type[T], row: Row) -> T:
-    # Ids are texts, however a row was read.
-    values = {name: str(value) if isinstance(value, UUID) else value for name, value in row.items()}
-    return kind(**{field.name: values[field.name] for field in fields(kind)})  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from app.store import tables
 from app.store.announcements.announcements import insert_announcements
 from app.store.db import owned_rows
 from app.store.db.database import Row
+from app.store.db.owned_rows import build_object
 from app.store.secrets.encryption import Cipher
 from app.store.secrets.sealed_columns import WEBHOOK_PREVIOUS_SECRET, WEBHOOK_SECRET, SealedColumn
 
@@ -75,13 +76,13 @@ class WebhookStore:
         return self._webhook(row) if row else None
 
     def inspect(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
-        """Read one webhook for its owner, who is told of a secret that does not decrypt."""
+        """Read one webhook for its owner, with a report of a secret that does not decrypt."""
         row = owned_rows.find_row(self._engine, _TABLE, environment_id, webhook_id)
-        return self._shown(row) if row else None
+        return self._show(row) if row else None
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Webhook]:
         """Read a page of webhooks."""
-        return owned_rows.list_rows(self._engine, _TABLE, environment_id, self._shown, filters)
+        return owned_rows.list_rows(self._engine, _TABLE, environment_id, self._show, filters)
 
     def update(
         self,
@@ -95,7 +96,7 @@ class WebhookStore:
         if "is_active" in values:
             values = {**values, "failing_since": None, "disabled_reason": None}
         row = owned_rows.update_row(self._engine, _TABLE, environment_id, webhook_id, values, seen=seen)
-        return self._shown(row) if row else None
+        return self._show(row) if row else None
 
     def replace_secret(
         self, environment_id: EnvironmentId, webhook_id: str, secret: str, *, overlap_seconds: float
@@ -112,7 +113,7 @@ class WebhookStore:
         place = WEBHOOK_SECRET.place(row["environment_id"], row["id"])
         values = {
             "secret": self._cipher.seal(secret, place),
-            "previous": self._resealed(row) if overlap_seconds > 0 else None,
+            "previous": self._reseal(row) if overlap_seconds > 0 else None,
             "seconds": overlap_seconds,
         }
         with self._engine.begin() as connection:
@@ -125,9 +126,9 @@ class WebhookStore:
     def note_failure(
         self, webhook_id: str, reason: str, *, disable_after_seconds: float, announce: Announcement
     ) -> bool:
-        """Note that a delivery failed; tell whether the webhook is disabled now, having failed for so long.
+        """Record that a delivery failed; return whether the webhook is disabled now, having failed for so long.
 
-        Then the events that tell the environment's other webhooks so are queued in the same transaction.
+        Then the events that report it to the environment's other webhooks are queued in the same transaction.
         """
         values = {"id": webhook_id, "reason": reason, "seconds": disable_after_seconds}
         with self._engine.begin() as connection:
@@ -139,12 +140,12 @@ class WebhookStore:
         return True
 
     def note_success(self, webhook_id: str) -> None:
-        """Note that a delivery was taken."""
+        """Record that a delivery was taken."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE_SUCCESS, {"id": webhook_id})
 
     def delete(self, environment_id: EnvironmentId, webhook_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a webhook, and what it was told."""
+        """Remove a webhook, and what it knows of records."""
         if not owned_rows.delete_row(self._engine, _TABLE, environment_id, webhook_id, seen=seen):
             return False
         with self._engine.begin() as connection:
@@ -152,23 +153,23 @@ class WebhookStore:
         return True
 
     def _webhook(self, row: Row) -> Webhook:
-        previous = self._opened(row, WEBHOOK_PREVIOUS_SECRET) if row["previous_secret_encrypted"] else None
-        return _webhook(row, secret=self._opened(row, WEBHOOK_SECRET), previous_secret=previous)
+        previous = self._open(row, WEBHOOK_PREVIOUS_SECRET) if row["previous_secret_encrypted"] else None
+        return _webhook(row, secret=self._open(row, WEBHOOK_SECRET), previous_secret=previous)
 
-    def _resealed(self, row: Row) -> bytes | None:
+    def _reseal(self, row: Row) -> bytes | None:
         """Seal the present secret as the one before; None when it does not decrypt, so that it signs nothing."""
         try:
-            present = self._opened(row, WEBHOOK_SECRET)
+            present = self._open(row, WEBHOOK_SECRET)
         except UnreadableSecretError:
             return None
         return self._cipher.seal(present, WEBHOOK_PREVIOUS_SECRET.place(row["environment_id"], row["id"]))
 
-    def _opened(self, row: Row, column: SealedColumn) -> str:
+    def _open(self, row: Row, column: SealedColumn) -> str:
         secret = self._cipher.open(row[column.name], column.place(row["environment_id"], row["id"]))
         assert isinstance(secret, str)
         return secret
 
-    def _shown(self, row: Row) -> Webhook:
+    def _show(self, row: Row) -> Webhook:
         """Read a webhook for its owner: a secret that does not decrypt keeps none of the others from being listed."""
         try:
             return self._webhook(row)
@@ -177,19 +178,4 @@ class WebhookStore:
 
 
 def _webhook(row: Row, *, secret: str, previous_secret: str | None = None) -> Webhook:
-    return Webhook(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        target_url=row["target_url"],
-        is_active=row["is_active"],
-        event_types=row["event_types"],
-        signature_encoding=row["signature_encoding"],
-        changes_only=row["changes_only"],
-        failing_since=row["failing_since"],
-        disabled_reason=row["disabled_reason"],
-        previous_secret_expires_at=row["previous_secret_expires_at"],
-        secret=secret,
-        previous_secret=previous_secret,
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+    return build_object(Webhook, row, secret=secret, previous_secret=previous_secret)

@@ -21,7 +21,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from app.engine.errors import StoreUnavailableError
 from app.store.db.connections import Connections
 from app.store.db.database import LONGEST_REST_SECONDS, Row, connections_of
-from app.store.db.sqlstates import STORE_FAULTS, FaultRemedy, cure_of, translated
+from app.store.db.sqlstates import STORE_FAULTS, FaultRemedy, find_remedy, translate_fault
 
 Values: TypeAlias = Mapping[str, Any]
 T = TypeVar("T")
@@ -90,18 +90,18 @@ class Autocommit:
         try:
             lent = self._living()
         except STORE_FAULTS as error:
-            if (told := translated(error)) is None:
+            if (meaning := translate_fault(error)) is None:
                 raise
-            raise told from error
+            raise meaning from error
         connection = cast("psycopg.Connection[DictRow]", lent.driver_connection)
         is_spent = False
         try:
             return use(connection)
         except STORE_FAULTS as error:
-            is_spent = cure_of(error) is FaultRemedy.NEW_SESSIONS
-            if (told := _ConnectionLostError() if connection.closed else translated(error)) is None:
+            is_spent = find_remedy(error) is FaultRemedy.NEW_SESSIONS
+            if (meaning := _ConnectionLostError() if connection.closed else translate_fault(error)) is None:
                 raise
-            raise told from error
+            raise meaning from error
         finally:
             if is_spent or connection.closed or not connection.autocommit:
                 # What ended this one, or kept it from being rolled back, has most likely ended the others too.
@@ -139,13 +139,13 @@ def transaction(connection: psycopg.Connection[Any]) -> Iterator[None]:
             connection.autocommit = True
 
 
-def singles_of(engine: Engine) -> Autocommit:
+def autocommit_of(engine: Engine) -> Autocommit:
     """Return the connections for single statements that belong to an engine: they end with it."""
-    singles = _of_engines.get(engine)
-    if singles is None:
-        singles = _of_engines[engine] = Autocommit(connections_of(engine), pool_size=_pool_size(engine))
+    autocommit = _of_engines.get(engine)
+    if autocommit is None:
+        autocommit = _of_engines[engine] = Autocommit(connections_of(engine), pool_size=_pool_size(engine))
         event.listen(engine, "engine_disposed", _dispose)
-    return singles
+    return autocommit
 
 
 def _pool_size(engine: Engine) -> int:
@@ -153,8 +153,8 @@ def _pool_size(engine: Engine) -> int:
 
 
 def _dispose(engine: Engine) -> None:
-    if (singles := _of_engines.get(engine)) is not None:
-        singles.dispose()
+    if (autocommit := _of_engines.get(engine)) is not None:
+        autocommit.dispose()
 
 
 def _arguments(connections: Connections) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def _arguments(connections: Connections) -> dict[str, Any]:
 
 @functools.cache
 def sql_of(statement: ClauseElement | bytes) -> bytes:
-    """Write a statement without its indentation: psycopg reads one of over 4,096 bytes anew each time."""
+    """Return a statement without its indentation: psycopg reads one of over 4,096 bytes anew each time."""
     if isinstance(statement, bytes):
         return statement
     lines = str(statement.compile(dialect=_DIALECT)).splitlines()

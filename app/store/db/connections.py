@@ -1,7 +1,7 @@
 """How connections to Postgres are made: by all that their URL says, and by what Ferryman asks of each.
 
 A pooler such as PgBouncer lends a session of Postgres for a transaction at a time. It takes no ``options``, and what is
-set for a session would be found by whoever gets it next. So over a pooler nothing is set for a session but the time
+set for a session would hold for its next user. So over a pooler nothing is set for a session but the time
 zone, which poolers keep for each of their clients, and the rest is set with each transaction's beginning, in one trip.
 """
 
@@ -33,7 +33,7 @@ class Connections:
     is_pooled: bool = False
     """A pooler lends a session for one transaction at a time."""
     prepares: bool = True
-    """Statements may be prepared; not over a pooler that forgets them."""
+    """Statements may be prepared; not over a pooler that drops them."""
 
     def arguments(self, *, options: str = "") -> dict[str, Any]:
         """Return what psycopg connects by, with more settings for a session that is kept; those of the URL stay."""

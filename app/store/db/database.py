@@ -19,24 +19,24 @@ from app.engine.json_types import JSON
 from app.engine.records.rows import encode
 from app.services.maintenance.health import StoreState
 from app.store.db.connections import Connections
-from app.store.db.sqlstates import STORE_FAULTS, FaultRemedy, cure_of, translated
+from app.store.db.sqlstates import STORE_FAULTS, FaultRemedy, find_remedy, translate_fault
 
 Row: TypeAlias = Mapping[Any, Any]
-"""A row by the names of its columns, whoever has read it."""
+"""A row by the names of its columns, whichever way it was read."""
 
 _RESTS_SINCE = "rests_since"
 LONGEST_REST_SECONDS = 1.0
 
 _CONNECTIONS: Final = "connections"
-# Who is told that sessions are read-only is told so by one that is.
+# It takes a session to find out that sessions are read-only.
 _STATE: Final = text("select current_setting('transaction_read_only') = 'on'")
 
 
 def connect(database_url: str, *, pool_size: int = 10, is_pooled: bool = False, prepares: bool = True) -> Engine:
     """Make the process's engine; it connects at first use, so never before a fork.
 
-    A fault that passes is raised as StoreUnavailableError. A URL that leads to a pooler which lends a session for one
-    transaction at a time is told by ``is_pooled``.
+    A fault that passes is raised as StoreUnavailableError. ``is_pooled`` is for a URL that leads to a pooler which
+    lends a session for one transaction at a time.
     """
     connections = Connections(url=database_url, is_pooled=is_pooled, prepares=prepares)
     engine = _engine(connections, pool_size=pool_size, max_overflow=pool_size, pool_recycle=1800)
@@ -44,7 +44,7 @@ def connect(database_url: str, *, pool_size: int = 10, is_pooled: bool = False, 
     return engine
 
 
-def unpooled(engine: Engine) -> Engine:
+def connect_unpooled(engine: Engine) -> Engine:
     """Make an engine for the same database that connects for each use."""
     return _engine(connections_of(engine), poolclass=NullPool)
 
@@ -78,7 +78,7 @@ def reading(engine: Engine) -> Connection:
 
 @contextmanager
 def driver_cursor(connection: Connection) -> Iterator[Cursor[Any]]:
-    """Give a cursor for statements past SQLAlchemy, within its transaction: a statement costs half as much.
+    """Yield a cursor for statements past SQLAlchemy, within its transaction: a statement costs half as much.
 
     SQLAlchemy does not see what is done there, so neither does its error handler: faults are translated here.
     """
@@ -88,16 +88,16 @@ def driver_cursor(connection: Connection) -> Iterator[Cursor[Any]]:
         with raw.cursor(binary=True) as cursor:
             yield cursor
     except STORE_FAULTS as error:
-        if cure_of(error) is FaultRemedy.NEW_SESSIONS:
+        if find_remedy(error) is FaultRemedy.NEW_SESSIONS:
             connection.invalidate()
             drop_sessions(connection.engine)
-        if (told := translated(error)) is None:
+        if (meaning := translate_fault(error)) is None:
             raise
-        raise told from error
+        raise meaning from error
 
 
 def drop_sessions(engine: Engine) -> None:
-    """Have everybody connect anew: sessions that are in use end with their use, the others now."""
+    """Make everybody connect anew: sessions that are in use end with their use, the others now."""
     engine.dispose()
 
 
@@ -137,11 +137,11 @@ def _ping_rested(engine: Engine) -> None:
 
 def _translate(context: ExceptionContext) -> None:
     error = context.original_exception
-    if context.connection is not None and context.engine is not None and cure_of(error) is FaultRemedy.NEW_SESSIONS:
+    if context.connection is not None and context.engine is not None and find_remedy(error) is FaultRemedy.NEW_SESSIONS:
         context.is_disconnect = True
         drop_sessions(context.engine)
-    if (told := translated(error)) is not None:
-        raise told from error
+    if (meaning := translate_fault(error)) is not None:
+        raise meaning from error
 
 
 def _dumps(value: JSON) -> str:

@@ -2,14 +2,16 @@
 
 import functools
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any, TypeVar
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Engine, Select, Table, bindparam, delete, func, insert, select, update
 
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.store.db import paging
-from app.store.db.autocommit import singles_of
+from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
 from app.store.db.row_versions import demand, unchanged
 
@@ -22,19 +24,19 @@ def select_in(table: Table, environment_id: EnvironmentId) -> Select[Any]:
 
 
 def insert_row(engine: Engine, table: Table, values: Mapping[str, Any]) -> Row:
-    """Write a row; give it as it is then."""
+    """Write a row; return it as it is then."""
     with engine.begin() as connection:
         return connection.execute(insert(table).values(**values).returning(table)).mappings().one()
 
 
 def find_row(engine: Engine, table: Table, environment_id: EnvironmentId, id: str) -> Row | None:
     """Find a row by its id."""
-    return singles_of(engine).one(_one_of(table), {"environment": environment_id, "id": id})
+    return autocommit_of(engine).one(_one_of(table), {"environment": environment_id, "id": id})
 
 
 @functools.cache
 def _one_of(table: Table) -> Select[Any]:
-    """Make the statement that finds a row: SQLAlchemy takes longer to build one than Postgres to run it."""
+    """Return the statement that finds a row: SQLAlchemy takes longer to build one than Postgres to run it."""
     return select(table).where(table.c.environment_id == bindparam("environment"), table.c.id == bindparam("id"))
 
 
@@ -47,7 +49,7 @@ def update_row(
     *,
     seen: RowVersion | None = None,
 ) -> Row | None:
-    """Change a row; give it as it is then. Raises PreconditionFailedError when it is not as it was ``seen``."""
+    """Change a row; return it as it is then. Raises PreconditionFailedError when it is not as it was ``seen``."""
     statement = (
         update(table)
         .where(table.c.id == id, table.c.environment_id == environment_id, unchanged(table, seen))
@@ -63,7 +65,7 @@ def update_row(
 def delete_row(
     engine: Engine, table: Table, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None
 ) -> bool:
-    """Remove a row; tell whether it was there. Raises PreconditionFailedError when it is not as it was ``seen``."""
+    """Remove a row; return whether it was there. Raises PreconditionFailedError when it is not as it was ``seen``."""
     statement = delete(table).where(table.c.id == id, table.c.environment_id == environment_id, unchanged(table, seen))
     with engine.begin() as connection:
         is_done = connection.execute(statement).rowcount == 1
@@ -84,8 +86,20 @@ def list_rows(
     statement = select_in(table, environment_id)
     if only is not None:
         statement = statement.where(only)
-    statement = paging.narrowed(statement, table, filters)
+    statement = paging.narrow(statement, table, filters)
     with reading(engine) as connection:
         return paging.read_page(
             connection, statement, table, make, limit=filters.limit, cursor=filters.cursor, sort=filters.sort
         )
+
+
+def build_object(kind: type[T], row: Row, **values: object) -> T:
+    """Build an object from the columns that are named as its fields; ``values`` are those that are not.
+
+    Ids are texts, however a row was read.
+    """
+    for field in fields(kind):  # type: ignore[arg-type]  # a data class, as all objects are
+        if field.name not in values and field.name in row:
+            value = row[field.name]
+            values[field.name] = str(value) if isinstance(value, UUID) else value
+    return kind(**values)

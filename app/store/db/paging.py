@@ -22,7 +22,7 @@ TimeFilters = Mapping[tuple[str, str], Any]
 """``(column, operator)`` to a time, or a list of times for ``in``."""
 
 Columns = Mapping[str, ColumnElement[Any]]
-"""Columns of other tables that a statement has joined, by the names that a list gives them."""
+"""Columns of other tables that a statement has joined, by the names that a list has for them."""
 
 _NO_OTHERS: Final[Columns] = {}
 
@@ -48,14 +48,14 @@ def read_page(
         after = _decode(cursor, sort, key)
         statement = statement.where(tuple_(*key) < after if descends else tuple_(*key) > after)
     order = [column.desc() if descends else column.asc() for column in key]
-    # One row more than asked for tells whether there is a next page: a cursor never leads to an empty one.
+    # One row more than asked for shows whether there is a next page: a cursor never leads to an empty one.
     rows = connection.execute(statement.order_by(*order).limit(limit + 1)).mappings().all()
     shown = rows[:limit]
     next_cursor = _encode(sort, shown[-1][name], shown[-1]["id"]) if len(rows) > limit else None
     return Page(result=[make(row) for row in shown], next_cursor=next_cursor, limit=limit)
 
 
-def narrowed(statement: Select[Any], table: Table, filters: ListFilters, columns: Columns = _NO_OTHERS) -> Select[Any]:
+def narrow(statement: Select[Any], table: Table, filters: ListFilters, columns: Columns = _NO_OTHERS) -> Select[Any]:
     """Narrow a statement by a list's filters; ``columns`` are those that the table does not have itself."""
 
     def named(name: str) -> ColumnElement[Any]:
@@ -78,7 +78,7 @@ def with_times(statement: Select[Any], table: Table, times: TimeFilters) -> Sele
 
 
 def encode_cursor(*values: str) -> str:
-    """Write an opaque cursor."""
+    """Return an opaque cursor."""
     return base64.urlsafe_b64encode(orjson.dumps(values)).decode().rstrip("=")
 
 

@@ -56,7 +56,7 @@ class RowVersions:
 
 
 def unchanged(table: Table, seen: RowVersion | None) -> ColumnElement[bool]:
-    """Make the condition that a row is still what was seen; any row will do when nothing was."""
+    """Return the condition that a row is still what was seen; any row will do when nothing was."""
     return true() if seen is None else _version(table) == seen
 
 

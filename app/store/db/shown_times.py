@@ -12,7 +12,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def is_within(column: Any, operator: str, value: Any) -> ColumnElement[bool]:
-    """Make the condition that ``column[operator]=value`` asks for; ``in`` takes a list of times."""
+    """Return the condition that ``column[operator]=value`` asks for; ``in`` takes a list of times."""
     match operator:
         case "eq":
             return and_(column >= _shown_from(value), column < _next_shown(value))

@@ -1,16 +1,20 @@
-"""Which faults of Postgres pass, by SQLSTATE, and what each means to whoever asked it.
+"""Which faults of Postgres pass, by SQLSTATE, and what each means to the caller.
 
 The codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Final
 
 import psycopg
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.engine.errors import StoreConflictError, StoreOutdatedError, StoreReadOnlyError, StoreUnavailableError
+from app.engine.record_errors import UnwritablePageError
+from app.engine.runs.work import PageWrite
 
 
 class FaultRemedy(StrEnum):
@@ -29,7 +33,7 @@ PASSING: Final[Mapping[str, FaultRemedy]] = {
     "25006": FaultRemedy.NEW_SESSIONS,  # read_only_sql_transaction: a standby now, or a read-only session
     "25P03": FaultRemedy.LATER,  # idle_in_transaction_session_timeout
     "25P04": FaultRemedy.LATER,  # transaction_timeout
-    "26000": FaultRemedy.LATER,  # invalid_sql_statement_name: a pooler has forgotten what was prepared
+    "26000": FaultRemedy.LATER,  # invalid_sql_statement_name: a pooler has dropped what was prepared
     "40": FaultRemedy.LATER,  # transaction_rollback, such as 40003, statement_completion_unknown
     "40001": FaultRemedy.AGAIN,  # serialization_failure
     "40P01": FaultRemedy.AGAIN,  # deadlock_detected
@@ -60,10 +64,17 @@ _OUTDATED: Final = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColum
 # Without a code: the connection was lost, could not be made, or was closed.
 _WITHOUT_CODE: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 STORE_FAULTS: Final = (psycopg.Error, PoolTimeoutError)
-"""What ``translated`` knows of."""
+"""What ``translate_fault`` knows of."""
+
+# What Postgres will never take, as opposed to what a second try may mend.
+_REFUSALS: Final = (
+    psycopg.DataError,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.StatementTooComplex,
+)
 
 
-def cure_of(error: BaseException) -> FaultRemedy | None:
+def find_remedy(error: BaseException) -> FaultRemedy | None:
     """Return what would cure a fault; None for one that does not pass."""
     if isinstance(error, PoolTimeoutError):
         return FaultRemedy.LATER
@@ -77,11 +88,11 @@ def cure_of(error: BaseException) -> FaultRemedy | None:
     return next((PASSING[code] for code in codes if code in PASSING), None)
 
 
-def translated(error: BaseException) -> StoreUnavailableError | None:
-    """Return what a fault of the store means to whoever asked it; None for one that does not pass."""
+def translate_fault(error: BaseException) -> StoreUnavailableError | None:
+    """Return what a fault of the store means to the caller; None for one that does not pass."""
     if isinstance(error, _OUTDATED):
         return StoreOutdatedError()
-    cure = cure_of(error)
+    cure = find_remedy(error)
     if cure is None:
         return None
     sqlstate = getattr(error, "sqlstate", None)
@@ -99,3 +110,18 @@ def _hint(error: BaseException, sqlstate: str | None) -> str | None:
     if sqlstate in {None, "08P01"} and _NO_OPTIONS in str(error):
         return _POOLER_TAKES_NO_OPTIONS
     return None
+
+
+@contextmanager
+def refusals_of(page: PageWrite) -> Iterator[None]:
+    """Raise a refusal of what the page holds as UnwritablePageError; Postgres' own words may quote records."""
+    try:
+        yield
+    except (psycopg.Error, DBAPIError, StoreUnavailableError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error.__cause__ or error
+        if not isinstance(cause, _REFUSALS):
+            raise
+        raise UnwritablePageError(
+            f"what {page.counters.pages} page(s) of {page.counters.fetched} records hold can not be written: Postgres "
+            f"refuses it as {type(cause).__name__} ({cause.sqlstate or 'found by its driver'})"
+        ) from error

@@ -59,7 +59,7 @@ class WritingSessions:
         self._older_than_seconds = older_than_seconds
 
     def end_orphaned(self) -> int:
-        """End those whose claim is no longer valid; tell how many there were."""
+        """End those whose claim is no longer valid; return how many there were."""
         with reading(self._engine) as connection:
             found = connection.execute(_END_ORPHANED, {"older_than": self._older_than_seconds}).scalar_one()
         return int(found)

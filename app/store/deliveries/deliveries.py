@@ -14,9 +14,9 @@ from app.engine.status import DeliveryStatus, UnitStatus
 from app.engine.webhooks.merging import MergeBounds
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import driver_cursor, reading
-from app.store.db.unit_conditions import IS_HELD
+from app.store.db.owned_rows import build_object
 from app.store.records import webhook_records
-from app.store.tables.statuses import origins
+from app.store.tables.statuses import IS_HELD, origins
 from app.store.units import checkpoint
 from app.store.units.units import hold_lease
 
@@ -73,7 +73,7 @@ _BACKLOG = text(f"""
                    and event = 'sync_job_run:record' limit :most) backlog
 """)
 
-# Nothing is fetched before the receiver has agreed to the run, whatever else it is told first.
+# Nothing is fetched before the receiver has agreed to the run, whatever else it gets first.
 _UNBLOCK = text(f"""
     update unit set status = '{UnitStatus.READY}', wake_at = null, rung_at = now(), updated_at = now()
       from sync_job_run r
@@ -107,17 +107,7 @@ class DeliveryStore:
             row = connection.execute(_NEXT, {"run_id": run_id}).mappings().one_or_none()
         if row is None:
             return None
-        return PendingEvent(
-            id=str(row["id"]),
-            webhook_id=str(row["webhook_id"]),
-            resource_id=str(row["resource_id"]) if row["resource_id"] else None,
-            event=row["event"],
-            body=bytes(row["body"]),
-            records=row["records"],
-            attempts=row["attempts"],
-            created_at=row["created_at"],
-            is_open=row["is_open"],
-        )
+        return build_object(PendingEvent, row, body=bytes(row["body"]))
 
     def settle(
         self,
@@ -132,7 +122,7 @@ class DeliveryStore:
     ) -> list[WakeUp]:
         """Write an event's end; list the units that may fetch again since the backlog shrank."""
         if event.records and end is not DeliveryStatus.DELIVERED:
-            # Before, not with it: what webhooks were told is locked before a delivery unit.
+            # Before, not with it: what webhooks know is locked before a delivery unit.
             with self._engine.begin() as connection:
                 webhook_records.withdraw(connection, event.id)
         with self._engine.begin() as connection:
@@ -141,7 +131,7 @@ class DeliveryStore:
             connection.execute(_SETTLE, {"id": event.id, "status": end, "status_code": status_code, "error": error})
             if event.resource_id and event.records:
                 with driver_cursor(connection) as cursor:
-                    checkpoint.count(cursor, event.resource_id, counted(end, event.records))
+                    checkpoint.count(cursor, event.resource_id, counters_of_end(end, event.records))
             if self._is_long(connection, claim.run_id, backlog_limit):
                 return []
             rows = connection.execute(_UNBLOCK, {"run_id": claim.run_id}).all()
@@ -157,7 +147,7 @@ class DeliveryStore:
         error: str,
         lease_seconds: float,
     ) -> None:
-        """Put an event's parts into its place in the line; what it has told is told by them."""
+        """Put an event's parts into its place in the line; its records are theirs."""
         with self._engine.begin() as connection:
             webhook_records.lock_of_event(connection, event.id)
             hold_lease(connection, claim, lease_seconds=lease_seconds)
@@ -173,7 +163,7 @@ class DeliveryStore:
             webhook_records.hand_over(connection, event.id, [part.id for part in parts])
 
     def failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
-        """Write down why an attempt failed; the event stays next in line."""
+        """Record why an attempt failed; the event stays next in line."""
         with self._engine.begin() as connection:
             connection.execute(_FAILED_ATTEMPT, {"id": event.id, "status_code": status_code, "error": error})
 
@@ -195,7 +185,7 @@ class DeliveryStore:
             return self._is_long(connection, run_id, limit)
 
     def wait_for_backlog(self, claim: Claim, *, backlog_limit: int) -> bool:
-        """Block a fetching unit when too many events of its run wait for delivery; tell whether it was blocked."""
+        """Block a fetching unit when too many events of its run wait for delivery; return whether it was blocked."""
         with self._engine.begin() as connection:
             connection.execute(_LOCK_DELIVERY_UNIT, {"run_id": claim.run_id})
             if not self._is_long(connection, claim.run_id, backlog_limit):
@@ -218,7 +208,7 @@ class DeliveryStore:
         return bool(connection.execute(_BACKLOG, {**values, "run_id": run_id, "limit": limit}).scalar_one())
 
 
-def counted(end: DeliveryStatus, records: int) -> Counters:
+def counters_of_end(end: DeliveryStatus, records: int) -> Counters:
     """Return what a resource counts when an event of so many records comes to its end."""
     if end is DeliveryStatus.QUARANTINED:
         return Counters(queued=-records, quarantined=records)

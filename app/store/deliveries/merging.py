@@ -1,6 +1,6 @@
 """Merge the batches of a run that wait for its webhook, under its delivery unit's lease.
 
-A batch that is about to be sent for the first time is marked so before: whoever comes after a death at that place sends
+A batch that is about to be sent for the first time is marked so before: a daemon that goes on after a crash there sends
 it again as it is, under its id. So no record reaches a receiver under two ids.
 """
 
@@ -24,9 +24,9 @@ from app.engine.webhooks.merging import (
 )
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
-from app.store.db.unit_conditions import is_due
 from app.store.deliveries.deliveries import IS_OPEN
 from app.store.records import webhook_records
+from app.store.tables.statuses import is_due
 from app.store.units.units import hold_lease
 
 _MOST: Final = 1000

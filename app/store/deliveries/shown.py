@@ -13,7 +13,8 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import paging
 from app.store.db.database import Row, driver_cursor, reading
-from app.store.deliveries.deliveries import counted
+from app.store.db.owned_rows import build_object
+from app.store.deliveries.deliveries import counters_of_end
 from app.store.tables.statuses import origins
 from app.store.units import checkpoint
 
@@ -82,7 +83,7 @@ class WebhookDeliveryStore:
     def list(self, webhook_id: str, filters: ListFilters) -> Page[Delivery]:
         """Read a page of a webhook's deliveries, without their bodies."""
         statement = select(*LISTED).where(_TABLE.c.webhook_id == webhook_id)
-        statement = paging.narrowed(statement, _TABLE, filters)
+        statement = paging.narrow(statement, _TABLE, filters)
         with reading(self._engine) as connection:
             return paging.read_page(
                 connection,
@@ -103,7 +104,7 @@ class WebhookDeliveryStore:
         return delivery_of(row, row["body"]) if row else None
 
     def retry(self, webhook_id: str, delivery_id: str) -> Sequence[WakeUp] | None:
-        """Make a delivery pending and due; list the unit to ring, if it is a run's.
+        """Make a delivery pending and due; list the unit to wake, if it is a run's.
 
         None when it has no body left, or was split. What the run's books have counted of it, they count anew at its
         next end.
@@ -121,7 +122,7 @@ class WebhookDeliveryStore:
             return [_dispatch(unit) for unit in connection.execute(_UNIT, {"run_id": run_id})]
 
     def wake_all(self, webhook_id: str) -> Sequence[WakeUp]:
-        """Make due at once whatever waits for a webhook; list the units to ring."""
+        """Make due at once whatever waits for a webhook; list the units to wake."""
         with self._engine.begin() as connection:
             connection.execute(_HURRY_ALL, {"webhook_id": webhook_id})
             return [_dispatch(unit) for unit in connection.execute(_WAKE_ALL, {"webhook_id": webhook_id})]
@@ -130,7 +131,9 @@ class WebhookDeliveryStore:
 def _uncount(connection: Connection, row: Row) -> None:
     if row["status"] in _COUNTED and row["resource_id"] and row["records"]:
         with driver_cursor(connection) as cursor:
-            checkpoint.count(cursor, str(row["resource_id"]), counted(DeliveryStatus(row["status"]), -row["records"]))
+            checkpoint.count(
+                cursor, str(row["resource_id"]), counters_of_end(DeliveryStatus(row["status"]), -row["records"])
+            )
 
 
 def _dispatch(unit: Any) -> WakeUp:
@@ -139,20 +142,5 @@ def _dispatch(unit: Any) -> WakeUp:
 
 def delivery_of(row: Row, body: str | None = None) -> Delivery:
     """Read a delivery's row."""
-    return Delivery(
-        id=str(row["id"]),
-        webhook_id=str(row["webhook_id"]),
-        sync_job_run_id=str(row["run_id"]) if row["run_id"] else None,
-        event=row["event"],
-        status=row["status"],
-        records=row["records"],
-        sequence=row["log_sequence"],
-        attempts=row["attempts"],
-        last_status_code=row["last_status_code"],
-        last_error=row["last_error"],
-        created_at=row["created_at"],
-        last_attempt_at=row["last_attempt_at"],
-        delivered_at=row["delivered_at"],
-        part_of=str(row["part_of"]) if row["part_of"] else None,
-        body=body or None,
-    )
+    run_id = str(row["run_id"]) if row["run_id"] else None
+    return build_object(Delivery, row, sync_job_run_id=run_id, sequence=row["log_sequence"], body=body or None)

@@ -1,4 +1,4 @@
-"""The registry of daemons: who serves which group, and who was heard of when."""
+"""The registry of daemons: who serves which group, and when it last reported."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,11 +16,12 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import paging
 from app.store.db.database import reading
+from app.store.db.owned_rows import build_object
 
 # A daemon that signed off is not called back by a report that it sent before; one that only fell silent is.
 _NOTE = text(f"""
     with pulse as (select * from unnest(cast(:ids as text[]), cast(:silent_seconds as float8[])) as p (id, silent)),
-         heard as (
+         reported as (
              update daemon d
                 set status = case when d.status = '{DaemonStatus.STOPPING}'
                                        or d.status = '{DaemonStatus.STOPPED}' and d.last_active_at >= d.updated_at
@@ -62,7 +63,7 @@ class DaemonStore:
         self._engine = engine
 
     def register(self, daemon_id: str, *, group_key: str, label: str, metadata: JsonObject) -> None:
-        """Write the daemon down as active, new or again."""
+        """Record the daemon as active, new or again."""
         values = {
             "label": label,
             "group_key": group_key,
@@ -76,18 +77,18 @@ class DaemonStore:
             connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
     def set_status(self, daemon_id: str, status: DaemonStatus) -> None:
-        """Note how the daemon stands."""
+        """Record how the daemon stands."""
         statement = update(tables.daemon).where(tables.daemon.c.id == daemon_id)
         with self._engine.begin() as connection:
             connection.execute(statement.values(status=status, last_active_at=func.now(), updated_at=func.now()))
 
     def record_dropped(self, daemon_id: str, counts: Mapping[str, int]) -> None:
-        """Note in the daemon's metadata how many messages it has dropped, by reason."""
+        """Record in the daemon's metadata how many messages it has dropped, by reason."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE_DROPPED, {"id": daemon_id, "counts": orjson.dumps(counts).decode()})
 
     def record_failing(self, daemon_id: str, faults: Mapping[str, JsonObject]) -> None:
-        """Note in the daemon's metadata which of its duties fail; none takes the note away."""
+        """Record in the daemon's metadata which of its duties fail; none takes the note away."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE_FAILING, {"id": daemon_id, "faults": orjson.dumps(dict(faults)).decode()})
 
@@ -100,7 +101,7 @@ class DaemonStore:
         return found
 
     def record_heartbeats(self, heartbeats: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
-        """Take the reports down; mark those that were not heard of for so long as stopped (None: nobody)."""
+        """Record the reports; mark daemons without one for so long as stopped (None: no daemon)."""
         if not heartbeats and silence_seconds is None:
             return 0
         parameters = {
@@ -119,7 +120,7 @@ class DaemonStore:
 
     def list(self, filters: ListFilters) -> Page[Daemon]:
         """Read a page of daemons."""
-        statement = paging.narrowed(select(tables.daemon), tables.daemon, filters)
+        statement = paging.narrow(select(tables.daemon), tables.daemon, filters)
         with reading(self._engine) as connection:
             return paging.read_page(
                 connection,
@@ -150,14 +151,4 @@ class DaemonStore:
 
 
 def _daemon(row: Any) -> Daemon:
-    return Daemon(
-        id=row["id"],
-        label=row["label"],
-        group_key=row["group_key"],
-        status=DaemonStatus(row["status"]),
-        metadata=row["metadata"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        last_active_at=row["last_active_at"],
-        consumed_at=row["consumed_at"],
-    )
+    return build_object(Daemon, row, status=DaemonStatus(row["status"]))

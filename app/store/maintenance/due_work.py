@@ -9,7 +9,7 @@ from app.store.announcements.announcements import DUE_ANNOUNCEMENTS
 from app.store.db.leadership import Leadership
 from app.store.runs.runs import DUE_RUNS, UNSETTLED_RUNS
 from app.store.schedules.triggers import DUE_TRIGGERS
-from app.store.units.units import EXPIRED_UNITS, PARKED_UNITS, UNHEARD_UNITS
+from app.store.units.dispatching import EXPIRED_UNITS, PARKED_UNITS, UNANSWERED_UNITS
 
 _PROMPT: Final = f"""
     exists(select from outbox where created_at < now() - make_interval(secs => :publish_after)) as messages,
@@ -20,7 +20,7 @@ _PROMPT: Final = f"""
 _LOOK: Final = text(f"select {_PROMPT}, false as runs, false as unsettled")
 
 _LOOK_THOROUGHLY: Final = text(f"""
-    select messages, triggers, announcements, units or exists({UNHEARD_UNITS}) as units, exists({DUE_RUNS}) as runs,
+    select messages, triggers, announcements, units or exists({UNANSWERED_UNITS}) as units, exists({DUE_RUNS}) as runs,
            exists({UNSETTLED_RUNS}) as unsettled
       from (select {_PROMPT}) prompt
 """)

@@ -14,8 +14,9 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import build_object
 from app.store.records import account_log
-from app.store.records.trimming import AFTER_TRIM, TRIM
+from app.store.records.account_log import AFTER_TRIM, TRIM
 from app.store.runs.removal import remove_runs
 
 _TABLE = tables.erasure
@@ -71,13 +72,13 @@ _EVENTS: Final = text("""
 """)
 # The primary key begins with the webhook: its few values are stepped through.
 _TOLD: Final = text("""
-    with recursive told as (
+    with recursive known as (
         (select webhook_id from webhook_record order by webhook_id limit 1)
         union all
-        select (select webhook_id from webhook_record where webhook_id > told.webhook_id order by webhook_id limit 1)
-          from told where told.webhook_id is not null)
+        select (select webhook_id from webhook_record where webhook_id > known.webhook_id order by webhook_id limit 1)
+          from known where known.webhook_id is not null)
     delete from webhook_record where ctid = any(array(
-        select r.ctid from told join webhook_record r on r.webhook_id = told.webhook_id
+        select r.ctid from known join webhook_record r on r.webhook_id = known.webhook_id
          where r.integrated_account_id = cast(:account_id as uuid) limit :limit))
 """)
 _KEYS: Final = text("delete from record_key where integrated_account_id = :account_id")
@@ -144,7 +145,7 @@ class ErasureStore:
         return [_erasure(row) for row in rows]
 
     def note_error(self, id: str, error: str) -> None:
-        """Note why an erasure does not go on."""
+        """Record why an erasure does not go on."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE, {"id": id, "error": error})
 
@@ -155,7 +156,7 @@ class ErasureStore:
             return [str(id) for id in connection.execute(_LIVE, values).scalars()]
 
     def erase_some(self, erasure: Erasure, *, limit: int) -> bool:
-        """Erase so many rows, and note the end once none is left; tell whether there may be more."""
+        """Erase so many rows, and note the end once none is left; return whether there may be more."""
         with self._engine.begin() as connection:
             if connection.execute(_LOCK, {"id": erasure.id}).first() is None:
                 return False
@@ -218,19 +219,7 @@ def _erase_resource(connection: Connection, erasure: Erasure, limit: int) -> Map
 
 
 def _erasure(row: Row) -> Erasure:
-    return Erasure(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        integrated_account_id=str(row["integrated_account_id"]),
-        resource=row["resource"],
-        status=_status(row),
-        due_at=row["due_at"],
-        erased=row["erased"],
-        last_error=row["last_error"],
-        created_at=row["created_at"],
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
-    )
+    return build_object(Erasure, row, status=_status(row))
 
 
 def _status(row: Row) -> ErasureStatus:

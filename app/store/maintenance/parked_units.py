@@ -22,7 +22,7 @@ _OF_ACCOUNT = text(f"""
      where {_IS_PARKED} group by r.id order by min(u.wake_at), r.id limit 1000
 """)
 
-# Rung at once by whoever wakes them; a ring that is lost is rung again by the sweeper, as any other.
+# A wake-up that is lost is sent again by the sweeper, as any other.
 _WAKE = text(f"""
     with parked as (
         select u.id, r.queue from sync_job_run r join unit u on u.run_id = r.id
@@ -47,7 +47,7 @@ class ParkedUnitStore:
         return [ParkedRun(run_id=row.run_id, units=row.units, wakes_at=row.wakes_at) for row in rows]
 
     def wake(self, *, account_id: str, run_id: str | None = None) -> Sequence[WakeUp]:
-        """Let them go now; list what to ring."""
+        """Make them due now; list the wake-ups to send."""
         with self._engine.begin() as connection:
             rows = connection.execute(_WAKE, {"account_id": account_id, "run_id": run_id}).all()
         return [WakeUp(run_id=row.run_id, unit_id=row.unit_id, queue=row.queue) for row in rows]

@@ -10,7 +10,7 @@ from app.engine.status import DaemonStatus, DeliveryStatus, RunStatus
 from app.services.maintenance.ports import ExpiredRun, PrunedRuns
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
-from app.store.records.trimming import AFTER_TRIM, TRIM
+from app.store.records.account_log import AFTER_TRIM, TRIM
 from app.store.runs.removal import remove_runs
 from app.store.tables.base import uuid_type
 
@@ -156,7 +156,7 @@ class RetentionStore:
         return self._forget(_ANNOUNCEMENTS, {"seconds": seconds, "limit": limit, "skip": skip})
 
     def prune_told(self, *, seconds: float, limit: int, skip: int = 0) -> int:
-        """Remove what webhooks were told so long ago to have vanished."""
+        """Remove what webhooks know to have vanished for so long."""
         return self._forget(_TOLD, {"seconds": seconds, "limit": limit, "skip": skip})
 
     def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:

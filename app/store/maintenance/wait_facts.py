@@ -10,9 +10,8 @@ from app.engine.status import OPEN_UNIT_STATUSES, DeliveryStatus, ResourceStatus
 from app.services.diagnosis.run_facts import DeliveryFacts, ResourceFacts, RunFacts, UnitFacts
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import Row, reading
-from app.store.db.unit_conditions import is_free
 from app.store.maintenance.daemons import DaemonStore
-from app.store.tables.statuses import any_of
+from app.store.tables.statuses import any_of, is_free
 
 _COMPARED_RUNS: Final = 20
 

@@ -1,4 +1,4 @@
-"""Run migrations on the connection that app/store/db/migrate.py gives."""
+"""Run migrations on the connection of app/store/db/migrate.py."""
 
 from alembic import context
 

@@ -13,6 +13,7 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows, paging
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import build_object
 
 _TABLE = tables.direct_call
 _NAMED: Final = {"request_type": _TABLE.c.api}
@@ -27,14 +28,14 @@ class DirectCallStore:
         self._engine = engine
 
     def add(self, id: str, call: AnsweredCall) -> None:
-        """Write down a call; an account that is none of the environment's is not named."""
+        """Record a call; an account that is none of the environment's is not named."""
         values = {**asdict(call), "id": id, "integrated_account_id": _own_account(call)}
         with self._engine.begin() as connection:
             connection.execute(insert(_TABLE).values(**values))
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[DirectCall]:
         """Read a page of calls."""
-        statement = paging.narrowed(owned_rows.select_in(_TABLE, environment_id), _TABLE, filters, _NAMED)
+        statement = paging.narrow(owned_rows.select_in(_TABLE, environment_id), _TABLE, filters, _NAMED)
         with reading(self._engine) as connection:
             return paging.read_page(
                 connection, statement, _TABLE, _call, limit=filters.limit, cursor=filters.cursor, sort=filters.sort
@@ -48,16 +49,4 @@ def _own_account(call: AnsweredCall) -> ScalarSelect[str]:
 
 
 def _call(row: Row) -> DirectCall:
-    return DirectCall(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        integrated_account_id=str(row["integrated_account_id"]) if row["integrated_account_id"] else None,
-        api=row["api"],
-        resource=row["resource"],
-        method=row["method"],
-        response_status=row["response_status"],
-        duration_ms=row["duration_ms"],
-        error=row["error"],
-        request_id=str(row["request_id"]),
-        created_at=row["created_at"],
-    )
+    return build_object(DirectCall, row)

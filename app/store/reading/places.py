@@ -1,20 +1,24 @@
 """Where an entry stands in a log that is put together from several tables, and how each of them is read on from there.
 
-Every stream gives rows in the order of (time, id); merged, they are the log. A stream that is asked for a page's length
+Every stream reads rows in the order of (time, id); merged, they are the log. A stream that is asked for a page's length
 and one more may be trusted down to its last row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, Select, text, tuple_
 
 from app.engine.ids import parse_id
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters
 from app.store.db import paging, shown_times
+
+# Environments differ by orders of magnitude: a plan for the average one may read through all of the largest.
+_PLAN_EACH: Final = text("set local plan_cache_mode = force_custom_plan")
 
 
 class Place(NamedTuple):
@@ -22,9 +26,9 @@ class Place(NamedTuple):
 
     at: datetime
     row_id: str
-    """Of the row that tells of it."""
+    """Of its row."""
     number: int = 0
-    """Among those that one row tells of."""
+    """Among those of one row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +53,7 @@ class Question:
             return None
         return [value for value in wanted[0] if all(value in values for values in wanted[1:])]
 
-    def narrowed(self, statement: Select[Any], columns: Mapping[str, ColumnElement[Any]]) -> Select[Any]:
+    def narrow(self, statement: Select[Any], columns: Mapping[str, ColumnElement[Any]]) -> Select[Any]:
         """Narrow a statement by the filters that have these columns."""
         for name, column in columns.items():
             values = self.among(name)
@@ -58,16 +62,16 @@ class Question:
         return statement
 
     def page(self, statement: Select[Any], at: Any, row_id: Any) -> Select[Any]:
-        """Read on from the last place, in order, as many rows as make a page whatever the first of them tells."""
+        """Read on from the last place, in order, as many rows as make a page whatever the first of them holds."""
         for (_, operator), value in self.filters.times.items():
             statement = statement.where(shown_times.is_within(at, operator, value))
         if self.after is not None:
             key, last = tuple_(at, row_id), (self.after.at, self.after.row_id)
-            # The last row itself may have more to tell.
+            # The last row itself may hold more.
             statement = statement.where(key <= last if self.descends else key >= last)
-        return self.ordered(statement, at, row_id).limit(self.filters.limit + 2)
+        return self.order(statement, at, row_id).limit(self.filters.limit + 2)
 
-    def ordered(self, statement: Select[Any], at: Any, row_id: Any) -> Select[Any]:
+    def order(self, statement: Select[Any], at: Any, row_id: Any) -> Select[Any]:
         """Put a statement's rows in the order of the log."""
         return statement.order_by(*(column.desc() if self.descends else column.asc() for column in (at, row_id)))
 
@@ -79,7 +83,7 @@ class Question:
 
 
 def encode(place: Place) -> str:
-    """Write a cursor that leads on from a place."""
+    """Return a cursor that leads on from a place."""
     return paging.encode_cursor(place.at.isoformat(), place.row_id, str(place.number))
 
 
@@ -93,3 +97,11 @@ def decode(cursor: str) -> Place:
     if moment.tzinfo is None or parse_id(row_id) != row_id or number not in ("0", "1"):
         raise paging.bad_cursor()
     return Place(moment, row_id, int(number))
+
+
+@contextmanager
+def read_log(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection for the statements of one page of the log, all as of one moment."""
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        connection.execute(_PLAN_EACH)
+        yield connection

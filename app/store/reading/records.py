@@ -35,7 +35,7 @@ class RecordReader:
         """Read a page of an account's records: those of a run in the order of the log, else by resource and id."""
         of_run = filters.sync_job_run_id is not None
         order = (_TABLE.c.sequence, _TABLE.c.remote_id) if of_run else (_TABLE.c.resource, _TABLE.c.remote_id)
-        statement = _narrowed(filters, order).order_by(*order).limit(filters.limit + 1)
+        statement = _narrow(filters, order).order_by(*order).limit(filters.limit + 1)
         with reading(self._engine) as connection:
             rows = connection.execute(statement).mappings().all()
         shown = rows[: filters.limit]
@@ -44,7 +44,7 @@ class RecordReader:
         return Page(result=[record_of(row) for row in shown], next_cursor=next_cursor, limit=filters.limit)
 
 
-def _narrowed(filters: RecordFilters, order: Sequence[ColumnElement[Any]]) -> Select[Any]:
+def _narrow(filters: RecordFilters, order: Sequence[ColumnElement[Any]]) -> Select[Any]:
     statement = select(*COLUMNS).where(_TABLE.c.integrated_account_id == filters.integrated_account_id)
     if not filters.with_deleted:
         statement = statement.where(_TABLE.c.deleted_at.is_(None))

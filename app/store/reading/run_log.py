@@ -10,8 +10,7 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.reading import places
-from app.store.reading.places import Question
-from app.store.reading.reading import log_reading
+from app.store.reading.places import Question, read_log
 from app.store.reading.run_log_streams import STREAMS, PlacedEntry, Stream
 
 
@@ -26,7 +25,7 @@ class RunLogReader:
         """Read a page of what happened in an environment's runs."""
         after = places.decode(filters.cursor) if filters.cursor else None
         question = Question(environment_id=environment_id, filters=filters, after=after)
-        with log_reading(self._engine) as connection:
+        with read_log(self._engine) as connection:
             found = [placed for stream in STREAMS for placed in _stream(connection, stream, question)]
         found.sort(key=_place, reverse=question.descends)
         shown = found[: filters.limit]
@@ -38,14 +37,14 @@ class RunLogReader:
 
 
 def _stream(connection: Connection, stream: Stream, question: Question) -> Iterator[PlacedEntry]:
-    """Read what a stream tells of the wanted events, on from the last place."""
+    """Read the wanted events of a stream, on from the last place."""
     wanted = question.among("sync_job_run_event")
-    told = [event for event in RUN_EVENTS if event in stream.tells and (wanted is None or event in wanted)]
-    if not told:
+    selected = [event for event in RUN_EVENTS if event in stream.events and (wanted is None or event in wanted)]
+    if not selected:
         return
-    for row in connection.execute(stream.select(question, told)).mappings():
+    for row in connection.execute(stream.select(question, selected)).mappings():
         for place, entry in stream.entries(row):
-            if entry.sync_job_run_event in told and question.is_beyond(place):
+            if entry.sync_job_run_event in selected and question.is_beyond(place):
                 yield place, entry
 
 

@@ -1,6 +1,6 @@
-"""The streams that tell what happened in runs, each read off rows that are there for another purpose, by their indexes.
+"""The streams of what happened in runs, each read from rows that are there for another purpose, by their indexes.
 
-No two streams tell the same, but that of deliveries tells what was sent of what the others tell.
+No two streams have the same events, but that of deliveries shows which of the others' were sent.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -44,16 +44,16 @@ _RUN_FILTERS: Final[dict[str, ColumnElement[Any]]] = {
 _BY_RUNS: Final = ("sync_job_run_id", "sync_job_id", "integrated_account_id")
 """Filters that lead to few runs by an index."""
 _TELLING: Final = (events.RECORD_ERROR, events.RATE_LIMITED, events.FAILED)
-"""Events of which the body tells what no column does; it is small."""
+"""Events whose body holds what no column does; it is small."""
 
 PlacedEntry = tuple[Place, RunEntry]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """One kind of rows, and what they tell."""
+    """One kind of rows, and the events that they hold."""
 
-    tells: frozenset[str]
+    events: frozenset[str]
     """Events."""
     select: Callable[[Question, Sequence[str]], Select[Any]]
     """Makes the statement, given the events that are wanted of it."""
@@ -63,7 +63,7 @@ class Stream:
 def _runs(question: Question) -> Select[Any]:
     """Select runs; their webhook is what a filter by webhook means."""
     statement = select(*_OF_RUN, _RUN.webhook_id).where(_RUN.environment_id == question.environment_id)
-    return question.narrowed(_of_integration(question, statement), {**_RUN_FILTERS, "webhook_id": _RUN.webhook_id})
+    return question.narrow(_of_integration(question, statement), {**_RUN_FILTERS, "webhook_id": _RUN.webhook_id})
 
 
 def _of_integration(question: Question, statement: Select[Any]) -> Select[Any]:
@@ -85,9 +85,9 @@ def _beginnings(question: Question, wanted: Sequence[str]) -> Select[Any]:
 
 
 def _beginning_entries(row: Row) -> Iterator[PlacedEntry]:
-    yield _told(row, events.CREATED, row["created_at"])
+    yield _entry_of(row, events.CREATED, row["created_at"])
     if row["started_at"] is not None:
-        yield _told(row, events.STARTED, row["created_at"], number=1, timestamp=row["started_at"])
+        yield _entry_of(row, events.STARTED, row["created_at"], number=1, timestamp=row["started_at"])
 
 
 def _ends(question: Question, wanted: Sequence[str]) -> Select[Any]:
@@ -98,7 +98,7 @@ def _ends(question: Question, wanted: Sequence[str]) -> Select[Any]:
 
 
 def _end_entries(row: Row) -> Iterator[PlacedEntry]:
-    yield _told(row, f"sync_job_run:{row['status']}", row["finished_at"], error=row["error"])
+    yield _entry_of(row, f"sync_job_run:{row['status']}", row["finished_at"], error=row["error"])
 
 
 def _waits(question: Question, wanted: Sequence[str]) -> Select[Any]:
@@ -109,7 +109,7 @@ def _waits(question: Question, wanted: Sequence[str]) -> Select[Any]:
 
 def _wait_entries(row: Row) -> Iterator[PlacedEntry]:
     seconds = None if row["seconds"] is None else max(0, int(row["seconds"]))
-    yield _told(row, events.RATE_LIMITED, row["updated_at"], retry_after=seconds)
+    yield _entry_of(row, events.RATE_LIMITED, row["updated_at"], retry_after=seconds)
 
 
 def _errors(question: Question, wanted: Sequence[str]) -> Select[Any]:
@@ -134,7 +134,7 @@ def _errors(question: Question, wanted: Sequence[str]) -> Select[Any]:
 def _error_entries(row: Row) -> Iterator[PlacedEntry]:
     error = {"code": row["code"], "message": row["message"], **row["details"]}
     facts = {"resource": row["resource"], "method": row["method"]}
-    yield _told(row, events.RECORD_ERROR, row["created_at"], row_id=row["id"], error=error, **facts)
+    yield _entry_of(row, events.RECORD_ERROR, row["created_at"], row_id=row["id"], error=error, **facts)
 
 
 def _deliveries(question: Question, wanted: Sequence[str]) -> Select[Any]:
@@ -149,16 +149,16 @@ def _deliveries(question: Question, wanted: Sequence[str]) -> Select[Any]:
         .outerjoin(tables.run_resource, _RESOURCE.id == _DELIVERY.resource_id)
         .where(_DELIVERY.event.in_(wanted), _RUN.environment_id == question.environment_id)
     )
-    statement = question.narrowed(_of_integration(question, statement), _RUN_FILTERS)
+    statement = question.narrow(_of_integration(question, statement), _RUN_FILTERS)
     if any(question.among(name) is not None for name in _BY_RUNS):
-        statement = question.narrowed(statement, {"webhook_id": _DELIVERY.webhook_id})
+        statement = question.narrow(statement, {"webhook_id": _DELIVERY.webhook_id})
         return question.page(statement, _DELIVERY.created_at, _DELIVERY.id)
     return of_webhooks(question, lambda webhook_id: statement.where(_DELIVERY.webhook_id == webhook_id))
 
 
 def _delivery_entries(row: Row) -> Iterator[PlacedEntry]:
     payload = _payload(row["body"])
-    yield _told(
+    yield _entry_of(
         row,
         row["event"],
         row["created_at"],
@@ -176,12 +176,12 @@ def _delivery_entries(row: Row) -> Iterator[PlacedEntry]:
 
 
 def _payload(body: bytes | None) -> JsonObject:
-    """Read what an event told, if retention has left it."""
-    told: JsonObject = orjson.loads(bytes(body))["payload"] if body else {}
-    return told
+    """Read the payload of an event, if retention has left it."""
+    payload: JsonObject = orjson.loads(bytes(body))["payload"] if body else {}
+    return payload
 
 
-def _told(  # one parameter per fact
+def _entry_of(  # one parameter per fact
     row: Row, event: str, at: Any, *, row_id: Any = None, number: int = 0, timestamp: Any = None, **facts: Any
 ) -> PlacedEntry:
     run = LoggedRun(
@@ -204,9 +204,9 @@ def _told(  # one parameter per fact
 
 
 STREAMS: Final = (
-    Stream(tells=frozenset({events.CREATED, events.STARTED}), select=_beginnings, entries=_beginning_entries),
-    Stream(tells=frozenset(_ENDED), select=_ends, entries=_end_entries),
-    Stream(tells=frozenset({events.RATE_LIMITED}), select=_waits, entries=_wait_entries),
-    Stream(tells=frozenset({events.RECORD_ERROR}), select=_errors, entries=_error_entries),
-    Stream(tells=frozenset(events.OF_RUNS), select=_deliveries, entries=_delivery_entries),
+    Stream(events=frozenset({events.CREATED, events.STARTED}), select=_beginnings, entries=_beginning_entries),
+    Stream(events=frozenset(_ENDED), select=_ends, entries=_end_entries),
+    Stream(events=frozenset({events.RATE_LIMITED}), select=_waits, entries=_wait_entries),
+    Stream(events=frozenset({events.RECORD_ERROR}), select=_errors, entries=_error_entries),
+    Stream(events=frozenset(events.OF_RUNS), select=_deliveries, entries=_delivery_entries),
 )

@@ -17,8 +17,7 @@ from app.store import tables
 from app.store.db.database import Row
 from app.store.deliveries.shown import LISTED, delivery_of
 from app.store.reading import places
-from app.store.reading.places import Question
-from app.store.reading.reading import log_reading
+from app.store.reading.places import Question, read_log
 
 _DELIVERY, _WEBHOOK = tables.delivery, tables.webhook
 _FILTERS = {"event": _DELIVERY.c.event, "status": _DELIVERY.c.status, "id": _DELIVERY.c.id}
@@ -35,7 +34,7 @@ class WebhookLogReader:
         """Read a page of an environment's deliveries."""
         after = places.decode(filters.cursor) if filters.cursor else None
         question = Question(environment_id=environment_id, filters=filters, after=after)
-        with log_reading(self._engine) as connection:
+        with read_log(self._engine) as connection:
             rows = connection.execute(_statement(question)).mappings().all()
         found = [row for row in rows if question.is_beyond(_place(row))]
         shown = found[: filters.limit]
@@ -49,10 +48,10 @@ class WebhookLogReader:
 def _statement(question: Question) -> Select[Any]:
     """Look through one run's deliveries, or through those of all webhooks."""
     run_ids = question.among("sync_job_run_id")
-    listed = question.narrowed(select(*LISTED), _FILTERS)
+    listed = question.narrow(select(*LISTED), _FILTERS)
     if run_ids is not None:
         own = select(_WEBHOOK.c.id).where(_WEBHOOK.c.environment_id == question.environment_id)
-        listed = question.narrowed(listed, {"webhook_id": _DELIVERY.c.webhook_id})
+        listed = question.narrow(listed, {"webhook_id": _DELIVERY.c.webhook_id})
         listed = listed.where(_DELIVERY.c.run_id.in_(run_ids), _DELIVERY.c.webhook_id.in_(own))
         return question.page(listed, _DELIVERY.c.created_at, _DELIVERY.c.id)
     return of_webhooks(question, lambda webhook_id: listed.where(_DELIVERY.c.webhook_id == webhook_id))
@@ -67,7 +66,7 @@ def of_webhooks(question: Question, of_one: Callable[[ColumnElement[Any]], Selec
     busiest = _busiest(question, page_of)
     found = page_of(busiest.c.id).lateral("found")
     statement = select(found).select_from(busiest.join(found, true()))
-    return question.ordered(statement, found.c.created_at, found.c.id).limit(question.filters.limit + 2)
+    return question.order(statement, found.c.created_at, found.c.id).limit(question.filters.limit + 2)
 
 
 def _busiest(question: Question, page_of: Callable[[ColumnElement[Any]], Select[Any]]) -> Subquery:
@@ -75,9 +74,9 @@ def _busiest(question: Question, page_of: Callable[[ColumnElement[Any]], Select[
     first = page_of(_WEBHOOK.c.id).limit(1).lateral("first")
     webhooks = select(_WEBHOOK.c.id).select_from(_WEBHOOK.join(first, true()))
     webhooks = webhooks.where(_WEBHOOK.c.environment_id == question.environment_id)
-    webhooks = question.narrowed(webhooks, {"webhook_id": _WEBHOOK.c.id})
+    webhooks = question.narrow(webhooks, {"webhook_id": _WEBHOOK.c.id})
     return (
-        question.ordered(webhooks, first.c.created_at, first.c.id).limit(question.filters.limit + 2).subquery("busiest")
+        question.order(webhooks, first.c.created_at, first.c.id).limit(question.filters.limit + 2).subquery("busiest")
     )
 
 

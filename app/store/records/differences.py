@@ -8,14 +8,14 @@ kept: it would be held three times.
 """
 
 import select
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg import Connection, Cursor
 from psycopg.rows import tuple_row
 
-from app.engine.records.rows import HASH_BYTES, RecordBatch
+from app.engine.records.rows import HASH_BYTES, RecordBatch, RecordRow
 from app.engine.runs.work import PageWrite
 
 # Not a join with the page: Postgres would read the whole table for it as long as it has no statistics.
@@ -33,6 +33,7 @@ _LAST = "select last_sequence from account_log where integrated_account_id = %(a
 _OWN = b"\0"
 _ASKED_AT_ONCE = 5_000
 _MADE_AT_ONCE = 50
+_MOST_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,10 @@ def find(connection: Connection[Any], page: PageWrite) -> Difference:
     return _join([_find_part(connection, page, ids) for ids in _parts(page.records.ids)])
 
 
-def find_again(cursor: Cursor[Any], page: PageWrite, last_sequence: int) -> Difference:
-    """Compare a page with the table once the account's log is locked, behind its last number."""
-    return _join(
-        [
-            _compare(page.records, ids, dict(_ask(cursor, page, ids).fetchall()), last_sequence)
-            for ids in _parts(page.records.ids)
-        ]
-    )
+def find_again(cursor: Cursor[Any], page: PageWrite) -> Difference:
+    """Compare a page with the table once the account's log is locked."""
+    parts = _parts(page.records.ids)
+    return _join([_compare(page.records, ids, dict(_ask(cursor, page, ids).fetchall())) for ids in parts])
 
 
 def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
@@ -114,7 +111,7 @@ def _has_answer(connection: Connection[Any]) -> bool:
     return bool(select.select([connection.fileno()], [], [], 0)[0])
 
 
-def _compare(batch: RecordBatch, ids: Sequence[str], held: dict[str, bytes], last_sequence: int) -> Difference:
+def _compare(batch: RecordBatch, ids: Sequence[str], held: dict[str, bytes], last_sequence: int = 0) -> Difference:
     if not held:
         return Difference(ids, (), last_sequence)
     known = ids if len(held) == len(ids) else [remote_id for remote_id in ids if remote_id in held]
@@ -139,3 +136,20 @@ def text_array(texts: Sequence[str]) -> str:
     if "\\" in joined or joined.count('"') > 2 * len(texts) - 2:
         joined = '","'.join(text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
     return f'{{"{joined}"}}' if texts else "{}"
+
+
+def split_rows(rows: Iterable[RecordRow], *, most: int) -> Iterator[list[RecordRow]]:
+    """Split rows into parts of at most ``most``, each of some 8 MB; one that is larger by itself stands alone.
+
+    A very large page would be held as its values, as the statement's message and by Postgres, which takes at most 1 GB.
+    """
+    part: list[RecordRow] = []
+    size = 0
+    for row in rows:
+        if part and (len(part) >= most or size + len(row.data) > _MOST_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(row)
+        size += len(row.data)
+    if part:
+        yield part

@@ -45,7 +45,7 @@ NOTE: Final = f"""
                is_shared = record_key.is_shared or record_key.args_hash <> excluded.args_hash,
                changed_at = coalesce(record_key.changed_at, excluded.changed_at)
 """
-"""Note the keys of a run that begins, which ``begun`` names."""
+"""Record the keys of a run that begins, which ``begun`` names."""
 
 _NOTE: Final = text(f"with begun as (select cast(:run_id as uuid) as id) {NOTE}")
 
@@ -91,7 +91,7 @@ def values_of(notes: Sequence[KeyNote]) -> dict[str, object]:
 
 
 def write(connection: Connection, run_id: str, notes: Sequence[KeyNote]) -> None:
-    """Note by which keys a run brings its records, and keep it to those that take the place of others."""
+    """Record by which keys a run brings its records, and keep it to those that take the place of others."""
     if not notes:
         return
     connection.execute(_NOTE, {**values_of(notes), "run_id": run_id})
@@ -118,7 +118,7 @@ def has_old(connection: Connection, ended: Pass) -> bool:
 
 
 def replace(connection: Connection, ended: Pass, keys: Sequence[object]) -> None:
-    """Note that only these keys are left."""
+    """Record that only these keys are left."""
     connection.execute(_SET, {**_place(ended), "run_id": ended.run_id, "keys": json.dumps(list(keys))})
 
 

@@ -70,6 +70,6 @@ class RecordNumbers:
             connection.execute(_MOVE_ON, {"name": _NAME, "place": None, "rows": 0})
 
     def finish(self) -> None:
-        """Note that all records have numbers."""
+        """Record that all records have numbers."""
         with self._engine.begin() as connection:
             connection.execute(_FINISH, {"name": _NAME})

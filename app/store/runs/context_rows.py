@@ -11,7 +11,7 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.accounts.accounts import account_of
 from app.store.catalog.environment_integrations import effective_of
-from app.store.db.autocommit import singles_of
+from app.store.db.autocommit import autocommit_of
 from app.store.records.keys import NOBODY
 from app.store.runs.rows import SELECT_RUN, run_of
 from app.store.secrets.encryption import Cipher
@@ -76,12 +76,12 @@ class ContextRowStore:
     """The runs of all environments, each with the account and the integration that it speaks to."""
 
     def __init__(self, engine: Engine, cipher: Cipher) -> None:
-        self._singles = singles_of(engine)
+        self._autocommit = autocommit_of(engine)
         self._cipher = cipher
 
     def read(self, run_id: str) -> ContextRows | None:
         """Read a run without its stats, the account with its credentials, the integration with its override."""
-        row = self._singles.one(_READ, {"id": run_id})
+        row = self._autocommit.one(_READ, {"id": run_id})
         if row is None:
             return None
         parts: dict[str, dict[str, Any]] = {part: {} for part in _PARTS}

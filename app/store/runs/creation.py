@@ -82,28 +82,28 @@ _CREATE: Final = _create(where="true")
 _CREATE_AS_SUPPOSED: Final = _create(where=_AS_SUPPOSED)
 
 
-def insert_run(singles: Autocommit, draft: RunDraft) -> CreatedRun:
+def insert_run(autocommit: Autocommit, draft: RunDraft) -> CreatedRun:
     """Write the run by itself."""
-    row = singles.one(_CREATE, _values(draft))
+    row = autocommit.one(_CREATE, _values(draft))
     assert row is not None
-    return _created(draft, row, lambda: increments.read_own(singles, draft.id))
+    return _build_created(draft, row, lambda: increments.read_own(autocommit, draft.id))
 
 
-def insert_run_as_supposed(singles: Autocommit, draft: RunDraft) -> CreatedRun | None:
+def insert_run_as_supposed(autocommit: Autocommit, draft: RunDraft) -> CreatedRun | None:
     """Write the run by itself if what its draft supposes is so at that moment; None when it is not."""
     assert draft.supposes is not None
-    row = singles.one(_CREATE_AS_SUPPOSED, _supposed_values(draft))
-    return _created(draft, row, lambda: increments.read_own(singles, draft.id)) if row is not None else None
+    row = autocommit.one(_CREATE_AS_SUPPOSED, _supposed_values(draft))
+    return _build_created(draft, row, lambda: increments.read_own(autocommit, draft.id)) if row is not None else None
 
 
 def insert_run_within(connection: Connection, draft: RunDraft) -> CreatedRun:
     """Write the run within the caller's transaction."""
     row = connection.execute(_CREATE, _values(draft)).mappings().one()
-    return _created(draft, row, lambda: increments.read_own_within(connection, draft.id))
+    return _build_created(draft, row, lambda: increments.read_own_within(connection, draft.id))
 
 
 def insert_runs(connection: psycopg.Connection[DictRow], drafts: Sequence[RunDraft]) -> Mapping[str, int]:
-    """Write runs within the caller's transaction; give their outbox messages by run, of those that are as supposed."""
+    """Write runs within the caller's transaction; return the outbox messages of those that are as supposed, by run."""
     written: dict[str, int] = {}
     for statement, some in (
         (_CREATE, [draft for draft in drafts if draft.supposes is None]),
@@ -118,7 +118,7 @@ def insert_runs(connection: psycopg.Connection[DictRow], drafts: Sequence[RunDra
     return written
 
 
-def _created(draft: RunDraft, row: Row, read_own: Callable[[], Mapping[str, datetime | None]]) -> CreatedRun:
+def _build_created(draft: RunDraft, row: Row, read_own: Callable[[], Mapping[str, datetime | None]]) -> CreatedRun:
     """Put the run together from its draft and what Postgres adds: to read all back costs more than to write it."""
     bounds = increments.lower_bounds(row["previous_run_date"], read_own() if row["is_mixed"] else {})
     run = draft.to_run(at=row["created_at"], bounds=bounds, waiting_on=row["waiting_on"])

@@ -14,7 +14,7 @@ from app.engine.runs.increments import LowerBounds
 from app.engine.status import RunStatus, UnitStatus
 from app.store.db.autocommit import Autocommit
 
-# The last run that completed has seen everything up to its own start, told by the upstream's clock where that is known.
+# The last run that completed has seen everything up to its own start, by the upstream's clock where that is known.
 # A resource that it did not have asks for everything, and so do its ancestors, which lead to it. The limit has each row
 # found by its key: without statistics Postgres would rather read all that the table has.
 LOWER_BOUNDS: Final = f"""
@@ -72,18 +72,18 @@ _HOLD = text("""
 
 
 def unread(connection: Connection, run_id: str) -> Sequence[str]:
-    """Name the resources of a run with requests that failed or were never made; a record in quarantine was read."""
+    """List the resources of a run with requests that failed or were never made; a record in quarantine was read."""
     return connection.execute(_UNREAD, {"run_id": run_id}).scalars().all()
 
 
 def hold(connection: Connection, run_id: str, names: Collection[str]) -> None:
-    """Let these resources of the next run ask from where they did, and the others from where this run has ended."""
+    """Make these resources of the next run ask from where they did, and the others from where this run has ended."""
     connection.execute(_HOLD, {"run_id": run_id, "names": list(names)})
 
 
-def read_own(singles: Autocommit, run_id: str) -> dict[str, datetime | None]:
+def read_own(autocommit: Autocommit, run_id: str) -> dict[str, datetime | None]:
     """Read from when each resource of a run asks."""
-    return {row["name"]: row["lower_bound"] for row in singles.all(_OWN, {"run_id": run_id})}
+    return {row["name"]: row["lower_bound"] for row in autocommit.all(_OWN, {"run_id": run_id})}
 
 
 def read_own_within(connection: Connection, run_id: str) -> dict[str, datetime | None]:

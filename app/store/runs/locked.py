@@ -93,15 +93,15 @@ class LockedRun:
             self._connection.execute(_END_RESOURCES, {"ids": list(ended), "statuses": list(ended.values())})
 
     def unread_resources(self) -> Sequence[str]:
-        """Name the resources with requests that failed or were never made."""
+        """List the resources with requests that failed or were never made."""
         return increments.unread(self._connection, self._run_id)
 
     def hold_increments(self, names: Collection[str]) -> None:
-        """Let these resources of the next run ask from where they did, and the others from where this run ends."""
+        """Make these resources of the next run ask from where they did, and the others from where this run ends."""
         increments.hold(self._connection, self._run_id, names)
 
     def close_spool(self, resource_id: str) -> str | None:
-        """Make a unit of what a spool has gathered, unless all of it was given on; give the unit's id."""
+        """Make a unit of what a spool has gathered, unless all of it was given on; return the unit's id."""
         return spools.close(self._connection, self._run_id, resource_id)
 
     def first_error(self, resources: Sequence[str] = ()) -> JsonObject | None:
@@ -121,7 +121,7 @@ class LockedRun:
         return watchers is not None
 
     def mend(self, queue: str) -> list[WakeUp]:
-        """Free what waits for nothing, in this transaction; list what to ring."""
+        """Free what waits for nothing, in this transaction; list the wake-ups to send."""
         return stuck.mend(self._connection, self._run_id, queue)
 
     def what_is_left(self) -> str | None:
@@ -133,7 +133,7 @@ class LockedRun:
         return reopening.has_failed_requests(self._connection, self._run_id)
 
     def reopen(self, *, errors_only: bool, queue: str) -> int:
-        """Create an ended run anew with what is left of it, in this transaction; give its promised message."""
+        """Create an ended run anew with what is left of it, in this transaction; return its promised message."""
         status.move(self._connection, self._run_id, RunStatus.CREATED)
         reopening.reopen(self._connection, self._run_id, errors_only=errors_only)
         return insert_message(self._connection, task=START_RUN_TASK, args=[self._run_id], queue=queue)
@@ -160,7 +160,7 @@ class LockedRun:
         return record_keys.has_old(self._connection, ended)
 
     def replace_keys(self, ended: Pass, keys: Sequence[JsonObject]) -> None:
-        """Note that a pass' records are held by these keys alone, in this transaction."""
+        """Record that a pass' records are held by these keys alone, in this transaction."""
         record_keys.replace(self._connection, ended, keys)
 
     def warn(self, resource_id: str, warning: PageWarning) -> None:
@@ -173,7 +173,7 @@ class LockedRun:
         tombstones.delete_vanished(self._connection, ended, count=count)
 
     def queue_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
-        """Queue events that tell of what was counted, once per run; give the delivery unit to ring."""
+        """Queue events for what was counted, once per run; return the delivery unit to wake."""
         events = webhook_changes.delete_vanished(self._connection, ended, tell)
         with driver_cursor(self._connection) as cursor:
             events = drafts.number_batches(cursor, ended.account_id, events)
@@ -184,7 +184,7 @@ class LockedRun:
         return unit_id
 
     def queue_events(self, events: Sequence[EventDraft]) -> str | None:
-        """Queue events for delivery, in this transaction; give the delivery unit to ring.
+        """Queue events for delivery, in this transaction; return the delivery unit to wake.
 
         A run that ends before it began has no such unit yet.
         """

@@ -1,6 +1,6 @@
 """What becomes of runs: taken up, begun, moved on.
 
-The run's row is locked first, then its units, then its resources (pages.py tells the rest of the order).
+The run's row is locked first, then its units, then its resources (pages.py has the rest of the order).
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from app.engine.records.rows import encode
 from app.engine.runs.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, WakeUp
 from app.engine.status import RunStatus
 from app.services.runs.conflicts import repeats_conflicts
-from app.store.db.autocommit import singles_of
+from app.store.db.autocommit import autocommit_of
 from app.store.db.database import driver_cursor, reading
 from app.store.records import keys as record_keys
 from app.store.runs import mutexes, reopening, status
@@ -22,7 +22,7 @@ from app.store.tables.statuses import origins
 from app.store.units import drafts
 
 # The log of these is written within some 30 ms, or with the claim of the first unit, whose commit is waited for. Should
-# Postgres die before that, the run is as it was, and the sweeper rings it again.
+# Postgres die before that, the run is as it was, and the sweeper wakes it again.
 _NOBODY_WAITS = "set_config('synchronous_commit', 'off', true) is not null"
 
 # A run that waits for another one's mutex stays as it is.
@@ -77,17 +77,17 @@ class RunMoves:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._singles = singles_of(engine)
+        self._autocommit = autocommit_of(engine)
 
     def move(self, run_id: str, target: RunStatus, *, error: JsonObject | None = None) -> bool:
-        """Move the run when its status allows it, and end its units with it; tell whether it moved."""
+        """Move the run when its status allows it, and end its units with it; return whether it moved."""
         with self._engine.begin() as connection:
             return status.move(connection, run_id, target, error=error) is not None
 
     def take_up(self, run_id: str, *, daemon_id: str) -> bool:
-        """Move a created run to running, unless it waits for another one's mutex; tell whether it moved."""
+        """Move a created run to running, unless it waits for another one's mutex; return whether it moved."""
         parameters = {"run_id": run_id, "daemon_id": daemon_id}
-        if self._singles.count(_TAKE_UP_AT_ONCE, parameters) == 1:
+        if self._autocommit.count(_TAKE_UP_AT_ONCE, parameters) == 1:
             return True
         with self._engine.begin() as connection:
             mutexes.lock(connection, run_id)
@@ -99,7 +99,7 @@ class RunMoves:
             return mutexes.next_in_line(connection, run_id)
 
     def unblock(self, run_id: str, queue: str) -> Sequence[WakeUp]:
-        """Let the units of a running run go that no event of it holds back; list what to ring."""
+        """Unblock the units of a running run that no event of it holds back; list the wake-ups to send."""
         with self._engine.begin() as connection:
             row = connection.execute(_LOCK, {"run_id": run_id}).one_or_none()
             if row is None or row.status != RunStatus.RUNNING:
@@ -142,9 +142,9 @@ class RunMoves:
             "elements": [encode(list(unit.elements)).decode() for unit in units],
         }
         if keys:
-            row = self._singles.one(_WITH_KEYS, {**values, **record_keys.values_of(keys)})
+            row = self._autocommit.one(_WITH_KEYS, {**values, **record_keys.values_of(keys)})
         else:
-            row = self._singles.one(_WITH_UNITS_ALONE, values)
+            row = self._autocommit.one(_WITH_UNITS_ALONE, values)
         return row is not None and bool(row["begun"])
 
     def record_error(self, run_id: str, error: ErrorDraft) -> None:

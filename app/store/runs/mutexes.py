@@ -53,7 +53,7 @@ _NEXT = text(f"""
 
 
 def lock(connection: Connection, run_id: str) -> None:
-    """Let nobody else start a run with the same mutex until this transaction ends."""
+    """Lock the mutex of a run, so that no other one starts with it until this transaction ends."""
     connection.execute(_LOCK, {"run_id": run_id})
 
 

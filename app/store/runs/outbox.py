@@ -44,11 +44,11 @@ class OutboxStore:
         self._starting = threading.Lock()
 
     def remove(self, message_id: int) -> None:
-        """Forget a message that was published."""
+        """Remove a message that was published."""
         self._remove([message_id])
 
     def remove_soon(self, message_id: int) -> None:
-        """Forget a message that was published, together with others of the next moment.
+        """Remove a message that was published, together with others of the next moment.
 
         If it stays for whatever reason, the sweeper publishes it once more, which costs its receiver one look.
         """

@@ -11,7 +11,7 @@ from app.engine.status import RunStatus
 from app.engine.times import format_utc_or_none
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
-from app.store.db.unit_conditions import is_free
+from app.store.tables.statuses import is_free
 
 _STATUS = text("select status from sync_job_run where id = :run_id")
 
@@ -53,7 +53,7 @@ class OwnRunStore:
             return [str(id) for id in connection.execute(_DUE, {"run_id": run_id}).scalars()]
 
     def set_back(self, run_id: str, bounds: LowerBounds, *, started_at: datetime | None) -> None:
-        """Have a created run ask from where an earlier run did."""
+        """Make a created run ask from where an earlier run did."""
         own = {name: format_utc_or_none(bound) for name, bound in bounds.own.items()}
         values = {"previous_run_date": bounds.run, "own": encode(own).decode(), "started_at": started_at}
         with self._engine.begin() as connection:

@@ -12,6 +12,7 @@ from app.store.tables.statuses import any_of
 
 _STATUS = text("select status from sync_job_run where id = :run_id")
 
+_ENDED = any_of((UnitStatus.DONE, UnitStatus.FAILED))
 _RESOURCES = text(
     "select r.name, r.resource, r.parent_name, r.persist, "
     + ", ".join(f"r.{name}" for name in tables.COUNTERS)
@@ -25,9 +26,7 @@ _RESOURCES = text(
            coalesce(d.quarantined, 0) as event_quarantined
       from run_resource r
       left join (
-           select resource_id, count(*) filter (where status not in {
-        any_of((UnitStatus.DONE, UnitStatus.FAILED))
-    }) as unfinished,
+           select resource_id, count(*) filter (where status not in {_ENDED}) as unfinished,
                   sum(pages) as pages, sum(jsonb_array_length(elements)) as elements,
                   sum((select count(*) from jsonb_object_keys(frontier -> 'failed'))) as failed
              from unit where run_id = :run_id and resource_id is not null group by resource_id) u

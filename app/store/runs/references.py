@@ -10,7 +10,7 @@ from app.services.runs.requests import RunReferences
 from app.store import tables
 from app.store.accounts.accounts import account_of
 from app.store.catalog.jobs import job_of
-from app.store.db.autocommit import singles_of
+from app.store.db.autocommit import autocommit_of
 from app.store.secrets.encryption import Cipher
 
 _JOB: Final = tables.sync_job
@@ -41,12 +41,12 @@ class RunReferenceStore:
     """The sync job and the integrated account of a run that is asked for."""
 
     def __init__(self, engine: Engine, cipher: Cipher) -> None:
-        self._singles = singles_of(engine)
+        self._autocommit = autocommit_of(engine)
         self._cipher = cipher
 
     def read(self, environment_id: EnvironmentId, *, job_id: str | None, account_id: str | None) -> RunReferences:
         """Read both; the account has its credentials."""
-        row = self._singles.one(_BOTH, {"environment": environment_id, "job": job_id, "account": account_id})
+        row = self._autocommit.one(_BOTH, {"environment": environment_id, "job": job_id, "account": account_id})
         assert row is not None
         values = list(row.values())
         job = dict(zip(_JOB_NAMES, values, strict=False))

@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from app.store.records.trimming import AFTER_TRIM, TRIM
+from app.store.records.account_log import AFTER_TRIM, TRIM
 
 # What has many rows, by what is counted; the rest goes with the runs by foreign keys.
 _PARTS: Final = {

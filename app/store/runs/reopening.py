@@ -1,7 +1,7 @@
 """Open a run that has ended again: what it had not done, and what had failed, becomes work once more.
 
 All of it happens under the run's lock and in one transaction. Units that were cancelled get another fencing token, so
-that whoever worked on them before the end stays fenced off.
+that workers of before the end stay fenced off.
 """
 
 from sqlalchemy import Connection, text
@@ -114,7 +114,7 @@ def reopen(connection: Connection, run_id: str, *, errors_only: bool) -> None:
 
 
 def unblock(connection: Connection, run_id: str, queue: str) -> list[WakeUp]:
-    """Let the units of a run go that nothing holds back: no event of it waits. List those to ring."""
+    """Unblock the units of a run that nothing holds back: no event of it waits. List those to wake."""
     parameters = {"run_id": run_id}
     freed = connection.execute(_UNBLOCK, parameters).scalars().all()
     delivering = connection.execute(_DELIVERY_UNIT, parameters).scalars().all()

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection, Text, bindparam, literal_column, select, text
 
 from app.engine.json_types import JsonObject
-from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.runs import RunError, SyncJobRun
 from app.engine.runs import books
 from app.engine.runs.books import Counters, ListFacts
@@ -13,6 +12,7 @@ from app.engine.status import ErrorHandling, RunStatus
 from app.store import tables
 from app.store.db.autocommit import Autocommit
 from app.store.db.database import Row
+from app.store.db.owned_rows import build_object
 from app.store.runs.mutexes import waiting_on
 
 SELECT_RUN = select(
@@ -37,12 +37,12 @@ def stats_of(connection: Connection, run_ids: Sequence[str]) -> dict[str, JsonOb
     return _stats(connection.execute(_STATS, {"run_ids": list(run_ids)}).mappings())
 
 
-def read_run(singles: Autocommit, run_id: str, *, with_stats: bool) -> SyncJobRun | None:
+def read_run(autocommit: Autocommit, run_id: str, *, with_stats: bool) -> SyncJobRun | None:
     """Read a run of any environment; without stats it costs one question, and its ``resource_stats`` are empty."""
-    row = singles.one(_ONE, {"id": run_id})
+    row = autocommit.one(_ONE, {"id": run_id})
     if row is None:
         return None
-    stats = _stats(singles.all(_STATS, {"run_ids": [run_id]})) if with_stats else {}
+    stats = _stats(autocommit.all(_STATS, {"run_ids": [run_id]})) if with_stats else {}
     return run_of(row, stats.get(run_id, {}))
 
 
@@ -69,52 +69,16 @@ def find_run(connection: Connection, run_id: str) -> SyncJobRun | None:
 
 
 def run_of(row: Row, stats: JsonObject) -> SyncJobRun:
-    """Read a run's row, as ``SELECT_RUN`` gives it."""
-    return SyncJobRun(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        sync_job_id=str(row["sync_job_id"]),
-        integrated_account_id=str(row["integrated_account_id"]),
+    """Read a run's row, as ``SELECT_RUN`` returns it."""
+    return build_object(
+        SyncJobRun,
+        row,
         status=RunStatus(row["status"]),
-        args=row["args"],
-        resources=row["resources"],
-        sync_job=row["sync_job"],
-        daemon_id=row["daemon_id"],
-        daemon_group_key=row["daemon_group_key"],
-        webhook_id=str(row["webhook_id"]) if row["webhook_id"] else None,
         error_handling=ErrorHandling(row["error_handling"]),
-        ignore_previous_run=row["ignore_previous_run"],
-        version=row["version"],
-        previous_run_date=row["previous_run_date"],
-        upper_bound=row["upper_bound"],
-        overlap_seconds=row["overlap_seconds"],
         resource_stats=stats,
-        error=row["error"],
-        mutex_key=row["mutex_key"],
-        force=row["force"],
-        state_key=row["state_key"],
-        events_to_send=row["events_to_send"],
-        changes_only=row["changes_only"],
-        waiting_on=row["waiting_on"],
-        resumes=row["resumes"],
-        completed_at=row["completed_at"],
-        retry_after=row["retry_after"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
     )
 
 
 def error_of(row: Row) -> RunError:
     """Read an error's row."""
-    return RunError(
-        id=str(row["id"]),
-        sync_job_run_id=str(row["run_id"]),
-        resource=row["resource"],
-        method=row["method"],
-        code=row["code"],
-        message=row["message"],
-        details=row["details"],
-        created_at=row["created_at"],
-    )
+    return build_object(RunError, row, sync_job_run_id=str(row["run_id"]))

@@ -25,7 +25,7 @@ from app.services.runs.requests import CreatedRun, IdempotencyKey, RunDraft
 from app.store import tables
 from app.store.announcements import announcements
 from app.store.db import paging
-from app.store.db.autocommit import singles_of
+from app.store.db.autocommit import autocommit_of
 from app.store.db.database import reading
 from app.store.db.row_versions import demand, unchanged
 from app.store.records import webhook_records
@@ -34,7 +34,7 @@ from app.store.runs.creation import insert_run, insert_run_as_supposed, insert_r
 from app.store.runs.rows import SELECT_RUN, error_of, find_run, read_run, run_of, stats_of
 from app.store.runs.stuck import STUCK_RUNS
 from app.store.tables.statuses import any_of
-from app.store.units import dispatch_pauses
+from app.store.units import dispatching
 
 # A second request with the same key waits here for the first one's commit, and then finds its run.
 _CLAIM_KEY = text("""
@@ -63,7 +63,7 @@ _NOBODY_CAME = f"""
            and r.rung_at < now() - make_interval(secs => :ring_after)
            and (r.daemon_group_key is null
                 or exists (select from daemon d where d.group_key = r.daemon_group_key
-                and d.status = '{DaemonStatus.ACTIVE}'))
+                           and d.status = '{DaemonStatus.ACTIVE}'))
            and (r.status = '{RunStatus.CREATED}' or r.begun_at is null)
            and not {mutexes.waits("r")}
 """
@@ -81,10 +81,10 @@ UNSETTLED_RUNS = f"""
 _DUE_QUEUES = text(f"select distinct r.queue from sync_job_run r where {_NOBODY_CAME}")
 
 _DUE = text(f"""
-    with {dispatch_pauses.LOST},
+    with {dispatching.LOST},
          due as (
         select r.id from sync_job_run r join lost on lost.queue = r.queue
-         where {_NOBODY_CAME} and {dispatch_pauses.is_lost("r.rung_at", "r.updated_at")}
+         where {_NOBODY_CAME} and {dispatching.is_lost("r.rung_at", "r.updated_at")}
          order by r.rung_at limit :limit for update of r skip locked)
     update sync_job_run set rung_at = now() from due where sync_job_run.id = due.id
  returning sync_job_run.id, sync_job_run.queue
@@ -104,29 +104,29 @@ class RunStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._singles = singles_of(engine)
+        self._autocommit = autocommit_of(engine)
 
     def create(self, draft: RunDraft) -> CreatedRun:
         """Write the run, its resources, its idempotency key and its outbox message in one transaction."""
         if draft.idempotency is None:
-            return insert_run(self._singles, draft)
+            return insert_run(self._autocommit, draft)
         with self._engine.begin() as connection:
-            replayed = _replayed(connection, draft, draft.idempotency)
+            replayed = _find_replayed(connection, draft, draft.idempotency)
             if replayed is not None:
                 return CreatedRun(run=self._one(connection, replayed), outbox_id=None)
             return insert_run_within(connection, draft)
 
     def create_as_supposed(self, draft: RunDraft) -> CreatedRun | None:
         """Write the run as ``create`` does, if its job is the one that the draft supposes, and its account fits."""
-        return insert_run_as_supposed(self._singles, draft)
+        return insert_run_as_supposed(self._autocommit, draft)
 
     def load(self, run_id: str) -> SyncJobRun | None:
         """Read a run of any environment, without its stats."""
-        return read_run(self._singles, run_id, with_stats=False)
+        return read_run(self._autocommit, run_id, with_stats=False)
 
     def get(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun | None:
         """Read a run of this environment."""
-        run = read_run(self._singles, run_id, with_stats=True)
+        run = read_run(self._autocommit, run_id, with_stats=True)
         return run if run and run.environment_id == environment_id else None
 
     def lower_bounds(self, draft: RunDraft) -> LowerBounds:
@@ -139,12 +139,12 @@ class RunStore:
 
         What the upstream changes later is left to the next run, whatever part of it this one may have seen.
         """
-        self._singles.count(_FREEZE_UPPER_BOUND, {"run_id": run_id, "server_date": server_date})
+        self._autocommit.count(_FREEZE_UPPER_BOUND, {"run_id": run_id, "server_date": server_date})
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[SyncJobRun]:
         """Read a page of runs, newest first."""
         table = tables.sync_job_run
-        statement = paging.narrowed(SELECT_RUN.where(table.c.environment_id == environment_id), table, filters)
+        statement = paging.narrow(SELECT_RUN.where(table.c.environment_id == environment_id), table, filters)
         with reading(self._engine) as connection:
             page = paging.read_page(
                 connection,
@@ -177,13 +177,13 @@ class RunStore:
         self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int
     ) -> Sequence[tuple[str, str]]:
         """Mark and list ``(run id, queue)`` of runs whose message is lost."""
-        values = dispatch_pauses.values_of(lost, ring_after_seconds=ring_after_seconds)
+        values = dispatching.values_of(lost, ring_after_seconds=ring_after_seconds)
         with self._engine.begin() as connection:
             rows = connection.execute(_DUE, {**values, "limit": limit}).all()
         return [(str(run_id), queue) for run_id, queue in rows]
 
     def redispatch(self, run_ids: Sequence[str]) -> None:
-        """Mark runs as not rung for: the broker did not take it."""
+        """Mark runs as not woken: the broker did not take the message."""
         with self._engine.begin() as connection:
             connection.execute(_REDISPATCH, {"ids": list(run_ids)})
 
@@ -202,7 +202,7 @@ class RunStore:
     def delete(
         self, environment_id: EnvironmentId, run_id: str, *, announce: Announcement, seen: RowVersion | None = None
     ) -> bool:
-        """Remove a final run with its events and errors, never its records, and tell who wants to know."""
+        """Remove a final run with its events and errors, never its records, and announce it."""
         table = tables.sync_job_run
         statement = delete(table).where(
             table.c.id == run_id,
@@ -225,8 +225,8 @@ class RunStore:
         return run
 
 
-def _replayed(connection: Connection, draft: RunDraft, idempotency: IdempotencyKey) -> str | None:
-    """Claim the draft's idempotency key; give the earlier run's id when the key was used before."""
+def _find_replayed(connection: Connection, draft: RunDraft, idempotency: IdempotencyKey) -> str | None:
+    """Claim the draft's idempotency key; return the earlier run's id when the key was used before."""
     body_hash = idempotency.body_hash
     key = {"environment_id": draft.environment_id, "key": idempotency.key}
     claimed = connection.execute(_CLAIM_KEY, {**key, "body_hash": body_hash, "run_id": draft.id})

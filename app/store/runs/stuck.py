@@ -1,4 +1,4 @@
-"""Runs that nobody can work on: found, mended where something can be done, or told apart from those that wait."""
+"""Runs that nobody can work on: found, and mended where something can be done; others only wait."""
 
 from typing import Final
 
@@ -25,7 +25,7 @@ STUCK_RUNS: Final = f"""
                            and u.updated_at > now() - make_interval(secs => :stuck_after))
            and (r.begun_at is not null or r.daemon_group_key is null
                 or exists (select from daemon d where d.group_key = r.daemon_group_key
-                and d.status = '{DaemonStatus.ACTIVE}'))
+                           and d.status = '{DaemonStatus.ACTIVE}'))
 """
 
 _LEFT = text("""

@@ -49,14 +49,14 @@ class _NotDueAnyMoreError(Exception):
     """Somebody else has fired a due time, or changed its trigger."""
 
 
-def begin(singles: Autocommit, found: Sequence[DueTrigger]) -> Mapping[str, Any]:
+def begin(autocommit: Autocommit, found: Sequence[DueTrigger]) -> Mapping[str, Any]:
     """Put due times off for a minute; give where each stands now, by trigger, of those that were still due."""
     values = _values(found, next_run_at=[None] * len(found), outcomes=[(None, BEGUN)] * len(found))
-    return {str(row["id"]): row["next_run_at"] for row in singles.all(_BEGIN, values)}
+    return {str(row["id"]): row["next_run_at"] for row in autocommit.all(_BEGIN, values)}
 
 
-def fire(singles: Autocommit, ready: Sequence[ReadyOccurrence]) -> Mapping[str, int] | None:
-    """Write the runs of which all is as supposed, and take their due times away; give their messages by trigger.
+def fire(autocommit: Autocommit, ready: Sequence[ReadyOccurrence]) -> Mapping[str, int] | None:
+    """Write the runs of which all is as supposed, and take their due times away; return their messages by trigger.
 
     None, and nothing is written, when one of them was not due any more.
     """
@@ -65,17 +65,17 @@ def fire(singles: Autocommit, ready: Sequence[ReadyOccurrence]) -> Mapping[str, 
         with transaction(connection):
             messages = insert_runs(connection, [one.draft for one in ready])
             written = [one for one in ready if one.draft.id in messages]
-            if connection.execute(sql_of(_TAKE), _taken(written)).rowcount != len(written):
+            if connection.execute(sql_of(_TAKE), _values_of_ready(written)).rowcount != len(written):
                 raise _NotDueAnyMoreError
             return {one.due.trigger.id: messages[one.draft.id] for one in written}
 
     try:
-        return singles.lend(write)
+        return autocommit.lend(write)
     except _NotDueAnyMoreError:
         return None
 
 
-def _taken(written: Sequence[ReadyOccurrence]) -> Mapping[str, Any]:
+def _values_of_ready(written: Sequence[ReadyOccurrence]) -> Mapping[str, Any]:
     values = _values(
         [one.due for one in written],
         next_run_at=[one.next_run_at for one in written],

@@ -20,8 +20,9 @@ from app.services.schedules.ports import ReadyOccurrence
 from app.store import tables
 from app.store.announcements import announcements
 from app.store.db import owned_rows
-from app.store.db.autocommit import singles_of
+from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import build_object
 from app.store.runs.creation import insert_run_within
 from app.store.schedules import fired_triggers
 
@@ -109,15 +110,15 @@ class TriggerStore:
 
     def begin_all(self, found: Sequence[DueTrigger]) -> Sequence[DueTrigger]:
         """Put due times off for a minute; list those that were still due."""
-        begun = fired_triggers.begin(singles_of(self._engine), found)
+        begun = fired_triggers.begin(autocommit_of(self._engine), found)
         return [replace(due, stands_at=begun[due.trigger.id]) for due in found if due.trigger.id in begun]
 
     def run_due(self, ready: Sequence[ReadyOccurrence]) -> Mapping[str, int] | None:
-        """Write the runs of which all is as their drafts suppose, in one transaction; give their messages by trigger.
+        """Write the runs of which all is as their drafts suppose, in one transaction; return their messages by trigger.
 
         None, and nothing is written, when one of them was not due any more.
         """
-        return fired_triggers.fire(singles_of(self._engine), ready)
+        return fired_triggers.fire(autocommit_of(self._engine), ready)
 
     def fire(self, due: DueTrigger, draft: RunDraft, *, next_run_at: datetime) -> int | None:
         """Write the run and the next due time at once; None when it was not due any more."""
@@ -127,7 +128,7 @@ class TriggerStore:
             return insert_run_within(connection, draft).outbox_id
 
     def fail(self, due: DueTrigger, error: str, *, next_run_at: datetime | None, announce: Announcement) -> None:
-        """Write that a due time made no run, the next one, and events that tell so."""
+        """Record that a due time made no run, the next one, and events that report it."""
         with self._engine.begin() as connection:
             if _take(connection, due, next_run_at=next_run_at, run_id=None, error=error):
                 announcements.announce(connection, due.trigger.environment_id, TRIGGER_FAILED, announce)
@@ -162,35 +163,8 @@ def _due(row: Row) -> DueTrigger:
 
 
 def _fire(row: Row) -> TriggerOccurrence:
-    return TriggerOccurrence(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        sync_job_cron_trigger_id=str(row["sync_job_cron_trigger_id"]),
-        due_at=row["due_at"],
-        sync_job_run_id=str(row["sync_job_run_id"]) if row["sync_job_run_id"] else None,
-        error=row["error"],
-        created_at=row["created_at"],
-    )
+    return build_object(TriggerOccurrence, row)
 
 
 def _trigger(row: Row) -> CronTrigger:
-    return CronTrigger(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        sync_job_id=str(row["sync_job_id"]),
-        integrated_account_id=str(row["integrated_account_id"]),
-        cron_expression=row["cron_expression"],
-        timezone=row["timezone"],
-        args=row["args"],
-        resources=row["resources"],
-        daemon_group_key=row["daemon_group_key"],
-        webhook_id=str(row["webhook_id"]) if row["webhook_id"] else None,
-        error_handling=row["error_handling"],
-        events_to_send=row["events_to_send"],
-        meta=row["meta"],
-        enabled=row["enabled"],
-        next_run_at=row["next_run_at"],
-        last_run=row["last_run"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+    return build_object(CronTrigger, row)

@@ -24,17 +24,17 @@ _KEY_BYTES: Final = 32
 
 
 def column_place(table: str, column: str, environment_id: object, row_id: object) -> Place:
-    """Name a column of a row; both ids in the form in which Postgres gives them."""
+    """Return the place of a column of a row; both ids in the form in which Postgres returns them."""
     return Place(f"{environment_id}|{table}|{column}|{row_id}")
 
 
 def data_key_place(key_id: str) -> Place:
-    """Name the wrapped form of a data key."""
+    """Return the place of the wrapped form of a data key."""
     return Place(f"-|encryption_key|wrapped|{key_id}")
 
 
 def token_place(purpose: str) -> Place:
-    """Name what callers carry for one purpose."""
+    """Return the place of what callers carry for one purpose."""
     return Place(f"-|token|{purpose}|-")
 
 

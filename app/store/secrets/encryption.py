@@ -1,14 +1,14 @@
 """Encrypt credentials and secrets at rest: data keys seal them, and the keys of a setting seal the data keys.
 
 So a key can be replaced while everything runs: the data keys are in Postgres, where every process finds a new one.
-What is sealed is bound to its place (``bound_values``). The format before, Fernet, was bound to none: it is still
+What is sealed is bound to its place (bound_values.py). The format before, Fernet, was bound to none: it is still
 opened until a rotation has replaced it.
 """
 
 import json
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from cryptography.fernet import Fernet, InvalidToken
 
@@ -16,11 +16,10 @@ from app.engine.errors import UnreadableSecretError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON
 from app.services.ports import SealPurpose
-from app.store.secrets import opened_keys, unbound_values
 from app.store.secrets.bound_values import Place, token_place
-from app.store.secrets.master_keys import MasterKeys
-from app.store.secrets.opened_keys import DataKey, KnownKeys
-from app.store.secrets.unbound_values import UnboundValues
+from app.store.secrets.known_keys import DataKey, KnownKeys
+from app.store.secrets.master_keys import MasterKeys, UnboundValues
+from app.store.secrets.ports import WrappedKeys
 
 _PREFIX: Final = b"k2:"
 _OLD_PREFIX: Final = b"k:"
@@ -29,16 +28,6 @@ _FOREIGN_KEY: Final = (
     "FERRYMAN_ENCRYPTION_KEY does not open the secrets of this database, which were encrypted with another key: "
     "set that key, or both parted by a comma"
 )
-
-
-class WrappedKeys(opened_keys.WrappedKeys, unbound_values.Refusal, Protocol):
-    """Keeps data keys, themselves encrypted."""
-
-    def current(self) -> tuple[str, bytes] | None:
-        """Return the key that seals, as its id and its wrapped form; None before there is any."""
-
-    def make_current(self, key_id: str, wrapped: bytes, *, instead_of: str | None) -> None:
-        """Add a key that seals from now on, unless another one than ``instead_of`` does so already."""
 
 
 class Cipher:
@@ -54,7 +43,7 @@ class Cipher:
     def seal(self, value: JSON, place: Place) -> bytes:
         """Encrypt a JSON value for a place, by the key that is current at this moment."""
         key_id, wrapped = self._keys.current() or self.rotate(None)
-        return prefix(key_id) + self._known.opened(key_id, wrapped).bound.seal(json.dumps(value).encode(), place)
+        return prefix(key_id) + self._known.open(key_id, wrapped).bound.seal(json.dumps(value).encode(), place)
 
     def open(self, sealed: bytes, place: Place) -> JSON:
         """Decrypt what was sealed for a place.
@@ -73,12 +62,12 @@ class Cipher:
         if current is None:
             return
         try:
-            self._known.opened(*current)
+            self._known.open(*current)
         except UnreadableSecretError as error:
             raise UnreadableSecretError(_FOREIGN_KEY) from error
 
     def rotate(self, old_key_id: str | None) -> tuple[str, bytes]:
-        """Make a new key current in the place of an old one; give what is current then."""
+        """Make a new key current in the place of an old one; return what is current then."""
         key_id = new_id().replace("-", "")[-_KEY_ID_CHARACTERS:]
         self._keys.make_current(key_id, self._master.wrap(key_id, Fernet.generate_key()), instead_of=old_key_id)
         found = self._keys.current()
@@ -124,7 +113,7 @@ def prefix(key_id: str) -> bytes:
 
 
 def key_id_of(sealed: bytes) -> str:
-    """Return which data key sealed a value; empty when it was the master key itself, or the value tells none."""
+    """Return which data key sealed a value; empty when it was the master key itself, or the value names none."""
     sealed = bytes(sealed)
     try:
         return _parts(sealed)[1] if sealed.startswith((_PREFIX, _OLD_PREFIX)) else ""

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.services.maintenance.ports import DataKey
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
-from app.store.db.database import reading, unpooled
+from app.store.db.database import connect_unpooled, reading
 
 _TABLE = tables.encryption_key
 _REFUSED = tables.refused_seal
@@ -26,7 +26,7 @@ class KeyStore:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = unpooled(engine)
+        self._engine = connect_unpooled(engine)
 
     def current(self) -> tuple[str, bytes] | None:
         """Return the key that seals."""
@@ -73,12 +73,12 @@ class KeyStore:
             return connection.execute(statement).first() is not None
 
     def refuse_unbound(self) -> None:
-        """Have what is bound to no place refused by all processes."""
+        """Make all processes refuse what is bound to no place."""
         with self._engine.begin() as connection:
             connection.execute(insert(_REFUSED).values(format=_UNBOUND).on_conflict_do_nothing())
 
     def remove(self, key_id: str, *, retired_for_seconds: float) -> bool:
-        """Remove a key that was retired so long ago; tell whether it was."""
+        """Remove a key that was retired so long ago; return whether it was."""
         statement = delete(_TABLE).where(
             _TABLE.c.id == key_id,
             _TABLE.c.retired_at

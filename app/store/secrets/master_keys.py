@@ -1,22 +1,26 @@
 """The keys of the setting, which wrap the data keys: the first one wraps, and each opens what it has wrapped."""
 
 import base64
+import threading
+from collections.abc import Callable
 from typing import Final
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from app.engine.errors import UnreadableSecretError
 from app.store.secrets.bound_values import BoundKey, data_key_place
-from app.store.secrets.unbound_values import UnboundValues
+from app.store.secrets.ports import WrappedKeys
 
 _PREFIX: Final = b"w2:"
 """What a wrapped key begins with that is bound to its id; without it, it is of the format before."""
+LOOK_SECONDS: Final = 10.0
+"""So long after a rotation every process refuses them."""
 
 
 class MasterKeys:
     """Wraps and unwraps data keys."""
 
-    def __init__(self, setting: str, unbound: UnboundValues) -> None:
+    def __init__(self, setting: str, unbound: "UnboundValues") -> None:
         """``setting`` parts them by commas."""
         texts = [text.strip() for text in setting.split(",")]
         self._old = MultiFernet([Fernet(text) for text in texts])
@@ -46,3 +50,33 @@ class MasterKeys:
             return self._old.decrypt(sealed)
         except InvalidToken as error:
             raise UnreadableSecretError from error
+
+
+class UnboundValues:
+    """Whether values of the format before, which open anywhere, may be opened: until a rotation has replaced them.
+
+    Asks only when there is one to open, seldom, and never again after a no.
+    """
+
+    def __init__(self, keys: WrappedKeys, monotonic: Callable[[], float]) -> None:
+        self._keys = keys
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._is_refused = False
+        self._looked_at = float("-inf")
+
+    def demand(self, place: str) -> None:
+        """Raise UnreadableSecretError when none may be opened any more."""
+        if self._refuses():
+            raise UnreadableSecretError(
+                f"what is stored at '{place}' is encrypted in the format that is bound to no row, "
+                "which is refused since 'ferryman keys rotate' has replaced all of it"
+            )
+
+    def _refuses(self) -> bool:
+        with self._lock:
+            now = self._monotonic()
+            if not self._is_refused and now >= self._looked_at + LOOK_SECONDS:
+                self._is_refused = self._keys.refuses_unbound()
+                self._looked_at = now
+            return self._is_refused

@@ -16,12 +16,12 @@ class SealedColumn:
     table: Table
     name: str
     identity: str = "id"
-    """The column that tells its rows apart, and stays as it is for as long as a row lives."""
+    """The column that identifies its rows, and stays as it is for as long as a row lives."""
     bound_as: str = ""
     """The table that a value is bound to, where its row was moved from there; empty is the column's own."""
 
     def place(self, environment_id: object, identity: object) -> Place:
-        """Name the place of a row's value; both as Postgres gives them."""
+        """Return the place of a row's value; both ids as Postgres returns them."""
         return column_place(self.bound_as or self.table.name, self.name, environment_id, identity)
 
 

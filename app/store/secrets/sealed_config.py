@@ -14,7 +14,7 @@ from app.store.secrets.encryption import Cipher
 _MARK = "ferryman-sealed:"
 
 
-def sealed(config: JsonObject, cipher: Cipher, place: Place) -> JsonObject:
+def seal_secrets(config: JsonObject, cipher: Cipher, place: Place) -> JsonObject:
     """Copy a config with every secret value sealed for the place of the config."""
 
     def seal(secret: LiteralSecret) -> JSON:
@@ -28,13 +28,13 @@ def leaves_clear(config: JsonObject) -> bool:
     return any(not _is_sealed(secret.value) for secret in secrets.list_literal_secrets(config))
 
 
-def opened(config: JsonObject, cipher: Cipher, place: Place) -> JsonObject:
+def open_secrets(config: JsonObject, cipher: Cipher, place: Place) -> JsonObject:
     """Copy a config with every sealed text opened; raise UnreadableSecretError for one of another place."""
-    found: JsonObject = _opened(config, lambda token: cipher.open(token, place))
+    found: JsonObject = _open(config, lambda token: cipher.open(token, place))
     return found
 
 
-def shown(config: JsonObject, cipher: Cipher, place: Place) -> JsonObject:
+def show_secrets(config: JsonObject, cipher: Cipher, place: Place) -> JsonObject:
     """Copy a config for its owner: a text that does not open stays sealed, and is masked as every secret."""
 
     def show(token: bytes) -> JSON:
@@ -43,25 +43,25 @@ def shown(config: JsonObject, cipher: Cipher, place: Place) -> JsonObject:
         except UnreadableSecretError:
             return _MARK + base64.urlsafe_b64encode(token).decode()
 
-    found: JsonObject = _opened(config, show)
+    found: JsonObject = _open(config, show)
     return found
 
 
-def sealed_paths(config: JSON, at: Path = ()) -> Iterator[Path]:
+def find_sealed(config: JSON, at: Path = ()) -> Iterator[Path]:
     """Find what is still sealed in a config that was opened as far as it can be."""
     match config:
         case str() if config.startswith(_MARK):
             yield at
         case dict():
             for key, value in config.items():
-                yield from sealed_paths(value, (*at, key))
+                yield from find_sealed(value, (*at, key))
         case list():
             for position, value in enumerate(config):
-                yield from sealed_paths(value, (*at, str(position)))
+                yield from find_sealed(value, (*at, str(position)))
 
 
 def tokens(config: JSON) -> Iterator[bytes]:
-    """Give all that is sealed within a config, as it is."""
+    """List all that is sealed within a config, as it is."""
     match config:
         case str() if config.startswith(_MARK):
             yield _token(config)
@@ -73,14 +73,14 @@ def tokens(config: JSON) -> Iterator[bytes]:
                 yield from tokens(value)
 
 
-def _opened(value: JSON, open_token: Callable[[bytes], JSON]) -> JSON:
+def _open(value: JSON, open_token: Callable[[bytes], JSON]) -> JSON:
     match value:
         case str() if value.startswith(_MARK):
             return open_token(_token(value))
         case dict():
-            return {key: _opened(one, open_token) for key, one in value.items()}
+            return {key: _open(one, open_token) for key, one in value.items()}
         case list():
-            return [_opened(one, open_token) for one in value]
+            return [_open(one, open_token) for one in value]
         case _:
             return value
 

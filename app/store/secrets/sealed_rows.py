@@ -24,7 +24,7 @@ class SealedRows:
         self._cipher = cipher
 
     def reseal_some(self, key_id: str, *, limit: int, unreadable: set[str]) -> int:
-        """Seal some rows anew that another key has sealed, or none for its place; tell how many were found.
+        """Seal some rows anew that another key has sealed, or none for its place; return how many were found.
 
         A row that somebody changes meanwhile is left to the next call: nothing is locked while a secret is worked on.
         One that does not open is named in ``unreadable`` and left as it is; those in it are passed over.
@@ -51,7 +51,7 @@ class SealedRows:
         head = func.substring(column.table.c[column.name], 1, len(start))
         left = head != start, column.table.c[column.identity].not_in(_ids_of(column, unreadable))
         with reading(self._engine) as connection:
-            rows = connection.execute(_selected(column).where(*left).limit(limit)).all()
+            rows = connection.execute(_select(column).where(*left).limit(limit)).all()
 
         def reseal(sealed: bytes, place: Place) -> bytes:
             return self._cipher.seal(self._cipher.open(sealed, place), place)
@@ -62,11 +62,13 @@ class SealedRows:
         start = prefix(key_id)
         left = column.table.c[column.identity].not_in(_ids_of(column, unreadable))
         with reading(self._engine) as connection:
-            rows = connection.execute(_selected(column).where(left)).all()
+            rows = connection.execute(_select(column).where(left)).all()
         outdated = [row for row in rows if _is_outdated(row.value, start)]
 
         def reseal(config: Any, place: Place) -> Any:
-            return sealed_config.sealed(sealed_config.opened(config, self._cipher, place), self._cipher, place)
+            return sealed_config.seal_secrets(
+                sealed_config.open_secrets(config, self._cipher, place), self._cipher, place
+            )
 
         return self._replace(column, outdated[:limit], reseal, unreadable)
 
@@ -101,7 +103,7 @@ def _is_outdated(config: Any, start: bytes) -> bool:
     return not all(token.startswith(start) for token in tokens) or sealed_config.leaves_clear(config)
 
 
-def _selected(column: SealedColumn) -> Any:
+def _select(column: SealedColumn) -> Any:
     table = column.table
     return select(
         table.c.environment_id, table.c[column.identity].label("identity"), table.c[column.name].label("value")

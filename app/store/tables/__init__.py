@@ -15,6 +15,7 @@ from app.store.tables.catalog import (
     integration,
     refused_seal,
     sync_job,
+    tenant,
     webhook,
 )
 from app.store.tables.deliveries import delivery, webhook_record
@@ -38,7 +39,6 @@ from app.store.tables.scheduled import (
     sync_job_run_state,
     sync_job_template,
 )
-from app.store.tables.tenants import tenant
 from app.store.tables.unified import environment_unified_model, unified_model, unified_model_method
 
 __all__ = [

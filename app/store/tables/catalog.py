@@ -147,3 +147,15 @@ webhook = Table(
     # At the end of each run those are looked for that named its event; hardly any webhook names events.
     Index("webhook_choosy", "environment_id", postgresql_where=text("event_types is not null")),
 )
+
+# Whose accounts there are.
+tenant = Table(
+    "tenant",
+    metadata,
+    Column("environment_id", uuid_type, ForeignKey("environment.id"), primary_key=True),
+    Column("id", Text, primary_key=True),  # the caller's own
+    Column("name", Text, nullable=False),
+    Column("metadata", JSONB, nullable=False, server_default=text("'{}'")),
+    *times(),
+    Index("tenant_page", "environment_id", "created_at", "id"),
+)

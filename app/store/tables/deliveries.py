@@ -1,4 +1,4 @@
-"""Events on their way to webhooks, and what a webhook was told before."""
+"""Events on their way to webhooks, and what a webhook knows of records."""
 
 from sqlalchemy import (
     BigInteger,
@@ -41,7 +41,7 @@ delivery = Table(
     Column("event", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),  # the exact bytes that are signed and sent
     Column("records", Integer, nullable=False, server_default="0"),
-    Column("remote_ids", ARRAY(Text)),  # its records, where the webhook is told of changes only
+    Column("remote_ids", ARRAY(Text)),  # its records, where the webhook gets changes only
     Column("status", Text, nullable=False, server_default=DeliveryStatus.PENDING.value),  # a DeliveryStatus
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("last_status_code", Integer),
@@ -87,7 +87,7 @@ delivery = Table(
     Index("delivery_pending", "run_id", "sequence", postgresql_where=text(f"status = '{DeliveryStatus.PENDING}'")),
 )
 
-# What a webhook that asks for changes only was last told of a record; its data is kept nowhere.
+# What a webhook that asks for changes only last got of a record; its data is kept nowhere.
 webhook_record = Table(
     "webhook_record",
     metadata,
@@ -95,10 +95,10 @@ webhook_record = Table(
     Column("integrated_account_id", uuid_type, nullable=False),
     Column("resource", Text, nullable=False),
     Column("remote_id", Text, nullable=False),
-    Column("content_hash", LargeBinary, nullable=False),  # empty: the webhook did not get what it was to be told
-    Column("delivery_id", uuid_type, nullable=False),  # what told it
-    Column("is_new", Boolean, nullable=False),  # it was told of the record for the first time
-    Column("deleted_at", time_type),  # it was told that the record has vanished
+    Column("content_hash", LargeBinary, nullable=False),  # empty: the webhook did not get the record
+    Column("delivery_id", uuid_type, nullable=False),  # the event that brought it
+    Column("is_new", Boolean, nullable=False),  # it got the record for the first time
+    Column("deleted_at", time_type),  # it got an event that the record has vanished
     PrimaryKeyConstraint("webhook_id", "integrated_account_id", "resource", "remote_id"),
     Index("webhook_record_tombstone", "deleted_at", postgresql_where=text("deleted_at is not null")),
 )

@@ -41,7 +41,7 @@ record = Table(
     Index("record_by_time", "updated_at", "synced_at", "created_at", postgresql_using="brin"),
 )
 
-# The last number that an account's log has given out. Its row is locked from there to the commit, so that whoever has
+# The last number that was taken in an account's log. Its row is locked from there to the commit, so that whoever has
 # read up to a number has missed nothing before it.
 account_log = Table(
     "account_log",
@@ -70,7 +70,7 @@ record_key = Table(
     metadata,
     Column("integrated_account_id", uuid_type, nullable=False),
     Column("resource", Text, nullable=False),
-    Column("webhook_id", uuid_type, nullable=False),  # that was told of them; all zeros: they are persisted
+    Column("webhook_id", uuid_type, nullable=False),  # that they were sent to; all zeros: they are persisted
     Column("sync_job_id", uuid_type, nullable=False),
     Column("keys", JSONB, nullable=False),
     Column("args_hash", LargeBinary, nullable=False),  # of the first run

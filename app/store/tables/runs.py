@@ -1,4 +1,4 @@
-"""Runs, their resources and units of work, their errors, and how they are told to daemons."""
+"""Runs, their resources and units of work, their errors, and the messages that lead daemons to them."""
 
 from sqlalchemy import (
     BigInteger,
@@ -139,7 +139,7 @@ run_resource = Table(
     # Where in the account's log the run's changes lie.
     Column("first_sequence", BigInteger),
     Column("last_sequence", BigInteger),
-    Column("expected", BigInteger),  # the records that the upstream's totals declare; null where it told none
+    Column("expected", BigInteger),  # the records that the upstream's totals declare; null where it declared none
     # What became of its requests (engine/runs/settling.py): a fault that was tried again is none of them.
     *(Column(name, BigInteger, nullable=False, server_default="0") for name in EXCHANGES),
     Column("heard_at", time_type),  # when the last of its pages or errors was written
@@ -206,13 +206,13 @@ unit = Table(
     postgresql_with={"fillfactor": "70"},
 )
 
-# The batches that a spool gathers, until it gives them on as one.
+# The batches that a spool gathers, until it passes them on as one.
 spool_batch = Table(
     "spool_batch",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("resource_id", uuid_type, ForeignKey("run_resource.id", ondelete="CASCADE"), nullable=False),
-    Column("closed_as", uuid_type),  # what the spool's unit gives on together; null while more may come
+    Column("closed_as", uuid_type),  # what the spool's unit passes on together; null while more may come
     Column("bytes", Integer, nullable=False),
     Column("records", LargeBinary, nullable=False),  # a JSON array
     Index("spool_batch_by_resource", "resource_id", "id"),

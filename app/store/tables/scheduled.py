@@ -10,7 +10,7 @@ sync_job_cron_trigger = Table(
     metadata,
     id_column(),
     environment_column(),
-    # No foreign keys to job, account and webhook: a trigger without them tells so at its next due time.
+    # No foreign keys to job, account and webhook: a trigger without them says so at its next due time.
     Column("sync_job_id", uuid_type, nullable=False),
     Column("integrated_account_id", uuid_type, nullable=False),
     Column("cron_expression", Text, nullable=False),

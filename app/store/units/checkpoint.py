@@ -1,12 +1,13 @@
 """The end of each page's write: the unit's frontier moves on under the fence, and the resource's counters grow."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from psycopg import Cursor
 from sqlalchemy import text
 
+from app.engine.errors import LeaseLostError
 from app.engine.records.outcomes import PageWarning
 from app.engine.records.rows import encode
 from app.engine.runs.books import Counters
@@ -38,7 +39,7 @@ _NO_FACTS: Final = {
 
 
 def adding(amounts: Mapping[str, str]) -> str:
-    """Write the SQL that adds to a resource's counters and list facts; ``amounts`` are SQL, by counter.
+    """Return the SQL that adds to a resource's counters and list facts; ``amounts`` are SQL, by counter.
 
     A counter without one takes a parameter of its own name. A resource that counts has begun.
     """
@@ -54,7 +55,7 @@ def adding(amounts: Mapping[str, str]) -> str:
 
 
 def adding_warning(code: str, count: str, message: str) -> str:
-    """Write the SQL that adds to ``warnings`` a number of warnings, which may be 0, and keeps the first message."""
+    """Return the SQL that adds to ``warnings`` a number of warnings, which may be 0, and keeps the first message."""
     held = f"warnings -> {code}"
     return f"""
         case when {count} = 0 then warnings else warnings || jsonb_build_object({code}, jsonb_build_object(
@@ -122,8 +123,25 @@ def warn(cursor: Cursor[Any], resource_id: str, warnings: Iterable[PageWarning])
         cursor.execute(_WARN, {**values, "resource_id": resource_id})
 
 
-def count_skipped(cursor: Cursor[Any], page: PageWrite) -> None:
-    """Count the requests of children that a page's failed requests keep from being made."""
-    for resource_id, skipped in page.skipped.items():
-        errors = page.child_errors.get(resource_id, 0)
-        cursor.execute(_COUNT_SKIPPED, {"resource_id": resource_id, "skipped": skipped, "errors": errors})
+def move_frontier(cursor: Cursor[Any], page: PageWrite) -> None:
+    """Move a unit on past a page; raise LeaseLostError when somebody else holds its lease by now."""
+    if cursor.execute(MOVE_FRONTIER, fence_values(page)).rowcount != 1:
+        raise LeaseLostError
+
+
+def count_page(
+    cursor: Cursor[Any], page: PageWrite, counters: Counters, *, numbers: Sequence[int], replaced: int
+) -> None:
+    """Add a page to its resource: what it counts, what is known of its list, its part of the account's log.
+
+    Then the requests of children that its failed requests keep from being made, with each child.
+    """
+    resource_id = page.claim.resource_id
+    assert resource_id is not None
+    first, last = (numbers[0], numbers[-1]) if numbers else (None, None)
+    count(cursor, resource_id, counters, {**list_values(page), "first": first, "last": last})
+    collisions = [replace(page.collision, count=replaced)] if replaced and page.collision is not None else []
+    warn(cursor, resource_id, [*page.warnings, *collisions])
+    for child_id, skipped in page.skipped.items():
+        errors = page.child_errors.get(child_id, 0)
+        cursor.execute(_COUNT_SKIPPED, {"resource_id": child_id, "skipped": skipped, "errors": errors})

@@ -28,11 +28,10 @@ from app.engine.runs.work import EventDraft, PageWrite
 from app.failpoints import Failpoint
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db import writing_sessions
-from app.store.db.autocommit import singles_of, transaction
-from app.store.db.chunks import parts
-from app.store.db.refusals import refusals_of
+from app.store.db.autocommit import autocommit_of, transaction
+from app.store.db.sqlstates import refusals_of
 from app.store.records import account_log, differences, tombstones, webhook_changes
-from app.store.records.differences import Difference, text_array
+from app.store.records.differences import Difference, split_rows, text_array
 from app.store.units import checkpoint, drafts, small_pages, spools
 from app.store.units.units import UnitStore
 
@@ -71,8 +70,8 @@ class _Write:
     cursor: Cursor[Any]
     found: Difference
     """The records that differ from the table."""
-    last: int = 0
-    """The last number that was taken in the account's log, for the last of the records that differ."""
+    first: int = 0
+    """The number of the first of them in the account's log."""
     numbers: tuple[int, ...] = ()
     """The numbers of the page's records so far, in their order; those between are the page's too."""
     counters: Counters = field(default_factory=Counters)
@@ -81,17 +80,13 @@ class _Write:
     events: Sequence[EventDraft] = ()
     delivery_unit_id: str | None = None
 
-    @property
-    def first(self) -> int:
-        return self.last - len(self.found) + 1
-
 
 @repeats_conflicts
 class PageStore:
     """The page writes of all units."""
 
     def __init__(self, engine: Engine) -> None:
-        self._singles = singles_of(engine)
+        self._autocommit = autocommit_of(engine)
         self._units = UnitStore(engine)
 
     def write(self, page: PageWrite) -> str | None:
@@ -104,20 +99,20 @@ class PageStore:
             if small_pages.is_small(page) and self._write_small(page):
                 delivery_unit_id = None
             else:
-                delivery_unit_id = self._singles.lend(lambda connection: _write_in_steps(connection, page))
+                delivery_unit_id = self._autocommit.lend(lambda connection: _write_in_steps(connection, page))
         failpoints.hit(Failpoint.BEFORE_ACK)
         return delivery_unit_id
 
     def has_paged(self, resource_id: str) -> bool:
         """Whether a list of the resource has ever led to a second page, in any run for the same account."""
-        row = self._singles.one(checkpoint.HAS_PAGED, {"resource_id": resource_id})
+        row = self._autocommit.one(checkpoint.HAS_PAGED, {"resource_id": resource_id})
         return row is not None and bool(row["has_paged"])
 
     def _write_small(self, page: PageWrite) -> bool:
         """Write a small page by one statement; False when somebody else writes the same records."""
         failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
         began = time.monotonic()
-        is_written = small_pages.write(self._singles, page)
+        is_written = small_pages.write(self._autocommit, page)
         if is_written and page.end is None and time.monotonic() > began + page.lease_seconds / 2:
             # It has waited for the account's log, with its unit's row locked: nobody could keep its lease meanwhile.
             self._units.keep(page.claim, lease_seconds=page.lease_seconds)
@@ -135,27 +130,27 @@ def _write_in_steps(connection: psycopg.Connection[DictRow], page: PageWrite) ->
 
 def _take_numbers(write: _Write) -> _Write:
     """Name the session for its claim, look at the lease and take numbers in the account's log, in one trip."""
-    page, last, connection = write.page, 0, write.cursor.connection
+    page, count, last, connection = write.page, len(write.found), 0, write.cursor.connection
     with connection.cursor() as guard:
         with connection.pipeline():
-            writing_sessions.begin(guard, page.claim, settings=_PLAN_BY_KEY if write.found or page.deleted else "")
-            if write.found:
-                last = account_log.take_numbers(write.cursor, page.account_id, len(write.found))
+            writing_sessions.begin(guard, page.claim, settings=_PLAN_BY_KEY if count or page.deleted else "")
+            if count:
+                last = account_log.take_numbers(write.cursor, page.account_id, count)
         if guard.rowcount != 1:
             raise LeaseLostError
-    return replace(write, last=last)
+    return replace(write, first=last - count + 1)
 
 
 def _compare_again(write: _Write) -> _Write:
     """Compare once more where somebody has written to the account in between; nobody can any more."""
-    found, last = write.found, write.last
-    if not found or write.first == found.last_sequence + 1:
+    page, found, first = write.page, write.found, write.first
+    if not found or first == found.last_sequence + 1:
         return write
-    again = differences.find_again(write.cursor, write.page, last)
+    again = differences.find_again(write.cursor, page)
     # A number too many is only a gap.
     if len(again) > len(found):
-        last = account_log.take_numbers(write.cursor, write.page.account_id, len(again))
-    return replace(write, found=again, last=last)
+        first = account_log.take_numbers(write.cursor, page.account_id, len(again)) - len(again) + 1
+    return replace(write, found=again, first=first)
 
 
 def _copy_new(write: _Write) -> _Write:
@@ -190,8 +185,10 @@ def _copy_new(write: _Write) -> _Write:
 
 def _update_changed(write: _Write) -> _Write:
     """Update the records that the table holds otherwise."""
+    if not write.found.changed:
+        return write
     page, before = write.page, write.first + len(write.found.new) - 1
-    for rows in parts(page.records.rows(write.found.changed), lambda row: len(row.data), most=_UPDATED_AT_ONCE):
+    for rows in split_rows(page.records.rows(write.found.changed), most=_UPDATED_AT_ONCE):
         values = {
             "account_id": page.account_id,
             "resource": page.resource,
@@ -215,7 +212,7 @@ def _count_records(write: _Write) -> _Write:
         unchanged=len(records) - len(found) - found.own,
         repeated=records.given - len(records) + found.own + found.replaced,
     )
-    numbers = (write.first, write.last) if found else ()
+    numbers = (write.first, write.first + len(found) - 1) if found else ()
     return replace(write, counters=write.page.counters + counters, numbers=numbers, replaced=found.replaced)
 
 
@@ -235,9 +232,12 @@ def _delete_records(write: _Write) -> _Write:
 def _insert_work(write: _Write) -> _Write:
     """Write the units of children, what spools keep, and errors."""
     page, run_id = write.page, write.page.claim.run_id
-    drafts.insert_units(write.cursor, run_id, page.children)
-    spools.write(write.cursor, page)
-    drafts.insert_errors(write.cursor, run_id, page.errors)
+    if page.children:
+        drafts.insert_units(write.cursor, run_id, page.children)
+    if page.gathered or page.given_on:
+        spools.write(write.cursor, page)
+    if page.errors:
+        drafts.insert_errors(write.cursor, run_id, page.errors)
     return write
 
 
@@ -252,6 +252,8 @@ def _make_events(write: _Write) -> _Write:
             replaced=write.replaced + compared.collisions,
             events=compared.events,
         )
+    if not (write.events or page.events):
+        return write
     batches = drafts.number_batches(write.cursor, page.account_id, [*write.events, *page.events])
     return replace(write, events=batches)
 
@@ -259,29 +261,21 @@ def _make_events(write: _Write) -> _Write:
 def _move_frontier(write: _Write) -> _Write:
     """Move the unit on: only who holds its lease can."""
     failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
-    if write.cursor.execute(checkpoint.MOVE_FRONTIER, checkpoint.fence_values(write.page)).rowcount != 1:
-        raise LeaseLostError
+    checkpoint.move_frontier(write.cursor, write.page)
     return write
 
 
 def _queue_events(write: _Write) -> _Write:
+    if not write.events:
+        return write
     return replace(write, delivery_unit_id=drafts.insert_events(write.cursor, write.page.claim.run_id, write.events))
 
 
 def _count_and_commit(write: _Write) -> _Write:
     """Add the page to its resource's counters, then to its children's, and commit, in one trip."""
-    page, cursor, resource_id = write.page, write.cursor, write.page.claim.resource_id
-    assert resource_id is not None
-    first, last = (write.numbers[0], write.numbers[-1]) if write.numbers else (None, None)
-    with cursor.connection.pipeline():
-        checkpoint.count(
-            cursor, resource_id, write.counters, {**checkpoint.list_values(page), "first": first, "last": last}
-        )
-        checkpoint.warn(cursor, resource_id, page.warnings)
-        if write.replaced and page.collision is not None:
-            checkpoint.warn(cursor, resource_id, [replace(page.collision, count=write.replaced)])
-        checkpoint.count_skipped(cursor, page)
-        cursor.connection.commit()
+    with write.cursor.connection.pipeline():
+        checkpoint.count_page(write.cursor, write.page, write.counters, numbers=write.numbers, replaced=write.replaced)
+        write.cursor.connection.commit()
     return write
 
 

@@ -44,13 +44,15 @@ class SpoolStore:
         with reading(self._engine) as connection:
             size = connection.execute(select(func.sum(_BATCH.c.bytes)).where(closed)).scalar_one() or 0
             if size > limit_bytes:
-                raise SpoolError(f"the spool has gathered {size} bytes; it gives on at most {limit_bytes} as one batch")
+                raise SpoolError(
+                    f"the spool has gathered {size} bytes; it passes on at most {limit_bytes} as one batch"
+                )
             batches = connection.execute(select(_BATCH.c.records).where(closed).order_by(_BATCH.c.id)).scalars().all()
         return [record for batch in batches for record in json.loads(batch)]
 
 
 def write(cursor: Cursor[Any], page: PageWrite) -> None:
-    """Keep what a page gives to spools, and remove what one has given on, within the caller's transaction."""
+    """Keep what a page adds to spools, and remove what one has passed on, within the caller's transaction."""
     if page.gathered:
         rows = ((batch.resource_id, len(batch.records), batch.records) for batch in page.gathered)
         cursor.executemany(_INSERT, rows)
@@ -59,7 +61,7 @@ def write(cursor: Cursor[Any], page: PageWrite) -> None:
 
 
 def close(connection: Connection, run_id: str, resource_id: str) -> str | None:
-    """Make a unit of what a spool has gathered, unless all of it was given on; return the unit's id.
+    """Make a unit of what a spool has gathered, unless all of it was passed on; return the unit's id.
 
     The caller holds the run's lock, and the spool's parent has ended.
     """

@@ -24,11 +24,10 @@ from app.store.announcements.webhook_turns import (
     WEBHOOK_OF_UNIT,
     under_way,
 )
-from app.store.db.autocommit import singles_of, sql_of, transaction
+from app.store.db.autocommit import autocommit_of, sql_of, transaction
 from app.store.db.database import Row, reading
-from app.store.db.unit_conditions import IS_HELD, is_due, is_free
-from app.store.tables.statuses import any_of
-from app.store.units import dispatch_pauses
+from app.store.tables.statuses import IS_HELD, any_of, is_due, is_free
+from app.store.units import dispatching
 
 _NEXT_OF_RESOURCE = f"""
     select id from unit
@@ -65,7 +64,7 @@ _CROWDED_OUT = text(f"""
      where u.id = :unit_id and {is_free("u")} and (u.kind = 'delivery' or r.status in {any_of(BEGUN_RUN_STATUSES)})
 """)
 
-# Marked as rung, so that two who ask at once get two different ones.
+# Marked as woken, so that two who ask at once get two different ones.
 _NEXT_OF_ACCOUNT = text(f"""
     with next as (
         select u.id, u.run_id, r.queue from unit u join sync_job_run r on r.id = u.run_id
@@ -112,57 +111,11 @@ _WAKE_ACCOUNT = text(f"""
            and unit.kind = 'fetch' and unit.status = '{UnitStatus.READY}' and unit.wake_at > now()
 """)
 
-# Rung at once by whoever looks, since its events wait already.
+# Woken at the next look, since its events wait already.
 _ADD_DELIVERY_UNIT = text(f"""
     insert into unit (id, run_id, kind, status, rung_at)
     select :id, :run_id, 'delivery', '{UnitStatus.READY}', now() - interval '1 hour'
      where not exists (select from unit where run_id = :run_id and kind = 'delivery')
-""")
-
-# Each has its own partial index (tables/runs.py), so that looking is cheap however many units are done or parked.
-PARKED_UNITS = f"select id from unit where status = '{UnitStatus.READY}' and rung_at < wake_at and wake_at <= now()"
-"""The timer is due, and nobody was rung since it was set."""
-UNHEARD_UNITS = f"""
-    select id from unit where status = '{UnitStatus.READY}' and (wake_at is null or wake_at <= rung_at)
-           and rung_at < now() - make_interval(secs => :ring_after)
-"""
-"""Somebody was rung, and nobody came."""
-EXPIRED_UNITS = f"""
-    select id from unit
-     where status = '{UnitStatus.LEASED}' and rung_at < now() - interval '5 seconds' and lease_expires_at < now()
-           and (rung_at < lease_expires_at or rung_at < now() - make_interval(secs => :ring_after))
-"""
-"""Their worker is gone, and nobody was rung since, or nobody came."""
-
-_DUE_QUEUES = text(f"""
-    select distinct r.queue from sync_job_run r join unit u on u.run_id = r.id
-     where u.id in ({UNHEARD_UNITS} union all {EXPIRED_UNITS})
-""")
-
-_DUE = text(f"""
-    with {dispatch_pauses.LOST},
-         parked as ({PARKED_UNITS} order by wake_at limit :limit for update skip locked),
-         unheard as (
-        select u.id from unit u join sync_job_run r on r.id = u.run_id join lost on lost.queue = r.queue
-         where u.id in ({UNHEARD_UNITS})
-               and {dispatch_pauses.is_lost("u.rung_at", "greatest(u.updated_at, u.wake_at)")}
-         order by u.rung_at limit :limit for update of u skip locked),
-         expired as (
-        select u.id from unit u join sync_job_run r on r.id = u.run_id left join lost on lost.queue = r.queue
-         where u.id in ({EXPIRED_UNITS})
-               and (u.rung_at < u.lease_expires_at or {dispatch_pauses.is_lost("u.rung_at", "u.lease_expires_at")})
-         limit :limit for update of u skip locked),
-         due as (select id from parked union all select id from unheard union all select id from expired limit :limit)
-    update unit set rung_at = now() from due, sync_job_run r
-     where unit.id = due.id and r.id = unit.run_id
- returning unit.run_id, unit.id, r.queue
-""")
-
-
-# As if it was rung for before its timer was due, or long ago: both are rung for at the next look.
-_REDISPATCH = text("""
-    update unit set rung_at = least(now(), coalesce(wake_at, now())) - interval '1 hour'
-     where id = any(cast(:ids as uuid[]))
 """)
 
 
@@ -172,23 +125,23 @@ class UnitStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._singles = singles_of(engine)
+        self._autocommit = autocommit_of(engine)
 
     def claim(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
-        """Take the unit's lease when it is free and its run is live, else give None: somebody else has it, or will.
+        """Take the unit's lease when it is free and its run is live, else None: somebody else has it, or will.
 
         None too when the owner works on ``most_of_account`` units of the same account, as far as they are committed,
         and when the webhook that a delivery unit sends to has about as many deliveries under way as it may.
         """
-        row = self._singles.one(_CLAIM_UNIT, {**_terms(terms), "unit_id": unit_id})
-        return _claim(row) if row else None
+        row = self._autocommit.one(_CLAIM_UNIT, {**_term_values(terms), "unit_id": unit_id})
+        return _build_claim(row) if row else None
 
     def claim_in_turn(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
         """Take a delivery unit's lease if its webhook has fewer than it may; else note that it waits for its turn.
 
-        A unit whose row somebody has locked is left to whoever rings for it then.
+        A unit whose row somebody has locked is left to the next wake-up.
         """
-        values = {**_terms(terms, headroom=0), "unit_id": unit_id}
+        values = {**_term_values(terms, headroom=0), "unit_id": unit_id}
 
         def take(connection: psycopg.Connection[DictRow]) -> Row | None:
             with transaction(connection):
@@ -199,20 +152,20 @@ class UnitStore:
                     connection.execute(sql_of(WAIT), values)
                 return row
 
-        row = self._singles.lend(take)
-        return _claim(row, is_crowded=True) if row else None
+        row = self._autocommit.lend(take)
+        return _build_claim(row, is_crowded=True) if row else None
 
     def claim_next(self, resource_id: str, terms: ClaimTerms) -> Claim | None:
         """Take the lease of a resource's oldest unit that is free, on the terms of ``claim``.
 
         None too when somebody else has taken that unit meanwhile, though there may be others.
         """
-        row = self._singles.one(_CLAIM_NEXT_OF_RESOURCE, {**_terms(terms), "resource_id": resource_id})
-        return _claim(row) if row else None
+        row = self._autocommit.one(_CLAIM_NEXT_OF_RESOURCE, {**_term_values(terms), "resource_id": resource_id})
+        return _build_claim(row) if row else None
 
     def crowded_out(self, unit_id: str) -> CrowdedOut | None:
         """Return what a unit is that could be claimed now, if only there were room for it."""
-        row = self._singles.one(_CROWDED_OUT, {"unit_id": unit_id})
+        row = self._autocommit.one(_CROWDED_OUT, {"unit_id": unit_id})
         if row is None:
             return None
         dispatch = _dispatch(row["run_id"], row["id"], row["queue"])
@@ -220,27 +173,27 @@ class UnitStore:
 
     def next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[WakeUp]:
         """Mark and list the units that have waited longest for a webhook, as many as may be under way now."""
-        rows = self._singles.all(NEXT_OF_WEBHOOK, {"webhook_id": webhook_id, "most_of_webhook": most_of_webhook})
+        rows = self._autocommit.all(NEXT_OF_WEBHOOK, {"webhook_id": webhook_id, "most_of_webhook": most_of_webhook})
         return [_dispatch(row["run_id"], row["id"], row["queue"]) for row in rows]
 
     def next_of_account(self, account_id: str) -> WakeUp | None:
         """Mark and give the unit of an account that has waited longest for a worker."""
-        row = self._singles.one(_NEXT_OF_ACCOUNT, {"account_id": account_id})
+        row = self._autocommit.one(_NEXT_OF_ACCOUNT, {"account_id": account_id})
         return _dispatch(row["run_id"], row["id"], row["queue"]) if row else None
 
     def next_of_resource(self, resource_id: str) -> str | None:
         """Find the oldest unit of a resource that can be claimed now."""
-        row = self._singles.one(_FIND_NEXT_OF_RESOURCE, {"resource_id": resource_id})
+        row = self._autocommit.one(_FIND_NEXT_OF_RESOURCE, {"resource_id": resource_id})
         return str(row["id"]) if row else None
 
     def hold(self, claim: Claim, *, lease_seconds: float) -> None:
         """Prolong the lease; raise LeaseLostError when it is gone."""
-        if self._singles.count(_HOLD, _lease(claim, lease_seconds)) != 1:
+        if self._autocommit.count(_HOLD, _lease_values(claim, lease_seconds)) != 1:
             raise LeaseLostError
 
     def keep(self, claim: Claim, *, lease_seconds: float) -> bool:
         """Prolong the lease unless somebody has locked its row; False when it is gone."""
-        row = self._singles.one(_KEEP, _lease(claim, lease_seconds))
+        row = self._autocommit.one(_KEEP, _lease_values(claim, lease_seconds))
         return row is not None and bool(row["own"])
 
     def hand_back(
@@ -257,38 +210,38 @@ class UnitStore:
             "is_idle": is_idle,
             "wake_seconds": wake_seconds,
         }
-        return self._singles.count(_HAND_BACK, parameters) == 1
+        return self._autocommit.count(_HAND_BACK, parameters) == 1
 
     def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
-        """List the queues that units' rings went to, which nobody has come for."""
+        """List the queues of units' wake-ups that nobody has come for."""
         with reading(self._engine) as connection:
-            return list(connection.execute(_DUE_QUEUES, {"ring_after": ring_after_seconds}).scalars())
+            return list(connection.execute(dispatching.DUE_QUEUES, {"ring_after": ring_after_seconds}).scalars())
 
     def dispatch_due(
         self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int = 500
     ) -> list[WakeUp]:
-        """Mark and list the units whose timer is due, whose ring is lost, or whose lease has expired."""
-        values = dispatch_pauses.values_of(lost, ring_after_seconds=ring_after_seconds)
+        """Mark and list the units whose timer is due, whose wake-up is lost, or whose lease has expired."""
+        values = dispatching.values_of(lost, ring_after_seconds=ring_after_seconds)
         with self._engine.begin() as connection:
-            rows = connection.execute(_DUE, {**values, "limit": limit}).all()
+            rows = connection.execute(dispatching.DUE_UNITS, {**values, "limit": limit}).all()
         return [_dispatch(*row) for row in rows]
 
     def redispatch(self, unit_ids: Sequence[str]) -> None:
-        """Mark units as not rung for: the broker did not take it."""
+        """Mark units as not woken: the broker did not take the message."""
         with self._engine.begin() as connection:
-            connection.execute(_REDISPATCH, {"ids": list(unit_ids)})
+            connection.execute(dispatching.REDISPATCH, {"ids": list(unit_ids)})
 
 
 def hold_lease(connection: Connection, claim: Claim, *, lease_seconds: float) -> None:
     """Prolong the lease and lock the unit's row for the transaction; raise LeaseLostError when it is gone."""
-    if connection.execute(_HOLD, _lease(claim, lease_seconds)).rowcount != 1:
+    if connection.execute(_HOLD, _lease_values(claim, lease_seconds)).rowcount != 1:
         raise LeaseLostError
 
 
 def add_delivery_unit(connection: Connection, run_id: str) -> str | None:
     """Return a run something that sends its events, within a transaction that no other one can add it beside.
 
-    Gives the new unit's id, or None when the run has one.
+    Return the new unit's id, or None when the run has one.
     """
     id = new_id()
     return id if connection.execute(_ADD_DELIVERY_UNIT, {"id": id, "run_id": run_id}).rowcount else None
@@ -299,7 +252,7 @@ def wake_account(connection: Connection, account_id: str) -> None:
     connection.execute(_WAKE_ACCOUNT, {"account_id": account_id})
 
 
-def _lease(claim: Claim, lease_seconds: float) -> dict[str, object]:
+def _lease_values(claim: Claim, lease_seconds: float) -> dict[str, object]:
     return {"unit_id": claim.unit_id, "fencing_token": claim.fencing_token, "lease_seconds": lease_seconds}
 
 
@@ -307,7 +260,7 @@ def _dispatch(run_id: object, unit_id: object, queue: str) -> WakeUp:
     return WakeUp(run_id=str(run_id), unit_id=str(unit_id), queue=queue)
 
 
-def _terms(terms: ClaimTerms, *, headroom: int = HEADROOM) -> dict[str, object]:
+def _term_values(terms: ClaimTerms, *, headroom: int = HEADROOM) -> dict[str, object]:
     return {
         "owner": terms.owner,
         "lease_seconds": terms.lease_seconds,
@@ -317,9 +270,9 @@ def _terms(terms: ClaimTerms, *, headroom: int = HEADROOM) -> dict[str, object]:
     }
 
 
-def _claim(row: Any, *, is_crowded: bool = False) -> Claim:
+def _build_claim(row: Any, *, is_crowded: bool = False) -> Claim:
     webhook_id = str(row["webhook_id"]) if row["webhook_id"] else None
-    # Whoever died with the claim before has rung for nobody.
+    # A worker that died with the claim before has woken nobody.
     is_crowded = is_crowded or (webhook_id is not None and row["attempts"] > 1)
     return Claim(
         unit_id=str(row["id"]),

@@ -160,13 +160,13 @@ def test_a_token_that_is_revoked_while_it_is_looked_up_is_not_trusted(
 ) -> None:
     store = TokenStore(engine)
     token, secret = TokenService(store).create(environment_id, "unlucky")
-    note = store._singles.count
+    note = store._autocommit.count
 
     def revoke_first(statement: Any, values: Any) -> int:
         assert store.revoke(environment_id, token.id) == math.inf
         return note(statement, values)
 
-    monkeypatch.setattr(store._singles, "count", revoke_first)
+    monkeypatch.setattr(store._autocommit, "count", revoke_first)
     with pytest.raises(UnauthorizedError, match="was revoked"):
         TokenService(store).authenticate(secret)
 

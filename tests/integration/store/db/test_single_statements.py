@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 
 from app.engine.errors import StoreOutdatedError, StoreUnavailableError
 from app.store.db import autocommit
-from app.store.db.autocommit import Autocommit, singles_of, transaction
+from app.store.db.autocommit import Autocommit, autocommit_of, transaction
 from app.store.db.connections import Connections
 from app.store.db.database import connect, driver_cursor
 from tests.support.patience import WaitFor
@@ -29,7 +29,7 @@ def engine(direct_database_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def singles(engine: Engine) -> Autocommit:
-    return singles_of(engine)
+    return autocommit_of(engine)
 
 
 def test_table_that_is_not_there_yet_is_told_as_a_database_to_migrate(engine: Engine, singles: Autocommit) -> None:
@@ -122,12 +122,12 @@ def test_server_that_is_away_is_a_fault_that_passes() -> None:
 
 def test_connections_end_with_their_engine(direct_database_url: str, engine: Engine, wait_for: WaitFor) -> None:
     ended = connect(direct_database_url, is_pooled=False)
-    pid = _pid(singles_of(ended))
+    pid = _pid(autocommit_of(ended))
     ended.dispose()
 
-    others = singles_of(engine)
+    others = autocommit_of(engine)
     wait_for(lambda: others.one(_OTHERS, {"pid": pid}) == {"count": 0})
-    assert _pid(singles_of(ended)) != pid
+    assert _pid(autocommit_of(ended)) != pid
     ended.dispose()
 
 

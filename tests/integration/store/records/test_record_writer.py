@@ -22,7 +22,7 @@ from app.engine.records import rows as record_rows
 from app.engine.records.rows import RecordBatch
 from app.engine.runs.books import Counters
 from app.engine.runs.work import Claim, PageWrite, UnitKind
-from app.store.db.autocommit import singles_of, transaction
+from app.store.db.autocommit import autocommit_of, transaction
 from app.store.db.database import connect
 from app.store.records import differences
 from app.store.units import pages, small_pages
@@ -247,7 +247,7 @@ def test_two_units_of_a_run_that_write_one_record_at_once_count_one_row(
             other.start()
             wait_for(lambda: account._all(_WAITING)[0]["count"])
 
-    singles_of(engine).lend(write_and_wait)
+    autocommit_of(engine).lend(write_and_wait)
     other.join()
 
     assert account.fates(first) == Counters(**{"updated" if held else "created": 1}, repeated=1)
@@ -355,7 +355,7 @@ def test_small_page_knows_what_another_one_has_just_written(engine: Engine) -> N
             page.start()
             wait_for(lambda: account._all(_WAITING)[0]["count"])
 
-    singles_of(engine).lend(write_and_wait)
+    autocommit_of(engine).lend(write_and_wait)
     page.join()
 
     assert written == [Counters(created=3, updated=1, unchanged=1)]
@@ -369,7 +369,7 @@ def test_small_page_finds_its_records_by_their_key(engine: Engine) -> None:
     page = account.page(account.leased(), [{"id": str(number), "changed": True} for number in range(90)])
 
     # Within a transaction, which can tell what it has read.
-    with closing(singles_of(engine)._living()) as lent:
+    with closing(autocommit_of(engine)._living()) as lent:
         connection: Any = lent.driver_connection
         connection.execute("begin")
         connection.execute(small_pages._WRITE, small_pages.written_values(page))
@@ -405,7 +405,7 @@ def test_large_page_reads_no_other_records(postgres_server: PostgresServer, stat
                 row = connection.execute(_READ).fetchone()
                 return counters, row["read"] if row else -1
 
-        counters, read = singles_of(engine).lend(write_and_read)
+        counters, read = autocommit_of(engine).lend(write_and_read)
         engine.dispose()
 
     assert counters == Counters(pages=1, fetched=1_000, created=500, updated=500)

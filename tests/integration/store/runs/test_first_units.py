@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 
 from app.engine.ids import new_id
 from app.engine.runs.work import Claim, UnitDraft
-from app.store.db.autocommit import singles_of
+from app.store.db.autocommit import autocommit_of
 from app.store.db.database import connect
 from app.store.runs.moves import RunMoves
 from app.store.units.units import UnitStore
@@ -94,5 +94,5 @@ def test_commits_after_those_that_nobody_waits_for_are_waited_for(engine: Engine
     assert begin(engine, run_id, [UnitDraft(id=new_id(), resource_id=resource_id)])
 
     # A claim's fence, and all that is written under it, must outlive Postgres.
-    row = singles_of(engine).one(text("select current_setting('synchronous_commit') as value"), {})
+    row = autocommit_of(engine).one(text("select current_setting('synchronous_commit') as value"), {})
     assert row == {"value": "on"}

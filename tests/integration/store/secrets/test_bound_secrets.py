@@ -27,7 +27,7 @@ from app.store.db.database import connect
 from app.store.secrets.bound_values import Place
 from app.store.secrets.encryption import Cipher, TokenSeal
 from app.store.secrets.encryption_keys import KeyStore
-from app.store.secrets.master_keys import MasterKeys
+from app.store.secrets.master_keys import LOOK_SECONDS, MasterKeys, UnboundValues
 from app.store.secrets.sealed_columns import (
     ACCOUNT_OVERRIDE,
     CONFIG,
@@ -40,7 +40,6 @@ from app.store.secrets.sealed_columns import (
 )
 from app.store.secrets.sealed_columns import SealedColumn as Column
 from app.store.secrets.sealed_rows import SealedRows
-from app.store.secrets.unbound_values import LOOK_SECONDS, UnboundValues
 from tests.support.servers import PostgresServer
 
 MASTER = Fernet.generate_key().decode()

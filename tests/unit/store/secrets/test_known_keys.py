@@ -13,7 +13,7 @@ from app.engine.ids import new_id
 from app.services.ports import SealPurpose
 from app.store.secrets.bound_values import Place
 from app.store.secrets.encryption import Cipher, TokenSeal
-from app.store.secrets.unbound_values import LOOK_SECONDS
+from app.store.secrets.master_keys import LOOK_SECONDS
 
 PLACE = Place("environment|table|column|row")
 TOKEN = SealPurpose.NEXT_CURSOR

@@ -3,26 +3,17 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from cryptography.fernet import Fernet
 
 from app.engine.errors import UnreadableSecretError
 from app.store.secrets.bound_values import BoundKey
 from app.store.secrets.master_keys import MasterKeys
+from app.store.secrets.ports import WrappedKeys
 
 _LOOK_SECONDS: Final = 1.0
 """How often strangers can make a process look for keys."""
-
-
-class WrappedKeys(Protocol):
-    """Finds data keys, themselves encrypted."""
-
-    def find(self, key_id: str) -> bytes | None:
-        """Return a key's wrapped form."""
-
-    def wrapped(self) -> Mapping[str, bytes]:
-        """Return all keys' wrapped forms by their ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +37,7 @@ class KnownKeys:
         self._found: Mapping[str, bytes] = {}
         self._looked_at = float("-inf")
 
-    def opened(self, key_id: str, wrapped: bytes) -> DataKey:
+    def open(self, key_id: str, wrapped: bytes) -> DataKey:
         """Open a key, unless it is; raise UnreadableSecretError when no master key at hand has wrapped it."""
         known = self._opened.get(key_id)
         if known is None:
@@ -59,7 +50,7 @@ class KnownKeys:
         known = self._opened.get(key_id)
         if known is not None:
             return known
-        return self._unwrapped(key_id, self._keys.find(key_id))
+        return self._unwrap(key_id, self._keys.find(key_id))
 
     def of_caller(self, key_id: str) -> DataKey:
         """Find the key that a caller names, who may be anybody: Postgres is asked at most once a second.
@@ -69,16 +60,16 @@ class KnownKeys:
         known = self._opened.get(key_id)
         if known is not None:
             return known
-        # Held during the look: whoever comes meanwhile with a real key waits for what it finds.
+        # Held during the look: a caller that comes meanwhile with a real key waits for the result.
         with self._looking:
             now = self._monotonic()
             if key_id not in self._found and now >= self._looked_at + _LOOK_SECONDS:
                 self._found = self._keys.wrapped()
                 self._looked_at = now
             wrapped = self._found.get(key_id)
-        return self._unwrapped(key_id, wrapped)
+        return self._unwrap(key_id, wrapped)
 
-    def _unwrapped(self, key_id: str, wrapped: bytes | None) -> DataKey:
+    def _unwrap(self, key_id: str, wrapped: bytes | None) -> DataKey:
         if wrapped is None:
             raise UnreadableSecretError(f"the data key '{key_id}' is gone")
-        return self.opened(key_id, wrapped)
+        return self.open(key_id, wrapped)
