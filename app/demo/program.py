@@ -89,7 +89,7 @@ class _Demo:
             ready = scenario.set_up(client, servers.upstream_url)
             self._tick("POST /integration, /integrated-account, /sync-job")
             faults = [*self._daemon_run(ready, holds), *self._webhook_run(ready, servers, holds)]
-            self._console.print(f"   {report.upstream_line(servers.upstream.get('/stats')['requests'])}\n")
+            self._console.print(f"   {report.describe_upstream(servers.upstream.get('/stats')['requests'])}\n")
             report.print_verdict(self._console, faults, time.monotonic() - self._start)
             if self._options.keep:
                 self._stay(servers)
@@ -120,7 +120,7 @@ class _Demo:
         records = PersistedRecords(self._stack.database_url, ready.account_id)
         result = RunReport(title="daemon run", place="in Postgres", run=run, holds=holds, found=records.counts())
         self._show(result.table())
-        self._show(report.sample_table(records.sample()), heading="select resource, remote_id, data from record")
+        self._show(report.build_sample_table(records.sample()), heading="select resource, remote_id, data from record")
         return result.differences()
 
     def _webhook_run(self, ready: Scenario, servers: Servers, holds: Mapping[str, int]) -> list[str]:
@@ -134,8 +134,8 @@ class _Demo:
         found = received["runs"].get(run_id, {}).get("records", {})
         result = RunReport(title="RapidBridge run", place="verified", run=run, holds=holds, found=found)
         self._show(result.table())
-        self._console.print(f"   {report.receiver_line(received)}")
-        return [*result.differences(), *report.delivery_faults(received, run_id)]
+        self._console.print(f"   {report.describe_receiver(received)}")
+        return [*result.differences(), *report.find_delivery_faults(received, run_id)]
 
     def _watch(self, client: ApiClient, run_id: str, holds: Mapping[str, int]) -> JsonObject:
         return watch_run(lambda: client.get(f"/sync-job-run/{run_id}"), holds, self._console)

@@ -91,24 +91,24 @@ class SampleUpstream:
 
     async def list_users(self, request: web.Request) -> web.Response:
         """Return a page of users."""
-        return _page(request, self._data.users)
+        return _build_page(request, self._data.users)
 
     async def list_tickets(self, request: web.Request) -> web.Response:
         """Return a page of tickets, all of them or those ``updated_since`` a time."""
         since = request.query.get("updated_since")
         if since is None:
-            return _page(request, self._data.tickets)
+            return _build_page(request, self._data.tickets)
         try:
             start = datetime.fromisoformat(since)
             tickets = [ticket for ticket in self._data.tickets if datetime.fromisoformat(ticket["updated_at"]) >= start]
         except (ValueError, TypeError):
-            return _error(400, "updated_since is not a time with a zone, like 2026-01-01T00:00:00Z")
-        return _page(request, tickets)
+            return _build_error(400, "updated_since is not a time with a zone, like 2026-01-01T00:00:00Z")
+        return _build_page(request, tickets)
 
     async def list_comments(self, request: web.Request) -> web.Response:
         """Return a page of one ticket's comments."""
         comments = self._data.comments.get(request.match_info["ticket_id"])
-        return _error(404, "no such ticket") if comments is None else _page(request, comments)
+        return _build_error(404, "no such ticket") if comments is None else _build_page(request, comments)
 
     async def show_stats(self, _request: web.Request) -> web.Response:
         """Return what it holds and how many requests it answered with each status; needs no key."""
@@ -116,12 +116,12 @@ class SampleUpstream:
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         if request.headers.get("x-api-key") != API_KEY:
-            return _error(401, "the header x-api-key does not hold a known key")
+            return _build_error(401, "the header x-api-key does not hold a known key")
         if wait := self._quota.wait_seconds():
-            return _error(429, "too many requests", {"Retry-After": str(math.ceil(wait))})
+            return _build_error(429, "too many requests", {"Retry-After": str(math.ceil(wait))})
         number, every = self._requests.total() + 1, self._faults.hiccup_every
         if every and number % every == 0:
-            return _error(500 if number // every % 2 == 0 else 503, "a hiccup; please try again")
+            return _build_error(500 if number // every % 2 == 0 else 503, "a hiccup; please try again")
         return None
 
 
@@ -138,18 +138,18 @@ def make_app(
     return app
 
 
-def _page(request: web.Request, rows: Sequence[JsonObject]) -> web.Response:
+def _build_page(request: web.Request, rows: Sequence[JsonObject]) -> web.Response:
     """Cut the page that ``limit`` and ``cursor`` ask for."""
     cursor = _CURSOR.fullmatch(request.query.get("cursor", "after-0"))
     limit = request.query.get("limit", str(PAGE_SIZE))
     if cursor is None or not re.fullmatch(r"[1-9]\d{0,2}", limit):
-        return _error(400, "expected a cursor that this API gave, and a limit from 1 to 999")
+        return _build_error(400, "expected a cursor that this API gave, and a limit from 1 to 999")
     start = int(cursor[1])
     end = start + min(int(limit), PAGE_SIZE)
     return web.json_response({"data": rows[start:end], "next_cursor": f"after-{end}" if end < len(rows) else None})
 
 
-def _error(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
+def _build_error(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
     return web.json_response({"error": message}, status=status, headers=headers)
 
 

@@ -33,7 +33,7 @@ class Scenario:
 
 def set_up(client: ApiClient, upstream_url: str) -> Scenario:
     """Create the integration, a customer's account and the job."""
-    client.post("/integration", {"name": INTEGRATION, "config": _integration_config(upstream_url)})
+    client.post("/integration", {"name": INTEGRATION, "config": _build_integration_config(upstream_url)})
     account = client.post("/integrated-account", _ACCOUNT)
     job = client.post("/sync-job", {"integration_name": INTEGRATION, "label": "Helpdesk", "resources": _JOB_RESOURCES})
     return Scenario(client, account["id"], job["id"])
@@ -59,7 +59,7 @@ _JOB_RESOURCES = [
 ]
 
 
-def _integration_config(upstream_url: str) -> JsonObject:
+def _build_integration_config(upstream_url: str) -> JsonObject:
     return {
         "base_url": upstream_url,
         "authorization": {

@@ -24,7 +24,7 @@ class Verifier:
 
     def _verifies_truto(self, headers: Mapping[str, str], body: bytes) -> bool:
         expected = f"format=sha256,v={hmac.new(self._secret, body, hashlib.sha256).hexdigest()}"
-        return _equal(headers.get("X-Truto-Signature", ""), expected)
+        return _is_equal(headers.get("X-Truto-Signature", ""), expected)
 
     def _verifies_standard(self, headers: Mapping[str, str], body: bytes, now: float) -> bool:
         id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
@@ -34,9 +34,9 @@ class Verifier:
         digest = hmac.new(self._key, f"{id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
         expected = f"v1,{base64.b64encode(digest).decode()}"
         # Several, parted by spaces, while a secret is being replaced.
-        return any(_equal(given, expected) for given in headers.get("webhook-signature", "").split())
+        return any(_is_equal(given, expected) for given in headers.get("webhook-signature", "").split())
 
 
-def _equal(given: str, expected: str) -> bool:
+def _is_equal(given: str, expected: str) -> bool:
     # As bytes: compare_digest refuses text with characters beyond ASCII, which a stranger may well send.
     return hmac.compare_digest(given.encode(errors="surrogateescape"), expected.encode())

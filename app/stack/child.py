@@ -11,11 +11,11 @@ from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
 
 from app.stack import leash
-from app.stack.logs import bound_log, last_lines
+from app.stack.logs import bound_log, read_last_lines
 from app.stack.processes import record_process, signal_group
 
 
-def always_ready(_pid: int) -> bool:
+def is_is_always_ready(_pid: int) -> bool:
     """Whether a child needs no check beyond being alive."""
     return True
 
@@ -37,7 +37,7 @@ class ChildSpec:
     inherited_fds: tuple[int, ...] = ()
     prepare: Callable[[], None] = prepare_nothing
     """Clears what a dead predecessor left; called before every start."""
-    is_ready: Callable[[int], bool] = always_ready
+    is_ready: Callable[[int], bool] = is_is_always_ready
     """Asked with the process id until it says yes."""
     ready_seconds: float = 60.0
     """How long it may sleep before it is ready; while it works it is waited for."""
@@ -143,9 +143,9 @@ class Child:
             if self._process is not None:
                 self._finish(self._process)
 
-    def last_lines(self, count: int = 5) -> list[str]:
+    def read_last_lines(self, count: int = 5) -> list[str]:
         """Return the last lines that the latest process wrote."""
-        return last_lines(self.log, since=self._log_offset, count=count)
+        return read_last_lines(self.log, since=self._log_offset, count=count)
 
     def _has_exited(self) -> bool:
         # WNOWAIT leaves a zombie, which keeps the pid from being given to another process.

@@ -11,7 +11,7 @@ PROJECT_ROOT = Path(app.__file__).resolve().parent.parent
 FLOWER_CONFIG = PROJECT_ROOT / "workers" / "flower_config.py"
 
 
-def api_command(bind: str, *, worker_tmp_dir: str, workers: int = 2, threads: int = 8) -> tuple[str, ...]:
+def build_api_command(bind: str, *, worker_tmp_dir: str, workers: int = 2, threads: int = 8) -> tuple[str, ...]:
     """Serve the API by gunicorn on ``host:port``, or on ``fd://N`` that is inherited.
 
     A worker takes fewer connections than it may have files open, which often is 1,024.
@@ -30,7 +30,7 @@ def api_command(bind: str, *, worker_tmp_dir: str, workers: int = 2, threads: in
     )
 
 
-def daemon_command(name: str, *, group: str, concurrency: int) -> tuple[str, ...]:
+def build_daemon_command(name: str, *, group: str, concurrency: int) -> tuple[str, ...]:
     """Run a Celery worker that serves a daemon group and the RapidBridge queue; no two on a machine have one name."""
     return (
         *(sys.executable, "-m", "celery", "-A", "workers.celery_app", "worker"),
@@ -43,17 +43,17 @@ def daemon_command(name: str, *, group: str, concurrency: int) -> tuple[str, ...
     )
 
 
-def fresh_daemon_command(*, group: str, concurrency: int) -> tuple[str, ...]:
+def build_fresh_daemon_command(*, group: str, concurrency: int) -> tuple[str, ...]:
     """Run ``ferryman daemon``, which takes a new id each time: a daemon that is started again is a new one."""
     return (sys.executable, "-m", "app.cli", "daemon", "--group", group, "--concurrency", str(concurrency))
 
 
-def prepare_command(token_file: Path) -> tuple[str, ...]:
+def build_prepare_command(token_file: Path) -> tuple[str, ...]:
     """Migrate, and see that there is a valid token in a file."""
     return (sys.executable, "-m", "app.cli", "prepare", str(token_file))
 
 
-def flower_command(host: str, port: int) -> tuple[str, ...]:
+def build_flower_command(host: str, port: int) -> tuple[str, ...]:
     """Serve Flower; its users come from FLOWER_BASIC_AUTH, never from the command line, which all can read."""
     return (
         *(sys.executable, "-m", "celery", "-A", "workers.celery_app", "flower"),

@@ -30,14 +30,14 @@ def take_name(group: str, *, broker_url: str, directory: Path | None = None) -> 
         if place.stat().st_uid != os.getuid():
             raise PermissionError(f"{place} belongs to another user")
         for number in count(1):
-            if _locks(place / f"{broker}-{group}-{number}"):
+            if _try_lock(place / f"{broker}-{group}-{number}"):
                 return f"{group}-{number}"
     except OSError:
         pass
     return f"{group}-{new_id()[:8]}"
 
 
-def _locks(file: Path) -> bool:
+def _try_lock(file: Path) -> bool:
     """Lock a file until this process ends; False when another one has it."""
     descriptor = os.open(file, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
     try:

@@ -59,17 +59,17 @@ _INITDB_OPTIONS = (
 )
 
 
-def database_url(socket_root: Path, database: str = _DATABASE) -> str:
+def build_url(socket_root: Path, database: str = _DATABASE) -> str:
     """Return the URL of a database of the embedded server."""
     host = (socket_root / SOCKET_NAME).parent
     # The port is named because libpq would else take PGPORT from the environment.
     return f"postgresql://{_SUPERUSER}@/{database}?host={host}&port={_PORT}"
 
 
-def postgres_child(cluster: Path, socket_root: Path) -> ChildSpec:
+def build_child(cluster: Path, socket_root: Path) -> ChildSpec:
     """Make the cluster if there is none, and describe the server's process."""
-    programs = extras.postgres_programs()
-    user = system_user.postgres_user(cluster)
+    programs = extras.find_postgres_programs()
+    user = system_user.choose_postgres_user(cluster)
     sockets = (socket_root / SOCKET_NAME).parent
     _make_private(sockets, user)
     prepare = partial(_prepare, cluster, (cluster, sockets, programs) if user else ())
@@ -87,7 +87,7 @@ def postgres_child(cluster: Path, socket_root: Path) -> ChildSpec:
             *("-D", str(cluster)),
             *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
         ),
-        environment=_environment(),
+        environment=_build_environment(),
         working_dir=Path("/"),
         run_as=None if user is None else (user.pw_uid, user.pw_gid),
         prepare=prepare,
@@ -101,7 +101,7 @@ def postgres_child(cluster: Path, socket_root: Path) -> ChildSpec:
 
 def create_database(socket_root: Path) -> None:
     """Make Ferryman's database if it is not there."""
-    with psycopg.connect(database_url(socket_root, "postgres"), autocommit=True) as connection:
+    with psycopg.connect(build_url(socket_root, "postgres"), autocommit=True) as connection:
         query = "SELECT 1 FROM pg_database WHERE datname = %s"
         if connection.execute(query, [_DATABASE]).fetchone() is None:
             connection.execute(f"CREATE DATABASE {_DATABASE}")
@@ -122,7 +122,7 @@ def _make_cluster(cluster: Path, programs: Path, user: pwd.struct_passwd | None)
     result = subprocess.run(  # noqa: S603  # a fixed command, no shell
         [programs / "initdb", "-D", draft, *_INITDB_OPTIONS],
         check=False,
-        env=_environment(),
+        env=_build_environment(),
         cwd="/",
         capture_output=True,
         text=True,
@@ -135,14 +135,14 @@ def _make_cluster(cluster: Path, programs: Path, user: pwd.struct_passwd | None)
     draft.rename(cluster)
 
 
-def _environment() -> dict[str, str]:
+def _build_environment() -> dict[str, str]:
     # None of the caller's: PGPORT, PGDATA or a missing locale would change what the server does.
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 
 def _accepts_connections(socket_root: Path, _pid: int) -> bool:
     try:
-        psycopg.connect(database_url(socket_root, "postgres"), connect_timeout=2).close()
+        psycopg.connect(build_url(socket_root, "postgres"), connect_timeout=2).close()
     except psycopg.OperationalError:
         return False
     return True

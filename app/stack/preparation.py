@@ -14,7 +14,7 @@ def prepare_database(environment: Mapping[str, str], token_file: Path) -> str:
     In a process of its own: the supervisor then loads and connects to nothing that it does not need to watch.
     """
     result = subprocess.run(  # noqa: S603  # a fixed command, no shell
-        commands.prepare_command(token_file),
+        commands.build_prepare_command(token_file),
         check=False,
         env=environment,
         cwd=commands.PROJECT_ROOT,

@@ -21,14 +21,14 @@ _LOG: Final = ("appendonlydir", "appendonly.aof")
 """What a server writes, from version 7 on and before."""
 
 
-def broker_url(socket_root: Path) -> str:
+def build_url(socket_root: Path) -> str:
     """Return the broker URL that Celery and Flower understand."""
     return f"redis+socket://{socket_root / SOCKET_NAME}"
 
 
-def redis_child(data_dir: Path, socket_root: Path, *, memory_bytes: int = MEMORY_BYTES) -> ChildSpec:
+def build_child(data_dir: Path, socket_root: Path, *, memory_bytes: int = MEMORY_BYTES) -> ChildSpec:
     """Describe the server's process; raise StackError when no server is installed."""
-    program = extras.broker_program()
+    program = extras.find_broker_program()
     path = socket_root / SOCKET_NAME
     settings = {
         "port": "0",
@@ -52,7 +52,7 @@ def redis_child(data_dir: Path, socket_root: Path, *, memory_bytes: int = MEMORY
         environment={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
         working_dir=data_dir,
         prepare=partial(_prepare, data_dir, program),
-        is_ready=partial(_answers, path),
+        is_ready=partial(_is_answering, path),
         stop_signals=(SIGTERM,),
         stop_seconds=10.0,
         death_signal=SIGTERM,
@@ -65,7 +65,7 @@ def _prepare(data_dir: Path, program: Path) -> None:
     The broker holds nothing that Postgres does not: what is lost is sent again.
     """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mark, writer = data_dir / "written-by", _name_of(program)
+    mark, writer = data_dir / "written-by", _read_version(program)
     if mark.is_file() and mark.read_text() == writer:
         return
     for name in _LOG:
@@ -77,7 +77,7 @@ def _prepare(data_dir: Path, program: Path) -> None:
     mark.write_text(writer)
 
 
-def _name_of(program: Path) -> str:
+def _read_version(program: Path) -> str:
     """Name a server and its minor version, which share one format: "Valkey 9.1"."""
     command = [str(program), "--version"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # no shell
@@ -85,7 +85,7 @@ def _name_of(program: Path) -> str:
     return f"{named[1]} {named[2]}" if named else result.stdout.strip()
 
 
-def _answers(path: Path, _pid: int) -> bool:
+def _is_answering(path: Path, _pid: int) -> bool:
     try:
         with redis.Redis(unix_socket_path=str(path), socket_timeout=2) as client:
             return bool(client.ping())

