@@ -1,4 +1,4 @@
-"""Compare what arrived with what the upstream holds, and show it."""
+"""Compare the records that arrived with those of the upstream, and print the result."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,21 +19,21 @@ _CLOCK_SECONDS = 0.001  # the API's times are in milliseconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """A run beside what the upstream holds and what was found at the place where its records went."""
+    """A run, the upstream's counts, and the counts at the destination."""
 
     title: str
     place: str
-    """The heading of what was found: ``in Postgres`` or ``verified``."""
+    """The heading of the destination's counts: ``in Postgres`` or ``verified``."""
     run: JsonObject
     holds: Mapping[str, int]
     found: Mapping[str, int]
 
     def differences(self) -> list[str]:
-        """Say each thing that is not exactly as it should be; none is proof."""
+        """Return each difference from the expected result."""
         return [f"{self.title}: {fault}" for fault in (*self._status_fault(), *self._count_faults())]
 
     def table(self) -> Table:
-        """Show a row per resource."""
+        """Return a table with a row per resource."""
         table = _build_table("resource")
         for heading in ("fetched", "persisted", "errors", "records/s", self.place, "upstream"):
             table.add_column(heading, justify="right")
@@ -68,7 +68,7 @@ class RunReport:
 
 
 def find_delivery_faults(receiver: JsonObject, run_id: str) -> list[str]:
-    """Say what the receiver saw that it should not have: strangers, doubles, or events out of order."""
+    """Return the receiver's findings: unverified deliveries, duplicates, or events out of order."""
     log = receiver["runs"].get(run_id, {"events": [], "duplicates": 0})
     faults = []
     if receiver["unverified"]:
@@ -83,7 +83,7 @@ def find_delivery_faults(receiver: JsonObject, run_id: str) -> list[str]:
 
 
 def build_sample_table(rows: Sequence[tuple[str, str, JsonObject]]) -> Table:
-    """Show a few rows of the record table, each cut to one line."""
+    """Return a table of a few records, each cut to one line."""
     table = _build_table("resource", "remote_id")
     table.expand = True  # so that only the data is cut
     table.add_column("data", no_wrap=True, overflow="ellipsis", ratio=1)
@@ -93,20 +93,20 @@ def build_sample_table(rows: Sequence[tuple[str, str, JsonObject]]) -> Table:
 
 
 def describe_upstream(requests: Mapping[str, int]) -> str:
-    """Say how the upstream behaved."""
+    """Return a line about the upstream's answers."""
     failed = requests.get("500", 0) + requests.get("503", 0)
     limited = requests.get("429", 0)
     return f"Upstream: {sum(requests.values()):,} requests; {failed:,} answered by 500 or 503, {limited:,} by 429"
 
 
 def describe_receiver(receiver: JsonObject) -> str:
-    """Say what the receiver could verify."""
+    """Return a line about the deliveries that the receiver verified."""
     verified, unverified, repeats = (receiver[name] for name in ("verified", "unverified", "repeats"))
     return f"Receiver: {verified:,} deliveries, both signatures verified; {unverified:,} refused, {repeats:,} repeated"
 
 
 def print_verdict(console: Console, faults: Sequence[str], seconds: float) -> None:
-    """Say whether all is exact, and if not, what differs."""
+    """Print whether all counts are exact, or what differs."""
     if not faults:
         console.print(f"[bold green]✓ Every count is exactly what the upstream holds.[/]  [dim]{seconds:.1f} s[/]")
         return
@@ -116,7 +116,7 @@ def print_verdict(console: Console, faults: Sequence[str], seconds: float) -> No
 
 
 def _format_speed(stats: JsonObject) -> str:
-    """Write how many records a second came in, from the resource's first request to its last."""
+    """Return the records per second, from the resource's first request to its last."""
     if not stats.get("started_at") or not stats.get("finished_at"):
         return "-"
     duration = datetime.fromisoformat(stats["finished_at"]) - datetime.fromisoformat(stats["started_at"])

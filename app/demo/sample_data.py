@@ -1,4 +1,4 @@
-"""What the sample upstream holds: users, tickets and comments, each made from its number alone."""
+"""The sample upstream's users, tickets and comments, each derived from its number."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""A small ticketing API to sync from, with the faults of a real one: ``python -m app.demo.sample_upstream --port N``.
+"""A small ticketing API to sync from, with the failures of a real one: ``python -m app.demo.sample_upstream --port N``.
 
-It wants an API key in ``x-api-key``, gives cursor pages, fails now and then, and has a real rate limit.
+It requires an API key in ``x-api-key``, has cursor pages and a rate limit, and fails now and then.
 """
 
 import math
@@ -25,12 +25,12 @@ _CURSOR = re.compile(r"after-(\d{1,9})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """How it misbehaves; 0 turns a fault off."""
+    """Its failures; 0 turns one off."""
 
     hiccup_every: int = 97
     """Each so-many-th request is answered 503, then 500, in turn."""
     quota: int = 1500
-    """So many requests use up the rate limit: all is answered 429 until the pause is over."""
+    """The requests within the rate limit: after them all are answered 429 until the pause is over."""
     pause_seconds: float = 1.0
 
 
@@ -48,7 +48,7 @@ class Quota:
         self._full_again_at = 0.0
 
     def wait_seconds(self) -> float:
-        """Take one request from the budget; tell how long to wait when there is none left."""
+        """Count a request; return how long to wait when none is left."""
         if not self._size:
             return 0.0
         if self._used == self._size and self._now() >= self._full_again_at:
@@ -61,7 +61,7 @@ class Quota:
         return 0.0
 
     def headers(self) -> dict[str, str]:
-        """Return clients where they stand, in the usual headers."""
+        """Return the usual headers of a rate limit."""
         if not self._size:
             return {}
         reset = max(0, math.ceil(self._full_again_at - self._now()))
@@ -70,7 +70,7 @@ class Quota:
 
 
 class SampleUpstream:
-    """The handlers of the API, and what it counts."""
+    """The handlers of the API, and its counters."""
 
     def __init__(self, data: SampleData, faults: Faults, now: Callable[[], float]) -> None:
         self._data = data
@@ -111,7 +111,7 @@ class SampleUpstream:
         return _build_error(404, "no such ticket") if comments is None else _build_page(request, comments)
 
     async def show_stats(self, _request: web.Request) -> web.Response:
-        """Return what it holds and how many requests it answered with each status; needs no key."""
+        """Return the number of records, and of answers by status; needs no key."""
         return web.json_response({"holds": self._data.counts, "requests": self._requests})
 
     def _refusal(self, request: web.Request) -> web.Response | None:
@@ -128,7 +128,7 @@ class SampleUpstream:
 def make_app(
     data: SampleData | None = None, faults: Faults | None = None, now: Callable[[], float] = time.monotonic
 ) -> web.Application:
-    """Make the API over some data."""
+    """Return the API over some data."""
     upstream = SampleUpstream(data or SampleData(), faults or Faults(), now)
     app = web.Application(middlewares=[upstream.guard])
     app.router.add_get("/users", upstream.list_users)
@@ -139,7 +139,7 @@ def make_app(
 
 
 def _build_page(request: web.Request, rows: Sequence[JsonObject]) -> web.Response:
-    """Cut the page that ``limit`` and ``cursor`` ask for."""
+    """Return the page of ``limit`` and ``cursor``."""
     cursor = _CURSOR.fullmatch(request.query.get("cursor", "after-0"))
     limit = request.query.get("limit", str(PAGE_SIZE))
     if cursor is None or not re.fullmatch(r"[1-9]\d{0,2}", limit):

@@ -1,4 +1,4 @@
-"""What the demo sets up and runs, all of it through the public HTTP API."""
+"""The setup and the runs of the demo, through the public HTTP API."""
 
 from dataclasses import dataclass
 
@@ -19,11 +19,11 @@ class Scenario:
     job_id: str
 
     def run_on_daemons(self) -> str:
-        """Post a run that persists in Postgres; give its id."""
+        """Post a run that persists in Postgres; return its id."""
         return self._run({"daemon_group_key": "default"})
 
     def run_to_webhook(self, webhook_id: str) -> str:
-        """Post a run that delivers to a webhook; give its id."""
+        """Post a run that delivers to a webhook; return its id."""
         return self._run({"webhook_id": webhook_id})
 
     def _run(self, destination: JsonObject) -> str:

@@ -21,7 +21,7 @@ _Show: TypeAlias = Callable[[Mapping[str, int]], None]
 
 
 def watch_run(read_run: Callable[[], JsonObject], holds: Mapping[str, int], console: Console) -> JsonObject:
-    """Show the resources of ``holds`` fill up, and give the run as it ended; DemoError when it takes far too long."""
+    """Show the resources of ``holds`` fill up, and return the run as it ended; DemoError when it takes too long."""
     deadline = time.monotonic() + _LONGEST_RUN_SECONDS
     with _choose_display(console, holds) as show:
         while True:
@@ -35,7 +35,7 @@ def watch_run(read_run: Callable[[], JsonObject], holds: Mapping[str, int], cons
 
 
 def find_list_stats(run: JsonObject, resource: str) -> JsonObject:
-    """Return what a run tells of a listed resource; nothing when it never came to it."""
+    """Return a run's counters of a resource's list; empty when it was not started."""
     stats: JsonObject = run["resource_stats"].get(resource, {}).get("list", {})
     return stats
 

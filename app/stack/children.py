@@ -14,7 +14,7 @@ from app.stack.child import ChildSpec
 
 _FOREIGN_PREFIXES = ("PG", "CELERY_", "FLOWER_", "GUNICORN_")
 _LOOPBACK = "127.0.0.1"
-# Flower reads messages and nothing else: it gets neither the database nor the key of what is in it.
+# Flower reads messages only: it gets neither the database's address nor the encryption key.
 _OF_FLOWER = frozenset(
     {
         *("BROKER_URL", "FERRYMAN_MESSAGE_KEY"),
@@ -25,7 +25,7 @@ _OF_FLOWER_PREFIXES = ("LC_", "PYTHON")
 
 
 def build_environment(*layers: Mapping[str, str]) -> dict[str, str]:
-    """Merge the caller's environment, less what would silently steer the libraries within, with later layers."""
+    """Merge the caller's environment, without variables that configure the libraries, with later layers."""
     merged = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_PREFIXES)}
     for layer in layers:
         merged |= layer
@@ -33,7 +33,7 @@ def build_environment(*layers: Mapping[str, str]) -> dict[str, str]:
 
 
 def build_api(listener: socket.socket, environment: Mapping[str, str], run_dir: Path) -> ChildSpec:
-    """Serve the API on a socket that the stack holds, so that callers wait while it is started again."""
+    """Describe the API, on a socket that the stack holds, so that callers wait while it restarts."""
     port = listener.getsockname()[1]
     return ChildSpec(
         name="api",
@@ -48,7 +48,7 @@ def build_api(listener: socket.socket, environment: Mapping[str, str], run_dir: 
 
 
 def build_flower(port: int, environment: Mapping[str, str], token: str) -> ChildSpec:
-    """Serve Flower on the loopback address to the user ``ferryman`` with the API token as password."""
+    """Describe Flower, on the loopback address, for the user ``ferryman`` with the API token as password."""
     return ChildSpec(
         name="flower",
         command=commands.build_flower_command(_LOOPBACK, port),
@@ -60,7 +60,7 @@ def build_flower(port: int, environment: Mapping[str, str], token: str) -> Child
 
 
 def select_flower_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Keep of an environment what Flower needs."""
+    """Return the variables of an environment that Flower needs."""
     return {
         name: value for name, value in environment.items() if name in _OF_FLOWER or name.startswith(_OF_FLOWER_PREFIXES)
     }
@@ -69,7 +69,7 @@ def select_flower_environment(environment: Mapping[str, str]) -> dict[str, str]:
 def build_daemons(
     number: int, listener: socket.socket, environment: Mapping[str, str], *, group: str, concurrency: int
 ) -> list[ChildSpec]:
-    """Run so many daemons of a group, ready when the API that listens there knows of them all."""
+    """Describe so many daemons of a group, ready when the API knows of them all."""
     port = listener.getsockname()[1]
     return [
         ChildSpec(
@@ -84,7 +84,7 @@ def build_daemons(
 
 
 def find_reachable_host(listener: socket.socket) -> str:
-    """Return by which address this machine reaches a listener, which may listen on all of them."""
+    """Return the address by which this machine reaches a listener, which may listen on all addresses."""
     host = str(listener.getsockname()[0])
     return {"0.0.0.0": _LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
 
@@ -104,7 +104,7 @@ def _is_serving(host: str, port: int, group: str, daemons: int, _pid: int) -> bo
 
 
 def _get(host: str, port: int, path: str, *, seconds: float = 2) -> bytes | None:
-    """Return the body of any answer; None if there is none. Proxies of the environment are passed by."""
+    """Return the body of any answer; None if there is none. Proxies of the environment are ignored."""
     connection = http.client.HTTPConnection(host, port, timeout=seconds)
     try:
         connection.request("GET", path)

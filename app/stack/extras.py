@@ -1,4 +1,4 @@
-"""What the extras ``embedded`` and ``flower`` bring; the rest of Ferryman needs neither."""
+"""The programs of the extras ``embedded`` and ``flower``."""
 
 import os
 import shutil
@@ -49,6 +49,6 @@ def _how_to_install(extra: str) -> str:
 
 
 def _find_directory(package: str) -> Path | None:
-    # Found, not imported: only the programs are wanted, not the packages' own ways to supervise them.
+    # Not imported: only the programs are used, not the packages' own supervision.
     found = find_spec(package)
     return None if found is None or found.origin is None else Path(found.origin).resolve().parent

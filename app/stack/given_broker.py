@@ -1,4 +1,4 @@
-"""A broker that the user has already, which a stack then takes instead of running its own."""
+"""The user's own broker, which a stack uses instead of running one."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ _PATIENCE_SECONDS: Final = 5
 
 
 def check_broker(data: DataDirectory, url: str) -> None:
-    """Keep the URL for those who join the stack; raise StackError unless a broker answers there."""
+    """Store the URL for processes that join the stack; raise StackError unless a broker answers there."""
     data.broker_url_file.unlink(missing_ok=True)
     if not url:
         return
@@ -30,7 +30,7 @@ def check_broker(data: DataDirectory, url: str) -> None:
 
 
 def read_url(data: DataDirectory) -> str | None:
-    """Return the URL that the running stack was given."""
+    """Return the URL of the user's broker, while the stack runs."""
     try:
         return data.broker_url_file.read_text().strip()
     except FileNotFoundError:
@@ -38,7 +38,7 @@ def read_url(data: DataDirectory) -> str | None:
 
 
 def hide_login(url: str) -> str:
-    """Name where a broker is, without the login in its URL."""
+    """Return a broker's URL without its login."""
     return ";".join(_strip_login(one) for one in url.split(";"))
 
 
@@ -50,7 +50,7 @@ def _strip_login(url: str) -> str:
 def _check_answer(address: broker_urls.BrokerAddress) -> None:
     with Connection(address.url, ssl=address.tls or False, connect_timeout=_PATIENCE_SECONDS) as connection:
         try:
-            # Redis is asked when a channel is made, RabbitMQ when the connection is.
+            # Redis is reached by the channel, RabbitMQ by the connection.
             connection.connect()
             connection.channel().close()
         except (OSError, *connection.connection_errors, *connection.channel_errors) as error:

@@ -15,7 +15,7 @@ def build_server_environment(data: DataDirectory) -> dict[str, str]:
     place = find_socket_root(data)
     return {
         "DATABASE_URL": postgres.build_url(place),
-        # One that the caller has would lead to another database.
+        # The caller's own would name another database.
         "FERRYMAN_SESSION_DATABASE_URL": "",
         "BROKER_URL": given_broker.read_url(data) or redis.build_url(place),
         "FERRYMAN_ENCRYPTION_KEY": data.encryption_key(),
@@ -33,7 +33,7 @@ def build_joining_environment(data_dir: Path) -> dict[str, str]:
 
 
 def find_socket_root(data: DataDirectory) -> Path:
-    """Return where the sockets of Postgres and Redis lie."""
+    """Return the directory of the sockets of Postgres and Redis."""
     return sockets.choose_directory(data.run, postgres.SOCKET_NAME)
 
 

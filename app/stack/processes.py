@@ -1,4 +1,4 @@
-"""Processes of the machine: who a pid is, and ending what a killed supervisor left behind."""
+"""Processes of the machine: identify a pid, and end the processes of a killed supervisor."""
 
 import json
 import os
@@ -20,10 +20,10 @@ class ProcessRecord:
 
     pid: int
     identity: str | None
-    """Tells it from a later process that got the same pid."""
+    """Distinguishes it from a later process with the same pid."""
     stop_signal: int
     directory: str | None = None
-    """The directory that it was started for: a copy of that has the same pid files, and none of the processes."""
+    """The directory that it was started for: a copy has the same pid files, but none of the processes."""
 
 
 def read_identity(pid: int) -> str | None:
@@ -38,15 +38,15 @@ def read_identity(pid: int) -> str | None:
 
 
 def identify_directory(directory: Path) -> str:
-    """Return a directory from every other one, its own copies too, under whatever path it is found."""
+    """Return what identifies a directory under any path, and distinguishes it from its copies."""
     status = directory.stat()
     return f"{status.st_dev}:{status.st_ino}"
 
 
 def is_working(leaders: Collection[int]) -> bool:
-    """Whether one of these, or a process that came of it, computes, stands in line for a core, or waits for a disk.
+    """Whether one of these or a descendant computes, waits for a core, or waits for a disk.
 
-    Each leads a session. Postgres' own processes lead sessions of their own, that which recovers among them.
+    Each leads a session. Postgres' own processes lead sessions of their own, the recovering one among them.
     """
     found = dict[int, tuple[str, int, int]]()
     for file in Path("/proc").glob("[0-9]*/stat"):
@@ -59,7 +59,7 @@ def is_working(leaders: Collection[int]) -> bool:
 
 
 def _is_descendant(pid: int, found: Mapping[int, tuple[str, int, int]], leaders: Collection[int]) -> bool:
-    """Follow the parents of a process; the pids may have been given out anew while they were read, hence a bound."""
+    """Follow the parents of a process, within a bound, since pids may be reused while they are read."""
     for _ in range(_MOST_GENERATIONS):
         if pid not in found:
             return False
@@ -77,7 +77,7 @@ def signal_group(pid: int, number: int) -> None:
 
 
 def record_process(pid_file: Path, pid: int, stop_signal: int) -> None:
-    """Note a child, so that the next supervisor can end it should this one be killed."""
+    """Record a child, so that the next supervisor can end it should this one be killed."""
     record = ProcessRecord(
         pid=pid,
         identity=read_identity(pid),
@@ -88,9 +88,9 @@ def record_process(pid_file: Path, pid: int, stop_signal: int) -> None:
 
 
 def end_leftovers(run_dir: Path) -> list[str]:
-    """End every process that a killed supervisor of this directory has left behind; return their names.
+    """End every process of a killed supervisor of this directory; return their names.
 
-    Pid files that came with a copy name the processes of the original, which are none of ours.
+    Pid files in a copy of a directory name the processes of the original, which are left alone.
     """
     found = {path: record for path in sorted(run_dir.glob("*.pid")) if (record := _read_record(path))}
     own = identify_directory(run_dir)
@@ -124,9 +124,9 @@ def _wait_until_gone(records: list[ProcessRecord]) -> None:
 
 
 def _kill_group(record: ProcessRecord) -> None:
-    """Kill what is left of a group, unless its number belongs to another process by now.
+    """Kill the rest of a group, unless another process has its number now.
 
-    A number is not given out again while a group still carries it, so a leader that is gone proves nothing wrong.
+    A number is not reused while its group exists, so that a missing leader is no obstacle.
     """
     is_reused = Path(f"/proc/{record.pid}").exists() and not _is_same_process(record)
     same_boot = (record.identity or "").split(":")[0] == (read_identity(os.getpid()) or "-").split(":")[0]

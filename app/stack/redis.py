@@ -37,12 +37,12 @@ def build_child(data_dir: Path, socket_root: Path, *, memory_bytes: int = MEMORY
         "dir": str(data_dir),
         "appendonly": "yes",
         "appendfsync": "everysec",
-        # Queues fill and empty: the log of an empty one is written anew at 16 MB, not at 64.
+        # The log is rewritten at 16 MB, not at 64: queues fill and empty.
         "auto-aof-rewrite-min-size": "16mb",
         "save": "",
-        # Eviction would make Celery's queue bindings, and so messages, vanish without a word.
+        # Eviction would silently drop Celery's queue bindings and messages.
         "maxmemory-policy": "noeviction",
-        # Publishers stop at four fifths of it (app/broker/sender.py): the others wait in Postgres.
+        # Publishers stop at four fifths of it (app/broker/sender.py): the rest waits in Postgres.
         "maxmemory": str(memory_bytes),
         "daemonize": "no",
     }
@@ -60,9 +60,9 @@ def build_child(data_dir: Path, socket_root: Path, *, memory_bytes: int = MEMORY
 
 
 def _prepare(data_dir: Path, program: Path) -> None:
-    """Make the directory, and empty it of what another program wrote, which this one may refuse to read.
+    """Create the directory, and remove what another program wrote, which this one may not read.
 
-    The broker holds nothing that Postgres does not: what is lost is sent again.
+    The broker holds nothing that Postgres does not: a lost message is sent again.
     """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     mark, writer = data_dir / "written-by", _read_version(program)
@@ -78,7 +78,7 @@ def _prepare(data_dir: Path, program: Path) -> None:
 
 
 def _read_version(program: Path) -> str:
-    """Name a server and its minor version, which share one format: "Valkey 9.1"."""
+    """Return a server's name and minor version, which determine its format: "Valkey 9.1"."""
     command = [str(program), "--version"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # no shell
     named = re.match(r"(\w+) server v=(\d+\.\d+)", result.stdout)

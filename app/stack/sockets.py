@@ -18,14 +18,14 @@ def choose_directory(run_dir: Path, longest_name: str) -> Path:
     """Choose a directory whose sockets can be bound: ``run_dir``, else one of its own below /tmp.
 
     A socket's path may have 107 bytes, some file systems (shared folders) take no sockets at all, and a path with
-    a space or worse is read differently by everyone who parses the URL that it becomes a part of.
+    a space or another special character is parsed differently in the URLs that contain it.
     """
     if _PLAIN_PATH.fullmatch(str(run_dir)) and _can_hold_sockets(run_dir, longest_name):
         return run_dir
-    # By what the directory is, not by its path: another one may have come to that while a stack runs on this one.
+    # By the directory's identity, not its path, at which another one may be while a stack runs on this one.
     digest = hashlib.sha256(identify_directory(run_dir).encode()).hexdigest()[:12]
     fallback = Path("/tmp") / f"ferryman-{os.getuid()}-{digest}"  # noqa: S108  # owner and mode are checked
-    _make_own(fallback)
+    _create_own(fallback)
     if not _can_hold_sockets(fallback, longest_name):
         raise StackError(f"neither {run_dir} nor {fallback} can hold unix sockets; choose a shorter --data-dir")
     return fallback
@@ -62,7 +62,7 @@ def _can_hold_sockets(directory: Path, name: str) -> bool:
     return True
 
 
-def _make_own(directory: Path) -> None:
+def _create_own(directory: Path) -> None:
     directory.mkdir(exist_ok=True, mode=_PRIVATE_DIR)
     status = directory.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():

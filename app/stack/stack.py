@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackOptions:
-    """What a stack is asked to be."""
+    """The options of a stack."""
 
     data_dir: Path = Path(".ferryman")
     host: str = "127.0.0.1"
@@ -32,7 +32,7 @@ class StackOptions:
     daemons: int = 2
     concurrency: int = 8
     broker_url: str = field(default="", repr=False)
-    """A broker that runs already; empty starts one of the stack's own."""
+    """A broker that runs already; empty starts one."""
     flower: bool = True
     flower_port: int = 5555
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -40,9 +40,9 @@ class StackOptions:
 
 
 class Stack:
-    """A running Ferryman; a context manager that ends all it started.
+    """A running Ferryman; a context manager that ends all its processes.
 
-    ``report`` gets a line for each thing a user should know while it runs, such as a child that died.
+    ``report`` receives a line for each event that a user should know, such as the death of a child.
     """
 
     def __init__(self, options: StackOptions, report: Callable[[str], None] = logger.warning) -> None:
@@ -54,7 +54,7 @@ class Stack:
         self.database_url = ""
         self.broker_url = ""
         self.environment: dict[str, str] = {}
-        """What every child of Ferryman's own gets."""
+        """The environment of Ferryman's own children."""
         self._report = report
         self._supervisor = Supervisor(run_dir=self.data.run, log_dir=self.data.logs, report=report)
         self._lock: IO[str] | None = None
@@ -66,9 +66,9 @@ class Stack:
         return self._supervisor.children
 
     def start(self) -> None:
-        """Start everything and wait until it works; raises StackError, having ended whatever had begun."""
+        """Start everything and wait until it works; raises StackError after ending what was started."""
         try:
-            self._claim()
+            self._lock_resources()
             self._start_servers()
             self._start_ferryman()
         except OSError as error:
@@ -104,9 +104,9 @@ class Stack:
     ) -> None:
         self.stop()
 
-    def _claim(self) -> None:
-        """Take the directory and the ports before anything is started."""
-        self._demand_programs()
+    def _lock_resources(self) -> None:
+        """Lock the directory and bind the ports before anything is started."""
+        self._check_programs()
         self.data.create()
         self._lock = self.data.lock()
         self.data.api_url_file.unlink(missing_ok=True)
@@ -118,8 +118,8 @@ class Stack:
         if self.options.flower:
             self.flower_url = f"http://127.0.0.1:{self._free_flower_port()}"
 
-    def _demand_programs(self) -> None:
-        """See that all is installed before a directory is made."""
+    def _check_programs(self) -> None:
+        """Check that all programs are installed before a directory is created."""
         extras.find_postgres_programs()
         if not self.options.broker_url:
             extras.find_broker_program()

@@ -1,6 +1,6 @@
-"""Keeps children alive: starts them in ranks, starts again what dies, stops all in reverse order.
+"""Keep children alive: start them in ranks, restart the dead, stop all in reverse order.
 
-One thread forks, watches and reaps. That is not for tidiness alone: Linux ties a child's life to the thread that
+One thread forks, watches and reaps: Linux ties a child's life to the thread that
 forked it (see leash.py), so the thread must live as long as the children do.
 """
 
@@ -25,7 +25,7 @@ _STEADY_SECONDS = 60.0
 
 
 class Supervisor:
-    """The parent of every child; ``report`` gets one line for each thing a user should know."""
+    """The parent of every child; ``report`` receives a line for each event that a user should know."""
 
     def __init__(self, *, run_dir: Path, log_dir: Path, report: Callable[[str], None]) -> None:
         self._run_dir = run_dir
@@ -34,7 +34,7 @@ class Supervisor:
         self._ranks: list[list[Child]] = []
         self._stopping = threading.Event()
         self._hurry = threading.Event()
-        # Waited for instead of Thread.join, which takes a thread for ended once a signal has interrupted it.
+        # Instead of Thread.join, after whose interruption by a signal a thread counts as ended.
         self._ended = threading.Event()
         self._next_log_check = 0.0
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)

@@ -17,7 +17,7 @@ _LAST_RESORT = "nobody"
 
 
 def choose_postgres_user(cluster: Path) -> pwd.struct_passwd | None:
-    """Choose who runs Postgres: None for this very user; for root the cluster's owner, else a user of its own."""
+    """Return the user that runs Postgres: None for this user; for root the cluster's owner, else a user of its own."""
     if os.geteuid() != 0:
         return None
     if cluster.exists() and (owner := cluster.stat().st_uid) != 0:
