@@ -6,13 +6,13 @@ from typing import Any
 from celery import Celery
 
 from app.broker import tasks
-from app.broker.queues import own_queue
+from app.broker.queues import build_daemon_queue
 from workers.runtime import identity, services
 
 
 def listen(instance: Any, **_: object) -> None:
     """Let the worker consume this daemon's own queue beside those of its group."""
-    instance.app.amqp.queues.select_add(own_queue(identity().id))
+    instance.app.amqp.queues.select_add(build_daemon_queue(identity().id))
 
 
 def hear(task: Any, app: Celery, consumer: Any, **_: object) -> Callable[..., None]:

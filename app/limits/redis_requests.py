@@ -37,7 +37,7 @@ return taken
 class Breaker(Protocol):
     """Admits calls to a server that may be away."""
 
-    def lets_through(self, *, probe_seconds: float) -> bool:
+    def can_call(self, *, probe_seconds: float) -> bool:
         """Whether to make a call."""
 
     def note(self, *, was_taken: bool) -> None:
@@ -56,7 +56,7 @@ class RedisRequests:
 
     def take(self, requests: Mapping[str, int]) -> Mapping[str, Window]:
         """Count requests in each key's window, in one round trip."""
-        if not self._breaker.lets_through(probe_seconds=_PROBE_SECONDS):
+        if not self._breaker.can_call(probe_seconds=_PROBE_SECONDS):
             return self._meanwhile.take(requests)
         keys = [_KEY.format(key) for key in requests]
         try:

@@ -107,7 +107,7 @@ class Sending(Generic[T]):
 
         try:
             ask = partial(self.attempt, self.request, timeout_seconds)
-            response, is_second = await hedging.first_answer(
+            response, is_second = await hedging.await_first_answer(
                 ask, late_seconds=late_seconds, may_ask_again=may_ask_again, drop=lambda late: late.held.release()
             )
         finally:

@@ -52,7 +52,7 @@ class Supervisor:
         """Start children that also stop together; do not wait for them."""
         if not specs:
             return
-        self._ranks.append([self._child(spec) for spec in specs])
+        self._ranks.append([self._build_child(spec) for spec in specs])
         if not self._is_started:
             self._thread.start()
 
@@ -60,7 +60,7 @@ class Supervisor:
         """Wait for every child spawned so far, while they work; raises StackError when one ends, or only sleeps."""
         starting = [child for child in self.children.values() if not child.was_ready]
         for child in self.children.values():
-            waiting = Waiting(child, [one for one in starting if not one.was_ready], report=self._tell)
+            waiting = Waiting(child, [one for one in starting if not one.was_ready], report=self._send_report)
             while not child.is_ready():
                 waiting.go_on()
                 time.sleep(_TICK_SECONDS)
@@ -80,7 +80,7 @@ class Supervisor:
             except KeyboardInterrupt:
                 self._hurry.set()
 
-    def _child(self, spec: ChildSpec) -> Child:
+    def _build_child(self, spec: ChildSpec) -> Child:
         return Child(spec, log=self._log_dir / f"{spec.name}.log", pid_file=self._run_dir / f"{spec.name}.pid")
 
     def _run(self) -> None:
@@ -119,9 +119,9 @@ class Supervisor:
         child.next_start = now + delay
         if child.was_ready:
             lines = "".join(f"\n    {line}" for line in child.read_last_lines())
-            self._tell(f"{child.spec.name} {child.failure}; starting it again in {delay:g} s{lines}")
+            self._send_report(f"{child.spec.name} {child.failure}; starting it again in {delay:g} s{lines}")
 
-    def _tell(self, line: str) -> None:
+    def _send_report(self, line: str) -> None:
         # A terminal that was closed (which rich answers by SystemExit) must not end this thread, and so every child.
         with suppress(OSError, SystemExit):
             self._report(line)

@@ -15,7 +15,7 @@ from app.engine.limits.budget_state import BudgetLimits, Grant
 from app.engine.limits.headers import RateLimitHeaders
 from app.services.ports import BudgetStore
 from app.sources.limiter.budget_exchange import BudgetExchange, StoreClock
-from app.sources.limiter.granted_part import GrantedPart, grant_without_budget
+from app.sources.limiter.granted_part import GrantedPart, build_default_grant
 from app.sources.limiter.hedging import Hedging
 from app.sources.limiter.idle_release import IdleRelease
 from app.sources.limiter.observations import Observations
@@ -108,7 +108,7 @@ class AccountGate:
 
     def leave_served(self, admission: Admission, headers: RateLimitHeaders) -> None:
         """Note that a request was answered, by a success or by an error that is not one of too many requests."""
-        now, sent_at = self._leave(), self._shared(admission)
+        now, sent_at = self._leave(), self._to_shared_clock(admission)
         is_late = self._part.was_sent_before_cut(sent_at)
         self._observations.note_served(admission.endpoint, sent_at, now, is_late=is_late)
         self._go_on(headers, now)
@@ -125,7 +125,7 @@ class AccountGate:
 
         ``wait_seconds`` is what the answer asks for, ``default_seconds`` the integration's wait where it asks for none.
         """
-        now, sent_at = self._leave(), self._shared(admission)
+        now, sent_at = self._leave(), self._to_shared_clock(admission)
         is_late = self._part.was_sent_before_cut(sent_at)
         wait_until = None if wait_seconds is None else now + wait_seconds
         self._observations.note_refused(sent_at, wait_until, is_late=is_late, default_seconds=default_seconds)
@@ -136,7 +136,7 @@ class AccountGate:
 
     def leave_overloaded(self, admission: Admission, headers: RateLimitHeaders) -> None:
         """Note that the upstream was too busy to serve a request."""
-        now, sent_at = self._leave(), self._shared(admission)
+        now, sent_at = self._leave(), self._to_shared_clock(admission)
         self._observations.note_overload(sent_at, is_late=self._part.was_sent_before_cut(sent_at))
         self._go_on(headers, now)
 
@@ -169,7 +169,7 @@ class AccountGate:
         if headers.remaining == 0 and headers.reset_seconds is not None:
             # Until the budget has taken the answer in: what was granted before it may no longer hold.
             self._close_for(now, _UNTOLD_PAUSE_SECONDS)
-        if self._round.ends_with(self._in_flight) and self._waiting:
+        if self._round.end_when_few(self._in_flight) and self._waiting:
             self._report_is_due.set()
         self._admit_waiting()
         self._idle.check()
@@ -182,7 +182,7 @@ class AccountGate:
     def _needs_its_part(self) -> bool:
         return bool(self._waiting) or self._part.is_needed(self._in_flight)
 
-    def _shared(self, admission: Admission) -> float:
+    def _to_shared_clock(self, admission: Admission) -> float:
         return admission.sent_at + self._budget.offset
 
     async def _wait(self) -> None:
@@ -268,7 +268,7 @@ class AccountGate:
             except Exception:
                 # Only a defect raises here; requests must not hang for it.
                 logger.exception("the rate budget is broken", extra={"account_id": self._account_id})
-                self._take(grant_without_budget(self._part.limits))
+                self._take(build_default_grant(self._part.limits))
             self._admit_waiting()
             if wanted == 0 and self._count_wanted() == 0 and self._time() - self._used_at >= _LINGER_SECONDS:
                 self._part.grant = None
@@ -303,6 +303,6 @@ class AccountGate:
         # A refusal that came since the report is not in the grant.
         stays_closed = bool(self._observations.refused)
         self._part.take(grant, offset=self._budget.offset, now=self._time(), stays_closed=stays_closed)
-        self._idle.need()
+        self._idle.mark_needed()
         size = max(grant.slots, grant.part)
         self._round.begin(size=size, in_flight=self._in_flight, now=self._part.taken_at)

@@ -43,7 +43,7 @@ class Hedging:
         return max(_SHORTEST_SECONDS, _TIMES * usual)
 
 
-async def first_answer(
+async def await_first_answer(
     ask: Callable[[], Awaitable[T]],
     *,
     late_seconds: float,
