@@ -20,7 +20,7 @@ def hear(task: Any, app: Celery, consumer: Any, **_: object) -> Callable[..., No
 
     def on_message(message: Any, body: object, ack: object, reject: object, callbacks: object, **_: object) -> None:
         message.ack_log_error(consumer.app.log.get_default_logger(), consumer.connection_errors)
-        services().consumer_liveness.note_heard()
+        services().consumer_liveness.record_message()
 
     return on_message
 

@@ -12,11 +12,11 @@ from typing import Any
 from celery import Task, signals
 from kombu.exceptions import OperationalError
 
-from app import gc_tuning, logs, recursion_limit
+from app import interpreter, logs
 from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
 from app.engine.status import DaemonStatus
-from workers import canary, heartbeat
+from workers import heartbeat
 from workers.runtime import identity, liveness, services
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def install() -> None:
     """Connect the handlers; Celery keeps only weak references, hence ``weak=False``."""
     for signal, handler in (
         (signals.after_setup_logger, tell_facts),
-        (signals.celeryd_after_setup, canary.listen),
+        (signals.celeryd_after_setup, heartbeat.consume_own_queue),
         (signals.task_received, note_received),
         (signals.task_prerun, mark_running),
         (signals.task_success, settle),
@@ -50,14 +50,14 @@ def tell_facts(logger: logging.Logger, **_: object) -> None:
 
     Of each task it is not told that it was received and how it ended, which Flower shows: a line tells of a run.
     """
-    logs.tell_facts(logger)
+    logs.format_facts(logger)
     for name in _OF_EACH_TASK:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def note_received(**_: object) -> None:
     """Note that this daemon consumes."""
-    services().consumer_liveness.note_heard()
+    services().consumer_liveness.record_message()
 
 
 def mark_running(sender: Task, args: list[Any], **_: object) -> None:
@@ -79,7 +79,7 @@ def note_failure(sender: Task, args: list[Any], exception: BaseException, **_: o
     """
     if not _is_ours(sender) or is_passing(exception):
         return
-    services().lifecycle.note_broken_task(args[0], type(exception).__name__, is_start=_is_start(sender))
+    services().lifecycle.record_broken_task(args[0], type(exception).__name__, is_start=_is_start(sender))
 
 
 def is_passing(exception: BaseException) -> bool:
@@ -93,7 +93,7 @@ def stop_revoked(sender: Task, request: Any, terminated: bool, expired: bool, **
     No message of Ferryman's expires, and one that was started before says nothing about the run as it is now.
     """
     if _is_start(sender) and not (terminated or expired):
-        services().lifecycle.stop_waiting(request.args[0])
+        services().lifecycle.stop_created(request.args[0])
 
 
 def note_dropped(exc: BaseException | None, **_: object) -> None:
@@ -105,21 +105,21 @@ def note_dropped(exc: BaseException | None, **_: object) -> None:
 
 def register(**_: object) -> None:
     """Write this daemon down as active, once it consumes."""
-    gc_tuning.calm()
-    recursion_limit.allow()
+    interpreter.tune_garbage_collection()
+    interpreter.raise_recursion_limit()
     heartbeat.register()
 
 
 def begin_to_stop(**_: object) -> None:
     """Tell the slices under way to end after their page, and their receivers' answers to come soon."""
     services().stopping.set()
-    services().sending.stop_within(services().settings.stop_grace_seconds)
+    services().pool.stop_within(services().settings.stop_grace_seconds)
     services().daemons.heard(identity().id, DaemonStatus.STOPPING)
 
 
 def sign_off(**_: object) -> None:
     """Write this daemon down as stopped, once what it had under way is written down or given back."""
-    services().sending.join(_GOODBYE_SECONDS)
+    services().pool.join(_GOODBYE_SECONDS)
     liveness().remove(identity().id)
     services().leadership.resign()
     services().daemons.heard(identity().id, DaemonStatus.STOPPED)

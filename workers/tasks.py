@@ -9,8 +9,8 @@ from app.broker import tasks
 from app.engine.runs.work import SliceOutcome
 from workers import canvas
 from workers.celery_app import app
-from workers.descriptions import describe
 from workers.runtime import services
+from workers.tasks import describe
 
 
 def start_run(task: Task, run_id: str) -> str | None:

@@ -13,7 +13,7 @@ from app.broker.circuit import Circuit
 from app.broker.queue_looks import choose_queues
 from app.broker.sender import QueueRefusedError, choose_sender
 from app.engine.runs.work import WakeUp
-from app.services.maintenance.queue_heads import QueueState
+from app.services.ports import QueueState
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from app.broker import tasks
 from app.broker.queues import HEARTBEATS, build_daemon_queue
 from app.broker.task_messages import is_name, read_body, read_signer
 from app.engine.errors import BrokerUnavailableError
-from app.services.maintenance.heartbeats import Heartbeat
+from app.services.maintenance.ports import Heartbeat
 
 _LONGEST_SECONDS: Final = 1e9
 

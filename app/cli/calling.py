@@ -16,7 +16,7 @@ from app.cli.next_steps import NextStep, print_next_step
 from app.cli.options import data_dir_option
 from app.cli.terminal import build_console
 from app.cli.terminal import print_table as print_whole
-from app.client import client_for
+from app.client import open_client
 from app.engine.json_types import JSON, JsonObject
 
 _LARGEST_PAGE: Final = 1000
@@ -51,7 +51,7 @@ def pass_client(command: Callable[..., Result]) -> Callable[..., Result]:
     @connection_options
     @wraps(command)
     def call_with_client(url: str | None, token: str | None, data_dir: Path, **others: Any) -> Result:
-        return command(client_for(url, token, data_dir.expanduser().resolve()), **others)
+        return command(open_client(url, token, data_dir.expanduser().resolve()), **others)
 
     return call_with_client
 

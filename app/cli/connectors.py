@@ -13,7 +13,7 @@ from app.cli.installing import Step, install
 from app.cli.next_steps import print_next_step
 from app.cli.terminal import build_console
 from app.client import ApiClient
-from app.connectors import Connector, load, shipped
+from app.connectors import Connector, list_shipped, load
 from app.engine.json_types import JSON, JsonObject
 
 
@@ -26,7 +26,7 @@ def connector() -> None:
 @print_answer
 def list_connectors() -> Answer:
     """List the connectors that come with Ferryman."""
-    rows = [_build_row(load(name)) for name in shipped()]
+    rows = [_build_row(load(name)) for name in list_shipped()]
     return Answer(rows, lambda: print_table(rows, ("name", "label", "unified"), none="None come with it."))
 
 

@@ -17,7 +17,7 @@ NextStep: TypeAlias = Sequence[str]
 
 def print_next_step(*words: str, why: str = "") -> None:
     """Print the command that mostly comes next, with the options that named the stack or the API."""
-    command = invocation.command([*words, *list_connection_words()])
+    command = invocation.write_command([*words, *list_connection_words()])
     print_next_step_text(f"{command}   # {why}" if why else command)
 
 

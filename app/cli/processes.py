@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from app import settings
-from app.bootstrap.encryption import demand_key
+from app.bootstrap.encryption import check_encryption_key
 from app.engine.ids import new_id
 from app.stack import commands, daemon_names, extras
 from app.stack.joining import build_joining_environment
@@ -32,7 +32,7 @@ def api(host: str, port: int, workers: int, threads: int) -> None:
 
     Reads DATABASE_URL, BROKER_URL and FERRYMAN_ENCRYPTION_KEY from the environment.
     """
-    demand_key(settings.from_environment())
+    check_encryption_key(settings.read_environment())
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     temporary = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else Path("/tmp")  # noqa: S108
     command = commands.build_api_command(bind, worker_tmp_dir=str(temporary), workers=workers, threads=threads)
@@ -42,8 +42,8 @@ def api(host: str, port: int, workers: int, threads: int) -> None:
 def become_daemon(*, group: str, daemon_id: str | None, concurrency: int, data_dir: Path | None) -> None:
     """Replace this process by a daemon of a group."""
     environment = {} if data_dir is None else build_joining_environment(data_dir)
-    read = settings.from_environment({**os.environ, **environment})
-    demand_key(read)
+    read = settings.read_environment({**os.environ, **environment})
+    check_encryption_key(read)
     place = environment.get(daemon_names.PLACE)
     name = daemon_names.take_name(group, broker_url=read.broker_url, directory=None if place is None else Path(place))
     identity = {"FERRYMAN_DAEMON_ID": daemon_id or new_id(), "FERRYMAN_DAEMON_GROUP": group}

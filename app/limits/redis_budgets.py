@@ -73,7 +73,7 @@ class RedisBudgets:
 def build_client(url: str) -> Redis:
     """Return a client for a broker's URL; it connects at its first use."""
     return Redis(
-        **broker_urls.redis_arguments(url),
+        **broker_urls.build_redis_arguments(url),
         socket_timeout=_TIMEOUT_SECONDS,
         socket_connect_timeout=_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from app.net import trusted_proxies
-from app.net.trusted_proxies import TrustedProxies
+from app.net import addresses
+from app.net.addresses import TrustedProxies
 from app.serving.connections import Connection
 from app.serving.patience import Patience
 from app.serving.request_reading import Progress, RequestReading
@@ -38,7 +38,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         super().__init__(*args, **options)
         self._patience = Patience()
         self._largest_body = int(os.environ.get("FERRYMAN_REQUEST_LIMIT_BYTES") or LARGEST_REQUEST_BYTES)
-        self._proxies = TrustedProxies.parse(os.environ.get(trusted_proxies.SETTING, ""))
+        self._proxies = TrustedProxies.parse(os.environ.get(addresses.TRUSTED_PROXIES_SETTING, ""))
         # In the order in which they began to wait; all that is in no thread.
         self._waiting: dict[Connection, None] = {}
         self._unfinished: dict[str, dict[Connection, None]] = {}

@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from app.engine.errors import SourceError
 from app.engine.field_names import is_secret_name
 from app.engine.integrations.config import MethodConfig, Pagination
 from app.engine.json_types import JsonObject
 from app.engine.jsonata import exact_integers
+from app.engine.record_errors import SourceError
 from app.engine.redaction import MASK
 from app.services.ports import BudgetStore, FetchedPage, PageCall, PlainAnswer
 from app.settings import Settings
@@ -195,7 +195,7 @@ def _build_file_page(drafted: RequestDraft, request: HttpRequest, response: Http
 
 
 def _has_short_integers(response: HttpResponse) -> bool:
-    return not response.is_large and exact_integers.are_ruled_out(response.body)
+    return not response.is_large and exact_integers.has_no_long_integers(response.body)
 
 
 def _open_listing(call: PageCall, config: MethodConfig, drafted: RequestDraft) -> Listing:

@@ -13,17 +13,18 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final, Generic, TypeVar
 
-from app.engine.errors import PassingFaultError, RateLimitedError, SourceError
 from app.engine.integrations.rate_limit import RateLimitConfig
+from app.engine.limits import constants, retry
 from app.engine.limits import headers as rate_limit_headers
-from app.engine.limits import retry
+from app.engine.limits.constants import LONGEST_WAIT_IN_PLACE_SECONDS
 from app.engine.limits.headers import RateLimitHeaders
+from app.engine.record_errors import RateLimitedError, SourceError, TransientSourceError
 from app.settings import Settings
 from app.sources.answers import error_rules
 from app.sources.exchange import faults
 from app.sources.exchange.exchange import FoundError, HttpRequest, HttpResponse
 from app.sources.limiter import hedging
-from app.sources.limiter.gate import LONGEST_WAIT_IN_PLACE_SECONDS, AccountGate, Admission
+from app.sources.limiter.gate import AccountGate, Admission
 
 _PATIENCE_SECONDS: Final = 60.0
 """All attempts of one request and the backoff between them; waits at the gate do not count."""
@@ -73,7 +74,7 @@ class Sending(Generic[T]):
             if self.failure is None:
                 raise
             # As a mere refusal it would be retried for ever where the upstream fails with its quota used up.
-            raise PassingFaultError(self.failure, limit.retry_after_seconds or 0.0) from limit
+            raise TransientSourceError(self.failure, limit.retry_after_seconds or 0.0) from limit
 
     async def _attempt(self) -> HttpResponse:
         """Make one attempt."""
@@ -119,7 +120,7 @@ class Sending(Generic[T]):
         """Leave the gate by an answer; False for a refusal to retry. Raise SourceError for any other error."""
         headers = response.plain_headers
         now = datetime.now(UTC)
-        limits = rate_limit_headers.read(headers, now=now, server_date=response.server_date)
+        limits = rate_limit_headers.read_headers(headers, now=now, server_date=response.server_date)
         found = await self._find_error(admission, response, limits)
         status = response.status if found is None else found.status
         configured = self.config.wait_seconds(headers, response.server_date or now, status=status)
@@ -166,9 +167,9 @@ class Sending(Generic[T]):
             raise error
         asked = error.retry_after_seconds or 0.0
         if asked >= LONGEST_WAIT_IN_PLACE_SECONDS:
-            raise PassingFaultError(error, min(asked, rate_limit_headers.LONGEST_WAIT_SECONDS)) from error
+            raise TransientSourceError(error, min(asked, constants.LONGEST_WAIT_SECONDS)) from error
         base = self.settings.retry_base_seconds
-        wait = asked + retry.backoff_seconds(self.failures, base, _LONGEST_BACKOFF_SECONDS, random.random)
+        wait = asked + retry.compute_backoff(self.failures, base, _LONGEST_BACKOFF_SECONDS, random.random)
         if self.failures >= self.settings.request_attempts or self.spent_seconds + wait >= _patience_seconds(
             self.request
         ):

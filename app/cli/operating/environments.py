@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from app.bootstrap.operators import people
+from app.bootstrap.operators import build_operator_access
 from app.cli.calling import Answer, print_answer, print_table
 from app.cli.operating.operators import read_operator_settings
 from app.cli.options import stack_option
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import Environment
-from app.engine.times import iso_utc
+from app.engine.objects.environments import Environment
+from app.engine.times import format_utc
 
 
 @click.group()
@@ -27,7 +27,7 @@ def environment() -> None:
 @stack_option
 def create(name: str, data_dir: Path | None) -> Answer:
     """Create an environment and print its id."""
-    made = people(read_operator_settings(data_dir)).environments.create(name)
+    made = build_operator_access(read_operator_settings(data_dir)).environments.create(name)
     return Answer(_build_row(made), made.id, ("token", "create", "--environment", made.name))
 
 
@@ -36,9 +36,9 @@ def create(name: str, data_dir: Path | None) -> Answer:
 @stack_option
 def list_environments(data_dir: Path | None) -> Answer:
     """List all environments, the oldest first."""
-    rows = [_build_row(entry) for entry in people(read_operator_settings(data_dir)).environments.all()]
+    rows = [_build_row(entry) for entry in build_operator_access(read_operator_settings(data_dir)).environments.all()]
     return Answer(rows, lambda: print_table(rows, ("id", "name", "created_at"), none="There are none."))
 
 
 def _build_row(entry: Environment) -> JsonObject:
-    return {"id": entry.id, "name": entry.name, "created_at": iso_utc(entry.created_at)}
+    return {"id": entry.id, "name": entry.name, "created_at": format_utc(entry.created_at)}

@@ -6,17 +6,15 @@ from typing import Final
 
 import click
 
-from app.bootstrap.operators import People, people
+from app.bootstrap.operators import OperatorAccess, build_operator_access
 from app.cli.calling import Answer, print_answer, print_table
 from app.cli.next_steps import list_connection_words, print_next_step_text
 from app.cli.operating.operators import read_operator_settings
 from app.cli.options import Span, environment_option, stack_option
 from app.engine.json_types import JsonObject
-from app.engine.objects.environments import DEFAULT_ENVIRONMENT
-from app.engine.objects.objects import ApiToken, EnvironmentId
-from app.engine.roles import Role
-from app.engine.times import iso_utc, iso_utc_or_none
-from app.invocation import command
+from app.engine.objects.environments import DEFAULT_ENVIRONMENT, ApiToken, EnvironmentId, Role
+from app.engine.times import format_utc, format_utc_or_none
+from app.invocation import write_command
 
 _COLUMNS: Final = ("id", "name", "role", "created_at", "last_used_at", "state")
 
@@ -44,13 +42,13 @@ def token() -> None:
 @stack_option
 def create(name: str, role: str, expires_in: timedelta | None, environment: str, data_dir: Path | None) -> Answer:
     """Create a token and print it, which is the only time that it can be seen."""
-    found = people(read_operator_settings(data_dir))
+    found = build_operator_access(read_operator_settings(data_dir))
     expires_at = None if expires_in is None else datetime.now(UTC) + expires_in
     made, secret = found.tokens.create(_find_environment(found, environment), name, expires_at, role=Role(role))
 
     def show() -> None:
         click.echo(secret)
-        listing = command(["run", "list", *list_connection_words()])
+        listing = write_command(["run", "list", *list_connection_words()])
         print_next_step_text(f"export FERRYMAN_TOKEN=<the line above>; {listing}")
 
     return Answer({**_build_row(made), "token": secret}, show)
@@ -62,7 +60,7 @@ def create(name: str, role: str, expires_in: timedelta | None, environment: str,
 @stack_option
 def list_tokens(environment: str, data_dir: Path | None) -> Answer:
     """List the tokens; never their secrets, which are not stored."""
-    found = people(read_operator_settings(data_dir))
+    found = build_operator_access(read_operator_settings(data_dir))
     rows = [_build_row(entry) for entry in found.tokens.list(_find_environment(found, environment))]
     return Answer(rows, lambda: print_table(rows, _COLUMNS, none="There are no tokens."))
 
@@ -74,14 +72,14 @@ def list_tokens(environment: str, data_dir: Path | None) -> Answer:
 @stack_option
 def revoke(token_id: str, environment: str, data_dir: Path | None) -> Answer:
     """End a token at once."""
-    found = people(read_operator_settings(data_dir))
+    found = build_operator_access(read_operator_settings(data_dir))
     found.tokens.revoke(_find_environment(found, environment), token_id)
     option = () if environment == DEFAULT_ENVIRONMENT else ("--environment", environment)
     revoked = {"id": token_id, "state": "revoked"}
     return Answer(revoked, f"Token {token_id} is revoked.", ("token", "list", *option))
 
 
-def _find_environment(found: People, name: str) -> EnvironmentId:
+def _find_environment(found: OperatorAccess, name: str) -> EnvironmentId:
     if name == DEFAULT_ENVIRONMENT:
         return found.tokens.default_environment()
     return found.environments.named(name).id
@@ -92,8 +90,8 @@ def _build_row(entry: ApiToken) -> JsonObject:
         "id": entry.id,
         "name": entry.name,
         "role": str(entry.role),
-        "created_at": iso_utc(entry.created_at),
-        "last_used_at": iso_utc_or_none(entry.last_used_at),
+        "created_at": format_utc(entry.created_at),
+        "last_used_at": format_utc_or_none(entry.last_used_at),
         "state": _describe_state(entry),
     }
 
@@ -104,4 +102,4 @@ def _describe_state(entry: ApiToken) -> str:
     if entry.expires_at is None:
         return "valid"
     verb = "expired" if entry.expires_at <= datetime.now(UTC) else "valid until"
-    return f"{verb} {iso_utc(entry.expires_at)}"
+    return f"{verb} {format_utc(entry.expires_at)}"

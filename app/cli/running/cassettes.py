@@ -10,16 +10,15 @@ from typing import Final
 
 import click
 
-from app.bootstrap.in_process import InProcess, in_process
+from app.bootstrap.in_process import InProcess, build_in_process
 from app.cli.operating.operators import read_joined_settings
 from app.cli.running.following import follow_run
-from app.client import token_for
+from app.client import find_token
 from app.engine.errors import ForbiddenError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId, Role
 from app.engine.objects.run_view import run_view
-from app.engine.roles import Role
 from app.engine.runs.increments import LowerBounds
 from app.engine.status import ErrorHandling
 from app.services.runs.requests import RunRequest
@@ -41,7 +40,7 @@ class Place:
     def of(cls, data_dir: Path, token: str | None, environ: Mapping[str, str]) -> "Place":
         """Return that of DATABASE_URL, or else of the stack that runs on a directory."""
         settings = read_joined_settings(None if environ.get("DATABASE_URL") else data_dir, environ)
-        return cls(settings=settings, token=token_for(token, data_dir))
+        return cls(settings=settings, token=find_token(token, data_dir))
 
 
 def record(place: Place, body: JsonObject, path: Path, *, quiet: bool) -> JsonObject:
@@ -54,7 +53,7 @@ def record(place: Place, body: JsonObject, path: Path, *, quiet: bool) -> JsonOb
     with file:
         recorder = CassetteRecorder(file)
         group_key = _build_group_key()
-        here = in_process(place.settings, recorder.around, is_offline=False, group_key=group_key)
+        here = build_in_process(place.settings, recorder.around, is_offline=False, group_key=group_key)
         environment = _find_environment(here, place.token)
         run, _ = here.api.runs.create(environment, replace(_request(body), daemon_group_key=group_key))
 
@@ -76,7 +75,7 @@ def replay(place: Place, body: JsonObject, path: Path, *, quiet: bool) -> tuple[
     """
     player = CassettePlayer.read(path)
     group_key = _build_group_key()
-    here = in_process(place.settings, player.around, is_offline=True, group_key=group_key)
+    here = build_in_process(place.settings, player.around, is_offline=True, group_key=group_key)
     environment = _find_environment(here, place.token)
     request = _request(body)
     args = request.args or player.facts.get("args") or {}

@@ -12,7 +12,7 @@ from app.cli.running.stats import choose_counters, count_errors, format_duration
 from app.cli.terminal import build_console, print_table
 from app.engine.json_types import JSON, JsonObject
 from app.engine.status import RunStatus
-from app.invocation import command
+from app.invocation import write_command
 
 _COLOURS: Final = {"completed": "green", "failed": "red", "stopped": "yellow", "rate_limited": "yellow"}
 
@@ -35,7 +35,7 @@ def print_run(run: JsonObject, *, waits: JsonObject | None = None) -> None:
     for warning in _list_warnings(run):
         output.print(f"[yellow]warning[/] {escape(warning)}")
     if errors := sum(stats.get("errors", 0) for _, stats in list_resources(run)):
-        listing = command(["run", "errors", run["id"], *list_connection_words()])
+        listing = write_command(["run", "errors", run["id"], *list_connection_words()])
         output.print(f"{errors:,} requests or records failed: '{escape(listing)}' lists them")
 
 
@@ -125,13 +125,13 @@ def _find_advice(run: JsonObject, wait: JsonObject) -> str:
         case "daemon" if "none is active" in wait["message"]:
             group = run.get("daemon_group_key")
             words = ["daemon", *(("--group", group) if group else ()), *list_connection_words()]
-            return f": '{command(words)}' starts one"
+            return f": '{write_command(words)}' starts one"
         case "limit":
             words = ["account", "budget", "reset", run["integrated_account_id"], *list_connection_words()]
-            return f"; '{command(words)}' ends the wait"
+            return f"; '{write_command(words)}' ends the wait"
         case "receiver":
             words = ["webhook", "deliveries", str(run["webhook_id"]), "--status", "pending", *list_connection_words()]
-            return f"; '{command(words)}' lists them"
+            return f"; '{write_command(words)}' lists them"
         case _:
             return ""
 

@@ -27,10 +27,10 @@ from app.cli.running import dry_runs, printing
 from app.cli.running.following import follow_run
 from app.cli.running.stats import count_errors
 from app.cli.terminal import INTERRUPTED
-from app.client import ApiClient, ApiError, client_for
+from app.client import ApiClient, ApiError, open_client
 from app.engine.json_types import JsonObject
 from app.engine.status import RunStatus
-from app.invocation import command
+from app.invocation import write_command
 
 _PATH: Final = "/sync-job-run"
 _CASSETTE: Final = click.Path(path_type=Path, dir_okay=False)
@@ -102,7 +102,7 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option
         others = (group, webhook, idempotency_key, dry_run or None)
         answer = _run_with_cassette(body, record, replay, others=others, as_json=as_json)
     else:
-        client = client_for(url, token, data_dir.expanduser().resolve())
+        client = open_client(url, token, data_dir.expanduser().resolve())
         if dry_run:
             answer = _try_run(client, body)
         else:
@@ -234,7 +234,7 @@ def _follow(client: ApiClient, run_id: str, *, as_json: bool) -> Answer:
     try:
         ended = follow_run(lambda: client.get(_path_of(run_id)), quiet=as_json)
     except KeyboardInterrupt:
-        again = command(["run", "follow", run_id, *list_connection_words()])
+        again = write_command(["run", "follow", run_id, *list_connection_words()])
         click.echo(f"The run goes on: '{again}' shows it again, 'stop' ends it.", err=True)
         sys.exit(INTERRUPTED)
     return _answer(client, ended, exit_code=0 if _is_clean(ended) else 1)

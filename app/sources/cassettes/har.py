@@ -10,7 +10,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from app.engine.field_names import is_secret_name
 from app.engine.json_types import JsonObject
-from app.engine.times import iso_utc
+from app.engine.times import format_utc
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.exchange.faults import find_phrase
 from app.sources.exchange.redaction import MASK
@@ -29,7 +29,7 @@ def build_entry(
     """Return one exchange with its secrets hidden."""
     milliseconds = round(seconds * 1000, 3)
     return {
-        "startedDateTime": iso_utc(at),
+        "startedDateTime": format_utc(at),
         "time": milliseconds,
         "request": _build_request(request, hide),
         "response": _build_response(response, hide),

@@ -10,9 +10,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from app.engine.errors import RateLimitedError
 from app.engine.limits.budget_state import BudgetLimits, Grant
 from app.engine.limits.headers import RateLimitHeaders
+from app.engine.record_errors import RateLimitedError
 from app.services.ports import BudgetStore
 from app.sources.limiter.budget_exchange import BudgetExchange, StoreClock
 from app.sources.limiter.granted_part import GrantedPart, build_default_grant

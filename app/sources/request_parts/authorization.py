@@ -4,7 +4,6 @@ import base64
 from collections.abc import Callable
 from typing import TypeAlias
 
-from app.engine.errors import ExpressionError, SourceError
 from app.engine.integrations.config import (
     Authorization,
     BasicAuthorization,
@@ -13,6 +12,7 @@ from app.engine.integrations.config import (
     HeaderAuthorization,
 )
 from app.engine.json_types import JsonObject
+from app.engine.record_errors import ExpressionError, SourceError
 from app.engine.templating.placeholders import UNDEFINED, Template
 from app.sources.exchange.redaction import collect_secrets, mask_secrets
 from app.sources.request_parts.bodies import to_text

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from app.services.maintenance.ports import Heartbeat
 from kombu import Connection
 
 from app.broker import tasks
@@ -10,7 +11,6 @@ from app.broker.dispatcher import build_publisher
 from app.broker.heartbeats import CeleryHeartbeats
 from app.broker.queues import HEARTBEATS, build_daemon_queue
 from app.engine.errors import BrokerUnavailableError
-from app.services.maintenance.heartbeats import Heartbeat
 from tests.support.process_nodes import RedisContainer
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from cryptography.fernet import Fernet
 from sqlalchemy import Engine, text
 
-from app.bootstrap.encryption import demand_key
+from app.bootstrap.encryption import check_encryption_key
 from app.cli import processes
 from app.cli.main import main
 from app.engine.errors import UnreadableSecretError
@@ -67,20 +67,20 @@ def settings(engine: Engine, key: str, *, port: int | None = None) -> Settings:
 
 @pytest.mark.parametrize("keys", [OWN, f"{FOREIGN},{OWN}"], ids=["own", "both"])
 def test_key_of_the_database_is_taken(engine: Engine, keys: str) -> None:
-    demand_key(settings(engine, keys))
+    check_encryption_key(settings(engine, keys))
 
 
 def test_database_without_any_secret_takes_every_key(engine: Engine) -> None:
     with pytest.raises(UnreadableSecretError):
-        demand_key(settings(engine, FOREIGN))
+        check_encryption_key(settings(engine, FOREIGN))
     with engine.begin() as connection:
         connection.exec_driver_sql("delete from encryption_key")
 
-    demand_key(settings(engine, FOREIGN))
+    check_encryption_key(settings(engine, FOREIGN))
 
 
 def test_database_that_is_away_is_waited_for_by_whoever_serves(engine: Engine) -> None:
-    demand_key(settings(engine, FOREIGN, port=1))
+    check_encryption_key(settings(engine, FOREIGN, port=1))
 
 
 def test_rotation_names_the_rows_that_do_not_open(engine: Engine) -> None:

@@ -11,9 +11,9 @@ from app.engine.errors import StoreReadOnlyError, StoreUnavailableError
 from app.services.maintenance.health import StoreState
 from app.stack import postgres
 from app.store.db import migrate
-from app.store.db.autocommit import singles_of
+from app.store.db.autocommit import autocommit_of
 from app.store.db.connections import Connections
-from app.store.db.database import connect, state_of, unpooled
+from app.store.db.database import connect, connect_unpooled, state_of
 from tests.support.servers import PostgresServer
 
 SETTINGS = text("""
@@ -42,9 +42,9 @@ def engine(direct_database_url: str) -> Iterator[Engine]:
 def test_options_of_the_url_are_kept_on_every_connection(direct_database_url: str) -> None:
     engine = connect(f"{direct_database_url}{OPTIONS}&application_name=mine", is_pooled=False)
 
-    with engine.connect() as connection, unpooled(engine).connect() as single_use:
+    with engine.connect() as connection, connect_unpooled(engine).connect() as single_use:
         found = [dict(one.execute(SETTINGS).mappings().one()) for one in (connection, single_use)]
-    found.append(dict(singles_of(engine).one(SETTINGS, {}) or {}))
+    found.append(dict(autocommit_of(engine).one(SETTINGS, {}) or {}))
 
     assert found == [KEPT] * 3
     engine.dispose()
@@ -90,7 +90,7 @@ def test_second_host_is_taken_when_the_first_is_away(direct_database_url: str) -
 
     with engine.connect() as connection:
         assert connection.execute(text("select 1")).scalar_one() == 1
-    assert singles_of(engine).one(text("select 1 as one"), {}) == {"one": 1}
+    assert autocommit_of(engine).one(text("select 1 as one"), {}) == {"one": 1}
     engine.dispose()
 
 
@@ -98,7 +98,7 @@ def test_sessions_of_a_postgres_that_was_read_only_are_made_anew(
     postgres_server: PostgresServer, direct_database_url: str, engine: Engine
 ) -> None:
     """A session that was made meanwhile stays read-only for as long as it lives."""
-    singles = singles_of(engine)
+    singles = autocommit_of(engine)
     write(engine)
     set_read_only(postgres_server, direct_database_url, "on")
     engine.dispose()
@@ -135,7 +135,7 @@ def set_read_only(server: PostgresServer, url: str, value: str) -> None:
 def test_statement_that_was_prepared_before_its_table_changed_passes(engine: Engine) -> None:
     """A migration adds columns while daemons of the version before go on."""
     asked = text("select * from thing")
-    singles = singles_of(engine)
+    singles = autocommit_of(engine)
     with engine.begin() as connection:
         connection.execute(text("create table thing as select 1 as number"))
     before = singles.one(asked, {})
