@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from app.cli.terminal import console as make_console
+from app.cli.terminal import build_console as make_console
 from bench import results, table
 from bench.measurement import BenchError, Measurement, exit_status
 from bench.registry import SCENARIOS

@@ -12,7 +12,7 @@ from psycopg.errors import DeadlockDetected
 
 from app.client import ApiClient
 from app.stack import postgres
-from app.stack.joining import socket_root
+from app.stack.joining import find_socket_root
 from app.stack.stack import Stack, StackOptions
 from bench.customer import Customer
 from bench.measurement import BenchError
@@ -74,12 +74,12 @@ class Workbench:
 
     def database(self, name: str) -> str:
         """Make an empty database beside Ferryman's; give its URL."""
-        place = socket_root(self.stack.data)
-        with psycopg.connect(postgres.database_url(place, "postgres"), autocommit=True) as connection:
+        place = find_socket_root(self.stack.data)
+        with psycopg.connect(postgres.build_url(place, "postgres"), autocommit=True) as connection:
             identifier = sql.Identifier(name)
             connection.execute(sql.SQL("drop database if exists {} with (force)").format(identifier))
             connection.execute(sql.SQL("create database {}").format(identifier))
-        return postgres.database_url(place, name)
+        return postgres.build_url(place, name)
 
     def clear(self) -> None:
         """Remove all runs and records and write the rest to disk: each measured time begins from the same state."""
@@ -124,7 +124,7 @@ def around(stack: Stack, effort: Effort, say: Callable[[str], None]) -> Iterator
             stack=stack,
             upstream_url=servers.enter_context(running_module("bench.servers.upstream")),
             receiver_url=servers.enter_context(running_module("bench.servers.receiver")),
-            floor_database_url=postgres.database_url(socket_root(stack.data), _FLOOR_DATABASE),
+            floor_database_url=postgres.build_url(find_socket_root(stack.data), _FLOOR_DATABASE),
             effort=effort,
             say=say,
         )

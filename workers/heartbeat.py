@@ -15,7 +15,7 @@ from celery import Celery
 from celery.worker import state
 
 from app.broker import tasks
-from app.broker.queues import own_queue
+from app.broker.queues import build_daemon_queue
 from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
 from app.engine.status import DaemonStatus
 from app.services.maintenance.ports import Heartbeat
@@ -36,7 +36,7 @@ def install(app: Celery) -> None:
 
 def consume_own_queue(instance: Any, **_: object) -> None:
     """Let the worker consume this daemon's own queue beside those of its group."""
-    instance.app.amqp.queues.select_add(own_queue(identity().id))
+    instance.app.amqp.queues.select_add(build_daemon_queue(identity().id))
 
 
 def build_handler(task: Any, app: Celery, consumer: Any, **_: object) -> Callable[..., None]:

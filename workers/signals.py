@@ -127,11 +127,11 @@ def sign_off(**_: object) -> None:
 
 
 def _is_ours(task: Task) -> bool:
-    return tasks.current_name(task.name) in tasks.ALL
+    return tasks.find_current_name(task.name) in tasks.ALL
 
 
 def _is_start(task: Task) -> bool:
-    return tasks.current_name(task.name) == tasks.START_RUN
+    return tasks.find_current_name(task.name) == tasks.START_RUN
 
 
 def _log_exceptions(handler: Callable[..., None]) -> Callable[..., None]:

@@ -41,7 +41,7 @@ def sync_unit(task: Task, run_id: str, unit_id: str) -> str | None:
 
 _BODIES = {tasks.START_RUN: start_run, tasks.SYNC_RESOURCE: sync_resource, tasks.SYNC_UNIT: sync_unit}
 for _name in (*_BODIES, *(former for former, name in tasks.FORMER.items() if name in _BODIES)):
-    app.task(name=_name, bind=True)(_BODIES[tasks.current_name(_name)])
+    app.task(name=_name, bind=True)(_BODIES[tasks.find_current_name(_name)])
 
 
 def _run_to_settle(outcome: SliceOutcome) -> str | None:

@@ -20,7 +20,7 @@ class Circuit:
         self._pause = 0.0
         self._closed_until = 0.0
 
-    def lets_through(self, *, probe_seconds: float) -> bool:
+    def can_call(self, *, probe_seconds: float) -> bool:
         """Whether to make a call; a probe of a failing broker has so long before another one is admitted."""
         with self._lock:
             if not self._pause:

@@ -71,7 +71,7 @@ class CeleryDispatcher:
         return True
 
     def _publish(self, task: str, args: list[str], queue: str) -> bool:
-        if not self._circuit.lets_through(probe_seconds=_PROBE_SECONDS):
+        if not self._circuit.can_call(probe_seconds=_PROBE_SECONDS):
             return False
         try:
             self._sender.send(task, args, queue=queue)

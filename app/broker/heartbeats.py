@@ -12,7 +12,7 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from app.broker import tasks
-from app.broker.queues import HEARTBEATS, own_queue
+from app.broker.queues import HEARTBEATS, build_daemon_queue
 from app.broker.task_messages import is_name, read_body, read_signer
 from app.engine.errors import BrokerUnavailableError
 from app.services.maintenance.ports import Heartbeat
@@ -30,7 +30,7 @@ class CeleryHeartbeats:
         """Put a call into a daemon's own queue."""
         with self._connected() as connection:
             self._celery.send_task(
-                tasks.CANARY, args=[daemon_id], queue=own_queue(daemon_id), retry=False, connection=connection
+                tasks.CANARY, args=[daemon_id], queue=build_daemon_queue(daemon_id), retry=False, connection=connection
             )
 
     def report(self, heartbeat: Heartbeat) -> None:

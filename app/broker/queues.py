@@ -10,7 +10,7 @@ HEARTBEATS: Final = Queue("daemon-pulses", Exchange(""), routing_key="daemon-pul
 """Reports of daemons, which the leader reads."""
 
 
-def own_queue(daemon_id: str) -> Queue:
+def build_daemon_queue(daemon_id: str) -> Queue:
     """Return the queue of one daemon; the broker drops it when it is unused."""
     name = f"daemon.{daemon_id}"
     return Queue(name, Exchange(""), routing_key=name, expires=_UNUSED_QUEUE_SECONDS)

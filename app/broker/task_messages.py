@@ -114,7 +114,7 @@ def _find_header_fault(headers: Any) -> str | None:
         return "headers that are no object"
     if not isinstance(headers.get("task"), str) or not is_name(headers.get("id")):
         return "no task"
-    if tasks.current_name(headers["task"]) not in {*_ARGUMENTS, tasks.CANARY}:
+    if tasks.find_current_name(headers["task"]) not in {*_ARGUMENTS, tasks.CANARY}:
         return "another task"
     for name, value in headers.items():
         if not name.startswith(_BROKERS_OWN) and not _is_header(name, value):
@@ -143,7 +143,7 @@ def _is_body(task: str, body: object) -> bool:
 
 
 def _are_arguments(task: str, args: list[Any]) -> bool:
-    name = tasks.current_name(task)
+    name = tasks.find_current_name(task)
     if name == tasks.CANARY:
         return len(args) == 1 and is_name(args[0])
     return len(args) == _ARGUMENTS.get(name) and all(isinstance(arg, str) and _is_id(arg) for arg in args)
@@ -175,7 +175,7 @@ def _is_signature(value: object) -> bool:
         case {"task": str(task), "args": [], "kwargs": {"tasks": list(), **more}, "subtask_type": kind}:
             return not more and kind is not None and _CANVASES.get(task) == kind
         case {"task": str(task), "args": list(args), "kwargs": {**kwargs}, "subtask_type": None, "immutable": True}:
-            return not kwargs and tasks.current_name(task) in _ARGUMENTS and _are_arguments(task, args)
+            return not kwargs and tasks.find_current_name(task) in _ARGUMENTS and _are_arguments(task, args)
         case _:
             return False
 

@@ -19,6 +19,6 @@ FORMER: Final[Mapping[str, str]] = {f"{name}.v1": name for name in (*sorted(ALL)
 """The names in release 0.1, whose messages may wait in queues and in the outbox during an upgrade."""
 
 
-def current_name(name: str) -> str:
+def find_current_name(name: str) -> str:
     """Return the current name of a task; any other name unchanged."""
     return FORMER.get(name, name)

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from app.cli.next_steps import NextStep, print_next_step
 from app.cli.options import data_dir_option
-from app.cli.terminal import console
+from app.cli.terminal import build_console
 from app.cli.terminal import print_table as print_whole
 from app.client import open_client
 from app.engine.json_types import JSON, JsonObject
@@ -45,7 +45,7 @@ def connection_options(command: Command) -> Command:
     return data_dir_option(command)
 
 
-def connected(command: Callable[..., Result]) -> Callable[..., Result]:
+def pass_client(command: Callable[..., Result]) -> Callable[..., Result]:
     """Add these options, and call the command with the client that they describe."""
 
     @connection_options
@@ -82,15 +82,15 @@ class Answer:
             sys.exit(self.exit_code)
 
 
-def answering(command: Callable[..., Answer]) -> Callable[..., None]:
+def print_answer(command: Callable[..., Answer]) -> Callable[..., None]:
     """Add the option ``--json``, and print the answer that the command returns."""
 
     @json_option
     @wraps(command)
-    def print_answer(*arguments: Any, as_json: bool, **options: Any) -> None:
+    def run(*arguments: Any, as_json: bool, **options: Any) -> None:
         command(*arguments, **options).print(as_json=as_json)
 
-    return print_answer
+    return run
 
 
 class JsonValue(click.ParamType[JSON]):
@@ -101,7 +101,7 @@ class JsonValue(click.ParamType[JSON]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> JSON:
         """Parse the text; a usage error unless it is JSON."""
         try:
-            return json.loads(_content(value[1:]) if value.startswith("@") else value)
+            return json.loads(_read_content(value[1:]) if value.startswith("@") else value)
         except OSError as error:
             return self.fail(f"can not read {value[1:]}: {error.strerror}", param, ctx)
         except ValueError as error:
@@ -134,7 +134,7 @@ def print_json(value: JSON) -> None:
 
 def print_facts(title: str, facts: Iterable[tuple[str, JSON]]) -> None:
     """Print one object: a title, and a line for each fact that is not null."""
-    output = console()
+    output = build_console()
     output.print(escape(title))
     for name, value in facts:
         if value is not None:
@@ -159,7 +159,7 @@ def print_page(page: JsonObject, columns: Sequence[str], *, limit: int, none: st
         click.echo(f"There are more: --limit {min(_LARGEST_PAGE, 10 * limit)} shows them.", err=True)
 
 
-def _content(file: str) -> str:
+def _read_content(file: str) -> str:
     return sys.stdin.read() if file == "-" else Path(file).read_text()
 
 

@@ -8,10 +8,10 @@ from dataclasses import asdict
 import click
 from rich.markup import escape
 
-from app.cli.calling import Answer, answering, connected, json_option, print_facts, print_json, print_table
+from app.cli.calling import Answer, json_option, pass_client, print_answer, print_facts, print_json, print_table
 from app.cli.installing import Step, install
 from app.cli.next_steps import print_next_step
-from app.cli.terminal import console
+from app.cli.terminal import build_console
 from app.client import ApiClient
 from app.connectors import Connector, list_shipped, load
 from app.engine.json_types import JSON, JsonObject
@@ -23,20 +23,20 @@ def connector() -> None:
 
 
 @connector.command("list")
-@answering
+@print_answer
 def list_connectors() -> Answer:
     """List the connectors that come with Ferryman."""
-    rows = [_row(load(name)) for name in list_shipped()]
+    rows = [_build_row(load(name)) for name in list_shipped()]
     return Answer(rows, lambda: print_table(rows, ("name", "label", "unified"), none="None come with it."))
 
 
 @connector.command()
 @click.argument("name_or_folder", metavar="NAME|FOLDER")
-@answering
+@print_answer
 def show(name_or_folder: str) -> Answer:
     """Show what a connector offers and needs."""
     found = load(name_or_folder)
-    facts = {**_row(found), "resources": _resources(found), "credentials": _credentials(found)}
+    facts = {**_build_row(found), "resources": _describe_resources(found), "credentials": _describe_credentials(found)}
     readme = found.folder / "README.md"
     more = {"more": str(readme)} if readme.is_file() else {}
     return Answer(facts, lambda: print_facts(f"connector {found.name}", [*list(facts.items())[1:], *more.items()]))
@@ -45,7 +45,7 @@ def show(name_or_folder: str) -> Answer:
 @connector.command("install")
 @click.argument("name_or_folder", metavar="NAME|FOLDER")
 @json_option
-@connected
+@pass_client
 def install_connector(client: ApiClient, name_or_folder: str, as_json: bool) -> None:
     """Make a connector's integration, unified models and mappings, or bring them up to date.
 
@@ -58,8 +58,8 @@ def install_connector(client: ApiClient, name_or_folder: str, as_json: bool) -> 
         return
     numbers = Counter(step.done for step in steps)
     summary = ", ".join(f"{numbers[done]} {done}" for done in ("created", "updated", "unchanged") if numbers[done])
-    console().print(f"{found.name} is installed: {summary}")
-    print_next_step("account", "create", found.name, "TENANT", "--context", json.dumps(_context(found)))
+    build_console().print(f"{found.name} is installed: {summary}")
+    print_next_step("account", "create", found.name, "TENANT", "--context", json.dumps(_build_context(found)))
 
 
 def _run_steps(steps: Iterator[Step], *, is_silent: bool) -> list[Step]:
@@ -68,41 +68,41 @@ def _run_steps(steps: Iterator[Step], *, is_silent: bool) -> list[Step]:
     for step in steps:
         done.append(step)
         if not is_silent and step.done != "unchanged":
-            console().print(f"{step.done} {step.kind} {escape(step.name)}")
+            build_console().print(f"{step.done} {step.kind} {escape(step.name)}")
     return done
 
 
-def _row(found: Connector) -> JsonObject:
+def _build_row(found: Connector) -> JsonObject:
     places = sorted({f"{mapping.model}/{mapping.resource}" for mapping in found.mappings})
     label = found.integration["config"].get("label", found.name)
     return {"name": found.name, "label": label, "unified": ", ".join(places)}
 
 
-def _resources(found: Connector) -> str:
+def _describe_resources(found: Connector) -> str:
     resources = found.integration["config"].get("resources") or {}
     return "; ".join(f"{name} ({', '.join(methods)})" for name, methods in resources.items())
 
 
-def _credentials(found: Connector) -> str | None:
+def _describe_credentials(found: Connector) -> str | None:
     """Return the ways to sign in, each with the fields of an account's context that it asks for."""
     ways = found.integration["config"].get("credentials") or {}
     if "format" in ways:
         ways = {ways["format"]: ways}
     texts = []
     for way, described in ways.items():
-        names = ", ".join(_field_names(described))
+        names = ", ".join(_list_field_names(described))
         texts.append(f"{way} ({names})" if names else way)
     return "; ".join(texts) or None
 
 
-def _context(found: Connector) -> JsonObject:
+def _build_context(found: Connector) -> JsonObject:
     """Return the context of an account to be filled in, by the connector's first way to sign in."""
     ways = found.integration["config"].get("credentials") or {}
     way = ways if "format" in ways else next(iter(ways.values()), None)
-    return dict.fromkeys(_field_names(way), "...")
+    return dict.fromkeys(_list_field_names(way), "...")
 
 
-def _field_names(way: JSON) -> list[str]:
+def _list_field_names(way: JSON) -> list[str]:
     """List what a form would ask for; it is described freely, and nothing here depends on it."""
     match way:
         case {"config": {"fields": [*fields]}}:

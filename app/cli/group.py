@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except (FerrymanError, MissingSettingError) as error:
-            raise click.ClickException(rewrite_commands(_message_of(error))) from error
+            raise click.ClickException(rewrite_commands(_find_message(error))) from error
         except BrokenPipeError:
             # Whoever read our output (such as `head`) has gone; Python would complain when it flushes at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -75,7 +75,7 @@ class LazyGroup(click.Group):
         return [(name, does) for name, (_, does) in self._commands_at.items() if does != HIDDEN]
 
 
-def _message_of(error: Exception) -> str:
+def _find_message(error: Exception) -> str:
     """Return an error's message; for an unreachable database with the reason, which the API does not show."""
     says_why = type(error) is not StoreUnavailableError or str(error) != str(StoreUnavailableError())
     if says_why or error.__cause__ is None:

@@ -8,8 +8,8 @@ from typing import Any, Final
 import click
 from rich.markup import escape
 
-from app.cli.calling import connected, drop_none, json_option, print_json, print_table
-from app.cli.terminal import INTERRUPTED, console
+from app.cli.calling import drop_none, json_option, pass_client, print_json, print_table
+from app.cli.terminal import INTERRUPTED, build_console
 from app.client import ApiClient
 from app.engine.json_types import JSON, JsonObject
 from app.engine.logs.entries import LogType
@@ -44,7 +44,7 @@ _COLUMNS: Final[Mapping[str, Sequence[str]]] = {
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, _MOST), help="At most so many.")
 @click.option("--follow", is_flag=True, help="Go on showing what happens, the newest last, until interrupted.")
 @json_option
-@connected
+@pass_client
 def log(client: ApiClient, *, follow: bool, as_json: bool, **filters: JSON) -> None:
     """Show what happened: in runs, to webhooks, by direct calls or to cron triggers; the newest first."""
     kind, query = filters["log_type"], drop_none(filters)
@@ -94,7 +94,7 @@ def _print_line(entry: JsonObject, columns: Sequence[str], *, as_json: bool) -> 
         return
     row = _build_row(entry)
     texts = [str(row[column]) for column in columns if row.get(column) is not None]
-    console().print("  ".join(map(escape, texts)), soft_wrap=True)
+    build_console().print("  ".join(map(escape, texts)), soft_wrap=True)
 
 
 def _build_row(entry: JsonObject) -> JsonObject:

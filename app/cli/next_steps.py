@@ -17,7 +17,7 @@ NextStep: TypeAlias = Sequence[str]
 
 def print_next_step(*words: str, why: str = "") -> None:
     """Print the command that mostly comes next, with the options that named the stack or the API."""
-    command = invocation.write_command([*words, *connection_words()])
+    command = invocation.write_command([*words, *list_connection_words()])
     print_next_step_text(f"{command}   # {why}" if why else command)
 
 
@@ -26,7 +26,7 @@ def print_next_step_text(text: str) -> None:
     click.echo(f"next: {text}", err=True)
 
 
-def connection_words() -> Sequence[str]:
+def list_connection_words() -> Sequence[str]:
     """Return the options by which the current command names the stack or the API."""
     context = click.get_current_context(silent=True)
     if context is None:

@@ -11,7 +11,7 @@ from app import settings
 from app.bootstrap.encryption import check_encryption_key
 from app.engine.ids import new_id
 from app.stack import commands, daemon_names, extras
-from app.stack.joining import joining_environment
+from app.stack.joining import build_joining_environment
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # a place for gunicorn's heartbeat that never touches a disk
 
@@ -35,19 +35,19 @@ def api(host: str, port: int, workers: int, threads: int) -> None:
     check_encryption_key(settings.read_environment())
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     temporary = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else Path("/tmp")  # noqa: S108
-    command = commands.api_command(bind, worker_tmp_dir=str(temporary), workers=workers, threads=threads)
+    command = commands.build_api_command(bind, worker_tmp_dir=str(temporary), workers=workers, threads=threads)
     _become(command, {})
 
 
 def become_daemon(*, group: str, daemon_id: str | None, concurrency: int, data_dir: Path | None) -> None:
     """Replace this process by a daemon of a group."""
-    environment = {} if data_dir is None else joining_environment(data_dir)
+    environment = {} if data_dir is None else build_joining_environment(data_dir)
     read = settings.read_environment({**os.environ, **environment})
     check_encryption_key(read)
     place = environment.get(daemon_names.PLACE)
     name = daemon_names.take_name(group, broker_url=read.broker_url, directory=None if place is None else Path(place))
     identity = {"FERRYMAN_DAEMON_ID": daemon_id or new_id(), "FERRYMAN_DAEMON_GROUP": group}
-    _become(commands.daemon_command(name, group=group, concurrency=concurrency), environment | identity)
+    _become(commands.build_daemon_command(name, group=group, concurrency=concurrency), environment | identity)
 
 
 @click.command(short_help="Serve Flower, Celery's dashboard.")
@@ -63,7 +63,7 @@ def flower(host: str, port: int) -> None:
             raise click.ClickException(f"{name} is not set")
     if not extras.has_flower():
         raise click.ClickException("Flower is not installed: run pip install 'ferryman[flower]'")
-    _become(commands.flower_command(host, port), {})
+    _become(commands.build_flower_command(host, port), {})
 
 
 def _become(command: tuple[str, ...], environment: Mapping[str, str]) -> None:

@@ -8,11 +8,11 @@ import click
 from app.cli.calling import (
     Answer,
     JsonValue,
-    answering,
-    connected,
     drop_none,
     limit_option,
     named_argument,
+    pass_client,
+    print_answer,
     print_facts,
     print_table,
 )
@@ -36,8 +36,8 @@ def state() -> None:
 @state.command("list")
 @named_argument("state_key")
 @limit_option
-@answering
-@connected
+@print_answer
+@pass_client
 def list_states(client: ApiClient, state_key: str, limit: int) -> Answer:
     """List the states of a state key, the newest first."""
     page = client.get(_PATH, {"state_key": state_key, "limit": limit})
@@ -47,8 +47,8 @@ def list_states(client: ApiClient, state_key: str, limit: int) -> Answer:
 @state.command()
 @named_argument("state_key")
 @named_argument("key")
-@answering
-@connected
+@print_answer
+@pass_client
 def show(client: ApiClient, state_key: str, key: str) -> Answer:
     """Show a state."""
     return _answer(client.get(_path(state_key, key)))
@@ -59,8 +59,8 @@ def show(client: ApiClient, state_key: str, key: str) -> Answer:
 @named_argument("key")
 @click.argument("value", type=JsonValue())
 @click.option("--run", "sync_job_run_id", help="The run that it is written for.")
-@answering
-@connected
+@print_answer
+@pass_client
 def set_state(client: ApiClient, state_key: str, key: str, value: JSON, sync_job_run_id: str | None) -> Answer:
     """Keep VALUE, JSON or @file, in the place of what was kept; a text needs its quotes: '"..."'."""
     body = {"state_key": state_key, "key": key, "value": value, **drop_none({"sync_job_run_id": sync_job_run_id})}
@@ -70,8 +70,8 @@ def set_state(client: ApiClient, state_key: str, key: str, value: JSON, sync_job
 @state.command()
 @named_argument("state_key")
 @named_argument("key")
-@answering
-@connected
+@print_answer
+@pass_client
 def delete(client: ApiClient, state_key: str, key: str) -> Answer:
     """Delete a state."""
     removed = client.delete(_path(state_key, key))

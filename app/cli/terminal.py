@@ -11,7 +11,7 @@ INTERRUPTED: Final = 130
 _UNBOUNDED: Final = 100_000
 
 
-def console() -> Console:
+def build_console() -> Console:
     """Return a console that does not fold lines in files and pipes."""
     made = Console(highlight=False)
     if not made.is_terminal:
@@ -21,7 +21,7 @@ def console() -> Console:
 
 def print_table(table: Table) -> None:
     """Print a table with every word whole: on a narrow terminal its lines wrap, and no id is cut."""
-    output = console()
+    output = build_console()
     for column in table.columns:
         column.no_wrap = not any(" " in str(cell) for cell in column.cells)
     unbounded = output.options.update(width=_UNBOUNDED, max_width=_UNBOUNDED)

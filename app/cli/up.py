@@ -11,7 +11,7 @@ from app.cli.next_steps import print_next_step
 from app.cli.options import concurrency_option, data_dir_option, group_option
 from app.cli.signals import raise_interrupt_on_signals
 from app.stack import extras
-from app.stack.given_broker import name_place
+from app.stack.given_broker import hide_login
 from app.stack.stack import Stack, StackOptions
 
 _PORT = click.IntRange(0, 65535)
@@ -75,7 +75,7 @@ def _print_addresses(console: Console, stack: Stack) -> None:
         "API": stack.api_url,
         "Docs": f"{stack.api_url}/docs",
         "Flower": _flower_text(stack),
-        "Broker": f"{name_place(stack.broker_url)} (BROKER_URL)" if stack.options.broker_url else None,
+        "Broker": f"{hide_login(stack.broker_url)} (BROKER_URL)" if stack.options.broker_url else None,
         "Token": str(stack.data.token_file),
         "Database": stack.database_url,
         "Logs": str(stack.data.logs),

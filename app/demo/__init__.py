@@ -1,1 +1,1 @@
-"""The demonstration: a sample upstream, a webhook receiver, and a program that shows Ferryman between the two."""
+"""The demo: a sample upstream, a webhook receiver, and a program that runs Ferryman between the two."""

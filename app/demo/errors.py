@@ -1,9 +1,9 @@
-"""What can end the demo early."""
+"""Errors that end the demo early."""
 
 from app.engine.errors import FerrymanError
 
 
 class DemoError(FerrymanError):
-    """The demo can not go on."""
+    """The demo can not continue."""
 
     code = "demo"

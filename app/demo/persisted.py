@@ -1,4 +1,4 @@
-"""What a daemon run left in Postgres, asked with SQL and nothing of Ferryman between, as a sceptic would."""
+"""The records of a daemon run in Postgres, read by SQL without Ferryman's code."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ _SAMPLE = """
 
 
 class PersistedRecords:
-    """The record table, as far as one account is concerned."""
+    """One account's rows of the record table."""
 
     def __init__(self, database_url: str, account_id: str) -> None:
         self._database_url = database_url

@@ -37,7 +37,7 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOptions:
-    """How the demo is asked to run."""
+    """The options of the demo."""
 
     data_dir: Path | None = None
     """None takes a temporary directory, which is removed afterwards; any other must be new or empty."""
@@ -49,7 +49,7 @@ class DemoOptions:
 
 
 def run_demo(options: DemoOptions | None = None) -> int:
-    """Run the demo; give the exit code: 0 when every count is exact, 1 when not, 130 when interrupted."""
+    """Run the demo; return the exit code: 0 when every count is exact, 1 when not, 130 when interrupted."""
     options = options or DemoOptions()
     console = _console()
     try:
@@ -64,7 +64,7 @@ def run_demo(options: DemoOptions | None = None) -> int:
 
 
 class _Demo:
-    """One showing."""
+    """One run of the demo."""
 
     def __init__(self, options: DemoOptions, data_dir: Path, console: Console) -> None:
         self._options = options
@@ -81,18 +81,18 @@ class _Demo:
         )
 
     def run(self) -> int:
-        """Start everything, do both runs, and judge them."""
+        """Start everything, do both runs, and report the result."""
         self._console.print("[bold]Ferryman[/] carries records from an API to where you need them.\n")
         with self._running_stack() as stack, running_servers(stack.data, self._warn) as servers:
             client = ApiClient(stack.api_url, stack.token)
-            holds = self._introduce_upstream(servers)
+            holds = self._print_upstream(servers)
             ready = scenario.set_up(client, servers.upstream_url)
-            self._tick("POST /integration, /integrated-account, /sync-job")
+            self._print_step("POST /integration, /integrated-account, /sync-job")
             faults = [*self._daemon_run(ready, holds), *self._webhook_run(ready, servers, holds)]
-            self._console.print(f"   {report.upstream_line(servers.upstream.get('/stats')['requests'])}\n")
+            self._console.print(f"   {report.describe_upstream(servers.upstream.get('/stats')['requests'])}\n")
             report.print_verdict(self._console, faults, time.monotonic() - self._start)
             if self._options.keep:
-                self._stay(servers)
+                self._keep_running(servers)
         return 1 if faults else 0
 
     @contextmanager
@@ -101,30 +101,32 @@ class _Demo:
             with self._console.status("Starting Postgres, the broker, the API and the daemons …"):
                 self._stack.start()
             seconds = time.monotonic() - self._start
-            self._tick(f"Postgres, the broker, the API and {self._options.daemons} daemons, up in {seconds:.1f} s")
+            self._print_step(
+                f"Postgres, the broker, the API and {self._options.daemons} daemons, up in {seconds:.1f} s"
+            )
             yield self._stack
         finally:
             self._stack.stop()
 
-    def _introduce_upstream(self, servers: Servers) -> Mapping[str, int]:
-        """Return what there is to fetch."""
+    def _print_upstream(self, servers: Servers) -> Mapping[str, int]:
+        """Print and return the upstream's counts."""
         counts: Mapping[str, int] = servers.upstream.get("/stats")["holds"]
         holds = {resource: counts[resource] for resource in RESOURCES}
-        self._tick(f"Sample upstream: {', '.join(f'{count:,} {name}' for name, count in holds.items())}")
+        self._print_step(f"Sample upstream: {', '.join(f'{count:,} {name}' for name, count in holds.items())}")
         return holds
 
     def _daemon_run(self, ready: Scenario, holds: Mapping[str, int]) -> list[str]:
-        """Persist in Postgres; give what is not exact."""
+        """Run into Postgres; return the differences."""
         self._heading("Daemon run", "into Postgres")
         run = self._watch(ready.client, ready.run_on_daemons(), holds)
         records = PersistedRecords(self._stack.database_url, ready.account_id)
         result = RunReport(title="daemon run", place="in Postgres", run=run, holds=holds, found=records.counts())
         self._show(result.table())
-        self._show(report.sample_table(records.sample()), heading="select resource, remote_id, data from record")
+        self._show(report.build_sample_table(records.sample()), heading="select resource, remote_id, data from record")
         return result.differences()
 
     def _webhook_run(self, ready: Scenario, servers: Servers, holds: Mapping[str, int]) -> list[str]:
-        """Deliver to the webhook receiver; give what is not exact."""
+        """Run to the webhook receiver; return the differences."""
         self._heading("RapidBridge run", "to a signed webhook")
         webhook = ready.client.post("/webhook", {"target_url": f"{servers.receiver_url}/"})
         servers.receiver.post("/secret", {"secret": webhook["secret"]})
@@ -134,14 +136,14 @@ class _Demo:
         found = received["runs"].get(run_id, {}).get("records", {})
         result = RunReport(title="RapidBridge run", place="verified", run=run, holds=holds, found=found)
         self._show(result.table())
-        self._console.print(f"   {report.receiver_line(received)}")
-        return [*result.differences(), *report.delivery_faults(received, run_id)]
+        self._console.print(f"   {report.describe_receiver(received)}")
+        return [*result.differences(), *report.find_delivery_faults(received, run_id)]
 
     def _watch(self, client: ApiClient, run_id: str, holds: Mapping[str, int]) -> JsonObject:
         return watch_run(lambda: client.get(f"/sync-job-run/{run_id}"), holds, self._console)
 
-    def _stay(self, servers: Servers) -> None:
-        """Keep everything up until Ctrl-C, which is no fault here."""
+    def _keep_running(self, servers: Servers) -> None:
+        """Keep everything up until Ctrl-C, which is no error here."""
         addresses = {
             "API": self._stack.api_url,
             "Docs": f"{self._stack.api_url}/docs",
@@ -160,7 +162,7 @@ class _Demo:
         except KeyboardInterrupt:
             self._console.print()
 
-    def _tick(self, text: str) -> None:
+    def _print_step(self, text: str) -> None:
         self._console.print(f"[green]✓[/] {escape(text)}")
 
     def _heading(self, title: str, destination: str) -> None:
@@ -188,7 +190,7 @@ def _wait_for_last_event(receiver: ApiClient, run_id: str) -> JsonObject:
 
 @contextmanager
 def _directory(data_dir: Path | None) -> Iterator[Path]:
-    """Give the directory to work in; a temporary one is removed afterwards, a named one is the user's."""
+    """Yield the directory to work in; a temporary one is removed afterwards."""
     if data_dir is None:
         with TemporaryDirectory(prefix="ferryman-demo-") as name:
             yield Path(name)
@@ -199,7 +201,7 @@ def _directory(data_dir: Path | None) -> Iterator[Path]:
 
 
 def _console() -> Console:
-    """Make a console of at most 80 columns that replaces what an old terminal can not show."""
+    """Return a console of at most 80 columns that replaces characters which a terminal can not show."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     console = Console(highlight=False)

@@ -1,4 +1,4 @@
-"""Compare what arrived with what the upstream holds, and show it."""
+"""Compare the records that arrived with those of the upstream, and print the result."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.demo.watching import list_stats
+from app.demo.watching import find_list_stats
 from app.engine.json_types import JsonObject
 from app.engine.status import RunStatus
 from app.engine.webhooks import events
@@ -19,34 +19,34 @@ _CLOCK_SECONDS = 0.001  # the API's times are in milliseconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """A run beside what the upstream holds and what was found at the place where its records went."""
+    """A run, the upstream's counts, and the counts at the destination."""
 
     title: str
     place: str
-    """The heading of what was found: ``in Postgres`` or ``verified``."""
+    """The heading of the destination's counts: ``in Postgres`` or ``verified``."""
     run: JsonObject
     holds: Mapping[str, int]
     found: Mapping[str, int]
 
     def differences(self) -> list[str]:
-        """Say each thing that is not exactly as it should be; none is proof."""
+        """Return each difference from the expected result."""
         return [f"{self.title}: {fault}" for fault in (*self._status_fault(), *self._count_faults())]
 
     def table(self) -> Table:
-        """Show a row per resource."""
-        table = _table("resource")
+        """Return a table with a row per resource."""
+        table = _build_table("resource")
         for heading in ("fetched", "persisted", "errors", "records/s", self.place, "upstream"):
             table.add_column(heading, justify="right")
         table.add_column()
         for resource, held in self.holds.items():
             fetched, persisted, found = (f"{count:,}" for count in self._counts(resource).values())
-            errors, speed = f"{self._count(resource, 'errors'):,}", _speed(list_stats(self.run, resource))
+            errors, speed = f"{self._count(resource, 'errors'):,}", _format_speed(find_list_stats(self.run, resource))
             mark = "[red]✗[/]" if self._resource_faults(resource) else "[green]✓[/]"
             table.add_row(resource, fetched, persisted, errors, speed, found, f"{held:,}", mark)
         return table
 
     def _count(self, resource: str, counter: str) -> int:
-        return int(list_stats(self.run, resource).get(counter, 0))
+        return int(find_list_stats(self.run, resource).get(counter, 0))
 
     def _counts(self, resource: str) -> dict[str, int]:
         counters = {name: self._count(resource, name) for name in ("fetched", "persisted")}
@@ -67,8 +67,8 @@ class RunReport:
         return [*faults, *([f"{resource}: {errors:,} errors"] if errors else [])]
 
 
-def delivery_faults(receiver: JsonObject, run_id: str) -> list[str]:
-    """Say what the receiver saw that it should not have: strangers, doubles, or events out of order."""
+def find_delivery_faults(receiver: JsonObject, run_id: str) -> list[str]:
+    """Return the receiver's findings: unverified deliveries, duplicates, or events out of order."""
     log = receiver["runs"].get(run_id, {"events": [], "duplicates": 0})
     faults = []
     if receiver["unverified"]:
@@ -82,9 +82,9 @@ def delivery_faults(receiver: JsonObject, run_id: str) -> list[str]:
     return faults
 
 
-def sample_table(rows: Sequence[tuple[str, str, JsonObject]]) -> Table:
-    """Show a few rows of the record table, each cut to one line."""
-    table = _table("resource", "remote_id")
+def build_sample_table(rows: Sequence[tuple[str, str, JsonObject]]) -> Table:
+    """Return a table of a few records, each cut to one line."""
+    table = _build_table("resource", "remote_id")
     table.expand = True  # so that only the data is cut
     table.add_column("data", no_wrap=True, overflow="ellipsis", ratio=1)
     for resource, remote_id, data in rows:
@@ -92,21 +92,21 @@ def sample_table(rows: Sequence[tuple[str, str, JsonObject]]) -> Table:
     return table
 
 
-def upstream_line(requests: Mapping[str, int]) -> str:
-    """Say how the upstream behaved."""
+def describe_upstream(requests: Mapping[str, int]) -> str:
+    """Return a line about the upstream's answers."""
     failed = requests.get("500", 0) + requests.get("503", 0)
     limited = requests.get("429", 0)
     return f"Upstream: {sum(requests.values()):,} requests; {failed:,} answered by 500 or 503, {limited:,} by 429"
 
 
-def receiver_line(receiver: JsonObject) -> str:
-    """Say what the receiver could verify."""
+def describe_receiver(receiver: JsonObject) -> str:
+    """Return a line about the deliveries that the receiver verified."""
     verified, unverified, repeats = (receiver[name] for name in ("verified", "unverified", "repeats"))
     return f"Receiver: {verified:,} deliveries, both signatures verified; {unverified:,} refused, {repeats:,} repeated"
 
 
 def print_verdict(console: Console, faults: Sequence[str], seconds: float) -> None:
-    """Say whether all is exact, and if not, what differs."""
+    """Print whether all counts are exact, or what differs."""
     if not faults:
         console.print(f"[bold green]✓ Every count is exactly what the upstream holds.[/]  [dim]{seconds:.1f} s[/]")
         return
@@ -115,15 +115,15 @@ def print_verdict(console: Console, faults: Sequence[str], seconds: float) -> No
         console.print(f"  [red]•[/] {escape(fault)}")
 
 
-def _speed(stats: JsonObject) -> str:
-    """Write how many records a second came in, from the resource's first request to its last."""
+def _format_speed(stats: JsonObject) -> str:
+    """Return the records per second, from the resource's first request to its last."""
     if not stats.get("started_at") or not stats.get("finished_at"):
         return "-"
     duration = datetime.fromisoformat(stats["finished_at"]) - datetime.fromisoformat(stats["started_at"])
     return f"{stats['fetched'] / max(duration.total_seconds(), _CLOCK_SECONDS):,.0f}"
 
 
-def _table(*headings: str) -> Table:
+def _build_table(*headings: str) -> Table:
     """Make a table without lines whose given columns keep their width."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in headings:

@@ -1,4 +1,4 @@
-"""What the sample upstream holds: users, tickets and comments, each made from its number alone."""
+"""The sample upstream's users, tickets and comments, each derived from its number."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class SampleData:
     @cached_property
     def users(self) -> Sequence[JsonObject]:
         """Every user."""
-        return [_user(number) for number in range(1, self.user_count + 1)]
+        return [_build_user(number) for number in range(1, self.user_count + 1)]
 
     @cached_property
     def tickets(self) -> Sequence[JsonObject]:
@@ -70,7 +70,7 @@ class SampleData:
         return f"user-{number % max(self.user_count, 1) + 1:03}"
 
 
-def _user(number: int) -> JsonObject:
+def _build_user(number: int) -> JsonObject:
     first, last = _pick(_FIRST_NAMES, number), _pick(_LAST_NAMES, number)
     return {"id": f"user-{number:03}", "name": f"{first} {last}", "email": f"user{number}@example.com"}
 

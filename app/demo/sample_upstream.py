@@ -1,6 +1,6 @@
-"""A small ticketing API to sync from, with the faults of a real one: ``python -m app.demo.sample_upstream --port N``.
+"""A small ticketing API to sync from, with the failures of a real one: ``python -m app.demo.sample_upstream --port N``.
 
-It wants an API key in ``x-api-key``, gives cursor pages, fails now and then, and has a real rate limit.
+It requires an API key in ``x-api-key``, has cursor pages and a rate limit, and fails now and then.
 """
 
 import math
@@ -25,12 +25,12 @@ _CURSOR = re.compile(r"after-(\d{1,9})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """How it misbehaves; 0 turns a fault off."""
+    """Its failures; 0 turns one off."""
 
     hiccup_every: int = 97
     """Each so-many-th request is answered 503, then 500, in turn."""
     quota: int = 1500
-    """So many requests use up the rate limit: all is answered 429 until the pause is over."""
+    """The requests within the rate limit: after them all are answered 429 until the pause is over."""
     pause_seconds: float = 1.0
 
 
@@ -48,7 +48,7 @@ class Quota:
         self._full_again_at = 0.0
 
     def wait_seconds(self) -> float:
-        """Take one request from the budget; tell how long to wait when there is none left."""
+        """Count a request; return how long to wait when none is left."""
         if not self._size:
             return 0.0
         if self._used == self._size and self._now() >= self._full_again_at:
@@ -61,7 +61,7 @@ class Quota:
         return 0.0
 
     def headers(self) -> dict[str, str]:
-        """Return clients where they stand, in the usual headers."""
+        """Return the usual headers of a rate limit."""
         if not self._size:
             return {}
         reset = max(0, math.ceil(self._full_again_at - self._now()))
@@ -70,7 +70,7 @@ class Quota:
 
 
 class SampleUpstream:
-    """The handlers of the API, and what it counts."""
+    """The handlers of the API, and its counters."""
 
     def __init__(self, data: SampleData, faults: Faults, now: Callable[[], float]) -> None:
         self._data = data
@@ -91,44 +91,44 @@ class SampleUpstream:
 
     async def list_users(self, request: web.Request) -> web.Response:
         """Return a page of users."""
-        return _page(request, self._data.users)
+        return _build_page(request, self._data.users)
 
     async def list_tickets(self, request: web.Request) -> web.Response:
         """Return a page of tickets, all of them or those ``updated_since`` a time."""
         since = request.query.get("updated_since")
         if since is None:
-            return _page(request, self._data.tickets)
+            return _build_page(request, self._data.tickets)
         try:
             start = datetime.fromisoformat(since)
             tickets = [ticket for ticket in self._data.tickets if datetime.fromisoformat(ticket["updated_at"]) >= start]
         except (ValueError, TypeError):
-            return _error(400, "updated_since is not a time with a zone, like 2026-01-01T00:00:00Z")
-        return _page(request, tickets)
+            return _build_error(400, "updated_since is not a time with a zone, like 2026-01-01T00:00:00Z")
+        return _build_page(request, tickets)
 
     async def list_comments(self, request: web.Request) -> web.Response:
         """Return a page of one ticket's comments."""
         comments = self._data.comments.get(request.match_info["ticket_id"])
-        return _error(404, "no such ticket") if comments is None else _page(request, comments)
+        return _build_error(404, "no such ticket") if comments is None else _build_page(request, comments)
 
     async def show_stats(self, _request: web.Request) -> web.Response:
-        """Return what it holds and how many requests it answered with each status; needs no key."""
+        """Return the number of records, and of answers by status; needs no key."""
         return web.json_response({"holds": self._data.counts, "requests": self._requests})
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         if request.headers.get("x-api-key") != API_KEY:
-            return _error(401, "the header x-api-key does not hold a known key")
+            return _build_error(401, "the header x-api-key does not hold a known key")
         if wait := self._quota.wait_seconds():
-            return _error(429, "too many requests", {"Retry-After": str(math.ceil(wait))})
+            return _build_error(429, "too many requests", {"Retry-After": str(math.ceil(wait))})
         number, every = self._requests.total() + 1, self._faults.hiccup_every
         if every and number % every == 0:
-            return _error(500 if number // every % 2 == 0 else 503, "a hiccup; please try again")
+            return _build_error(500 if number // every % 2 == 0 else 503, "a hiccup; please try again")
         return None
 
 
 def make_app(
     data: SampleData | None = None, faults: Faults | None = None, now: Callable[[], float] = time.monotonic
 ) -> web.Application:
-    """Make the API over some data."""
+    """Return the API over some data."""
     upstream = SampleUpstream(data or SampleData(), faults or Faults(), now)
     app = web.Application(middlewares=[upstream.guard])
     app.router.add_get("/users", upstream.list_users)
@@ -138,18 +138,18 @@ def make_app(
     return app
 
 
-def _page(request: web.Request, rows: Sequence[JsonObject]) -> web.Response:
-    """Cut the page that ``limit`` and ``cursor`` ask for."""
+def _build_page(request: web.Request, rows: Sequence[JsonObject]) -> web.Response:
+    """Return the page of ``limit`` and ``cursor``."""
     cursor = _CURSOR.fullmatch(request.query.get("cursor", "after-0"))
     limit = request.query.get("limit", str(PAGE_SIZE))
     if cursor is None or not re.fullmatch(r"[1-9]\d{0,2}", limit):
-        return _error(400, "expected a cursor that this API gave, and a limit from 1 to 999")
+        return _build_error(400, "expected a cursor that this API gave, and a limit from 1 to 999")
     start = int(cursor[1])
     end = start + min(int(limit), PAGE_SIZE)
     return web.json_response({"data": rows[start:end], "next_cursor": f"after-{end}" if end < len(rows) else None})
 
 
-def _error(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
+def _build_error(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
     return web.json_response({"error": message}, status=status, headers=headers)
 
 

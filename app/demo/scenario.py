@@ -1,4 +1,4 @@
-"""What the demo sets up and runs, all of it through the public HTTP API."""
+"""The setup and the runs of the demo, through the public HTTP API."""
 
 from dataclasses import dataclass
 
@@ -19,11 +19,11 @@ class Scenario:
     job_id: str
 
     def run_on_daemons(self) -> str:
-        """Post a run that persists in Postgres; give its id."""
+        """Post a run that persists in Postgres; return its id."""
         return self._run({"daemon_group_key": "default"})
 
     def run_to_webhook(self, webhook_id: str) -> str:
-        """Post a run that delivers to a webhook; give its id."""
+        """Post a run that delivers to a webhook; return its id."""
         return self._run({"webhook_id": webhook_id})
 
     def _run(self, destination: JsonObject) -> str:
@@ -33,7 +33,7 @@ class Scenario:
 
 def set_up(client: ApiClient, upstream_url: str) -> Scenario:
     """Create the integration, a customer's account and the job."""
-    client.post("/integration", {"name": INTEGRATION, "config": _integration_config(upstream_url)})
+    client.post("/integration", {"name": INTEGRATION, "config": _build_integration_config(upstream_url)})
     account = client.post("/integrated-account", _ACCOUNT)
     job = client.post("/sync-job", {"integration_name": INTEGRATION, "label": "Helpdesk", "resources": _JOB_RESOURCES})
     return Scenario(client, account["id"], job["id"])
@@ -59,7 +59,7 @@ _JOB_RESOURCES = [
 ]
 
 
-def _integration_config(upstream_url: str) -> JsonObject:
+def _build_integration_config(upstream_url: str) -> JsonObject:
     return {
         "base_url": upstream_url,
         "authorization": {

@@ -11,7 +11,7 @@ from pathlib import Path
 from app.client import ApiClient
 from app.stack import sockets
 from app.stack.child import ChildSpec
-from app.stack.children import answers_http, child_environment
+from app.stack.children import build_environment, is_answering
 from app.stack.data_directory import DataDirectory
 from app.stack.supervisor import Supervisor
 
@@ -41,31 +41,31 @@ class Servers:
 def running_servers(data: DataDirectory, report: Callable[[str], None]) -> Iterator[Servers]:
     """Run the sample upstream and the webhook receiver; their logs lie with the stack's."""
     supervisor = Supervisor(run_dir=data.run, log_dir=data.logs, report=report)
-    with _listener() as upstream, _listener() as receiver:
+    with _listen() as upstream, _listen() as receiver:
         try:
-            supervisor.spawn(_child("sample_upstream", upstream), _child("webhook_receiver", receiver))
+            supervisor.spawn(_build_child("sample_upstream", upstream), _build_child("webhook_receiver", receiver))
             supervisor.wait_until_ready()
-            yield Servers(_url(upstream), _url(receiver))
+            yield Servers(_build_url(upstream), _build_url(receiver))
         finally:
             supervisor.stop()
 
 
-def _listener() -> socket.socket:
+def _listen() -> socket.socket:
     # Handed down to the child, so that nobody can take the port in between.
     return sockets.listen(_HOST, 0, option="--port")
 
 
-def _child(module: str, listener: socket.socket) -> ChildSpec:
+def _build_child(module: str, listener: socket.socket) -> ChildSpec:
     return ChildSpec(
         name=module.replace("_", "-"),
         command=(sys.executable, "-m", f"app.demo.{module}", "--fd", str(listener.fileno())),
-        environment=child_environment(),
+        environment=build_environment(),
         working_dir=_PROJECT_ROOT,
         inherited_fds=(listener.fileno(),),
-        is_ready=partial(answers_http, _HOST, listener.getsockname()[1], "/stats"),
+        is_ready=partial(is_answering, _HOST, listener.getsockname()[1], "/stats"),
         stop_seconds=3.0,
     )
 
 
-def _url(listener: socket.socket) -> str:
+def _build_url(listener: socket.socket) -> str:
     return f"http://{_HOST}:{listener.getsockname()[1]}"

@@ -24,19 +24,19 @@ class Verifier:
 
     def _verifies_truto(self, headers: Mapping[str, str], body: bytes) -> bool:
         expected = f"format=sha256,v={hmac.new(self._secret, body, hashlib.sha256).hexdigest()}"
-        return _equal(headers.get("X-Truto-Signature", ""), expected)
+        return _is_equal(headers.get("X-Truto-Signature", ""), expected)
 
     def _verifies_standard(self, headers: Mapping[str, str], body: bytes, now: float) -> bool:
         id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-        # The time is signed too, so that a delivery that was overheard can not be played again much later.
+        # The time is signed too, so that an intercepted delivery can not be replayed later.
         if not id or not timestamp.isdecimal() or abs(now - int(timestamp)) > _TOLERANCE_SECONDS:
             return False
         digest = hmac.new(self._key, f"{id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
         expected = f"v1,{base64.b64encode(digest).decode()}"
-        # Several, parted by spaces, while a secret is being replaced.
-        return any(_equal(given, expected) for given in headers.get("webhook-signature", "").split())
+        # Several, separated by spaces, while a secret is being replaced.
+        return any(_is_equal(given, expected) for given in headers.get("webhook-signature", "").split())
 
 
-def _equal(given: str, expected: str) -> bool:
-    # As bytes: compare_digest refuses text with characters beyond ASCII, which a stranger may well send.
+def _is_equal(given: str, expected: str) -> bool:
+    # As bytes: compare_digest refuses text beyond ASCII, which anyone may send.
     return hmac.compare_digest(given.encode(errors="surrogateescape"), expected.encode())

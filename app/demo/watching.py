@@ -21,12 +21,12 @@ _Show: TypeAlias = Callable[[Mapping[str, int]], None]
 
 
 def watch_run(read_run: Callable[[], JsonObject], holds: Mapping[str, int], console: Console) -> JsonObject:
-    """Show the resources of ``holds`` fill up, and give the run as it ended; DemoError when it takes far too long."""
+    """Show the resources of ``holds`` fill up, and return the run as it ended; DemoError when it takes too long."""
     deadline = time.monotonic() + _LONGEST_RUN_SECONDS
-    with _display(console, holds) as show:
+    with _choose_display(console, holds) as show:
         while True:
             run = read_run()
-            show({resource: int(list_stats(run, resource).get("persisted", 0)) for resource in holds})
+            show({resource: int(find_list_stats(run, resource).get("persisted", 0)) for resource in holds})
             if run["status"] in FINAL_RUN_STATUSES:
                 return run
             if time.monotonic() > deadline:
@@ -34,18 +34,18 @@ def watch_run(read_run: Callable[[], JsonObject], holds: Mapping[str, int], cons
             time.sleep(_POLL_SECONDS)
 
 
-def list_stats(run: JsonObject, resource: str) -> JsonObject:
-    """Return what a run tells of a listed resource; nothing when it never came to it."""
+def find_list_stats(run: JsonObject, resource: str) -> JsonObject:
+    """Return a run's counters of a resource's list; empty when it was not started."""
     stats: JsonObject = run["resource_stats"].get(resource, {}).get("list", {})
     return stats
 
 
-def _display(console: Console, holds: Mapping[str, int]) -> AbstractContextManager[_Show]:
-    return _bars(console, holds) if console.is_terminal else _lines(console, holds)
+def _choose_display(console: Console, holds: Mapping[str, int]) -> AbstractContextManager[_Show]:
+    return _show_bars(console, holds) if console.is_terminal else _show_lines(console, holds)
 
 
 @contextmanager
-def _bars(console: Console, holds: Mapping[str, int]) -> Iterator[_Show]:
+def _show_bars(console: Console, holds: Mapping[str, int]) -> Iterator[_Show]:
     """Show a bar per resource, redrawn in place."""
     columns = (
         TextColumn("   {task.description:<9}"),
@@ -63,7 +63,7 @@ def _bars(console: Console, holds: Mapping[str, int]) -> Iterator[_Show]:
 
 
 @contextmanager
-def _lines(console: Console, holds: Mapping[str, int]) -> Iterator[_Show]:
+def _show_lines(console: Console, holds: Mapping[str, int]) -> Iterator[_Show]:
     """Show a line every two seconds, for logs."""
     next_line = time.monotonic() + _LINE_SECONDS
 

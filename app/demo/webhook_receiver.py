@@ -30,7 +30,7 @@ class RunLog:
     """Records that came again in another delivery."""
 
     def add(self, event: str, payload: JsonObject) -> None:
-        """Note one delivery."""
+        """Count one delivery."""
         self.events.append(event)
         ids = {str(record["id"]) for record in payload.get("records", ())}
         if ids:
@@ -48,7 +48,7 @@ class RunLog:
 
 
 class WebhookReceiver:
-    """The handlers of the receiver, and what it counts."""
+    """The handlers of the receiver, and its counters."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -59,7 +59,7 @@ class WebhookReceiver:
         self._runs: defaultdict[str, RunLog] = defaultdict(RunLog)
 
     async def receive(self, request: web.Request) -> web.Response:
-        """Take a delivery: 200 when it is verified, 401 when not."""
+        """Receive a delivery: 200 when it is verified, 401 when not."""
         body = await request.read()
         if self._verifier is None or not self._verifier.verifies(request.headers, body, self._now()):
             self._unverified += 1
@@ -73,7 +73,7 @@ class WebhookReceiver:
         return web.json_response({"received": delivery_id})
 
     async def set_secret(self, request: web.Request) -> web.Response:
-        """Take the secret, which the API tells when the webhook is made."""
+        """Set the secret, which the API returns when it creates the webhook."""
         try:
             self._verifier = Verifier((await request.json())["secret"])
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -81,7 +81,7 @@ class WebhookReceiver:
         return web.json_response({"ready": True})
 
     async def show_stats(self, _request: web.Request) -> web.Response:
-        """Return what arrived."""
+        """Return the counters."""
         return web.json_response(
             {
                 "verified": len(self._delivery_ids),
@@ -99,7 +99,7 @@ class WebhookReceiver:
 
 
 def make_app(now: Callable[[], float] = time.time) -> web.Application:
-    """Make a receiver that knows no secret yet."""
+    """Return a receiver without a secret."""
     receiver = WebhookReceiver(now)
     app = web.Application(client_max_size=_BODY_LIMIT_BYTES)
     app.router.add_post("/", receiver.receive)

@@ -1,1 +1,1 @@
-"""The write side: the records table and the webhook."""
+"""Destinations of events: webhooks."""

@@ -18,13 +18,13 @@ from app.net.loop import LoopThread
 from app.services.ports import Clock
 
 _EXCERPT_BYTES = 500
-# Whoever submits bounds how many are under way: who waits for a connection here would wait for others' receivers.
+# No limit: the caller limits concurrent requests, and a wait here would be a wait for other receivers.
 _CONNECTIONS = 0
 _ONLY_PUBLIC = AllowedNetworks()
 
 
 class HttpWebhookSender:
-    """Posts one event at a time; a redirect is a failure, since the signature was made for the configured address."""
+    """Posts events; a redirect is a failure, since an event is signed for the configured address."""
 
     def __init__(
         self,
@@ -42,11 +42,11 @@ class HttpWebhookSender:
         self._generation = (0, 0)
 
     def submit(self, webhook: Webhook, event_id: str, body: bytes) -> "Future[int]":
-        """Begin to send; the future gives the 2xx status of the answer, or raises DeliveryError for anything else."""
+        """Start to send; the future returns the 2xx status of the answer, or raises DeliveryError."""
         return self._loop.submit(self._post(webhook, event_id, body))
 
     def send_test(self, webhook: Webhook) -> None:
-        """Send a test event once; raise DeliveryError when the receiver does not take it."""
+        """Send a test event once; raise DeliveryError when the receiver does not accept it."""
         envelope = events.Envelope(
             environment_id=webhook.environment_id, webhook_id=webhook.id, created_at=self._clock.now()
         )
@@ -69,7 +69,7 @@ class HttpWebhookSender:
             timestamp_seconds=int(now.timestamp()),
             body=body,
         )
-        # Not compressed: what is read of an answer is counted in the bytes that come.
+        # Without compression, so that the excerpt is limited by received bytes.
         standing = {"Content-Type": "application/json", "User-Agent": "ferryman", "Accept-Encoding": "identity"}
         try:
             async with self._open_session().post(
@@ -93,7 +93,7 @@ class HttpWebhookSender:
             raise DeliveryError(f"the receiver can not be reached: {type(error).__name__}") from error
 
     def _open_session(self) -> aiohttp.ClientSession:
-        # Runs on the loop, so no lock is needed. A session of another loop, or of before a fork, is left behind.
+        # Runs on the loop, so that no lock is needed. A session of another loop, or from before a fork, is abandoned.
         generation = (os.getpid(), id(asyncio.get_running_loop()))
         if self._session is None or self._generation != generation:
             self._session = aiohttp.ClientSession(

@@ -1,1 +1,1 @@
-"""The rate budgets that daemons share."""
+"""Rate budgets of accounts, and counts of tokens' requests, in Redis or in this process."""

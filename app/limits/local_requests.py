@@ -1,4 +1,4 @@
-"""Counts of tokens' requests in one process, where there is no Redis, or while it is away."""
+"""Counts of tokens' requests in one process, without a Redis or while it is away."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -8,22 +8,22 @@ from app.services.calls.request_limits import Window
 
 
 class LocalRequests:
-    """Counts what this process alone is asked; safe to use from several threads."""
+    """Counts the requests of this process alone; safe to use from several threads."""
 
     def __init__(self, *, window_seconds: float, monotonic: Callable[[], float]) -> None:
         self._window_seconds = window_seconds
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._windows: dict[str, tuple[int, float]] = {}
-        """What is used, and when the window ends."""
+        """The used requests, and when the window ends."""
 
     def take(self, requests: Mapping[str, int]) -> Mapping[str, Window]:
-        """Take requests of each key's window."""
+        """Count requests in each key's window."""
         with self._lock:
             now = self._monotonic()
-            return {key: self._taken(key, number, now) for key, number in requests.items()}
+            return {key: self._take_one(key, number, now) for key, number in requests.items()}
 
-    def _taken(self, key: str, requests: int, now: float) -> Window:
+    def _take_one(self, key: str, requests: int, now: float) -> Window:
         used, ends_at = self._windows.get(key, (0, 0.0))
         if now >= ends_at:
             if len(self._windows) >= constants.LOCAL_WINDOWS:

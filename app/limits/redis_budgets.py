@@ -1,4 +1,4 @@
-"""Rate budgets in Redis, where all processes see them."""
+"""Rate budgets in Redis, which all processes share."""
 
 import logging
 import time
@@ -16,8 +16,12 @@ from app.services.ports import BudgetStore, Swapped
 logger = logging.getLogger(__name__)
 
 KEY: Final = "ferryman:budget:{}"
+KEPT_SECONDS: Final = 3600
+"""A budget expires so long after the account's last request."""
+_TIMEOUT_SECONDS: Final = 0.5
+_AWAY_SECONDS: Final = 2.0
 
-# Compare and set, with Redis's own clock: whoever comes too late gets what stands there, and decides again.
+# Compare and set, with Redis's own clock: a process that lost the race gets the current text, and tries again.
 SWAP: Final = """
 local current = redis.call('GET', KEYS[1]) or ''
 local time = redis.call('TIME')
@@ -28,14 +32,14 @@ return {done and 1 or 0, done and '' or current, time[1], time[2]}
 
 
 class FallbackStore(BudgetStore, Protocol):
-    """A store for the meantime."""
+    """The store while Redis is away."""
 
     def clear(self) -> None:
-        """Drop all: the shared budgets are known again."""
+        """Drop all: the shared budgets can be reached again."""
 
 
 class RedisBudgets:
-    """Budgets that all processes share; while Redis is away each process goes on with what it knew."""
+    """Budgets that all processes share; while Redis is away each process keeps its own."""
 
     def __init__(self, client: Redis, meanwhile: FallbackStore) -> None:
         self._client = client
@@ -44,7 +48,7 @@ class RedisBudgets:
         self._away_until = 0.0
 
     async def swap(self, account_id: str, *, expected: str, text: str) -> Swapped:
-        """Put a text in the place of the expected one, if that still stands there."""
+        """Replace the expected text, if it is still there."""
         if time.monotonic() < self._away_until:
             return await self._meanwhile.swap(account_id, expected=expected, text=text)
         try:
@@ -68,10 +72,10 @@ class RedisBudgets:
 
 
 def build_client(url: str) -> Redis:
-    """Make a client for a broker's URL; it connects at its first use."""
+    """Return a client for a broker's URL; it connects at its first use."""
     return Redis(
         **broker_urls.build_redis_arguments(url),
-        socket_timeout=constants.BUDGET_TIMEOUT_SECONDS,
-        socket_connect_timeout=constants.BUDGET_TIMEOUT_SECONDS,
+        socket_timeout=_TIMEOUT_SECONDS,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )

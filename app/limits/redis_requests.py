@@ -1,4 +1,4 @@
-"""Counts of tokens' requests in Redis, where all API processes see them."""
+"""Counts of tokens' requests in Redis, which all API processes share."""
 
 import logging
 from collections.abc import Mapping
@@ -34,13 +34,13 @@ return taken
 
 
 class Breaker(Protocol):
-    """Spares callers the wait for a server that is known to be away."""
+    """Admits calls to a server that may be away."""
 
-    def lets_through(self, *, probe_seconds: float) -> bool:
-        """Whether to try."""
+    def can_call(self, *, probe_seconds: float) -> bool:
+        """Whether to make a call."""
 
     def note(self, *, was_taken: bool) -> None:
-        """Note how a try ended."""
+        """Record the outcome of a call."""
 
 
 class RedisRequests:
@@ -54,8 +54,8 @@ class RedisRequests:
         self._is_away = False
 
     def take(self, requests: Mapping[str, int]) -> Mapping[str, Window]:
-        """Take requests of each key's window, in one trip."""
-        if not self._breaker.lets_through(probe_seconds=constants.REQUESTS_PROBE_SECONDS):
+        """Count requests in each key's window, in one round trip."""
+        if not self._breaker.can_call(probe_seconds=constants.REQUESTS_PROBE_SECONDS):
             return self._meanwhile.take(requests)
         keys = [_KEY.format(key) for key in requests]
         try:
@@ -76,7 +76,7 @@ class RedisRequests:
 
 
 def build_client(url: str) -> Redis:
-    """Make a client for a broker's URL; it connects at its first use."""
+    """Return a client for a broker's URL; it connects at its first use."""
     return Redis(
         **broker_urls.build_redis_arguments(url),
         socket_timeout=constants.REQUESTS_TIMEOUT_SECONDS,

@@ -1,4 +1,4 @@
-"""A client's connection whose socket never blocks: what can not be sent at once waits, and no worker with it."""
+"""A client's connection whose socket never blocks: unsent bytes are kept, and no thread waits for a client."""
 
 import errno
 import mmap
@@ -15,47 +15,47 @@ from app.serving.patience import Patience
 from app.serving.request_reading import RequestReading
 
 _LEAST_SPOOLED_BYTES: Final = 256 * 1024
-"""What is shorter stays in memory: a file for each of many pieces would take too many of them."""
+"""Shorter pieces stay in memory: a file for each would take too many files."""
 
 
 class PatientSocket(socket.socket):
-    """A socket as gunicorn's threads see it: all of a request has come in before, and answers are taken off at once."""
+    """The socket for gunicorn's threads: the request is complete before, and answers never block."""
 
     def become_patient(self, patience: Patience) -> None:
-        """Never block from now on."""
+        """Stop blocking."""
         super().setblocking(False)
         self._patience = patience
         self._waiting: deque[tuple[memoryview, bool]] = deque()
-        """What was kept, and whether it is in a file."""
+        """Unsent bytes, and whether they are in a file."""
         self.unsent = 0
         self.spooled = 0
-        """How much of it is in files."""
+        """How many unsent bytes are in files."""
 
     def setblocking(self, flag: bool) -> None:
-        """Stay as it is; gunicorn's threads ask for a socket that blocks."""
+        """Do nothing: gunicorn's threads ask for a blocking socket."""
 
     def settimeout(self, value: float | None) -> None:
-        """Stay as it is."""
+        """Do nothing."""
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
-        """Read what has come in; nothing is the end, for a thread waits for no client."""
+        """Read the received bytes; none is the end, since a thread never waits for a client."""
         try:
             return super().recv(bufsize, flags)
         except BlockingIOError:
             return b""
 
     def read(self, size: int) -> bytes | None:
-        """Read what has come in; None when that is nothing yet."""
+        """Read the received bytes; None when there are none yet."""
         try:
             return super().recv(size)
         except BlockingIOError:
             return None
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """Send what goes out at once and keep the rest; wait only while too much of it was kept in memory."""
+        """Send without blocking and keep the rest; wait only while too much of it is in memory."""
         view = memoryview(data).cast("B")
         if not self._waiting:
-            view = view[self._sent(view) :]
+            view = view[self._try_send(view) :]
         if view:
             self._keep(view)
         while self.in_memory > self._patience.largest_answer_ahead:
@@ -63,10 +63,10 @@ class PatientSocket(socket.socket):
             self.flush()
 
     def flush(self) -> None:
-        """Send what goes out at once of what was kept."""
+        """Send kept bytes without blocking."""
         while self._waiting:
             view, is_spooled = self._waiting.popleft()
-            sent = self._sent(view)
+            sent = self._try_send(view)
             self.unsent -= sent
             self.spooled -= sent if is_spooled else 0
             if sent < len(view):
@@ -75,17 +75,17 @@ class PatientSocket(socket.socket):
 
     @property
     def in_memory(self) -> int:
-        """How much of what was kept is in no file."""
+        """How many unsent bytes are in memory."""
         return self.unsent - self.spooled
 
     def _keep(self, view: memoryview) -> None:
         ahead = self.in_memory + len(view)
         is_spooled = ahead > self._patience.largest_answer_ahead and len(view) >= _LEAST_SPOOLED_BYTES
-        self._waiting.append((_in_a_file(view) if is_spooled else view, is_spooled))
+        self._waiting.append((_spool(view) if is_spooled else view, is_spooled))
         self.unsent += len(view)
         self.spooled += len(view) if is_spooled else 0
 
-    def _sent(self, view: memoryview) -> int:
+    def _try_send(self, view: memoryview) -> int:
         try:
             return self.send(view)
         except BlockingIOError:
@@ -98,8 +98,8 @@ class PatientSocket(socket.socket):
             raise BrokenPipeError(errno.EPIPE, "the client does not read its answer")
 
 
-def _in_a_file(view: memoryview) -> memoryview:
-    """Write bytes into a file without a name, which is there for as long as they are looked at."""
+def _spool(view: memoryview) -> memoryview:
+    """Write bytes into an unnamed file, which exists as long as the returned view."""
     with tempfile.TemporaryFile() as file:
         file.write(view)
         file.flush()
@@ -107,20 +107,20 @@ def _in_a_file(view: memoryview) -> memoryview:
 
 
 class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
-    """A connection with what has come in of its next request."""
+    """A connection with the received part of its next request."""
 
     def __init__(self, cfg: Config, sock: socket.socket, client: Any, server: Any, patience: Patience) -> None:
         patient = PatientSocket(sock.family, sock.type, sock.proto, fileno=sock.detach())
         patient.become_patient(patience)
         super().__init__(cfg, patient, client, server)
-        self.address = address_of(client)
+        self.address = find_address(client)
         self.is_of_proxy = False
-        """Its other end is a trusted proxy, which asks for many clients."""
+        """The other end is a trusted proxy, which sends requests of many clients."""
         self.reading: RequestReading | None = None
         self.is_whole = True
-        """All of the request came in; else the connection ends with its answer."""
+        """The request was received completely; otherwise the connection ends with its answer."""
         self.keeps_alive = False
-        """What becomes of it once its answer has gone out."""
+        """It stays open after the answer."""
         self.began_at = 0.0
         self.deadline = 0.0
         self.moved_bytes = 0
@@ -128,24 +128,24 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         self.data_ready = True
 
     def take_request(self) -> bytes:
-        """Return the bytes that have come in."""
+        """Return the received bytes."""
         assert self.reading is not None
         data, self.reading = bytes(self.reading.buffer), None
         return data
 
     @property
     def is_between_requests(self) -> bool:
-        """Whether nothing of a request has come in, and nothing of an answer has to go out."""
+        """Whether no byte of a request is received, and none of an answer is unsent."""
         return not (self.held_bytes or self.sock.unsent)
 
     @property
     def held_bytes(self) -> int:
-        """How much memory its client holds here."""
+        """The memory that its client uses here."""
         return int(self.sock.in_memory) + (len(self.reading.buffer) if self.reading else 0)
 
 
-def address_of(client: Any) -> str:
-    """Name what a client is counted by: an IPv4 address or an IPv6 network of 64 bits; nothing for a unix socket."""
+def find_address(client: Any) -> str:
+    """Return the address that a client is counted by: IPv4, or the IPv6 network of 64 bits; empty for a unix socket."""
     if not isinstance(client, tuple):
         return ""
     host = str(client[0]).partition("%")[0]

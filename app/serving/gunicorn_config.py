@@ -1,7 +1,7 @@
 """Gunicorn's configuration: ``--config python:app.serving.gunicorn_config``.
 
-The master imports what its workers run, and makes none of it: a worker is forked with the code there, and opens its
-own connections. So a worker that died is back in a moment, and all share the memory of the code.
+The master imports the code of its workers and runs none of it: a worker is forked with the code loaded, and opens its
+own connections. A worker that died is replaced in a moment, and all share the memory of the code.
 """
 
 import gc
@@ -15,5 +15,5 @@ def on_starting(_arbiter: Any) -> None:
     """Import the application's modules, once for all workers; importing one starts no thread and opens no file."""
     for name in _PRELOADED:
         importlib.import_module(name)
-    # Pages that no worker's collector writes to stay shared.
+    # The collector writes to no frozen object, whose memory pages stay shared.
     gc.freeze()

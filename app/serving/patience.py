@@ -1,4 +1,4 @@
-"""For how long the API waits for a client, and how many of them wait at a time."""
+"""The time that the API waits for clients, and how many may wait."""
 
 from dataclasses import dataclass
 
@@ -10,20 +10,20 @@ class Patience:
     head_seconds: float = 10.0
     """From the first moment of a connection, or the first byte of its next request, to the end of the head."""
     body_seconds: float = 20.0
-    """For a body, or an answer, to go over; more of it by what has gone over."""
+    """For a body or an answer to be transferred; more with each transferred byte."""
     bytes_per_second: int = 8 * 1024
-    """A second more for each so many bytes: who is slow but goes on is waited for."""
+    """One more second for each so many bytes: a slow client that makes progress is served."""
     idle_seconds: float = 5.0
     """Between two requests of a connection."""
     idle_seconds_of_proxy: float = 75.0
-    """The same for a trusted proxy: longer than proxies keep theirs, so that none asks on one that just ends."""
+    """The same for a trusted proxy: longer than proxies keep theirs, so that none sends on a closing connection."""
     farewell_seconds: float = 2.0
-    """For a client to close its side of a connection that was ended here."""
+    """For a client to close its side of a connection that was closed here."""
     unfinished_per_address: int = 64
-    """Requests and answers under way of one address (IPv6: of one network); the oldest gives way to the next."""
+    """Incomplete requests and answers of one address (IPv6: of one network); beyond it the oldest is closed."""
     most_bytes: int = 64 * 1024 * 1024
-    """Of all that has come in and not gone out; beyond it, the oldest gives way."""
+    """Of all received and unsent bytes in memory; beyond it the oldest connection is closed."""
     largest_answer_ahead: int = 2 * 1024 * 1024
-    """Of one answer that waits for its client in memory; what is larger waits in a file."""
+    """Of one unsent answer in memory; the rest is kept in a file."""
     most_spooled_bytes: int = 512 * 1024 * 1024
-    """Of all such files; beyond it, the oldest gives way."""
+    """Of all such files; beyond it the oldest connection is closed."""

@@ -1,6 +1,6 @@
-"""How far a request has come in: whole or not yet, found in its bytes without understanding them.
+"""Find out from its bytes whether a request is received completely.
 
-What is malformed counts as whole, for gunicorn's parser reads the same bytes and says what is wrong.
+A malformed request counts as complete: gunicorn's parser reads the same bytes and returns the error.
 """
 
 import re
@@ -18,7 +18,7 @@ _LONGEST_CHUNK_LINE: Final = 8192
 
 
 class Progress(Enum):
-    """What is there of a request."""
+    """The received part of a request."""
 
     NOTHING = "nothing"
     HEAD = "head"
@@ -26,9 +26,9 @@ class Progress(Enum):
     BODY = "body"
     """Its head, and a part of its body."""
     WHOLE = "whole"
-    """All of it, or enough to say what is wrong with it."""
+    """All of it, or enough to find it malformed."""
     CUT = "cut"
-    """Its head, and a body that is larger than anybody may send: gunicorn answers without reading it."""
+    """Its head, and a body over the limit: gunicorn answers without reading it."""
 
 
 @dataclass(slots=True)
@@ -38,20 +38,20 @@ class RequestReading:
     largest_body: int
     buffer: bytearray
     expects_continue: bool = False
-    """The client waits to be told to send the body; set once."""
+    """The client waits for 100 Continue; set once."""
     _head_size: int = 0
     _size: int | None = None
-    """Of the whole request; None while nobody can tell."""
+    """Of the whole request; None while it is unknown."""
     _chunks_read_to: int = 0
     _in_trailers: bool = False
 
     def feed(self, data: bytes | bytearray) -> Progress:
-        """Take more bytes; say how far the request has come."""
+        """Add bytes; return the progress."""
         self.buffer += data
         return self.progress(searched=len(self.buffer) - len(data))
 
     def progress(self, searched: int = 0) -> Progress:
-        """Say how far the request has come; ``searched`` bytes of the head were looked at before."""
+        """Return the progress; ``searched`` bytes of the head were searched before."""
         if not self.buffer:
             return Progress.NOTHING
         if not self._head_size and not self._find_head(searched):
@@ -72,7 +72,7 @@ class RequestReading:
         self._head_size = end + len(_HEAD_END)
         head = bytes(self.buffer[: end + 2])
         if b"xpect:" in head and (expects := _EXPECTS.search(head)):
-            # Told by whoever reads, not a second time by gunicorn.
+            # The worker answers it, and gunicorn must not a second time.
             self.expects_continue = True
             del self.buffer[expects.start() : expects.end()]
             self._head_size -= expects.end() - expects.start()

@@ -1,4 +1,4 @@
-"""Which requests wait for an upstream or a receiver: these are kept from the threads that answer all others."""
+"""Requests that may wait for an upstream or a receiver: they have threads of their own."""
 
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -11,14 +11,14 @@ _TRIED: Final = (
     ("webhook", "test"),
 )
 _ACCOUNT: Final = "integrated-account"
-"""Its row is locked while a token endpoint is asked for its token, and whoever changes it waits for that."""
+"""Its row is locked while its token is requested, and a change waits for that."""
 _CHANGING: Final = frozenset({"PATCH", "DELETE"})
 _MAY_BE_DRY: Final = (("sync-job-run",),)
 _LONGEST_LINE: Final = 8192
 
 
 def may_wait(request: bytes | bytearray) -> bool:
-    """Whether a request, as it came in, may wait for somebody else: by its path, decoded as its route is found."""
+    """Whether a request may wait for an upstream or a receiver, by its path."""
     line = bytes(request[:_LONGEST_LINE]).partition(b"\r\n")[0].decode("latin-1")
     method, _, rest = line.partition(" ")
     target = rest.partition(" ")[0]

@@ -1,8 +1,8 @@
-"""Gunicorn's worker of threads, in which no client holds a thread: ``--worker-class app.serving.worker.PatientWorker``.
+"""Gunicorn's threaded worker, in which no client holds a thread: ``--worker-class app.serving.worker.PatientWorker``.
 
-Gunicorn 27 gives a connection to a thread as soon as it is there, which then waits for the request, and for the client
-to take its answer: as many slow clients as there are threads stop the API. Here the worker's own loop reads requests
-and sends what is left of answers, each with a deadline, and a thread only ever has a whole request.
+Gunicorn 27 gives a new connection to a thread, which then waits for the request, and for the client to receive the
+answer: as many slow clients as there are threads block the API. Here the worker's loop reads requests and sends the
+rest of answers, each with a deadline, and a thread gets a complete request.
 """
 
 import errno
@@ -32,7 +32,7 @@ _NOT_THERE: Final = (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK, errno.
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Reads requests and sends answers in its loop; its threads do the rest."""
+    """Reads requests and sends answers in its loop; threads run the application."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -47,17 +47,17 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         self._last_deadline: float | None = None
 
     def init_process(self) -> None:
-        """Begin, with as many threads for what waits for upstreams as for everything else."""
+        """Start, with as many threads for requests that may wait for upstreams as for all others."""
         self._calls = ThreadPoolExecutor(self.cfg.threads, thread_name_prefix="calls")
         super().init_process()
 
     def accept(self, listener: Any) -> None:
-        """Take a connection, and see whether its request is there already."""
+        """Accept a connection, and read its request if it is there already."""
         try:
             sock, client = listener.accept()
         except OSError as error:
             if error.errno in _NO_MORE_FILES:
-                self._end_oldest()
+                self._close_oldest()
             elif error.errno not in _NOT_THERE:
                 raise
             return
@@ -66,26 +66,26 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         conn.is_of_proxy = isinstance(client, tuple) and self._proxies.is_trusted(str(client[0]))
         self._await_request(conn, seconds=self._patience.head_seconds)
         self._read(conn)
-        self._give_way(conn)
-        # One place is kept free, without which the loop takes no connection at all.
+        self._enforce_limits(conn)
+        # One place stays free, since the loop accepts no connection without one.
         if self.nr_conns >= self.worker_connections:
-            self._end_oldest()
+            self._close_oldest()
 
     def enqueue_req(self, conn: Connection) -> None:
-        """Give a request to a thread: what may wait for an upstream takes none from the others."""
+        """Give a request to a thread; one that may wait for an upstream to a pool of its own."""
         assert conn.reading is not None
         pool = self._calls if may_wait(conn.reading.buffer) else self.tpool
         future = pool.submit(self.handle, conn)
         future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
 
     def handle(self, conn: Connection) -> Any:
-        """Answer a request that has come in; called in a thread."""
+        """Answer a complete request; called in a thread."""
         conn.init()
         conn.parser.unreader.unread(conn.take_request())
         return super().handle(conn)
 
     def finish_request(self, conn: Connection, fs: Any) -> None:
-        """Go on with a connection whose request was answered."""
+        """Continue with a connection whose request was answered."""
         try:
             conn.keeps_alive = not fs.cancelled() and fs.result() is True
             conn.sock.flush()
@@ -94,12 +94,12 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             return
         if conn.sock.unsent:
             self._await(conn, self._send, selectors.EVENT_WRITE, seconds=self._patience.body_seconds)
-            self._give_way(conn)
+            self._enforce_limits(conn)
         else:
             self._go_on(conn)
 
     def murder_keepalived(self, force: bool = False) -> None:
-        """End what waits for longer than it may."""
+        """Close connections after their deadline."""
         now = time.monotonic()
         for conn in [conn for conn in self._waiting if force or conn.deadline <= now]:
             self._expire(conn)
@@ -118,34 +118,34 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         self._await(conn, self._read, selectors.EVENT_READ, seconds=seconds)
 
     def _read(self, conn: Connection, _sock: Any = None) -> None:
-        data = self._received(conn)
+        data = self._receive(conn)
         if data is None:
             return
         if not data:
-            self._forget(conn)
+            self._stop_waiting(conn)
             self._close(conn)
             return
         self._take(conn, data)
 
     def _take(self, conn: Connection, data: bytes) -> None:
-        """Take bytes of a request: give it to a thread when it is whole, else wait for more of it."""
+        """Add bytes of a request: give it to a thread when it is complete, otherwise wait for more."""
         assert conn.reading is not None
-        # Empty lines before a request are none of it, and win its client no time.
+        # Empty lines before a request do not count, and do not extend the deadline.
         if not conn.reading.buffer and data.strip(b"\r\n"):
             self._begin(conn)
         held = conn.held_bytes
         progress = conn.reading.feed(data)
         self._held_bytes += conn.held_bytes - held
         if progress in (Progress.WHOLE, Progress.CUT):
-            self._forget(conn)
+            self._stop_waiting(conn)
             conn.is_whole = progress is Progress.WHOLE
             self.enqueue_req(conn)
             return
         self._note_progress(conn, progress, len(data))
-        self._give_way(conn)
+        self._enforce_limits(conn)
 
     def _begin(self, conn: Connection) -> None:
-        """Let the time of a request count from its first byte."""
+        """Count the time of a request from its first byte."""
         conn.began_at, conn.moved_bytes = time.monotonic(), 0
         conn.deadline = conn.began_at + self._patience.head_seconds
 
@@ -169,20 +169,20 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         try:
             conn.sock.flush()
         except OSError:
-            self._forget(conn)
+            self._stop_waiting(conn)
             self._close(conn)
             return
         self._held_bytes += conn.held_bytes - held
         self._spooled_bytes += conn.sock.spooled - spooled
         conn.deadline += (before - conn.sock.unsent) / self._patience.bytes_per_second
         if not conn.sock.unsent:
-            self._forget(conn)
+            self._stop_waiting(conn)
             self._go_on(conn)
 
     def _go_on(self, conn: Connection) -> None:
-        """Wait for the next request, or for the client to close its side."""
+        """Wait for the next request, or close the connection."""
         if not conn.keeps_alive:
-            self._part(conn)
+            self._close_our_side(conn)
             return
         ahead = conn.parser.unreader.take_buffered()
         patience = self._patience
@@ -191,25 +191,25 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         if ahead:
             self._take(conn, ahead)
 
-    def _part(self, conn: Connection) -> None:
-        """End our side; what the client still sends is read, for it would lose the answer otherwise."""
+    def _close_our_side(self, conn: Connection) -> None:
+        """Close our side, and read what the client still sends, which would lose the answer otherwise."""
         try:
             conn.sock.shutdown(1)
         except OSError:
             self._close(conn)
             return
-        self._await(conn, self._hear_out, selectors.EVENT_READ, seconds=self._patience.farewell_seconds)
+        self._await(conn, self._drain, selectors.EVENT_READ, seconds=self._patience.farewell_seconds)
 
-    def _hear_out(self, conn: Connection, _sock: Any = None) -> None:
-        data = self._received(conn)
+    def _drain(self, conn: Connection, _sock: Any = None) -> None:
+        data = self._receive(conn)
         if data is not None:
             conn.moved_bytes += len(data)
         if data == b"" or conn.moved_bytes > self._patience.largest_answer_ahead:
-            self._forget(conn)
+            self._stop_waiting(conn)
             self._close(conn)
 
-    def _received(self, conn: Connection) -> bytes | None:
-        """Read what is there: None when it is nothing, or when the connection was ended since the loop saw it."""
+    def _receive(self, conn: Connection) -> bytes | None:
+        """Return the received bytes; None when there are none, or the connection was closed meanwhile."""
         if conn not in self._waiting:
             return None
         try:
@@ -226,14 +226,14 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         self._waiting[conn] = None
         self._held_bytes += conn.held_bytes
         self._spooled_bytes += conn.sock.spooled
-        # A client that has sent nothing, or that does not read, counts as much as one that sends slowly.
-        conn.is_unfinished = callback is not self._hear_out and not (callback == self._read and conn.initialized)
+        # A client that sends nothing or does not read counts like one that sends slowly.
+        conn.is_unfinished = callback is not self._drain and not (callback == self._read and conn.initialized)
         if conn.is_unfinished:
             self._unfinished.setdefault(conn.address, {})[conn] = None
         self.poller.register(conn.sock, event, partial(callback, conn))
 
-    def _forget(self, conn: Connection) -> None:
-        """Wait no more for a client."""
+    def _stop_waiting(self, conn: Connection) -> None:
+        """Stop waiting for a client."""
         self._waiting.pop(conn, None)
         self._held_bytes -= conn.held_bytes
         self._spooled_bytes -= conn.sock.spooled
@@ -245,8 +245,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
                 del self._unfinished[conn.address]
         self.poller.unregister(conn.sock)
 
-    def _give_way(self, conn: Connection) -> None:
-        """End the oldest while there are too many of one address, or too much waits in memory."""
+    def _enforce_limits(self, conn: Connection) -> None:
+        """Close the oldest connections while one address has too many, or memory or files are over their limit."""
         those = self._unfinished.get(conn.address, {})
         while not conn.is_of_proxy and len(those) > self._patience.unfinished_per_address:
             self._expire(next(iter(those)))
@@ -255,15 +255,15 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         while self._spooled_bytes > self._patience.most_spooled_bytes:
             self._expire(next(one for one in self._waiting if one.sock.spooled))
 
-    def _end_oldest(self) -> None:
-        """End what has waited the longest, if there is any."""
+    def _close_oldest(self) -> None:
+        """Close the connection that has waited longest."""
         for oldest in self._waiting:
             self._expire(oldest)
             return
 
     def _expire(self, conn: Connection) -> None:
         was_asking = conn.reading is not None and conn.reading.buffer
-        self._forget(conn)
+        self._stop_waiting(conn)
         if was_asking:
             with suppress(OSError):
                 conn.sock.send(_TIMED_OUT)

@@ -62,11 +62,11 @@ class HttpSource:
         return ReadAhead(self._submit, limit_bytes=self._read_ahead_bytes, call_soon=self._transport.call_soon)
 
     def _submit(self, call: PageCall, ahead: ReadAhead | None) -> "Future[FetchedPage]":
-        return self._transport.run(self._with_token(call, partial(self._fetch_once, ahead=ahead)))
+        return self._transport.run(self._run_with_token(call, partial(self._fetch_once, ahead=ahead)))
 
     def pass_on(self, call: PageCall) -> "Future[PlainAnswer]":
         """Start a call whose answer is passed on as it is; the future raises as that of ``submit``."""
-        return self._transport.run(self._with_token(call, self._pass_on_once))
+        return self._transport.run(self._run_with_token(call, self._pass_on_once))
 
     def preview(self, call: PageCall) -> JsonObject:
         """Return the request of a call with its secrets masked, and send nothing; raise as the future of ``submit``."""
@@ -90,7 +90,7 @@ class HttpSource:
         if self._credentials is not None:
             self._credentials.close()
 
-    async def _with_token(self, call: PageCall, once: Callable[[PageCall], Awaitable[T]]) -> T:
+    async def _run_with_token(self, call: PageCall, once: Callable[[PageCall], Awaitable[T]]) -> T:
         return await (once(call) if self._credentials is None else self._credentials.run(call, once))
 
     async def _pass_on_once(self, call: PageCall) -> PlainAnswer:

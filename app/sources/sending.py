@@ -16,6 +16,7 @@ from typing import Final, Generic, TypeVar
 from app.engine.integrations.rate_limit import RateLimitConfig
 from app.engine.limits import constants, retry
 from app.engine.limits import headers as rate_limit_headers
+from app.engine.limits.constants import LONGEST_WAIT_IN_PLACE_SECONDS
 from app.engine.limits.headers import RateLimitHeaders
 from app.engine.record_errors import RateLimitedError, SourceError, TransientSourceError
 from app.settings import Settings
@@ -107,7 +108,7 @@ class Sending(Generic[T]):
 
         try:
             ask = partial(self.attempt, self.request, timeout_seconds)
-            response, is_second = await hedging.first_answer(
+            response, is_second = await hedging.await_first_answer(
                 ask, late_seconds=late_seconds, may_ask_again=may_ask_again, drop=lambda late: late.held.release()
             )
         finally:
@@ -165,7 +166,7 @@ class Sending(Generic[T]):
         if isinstance(error, RateLimitedError) or not self._may_repeat(error):
             raise error
         asked = error.retry_after_seconds or 0.0
-        if asked >= constants.LONGEST_WAIT_IN_PLACE_SECONDS:
+        if asked >= LONGEST_WAIT_IN_PLACE_SECONDS:
             raise TransientSourceError(error, min(asked, constants.LONGEST_WAIT_SECONDS)) from error
         base = self.settings.retry_base_seconds
         wait = asked + retry.draw_backoff(self.failures, base, _LONGEST_BACKOFF_SECONDS, random.random)

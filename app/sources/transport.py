@@ -209,7 +209,7 @@ class _Pool:
                 limits=limits,
                 clock=self._clock,
             )
-        gate.set_limits(limits)
+        gate.part.limits = limits
         return gate
 
     async def close(self) -> None:

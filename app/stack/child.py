@@ -1,4 +1,4 @@
-"""One supervised child process: how it is started, asked to stop, and ended with all it started."""
+"""One supervised child process: start, stop, and the end of its whole process group."""
 
 import os
 import subprocess
@@ -11,11 +11,11 @@ from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
 
 from app.stack import leash
-from app.stack.logs import bound_log, last_lines
+from app.stack.logs import bound_log, read_last_lines
 from app.stack.processes import record_process, signal_group
 
 
-def always_ready(_pid: int) -> bool:
+def is_is_always_ready(_pid: int) -> bool:
     """Whether a child needs no check beyond being alive."""
     return True
 
@@ -26,7 +26,7 @@ def prepare_nothing() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSpec:
-    """What to run, and how to tell that it works."""
+    """A command, and how to check that it works."""
 
     name: str
     command: tuple[str, ...]
@@ -36,20 +36,20 @@ class ChildSpec:
     """User and group id to drop to; None stays the same."""
     inherited_fds: tuple[int, ...] = ()
     prepare: Callable[[], None] = prepare_nothing
-    """Clears what a dead predecessor left; called before every start."""
-    is_ready: Callable[[int], bool] = always_ready
-    """Asked with the process id until it says yes."""
+    """Removes what a dead predecessor left; called before every start."""
+    is_ready: Callable[[int], bool] = is_is_always_ready
+    """Called with the process id until it returns True."""
     ready_seconds: float = 60.0
-    """How long it may sleep before it is ready; while it works it is waited for."""
+    """How long it may be idle before it is ready; while it works it has more time."""
     stop_signals: tuple[Signals, ...] = (SIGTERM,)
     """Sent one after another, each ``stop_seconds`` after the last, before SIGKILL."""
     stop_seconds: float = 15.0
     death_signal: Signals = SIGKILL
-    """What it gets when the supervisor itself is killed."""
+    """The signal for it when the supervisor itself is killed."""
 
 
 class Child:
-    """A process of a spec, through all its restarts. Only the supervisor's thread starts and reaps it."""
+    """A process of a spec, through all its restarts; the supervisor's thread starts and reaps it."""
 
     def __init__(self, spec: ChildSpec, *, log: Path, pid_file: Path) -> None:
         self.spec = spec
@@ -63,7 +63,7 @@ class Child:
         self._pid_file = pid_file
         self._log_offset = 0
         self._process: subprocess.Popen[bytes] | None = None
-        # Between a signal and the reaping of the same pid, so that no stranger's process is ever hit.
+        # Between a signal and the reaping of the same pid, so that no other process gets the signal.
         self._lock = threading.Lock()
 
     @property
@@ -89,7 +89,7 @@ class Child:
         return self.failure is None or (self.was_ready and now >= self.next_start)
 
     def start(self) -> None:
-        """Start the process in a session of its own, on a leash; raises OSError when the system refuses."""
+        """Start the process in a session of its own, tied to this one (leash.py); raises OSError."""
         self.spec.prepare()
         bound_log(self.log)
         user = "-" if self.spec.run_as is None else "{}:{}".format(*self.spec.run_as)
@@ -111,7 +111,7 @@ class Child:
         record_process(self._pid_file, self._process.pid, self.spec.stop_signals[0])
 
     def reap(self) -> bool:
-        """Take note of a process that has ended, and end what is left of its group; tell whether it had."""
+        """Reap a process that has ended, and kill the rest of its group; return whether it had ended."""
         with self._lock:
             if self._process is None or not self._has_exited():
                 return False
@@ -143,9 +143,9 @@ class Child:
             if self._process is not None:
                 self._finish(self._process)
 
-    def last_lines(self, count: int = 5) -> list[str]:
+    def read_last_lines(self, count: int = 5) -> list[str]:
         """Return the last lines that the latest process wrote."""
-        return last_lines(self.log, since=self._log_offset, count=count)
+        return read_last_lines(self.log, since=self._log_offset, count=count)
 
     def _has_exited(self) -> bool:
         # WNOWAIT leaves a zombie, which keeps the pid from being given to another process.

@@ -14,7 +14,7 @@ from app.stack.child import ChildSpec
 
 _FOREIGN_PREFIXES = ("PG", "CELERY_", "FLOWER_", "GUNICORN_")
 _LOOPBACK = "127.0.0.1"
-# Flower reads messages and nothing else: it gets neither the database nor the key of what is in it.
+# Flower reads messages only: it gets neither the database's address nor the encryption key.
 _OF_FLOWER = frozenset(
     {
         *("BROKER_URL", "FERRYMAN_MESSAGE_KEY"),
@@ -24,77 +24,77 @@ _OF_FLOWER = frozenset(
 _OF_FLOWER_PREFIXES = ("LC_", "PYTHON")
 
 
-def child_environment(*layers: Mapping[str, str]) -> dict[str, str]:
-    """Merge the caller's environment, less what would silently steer the libraries within, with later layers."""
+def build_environment(*layers: Mapping[str, str]) -> dict[str, str]:
+    """Merge the caller's environment, without variables that configure the libraries, with later layers."""
     merged = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_PREFIXES)}
     for layer in layers:
         merged |= layer
     return merged | {"PYTHONUNBUFFERED": "1"}
 
 
-def api_child(listener: socket.socket, environment: Mapping[str, str], run_dir: Path) -> ChildSpec:
-    """Serve the API on a socket that the stack holds, so that callers wait while it is started again."""
+def build_api(listener: socket.socket, environment: Mapping[str, str], run_dir: Path) -> ChildSpec:
+    """Describe the API, on a socket that the stack holds, so that callers wait while it restarts."""
     port = listener.getsockname()[1]
     return ChildSpec(
         name="api",
-        command=commands.api_command(f"fd://{listener.fileno()}", worker_tmp_dir=str(run_dir)),
+        command=commands.build_api_command(f"fd://{listener.fileno()}", worker_tmp_dir=str(run_dir)),
         environment=environment,
         working_dir=commands.PROJECT_ROOT,
         inherited_fds=(listener.fileno(),),
-        is_ready=partial(answers_http, reachable_host(listener), port, "/ping"),
+        is_ready=partial(is_answering, find_reachable_host(listener), port, "/ping"),
         # A graceful end; gunicorn's workers would otherwise outlive it by a second.
         death_signal=SIGTERM,
     )
 
 
-def flower_child(port: int, environment: Mapping[str, str], token: str) -> ChildSpec:
-    """Serve Flower on the loopback address to the user ``ferryman`` with the API token as password."""
+def build_flower(port: int, environment: Mapping[str, str], token: str) -> ChildSpec:
+    """Describe Flower, on the loopback address, for the user ``ferryman`` with the API token as password."""
     return ChildSpec(
         name="flower",
-        command=commands.flower_command(_LOOPBACK, port),
-        environment={**flower_environment(environment), "FLOWER_BASIC_AUTH": f"ferryman:{token}"},
+        command=commands.build_flower_command(_LOOPBACK, port),
+        environment={**select_flower_environment(environment), "FLOWER_BASIC_AUTH": f"ferryman:{token}"},
         working_dir=commands.PROJECT_ROOT,
-        is_ready=partial(answers_http, _LOOPBACK, port, "/"),
+        is_ready=partial(is_answering, _LOOPBACK, port, "/"),
         stop_seconds=5.0,
     )
 
 
-def flower_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Keep of an environment what Flower needs."""
+def select_flower_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of an environment that Flower needs."""
     return {
         name: value for name, value in environment.items() if name in _OF_FLOWER or name.startswith(_OF_FLOWER_PREFIXES)
     }
 
 
-def daemon_children(
+def build_daemons(
     number: int, listener: socket.socket, environment: Mapping[str, str], *, group: str, concurrency: int
 ) -> list[ChildSpec]:
-    """Run so many daemons of a group, ready when the API that listens there knows of them all."""
+    """Describe so many daemons of a group, ready when the API knows of them all."""
     port = listener.getsockname()[1]
     return [
         ChildSpec(
             name=f"daemon-{index}",
-            command=commands.fresh_daemon_command(group=group, concurrency=concurrency),
+            command=commands.build_fresh_daemon_command(group=group, concurrency=concurrency),
             environment=environment,
             working_dir=commands.PROJECT_ROOT,
-            is_ready=partial(_serves_group, reachable_host(listener), port, group, number),
+            is_ready=partial(_is_serving, find_reachable_host(listener), port, group, number),
         )
         for index in range(1, number + 1)
     ]
 
 
-def reachable_host(listener: socket.socket) -> str:
-    """Return by which address this machine reaches a listener, which may listen on all of them."""
+def find_reachable_host(listener: socket.socket) -> str:
+    """Return the address by which this machine reaches a listener, which may listen on all addresses."""
     host = str(listener.getsockname()[0])
     return {"0.0.0.0": _LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
 
 
-def answers_http(host: str, port: int, path: str, _pid: int) -> bool:
+def is_answering(host: str, port: int, path: str, _pid: int) -> bool:
     """Whether a server gives any HTTP answer."""
     return _get(host, port, path) is not None
 
 
-def _serves_group(host: str, port: int, group: str, daemons: int, _pid: int) -> bool:
+def _is_serving(host: str, port: int, group: str, daemons: int, _pid: int) -> bool:
     """Whether the API knows of so many live daemons of a group."""
     try:
         live = json.loads(_get(host, port, "/healthz", seconds=10) or b"{}").get("daemons", {})
@@ -104,7 +104,7 @@ def _serves_group(host: str, port: int, group: str, daemons: int, _pid: int) -> 
 
 
 def _get(host: str, port: int, path: str, *, seconds: float = 2) -> bytes | None:
-    """Return the body of any answer; None if there is none. Proxies of the environment are passed by."""
+    """Return the body of any answer; None if there is none. Proxies of the environment are ignored."""
     connection = http.client.HTTPConnection(host, port, timeout=seconds)
     try:
         connection.request("GET", path)

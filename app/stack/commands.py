@@ -6,13 +6,13 @@ from pathlib import Path
 import app
 from app.engine.objects.daemons import RAPID_BRIDGE_QUEUE, name_queue
 
-# Where to run them: `-m` looks into the working directory first, which may hold a stranger's `app` or `workers`.
+# The working directory: `-m` searches it first, and another one may have an `app` or `workers` of its own.
 PROJECT_ROOT = Path(app.__file__).resolve().parent.parent
 FLOWER_CONFIG = PROJECT_ROOT / "workers" / "flower_config.py"
 
 
-def api_command(bind: str, *, worker_tmp_dir: str, workers: int = 2, threads: int = 8) -> tuple[str, ...]:
-    """Serve the API by gunicorn on ``host:port``, or on ``fd://N`` that is inherited.
+def build_api_command(bind: str, *, worker_tmp_dir: str, workers: int = 2, threads: int = 8) -> tuple[str, ...]:
+    """Return the command that serves the API by gunicorn on ``host:port``, or on an inherited ``fd://N``.
 
     A worker takes fewer connections than it may have files open, which often is 1,024.
     """
@@ -25,36 +25,36 @@ def api_command(bind: str, *, worker_tmp_dir: str, workers: int = 2, threads: in
         *("--worker-tmp-dir", worker_tmp_dir),
         *("--timeout", "60", "--graceful-timeout", "10"),
         "--no-control-socket",
-        # The application itself decides whom it believes: FERRYMAN_TRUSTED_PROXIES.
+        # The application decides which proxies it trusts: FERRYMAN_TRUSTED_PROXIES.
         *("--forwarded-allow-ips", ""),
     )
 
 
-def daemon_command(name: str, *, group: str, concurrency: int) -> tuple[str, ...]:
-    """Run a Celery worker that serves a daemon group and the RapidBridge queue; no two on a machine have one name."""
+def build_daemon_command(name: str, *, group: str, concurrency: int) -> tuple[str, ...]:
+    """Return the command of a Celery worker for a group and RapidBridge; its name is unique on the machine."""
     return (
         *(sys.executable, "-m", "celery", "-A", "workers.celery_app", "worker"),
         *("--pool", "threads", "--concurrency", str(concurrency)),
         *("--queues", f"{name_queue(group)},{RAPID_BRIDGE_QUEUE}"),
         *("--hostname", f"{name.replace('%', '%%')}@%h"),
         *("--loglevel", "INFO"),
-        # Daemons agree through Postgres; neighbours' chatter only delays the start.
+        # Daemons coordinate through Postgres, and need no messages between workers.
         *("--without-mingle", "--without-gossip"),
     )
 
 
-def fresh_daemon_command(*, group: str, concurrency: int) -> tuple[str, ...]:
-    """Run ``ferryman daemon``, which takes a new id each time: a daemon that is started again is a new one."""
+def build_fresh_daemon_command(*, group: str, concurrency: int) -> tuple[str, ...]:
+    """Return the command ``ferryman daemon``, which takes a new id at each start."""
     return (sys.executable, "-m", "app.cli", "daemon", "--group", group, "--concurrency", str(concurrency))
 
 
-def prepare_command(token_file: Path) -> tuple[str, ...]:
-    """Migrate, and see that there is a valid token in a file."""
+def build_prepare_command(token_file: Path) -> tuple[str, ...]:
+    """Return the command that migrates, and writes a valid token to a file."""
     return (sys.executable, "-m", "app.cli", "prepare", str(token_file))
 
 
-def flower_command(host: str, port: int) -> tuple[str, ...]:
-    """Serve Flower; its users come from FLOWER_BASIC_AUTH, never from the command line, which all can read."""
+def build_flower_command(host: str, port: int) -> tuple[str, ...]:
+    """Return the command of Flower; its users come from FLOWER_BASIC_AUTH, since all can read a command line."""
     return (
         *(sys.executable, "-m", "celery", "-A", "workers.celery_app", "flower"),
         *(f"--address={host}", f"--port={port}", f"--conf={FLOWER_CONFIG}"),

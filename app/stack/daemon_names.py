@@ -1,7 +1,7 @@
-"""Names of daemons that people can tell apart: `<group>-<number>`, the lowest number that is free on this machine.
+"""Readable names of daemons: `<group>-<number>`, with the lowest number that is free on this machine.
 
-Celery, Flower and the logs show it with the machine's name behind it. Who a daemon is, its id says, which is never used
-twice: a number is taken over by the daemon that comes next.
+Celery, Flower and the logs show it before the machine's name. The identity of a daemon is its id; a number is
+used again by a later daemon.
 """
 
 import fcntl
@@ -15,13 +15,13 @@ from typing import Final
 from app.engine.ids import new_id
 
 PLACE: Final = "FERRYMAN_DAEMON_NAMES"
-"""The variable that tells daemons of a stack where the numbers that are taken are kept: it goes when the stack goes."""
+"""The variable with the directory of a stack's used numbers, which is removed with the stack."""
 
 
 def take_name(group: str, *, broker_url: str, directory: Path | None = None) -> str:
-    """Take the lowest number that no daemon of the group has here, for as long as this process lives.
+    """Return a name with the lowest free number, which stays locked as long as this process lives.
 
-    The lock outlives ``exec``. Where no file can be locked the name ends in something random instead.
+    The lock outlives ``exec``. Where no file can be locked the name ends in a random text instead.
     """
     place = directory or Path(os.environ.get(PLACE) or Path(tempfile.gettempdir()) / f"ferryman-names-{os.getuid()}")
     broker = hashlib.sha256(broker_url.encode()).hexdigest()[:16]
@@ -30,14 +30,14 @@ def take_name(group: str, *, broker_url: str, directory: Path | None = None) -> 
         if place.stat().st_uid != os.getuid():
             raise PermissionError(f"{place} belongs to another user")
         for number in count(1):
-            if _locks(place / f"{broker}-{group}-{number}"):
+            if _try_lock(place / f"{broker}-{group}-{number}"):
                 return f"{group}-{number}"
     except OSError:
         pass
     return f"{group}-{new_id()[:8]}"
 
 
-def _locks(file: Path) -> bool:
+def _try_lock(file: Path) -> bool:
     """Lock a file until this process ends; False when another one has it."""
     descriptor = os.open(file, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
     try:

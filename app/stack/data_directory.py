@@ -16,7 +16,7 @@ _PRIVATE_FILE = 0o600
 
 @dataclass(frozen=True, slots=True)
 class DataDirectory:
-    """Where a stack keeps its data, secrets, logs and traces of running."""
+    """The files and directories of a stack: data, secrets, logs, and the state while it runs."""
 
     root: Path
 
@@ -57,11 +57,11 @@ class DataDirectory:
 
     @property
     def broker_url_file(self) -> Path:
-        """The broker that the user gave, while the stack runs; there is none when the stack runs its own."""
+        """The user's own broker, while the stack runs; missing when the stack runs one."""
         return self.run / "broker-url"
 
     def create(self) -> None:
-        """Make what is missing; raises StackError when the place can not be written."""
+        """Create what is missing; raises StackError when the directory can not be written."""
         try:
             for directory in (self.root, self.run, self.redis, self.logs):
                 directory.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_DIR)
@@ -103,7 +103,7 @@ class DataDirectory:
         return file
 
     def encryption_key(self) -> str:
-        """Read the encryption key; make it at the first start."""
+        """Read the encryption key; create it at the first start."""
         if self.encryption_key_file.exists():
             return self.encryption_key_file.read_text().strip()
         if (self.postgres / "PG_VERSION").exists():

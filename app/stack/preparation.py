@@ -1,4 +1,4 @@
-"""Makes a database ready to serve: its tables, and a first API token."""
+"""Prepare a database: its tables, and a first API token."""
 
 import subprocess
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from app.stack.errors import StackError
 
 
 def prepare_database(environment: Mapping[str, str], token_file: Path) -> str:
-    """Migrate and see that ``token_file`` holds a valid token, which is returned.
+    """Migrate, and return the valid token in ``token_file``, which is created if needed.
 
-    In a process of its own: the supervisor then loads and connects to nothing that it does not need to watch.
+    In a process of its own, so that the supervisor loads no code for the database.
     """
     result = subprocess.run(  # noqa: S603  # a fixed command, no shell
-        commands.prepare_command(token_file),
+        commands.build_prepare_command(token_file),
         check=False,
         env=environment,
         cwd=commands.PROJECT_ROOT,

@@ -1,4 +1,4 @@
-"""Processes of the machine: who a pid is, and ending what a killed supervisor left behind."""
+"""Processes of the machine: identify a pid, and end the processes of a killed supervisor."""
 
 import json
 import os
@@ -20,13 +20,13 @@ class ProcessRecord:
 
     pid: int
     identity: str | None
-    """Tells it from a later process that got the same pid."""
+    """Distinguishes it from a later process with the same pid."""
     stop_signal: int
     directory: str | None = None
-    """The directory that it was started for: a copy of that has the same pid files, and none of the processes."""
+    """The directory that it was started for: a copy has the same pid files, but none of the processes."""
 
 
-def identity_of(pid: int) -> str | None:
+def read_identity(pid: int) -> str | None:
     """Return when and under which boot a process began; None when it is gone, a zombie, or the system has no /proc."""
     try:
         # The name in parentheses may hold anything, spaces and parentheses too.
@@ -37,16 +37,16 @@ def identity_of(pid: int) -> str | None:
     return None if state in "ZX" else f"{boot}:{fields[18]}"
 
 
-def directory_identity(directory: Path) -> str:
-    """Return a directory from every other one, its own copies too, under whatever path it is found."""
+def identify_directory(directory: Path) -> str:
+    """Return what identifies a directory under any path, and distinguishes it from its copies."""
     status = directory.stat()
     return f"{status.st_dev}:{status.st_ino}"
 
 
 def is_working(leaders: Collection[int]) -> bool:
-    """Whether one of these, or a process that came of it, computes, stands in line for a core, or waits for a disk.
+    """Whether one of these or a descendant computes, waits for a core, or waits for a disk.
 
-    Each leads a session. Postgres' own processes lead sessions of their own, that which recovers among them.
+    Each leads a session. Postgres' own processes lead sessions of their own, the recovering one among them.
     """
     found = dict[int, tuple[str, int, int]]()
     for file in Path("/proc").glob("[0-9]*/stat"):
@@ -55,11 +55,11 @@ def is_working(leaders: Collection[int]) -> bool:
         except (OSError, ValueError):
             continue
         found[int(file.parent.name)] = (state, int(parent), int(session))
-    return any(state in "RD" and _comes_of(pid, found, leaders) for pid, (state, _, _) in found.items())
+    return any(state in "RD" and _is_descendant(pid, found, leaders) for pid, (state, _, _) in found.items())
 
 
-def _comes_of(pid: int, found: Mapping[int, tuple[str, int, int]], leaders: Collection[int]) -> bool:
-    """Follow the parents of a process; the pids may have been given out anew while they were read, hence a bound."""
+def _is_descendant(pid: int, found: Mapping[int, tuple[str, int, int]], leaders: Collection[int]) -> bool:
+    """Follow the parents of a process, within a bound, since pids may be reused while they are read."""
     for _ in range(_MOST_GENERATIONS):
         if pid not in found:
             return False
@@ -77,23 +77,23 @@ def signal_group(pid: int, number: int) -> None:
 
 
 def record_process(pid_file: Path, pid: int, stop_signal: int) -> None:
-    """Note a child, so that the next supervisor can end it should this one be killed."""
+    """Record a child, so that the next supervisor can end it should this one be killed."""
     record = ProcessRecord(
         pid=pid,
-        identity=identity_of(pid),
+        identity=read_identity(pid),
         stop_signal=int(stop_signal),
-        directory=directory_identity(pid_file.parent),
+        directory=identify_directory(pid_file.parent),
     )
     pid_file.write_text(json.dumps(asdict(record)))
 
 
 def end_leftovers(run_dir: Path) -> list[str]:
-    """End every process that a killed supervisor of this directory has left behind; return their names.
+    """End every process of a killed supervisor of this directory; return their names.
 
-    Pid files that came with a copy name the processes of the original, which are none of ours.
+    Pid files in a copy of a directory name the processes of the original, which are left alone.
     """
     found = {path: record for path in sorted(run_dir.glob("*.pid")) if (record := _read_record(path))}
-    own = directory_identity(run_dir)
+    own = identify_directory(run_dir)
     records = {path: record for path, record in found.items() if record.directory == own}
     alive = {path: record for path, record in records.items() if _is_same_process(record)}
     for record in alive.values():
@@ -114,7 +114,7 @@ def _read_record(path: Path) -> ProcessRecord | None:
 
 
 def _is_same_process(record: ProcessRecord) -> bool:
-    return record.identity is not None and identity_of(record.pid) == record.identity
+    return record.identity is not None and read_identity(record.pid) == record.identity
 
 
 def _wait_until_gone(records: list[ProcessRecord]) -> None:
@@ -124,11 +124,11 @@ def _wait_until_gone(records: list[ProcessRecord]) -> None:
 
 
 def _kill_group(record: ProcessRecord) -> None:
-    """Kill what is left of a group, unless its number belongs to another process by now.
+    """Kill the rest of a group, unless another process has its number now.
 
-    A number is not given out again while a group still carries it, so a leader that is gone proves nothing wrong.
+    A number is not reused while its group exists, so that a missing leader is no obstacle.
     """
     is_reused = Path(f"/proc/{record.pid}").exists() and not _is_same_process(record)
-    same_boot = (record.identity or "").split(":")[0] == (identity_of(os.getpid()) or "-").split(":")[0]
+    same_boot = (record.identity or "").split(":")[0] == (read_identity(os.getpid()) or "-").split(":")[0]
     if same_boot and not is_reused:
         signal_group(record.pid, signal.SIGKILL)

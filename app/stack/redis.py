@@ -21,14 +21,14 @@ _LOG: Final = ("appendonlydir", "appendonly.aof")
 """What a server writes, from version 7 on and before."""
 
 
-def broker_url(socket_root: Path) -> str:
+def build_url(socket_root: Path) -> str:
     """Return the broker URL that Celery and Flower understand."""
     return f"redis+socket://{socket_root / SOCKET_NAME}"
 
 
-def redis_child(data_dir: Path, socket_root: Path, *, memory_bytes: int = MEMORY_BYTES) -> ChildSpec:
+def build_child(data_dir: Path, socket_root: Path, *, memory_bytes: int = MEMORY_BYTES) -> ChildSpec:
     """Describe the server's process; raise StackError when no server is installed."""
-    program = extras.broker_program()
+    program = extras.find_broker_program()
     path = socket_root / SOCKET_NAME
     settings = {
         "port": "0",
@@ -37,12 +37,12 @@ def redis_child(data_dir: Path, socket_root: Path, *, memory_bytes: int = MEMORY
         "dir": str(data_dir),
         "appendonly": "yes",
         "appendfsync": "everysec",
-        # Queues fill and empty: the log of an empty one is written anew at 16 MB, not at 64.
+        # The log is rewritten at 16 MB, not at 64: queues fill and empty.
         "auto-aof-rewrite-min-size": "16mb",
         "save": "",
-        # Eviction would make Celery's queue bindings, and so messages, vanish without a word.
+        # Eviction would silently drop Celery's queue bindings and messages.
         "maxmemory-policy": "noeviction",
-        # Publishers stop at four fifths of it (app/broker/sender.py): the others wait in Postgres.
+        # Publishers stop at four fifths of it (app/broker/sender.py): the rest waits in Postgres.
         "maxmemory": str(memory_bytes),
         "daemonize": "no",
     }
@@ -52,7 +52,7 @@ def redis_child(data_dir: Path, socket_root: Path, *, memory_bytes: int = MEMORY
         environment={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
         working_dir=data_dir,
         prepare=partial(_prepare, data_dir, program),
-        is_ready=partial(_answers, path),
+        is_ready=partial(_is_answering, path),
         stop_signals=(SIGTERM,),
         stop_seconds=10.0,
         death_signal=SIGTERM,
@@ -60,12 +60,12 @@ def redis_child(data_dir: Path, socket_root: Path, *, memory_bytes: int = MEMORY
 
 
 def _prepare(data_dir: Path, program: Path) -> None:
-    """Make the directory, and empty it of what another program wrote, which this one may refuse to read.
+    """Create the directory, and remove what another program wrote, which this one may not read.
 
-    The broker holds nothing that Postgres does not: what is lost is sent again.
+    The broker holds nothing that Postgres does not: a lost message is sent again.
     """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mark, writer = data_dir / "written-by", _name_of(program)
+    mark, writer = data_dir / "written-by", _read_version(program)
     if mark.is_file() and mark.read_text() == writer:
         return
     for name in _LOG:
@@ -77,15 +77,15 @@ def _prepare(data_dir: Path, program: Path) -> None:
     mark.write_text(writer)
 
 
-def _name_of(program: Path) -> str:
-    """Name a server and its minor version, which share one format: "Valkey 9.1"."""
+def _read_version(program: Path) -> str:
+    """Return a server's name and minor version, which determine its format: "Valkey 9.1"."""
     command = [str(program), "--version"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # no shell
     named = re.match(r"(\w+) server v=(\d+\.\d+)", result.stdout)
     return f"{named[1]} {named[2]}" if named else result.stdout.strip()
 
 
-def _answers(path: Path, _pid: int) -> bool:
+def _is_answering(path: Path, _pid: int) -> bool:
     try:
         with redis.Redis(unix_socket_path=str(path), socket_timeout=2) as client:
             return bool(client.ping())

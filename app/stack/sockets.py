@@ -8,25 +8,25 @@ import stat
 from pathlib import Path
 
 from app.stack.errors import StackError
-from app.stack.processes import directory_identity
+from app.stack.processes import identify_directory
 
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./-]+")
 _PRIVATE_DIR = 0o700
 
 
-def socket_directory(run_dir: Path, longest_name: str) -> Path:
+def choose_directory(run_dir: Path, longest_name: str) -> Path:
     """Choose a directory whose sockets can be bound: ``run_dir``, else one of its own below /tmp.
 
     A socket's path may have 107 bytes, some file systems (shared folders) take no sockets at all, and a path with
-    a space or worse is read differently by everyone who parses the URL that it becomes a part of.
+    a space or another special character is parsed differently in the URLs that contain it.
     """
-    if _PLAIN_PATH.fullmatch(str(run_dir)) and _takes_sockets(run_dir, longest_name):
+    if _PLAIN_PATH.fullmatch(str(run_dir)) and _can_hold_sockets(run_dir, longest_name):
         return run_dir
-    # By what the directory is, not by its path: another one may have come to that while a stack runs on this one.
-    digest = hashlib.sha256(directory_identity(run_dir).encode()).hexdigest()[:12]
+    # By the directory's identity, not its path, at which another one may be while a stack runs on this one.
+    digest = hashlib.sha256(identify_directory(run_dir).encode()).hexdigest()[:12]
     fallback = Path("/tmp") / f"ferryman-{os.getuid()}-{digest}"  # noqa: S108  # owner and mode are checked
-    _make_own(fallback)
-    if not _takes_sockets(fallback, longest_name):
+    _create_own(fallback)
+    if not _can_hold_sockets(fallback, longest_name):
         raise StackError(f"neither {run_dir} nor {fallback} can hold unix sockets; choose a shorter --data-dir")
     return fallback
 
@@ -48,7 +48,7 @@ def listen(host: str, port: int, *, option: str) -> socket.socket:
     return listener
 
 
-def _takes_sockets(directory: Path, name: str) -> bool:
+def _can_hold_sockets(directory: Path, name: str) -> bool:
     path = directory / name
     path.parent.mkdir(exist_ok=True)
     probe = path.with_name(path.name[:-1] + "?")  # as long, but never a live server's
@@ -62,7 +62,7 @@ def _takes_sockets(directory: Path, name: str) -> bool:
     return True
 
 
-def _make_own(directory: Path) -> None:
+def _create_own(directory: Path) -> None:
     directory.mkdir(exist_ok=True, mode=_PRIVATE_DIR)
     status = directory.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():

@@ -12,7 +12,7 @@ from app.stack import children, extras, given_broker, postgres, redis, sockets
 from app.stack.child import Child
 from app.stack.data_directory import DataDirectory, write_private
 from app.stack.errors import StackError
-from app.stack.joining import remove_own_socket_directory, server_environment, socket_root
+from app.stack.joining import build_server_environment, find_socket_root, remove_own_socket_directory
 from app.stack.preparation import prepare_database
 from app.stack.processes import end_leftovers
 from app.stack.supervisor import Supervisor
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackOptions:
-    """What a stack is asked to be."""
+    """The options of a stack."""
 
     data_dir: Path = Path(".ferryman")
     host: str = "127.0.0.1"
@@ -32,7 +32,7 @@ class StackOptions:
     daemons: int = 2
     concurrency: int = 8
     broker_url: str = field(default="", repr=False)
-    """A broker that runs already; empty starts one of the stack's own."""
+    """A broker that runs already; empty starts one."""
     flower: bool = True
     flower_port: int = 5555
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -40,9 +40,9 @@ class StackOptions:
 
 
 class Stack:
-    """A running Ferryman; a context manager that ends all it started.
+    """A running Ferryman; a context manager that ends all its processes.
 
-    ``report`` gets a line for each thing a user should know while it runs, such as a child that died.
+    ``report`` receives a line for each event that a user should know, such as the death of a child.
     """
 
     def __init__(self, options: StackOptions, report: Callable[[str], None] = logger.warning) -> None:
@@ -54,7 +54,7 @@ class Stack:
         self.database_url = ""
         self.broker_url = ""
         self.environment: dict[str, str] = {}
-        """What every child of Ferryman's own gets."""
+        """The environment of Ferryman's own children."""
         self._report = report
         self._supervisor = Supervisor(run_dir=self.data.run, log_dir=self.data.logs, report=report)
         self._lock: IO[str] | None = None
@@ -66,9 +66,9 @@ class Stack:
         return self._supervisor.children
 
     def start(self) -> None:
-        """Start everything and wait until it works; raises StackError, having ended whatever had begun."""
+        """Start everything and wait until it works; raises StackError after ending what was started."""
         try:
-            self._claim()
+            self._lock_resources()
             self._start_servers()
             self._start_ferryman()
         except OSError as error:
@@ -104,27 +104,27 @@ class Stack:
     ) -> None:
         self.stop()
 
-    def _claim(self) -> None:
-        """Take the directory and the ports before anything is started."""
-        self._demand_programs()
+    def _lock_resources(self) -> None:
+        """Lock the directory and bind the ports before anything is started."""
+        self._check_programs()
         self.data.create()
         self._lock = self.data.lock()
         self.data.api_url_file.unlink(missing_ok=True)
         if leftovers := end_leftovers(self.data.run):
             self._report(f"ended what a killed stack had left behind: {', '.join(leftovers)}")
         self._listener = sockets.listen(self.options.host, self.options.port, option="--port")
-        host, port = children.reachable_host(self._listener), self._listener.getsockname()[1]
+        host, port = children.find_reachable_host(self._listener), self._listener.getsockname()[1]
         self.api_url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         if self.options.flower:
             self.flower_url = f"http://127.0.0.1:{self._free_flower_port()}"
 
-    def _demand_programs(self) -> None:
-        """See that all is installed before a directory is made."""
-        extras.postgres_programs()
+    def _check_programs(self) -> None:
+        """Check that all programs are installed before a directory is created."""
+        extras.find_postgres_programs()
         if not self.options.broker_url:
-            extras.broker_program()
+            extras.find_broker_program()
         if self.options.flower:
-            extras.demand_flower()
+            extras.check_flower()
 
     def _free_flower_port(self) -> int:
         wanted = self.options.flower_port if self.options.port else 0
@@ -132,14 +132,14 @@ class Stack:
             return int(listener.getsockname()[1])
 
     def _start_servers(self) -> None:
-        given_broker.take(self.data, self.options.broker_url)
-        addresses = server_environment(self.data)
+        given_broker.check_broker(self.data, self.options.broker_url)
+        addresses = build_server_environment(self.data)
         self.database_url, self.broker_url = addresses["DATABASE_URL"], addresses["BROKER_URL"]
-        self.environment = children.child_environment(addresses, self.options.environment)
-        place = socket_root(self.data)
-        self._supervisor.spawn(postgres.postgres_child(self.data.postgres, place))
+        self.environment = children.build_environment(addresses, self.options.environment)
+        place = find_socket_root(self.data)
+        self._supervisor.spawn(postgres.build_child(self.data.postgres, place))
         if not self.options.broker_url:
-            self._supervisor.spawn(redis.redis_child(self.data.redis, place))
+            self._supervisor.spawn(redis.build_child(self.data.redis, place))
         self._supervisor.wait_until_ready()
         postgres.create_database(place)
         self.token = prepare_database(self.environment, self.data.token_file)
@@ -147,13 +147,13 @@ class Stack:
     def _start_ferryman(self) -> None:
         if self._listener is None:
             raise StackError("the stack has no address to listen on")
-        self._supervisor.spawn(children.api_child(self._listener, self.environment, self.data.run))
+        self._supervisor.spawn(children.build_api(self._listener, self.environment, self.data.run))
         if self.flower_url:
             port = int(self.flower_url.rpartition(":")[2])
-            self._supervisor.spawn(children.flower_child(port, self.environment, self.token))
+            self._supervisor.spawn(children.build_flower(port, self.environment, self.token))
         options = self.options
         self._supervisor.spawn(
-            *children.daemon_children(
+            *children.build_daemons(
                 options.daemons,
                 self._listener,
                 self.environment,

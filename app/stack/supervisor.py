@@ -1,6 +1,6 @@
-"""Keeps children alive: starts them in ranks, starts again what dies, stops all in reverse order.
+"""Keep children alive: start them in ranks, restart the dead, stop all in reverse order.
 
-One thread forks, watches and reaps. That is not for tidiness alone: Linux ties a child's life to the thread that
+One thread forks, watches and reaps: Linux ties a child's life to the thread that
 forked it (see leash.py), so the thread must live as long as the children do.
 """
 
@@ -26,7 +26,7 @@ _STEADY_SECONDS = 60.0
 
 
 class Supervisor:
-    """The parent of every child; ``report`` gets one line for each thing a user should know."""
+    """The parent of every child; ``report`` receives a line for each event that a user should know."""
 
     def __init__(self, *, run_dir: Path, log_dir: Path, report: Callable[[str], None]) -> None:
         self._run_dir = run_dir
@@ -35,7 +35,7 @@ class Supervisor:
         self._ranks: list[list[Child]] = []
         self._stopping = threading.Event()
         self._hurry = threading.Event()
-        # Waited for instead of Thread.join, which takes a thread for ended once a signal has interrupted it.
+        # Instead of Thread.join, after whose interruption by a signal a thread counts as ended.
         self._ended = threading.Event()
         self._next_log_check = 0.0
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
@@ -53,7 +53,7 @@ class Supervisor:
         """Start children that also stop together; do not wait for them."""
         if not specs:
             return
-        self._ranks.append([self._child(spec) for spec in specs])
+        self._ranks.append([self._build_child(spec) for spec in specs])
         if not self._is_started:
             self._thread.start()
 
@@ -61,7 +61,7 @@ class Supervisor:
         """Wait for every child spawned so far, while they work; raises StackError when one ends, or only sleeps."""
         starting = [child for child in self.children.values() if not child.was_ready]
         for child in self.children.values():
-            waiting = Waiting(child, [one for one in starting if not one.was_ready], report=self._tell)
+            waiting = Waiting(child, [one for one in starting if not one.was_ready], report=self._send_report)
             while not child.is_ready():
                 waiting.go_on()
                 time.sleep(_TICK_SECONDS)
@@ -81,7 +81,7 @@ class Supervisor:
             except KeyboardInterrupt:
                 self._hurry.set()
 
-    def _child(self, spec: ChildSpec) -> Child:
+    def _build_child(self, spec: ChildSpec) -> Child:
         return Child(spec, log=self._log_dir / f"{spec.name}.log", pid_file=self._run_dir / f"{spec.name}.pid")
 
     def _run(self) -> None:
@@ -119,10 +119,10 @@ class Supervisor:
         child.restarts += 1
         child.next_start = now + delay
         if child.was_ready:
-            lines = "".join(f"\n    {line}" for line in child.last_lines())
-            self._tell(f"{child.spec.name} {child.failure}; starting it again in {delay:g} s{lines}")
+            lines = "".join(f"\n    {line}" for line in child.read_last_lines())
+            self._send_report(f"{child.spec.name} {child.failure}; starting it again in {delay:g} s{lines}")
 
-    def _tell(self, line: str) -> None:
+    def _send_report(self, line: str) -> None:
         # A terminal that was closed (which rich answers by SystemExit) must not end this thread, and so every child.
         with suppress(OSError, SystemExit):
             self._report(line)

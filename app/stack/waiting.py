@@ -1,7 +1,7 @@
-"""The wait until children are ready: as long as they work, however slow the machine is, and told of meanwhile.
+"""Wait until children are ready, as long as they work, and report meanwhile.
 
-A process that starts computes, reads from a disk, or stands in line for a core, which on a busy machine takes minutes.
-One that sleeps waits for what may never come: only that time counts against its patience.
+A starting process computes, reads from a disk, or waits for a core, which on a busy machine takes minutes. A sleeping
+one may wait for ever: only that time counts against its limit.
 """
 
 import time
@@ -14,7 +14,7 @@ from app.stack.processes import is_working
 
 _LOOK_SECONDS: Final = 0.5
 _LONGEST_STEP_SECONDS: Final = 2.0
-"""Who waits may be kept from looking as well: more than this counts for nothing."""
+"""The waiting process may be delayed too: more time than this between two checks does not count."""
 _REPORT_SECONDS: Final = 10.0
 
 
@@ -34,11 +34,11 @@ class Waiting:
         self._report = report
         self._monotonic = monotonic
         self._began = self._looked = monotonic()
-        self._told = self._began
+        self._reported_at = self._began
         self._idle_seconds = 0.0
 
     def go_on(self) -> None:
-        """Take note of how the child is; raise StackError when it has ended, or has done nothing for too long."""
+        """Check the child; raise StackError when it has ended, or was idle for too long."""
         child = self._child
         if child.failure is not None:
             raise StackError(f"{child.spec.name} {child.failure}: {self._reason(2)} (all of it in {child.log})")
@@ -53,12 +53,12 @@ class Waiting:
                 f"{child.spec.name} was not ready, and did nothing for {child.spec.ready_seconds:g} of "
                 f"{now - self._began:.0f} s: {self._reason(2)} (all of it in {child.log})"
             )
-        if now - self._told >= _REPORT_SECONDS:
-            self._told = now
+        if now - self._reported_at >= _REPORT_SECONDS:
+            self._reported_at = now
             self._report(
                 f"waiting for {child.spec.name}: {now - self._began:.0f} s so far, of which it was idle for "
                 f"{self._idle_seconds:.0f} s of the {child.spec.ready_seconds:g} s that it may be; {self._reason(1)}"
             )
 
     def _reason(self, lines: int) -> str:
-        return " | ".join(self._child.last_lines(lines)) or "it wrote no log"
+        return " | ".join(self._child.read_last_lines(lines)) or "it wrote no log"

@@ -75,7 +75,7 @@ def _rate(workbench: Workbench, world: World, syncs: Sequence[Sync]) -> float:
 def _more_daemons(workbench: Workbench) -> Iterator[None]:
     """Have more daemons join, by the command that another machine would use."""
     options = workbench.stack.options
-    command = commands.fresh_daemon_command(group=options.group, concurrency=options.concurrency)
+    command = commands.build_fresh_daemon_command(group=options.group, concurrency=options.concurrency)
     with ExitStack() as daemons:
         for _ in range(_ADDED):
             daemons.enter_context(process(command, workbench.stack.environment))

@@ -30,7 +30,7 @@ def running_gunicorn(application: str, environment: Mapping[str, str], worker_tm
     """Serve a WSGI application by the API's own command; give its address once it answers /healthz."""
 
     def command(descriptor: int) -> Sequence[str]:
-        parts = commands.api_command(f"fd://{descriptor}", worker_tmp_dir=worker_tmp_dir)
+        parts = commands.build_api_command(f"fd://{descriptor}", worker_tmp_dir=worker_tmp_dir)
         return [application if part == "app.wsgi:app" else part for part in parts]
 
     with running(command, environment) as url:

@@ -17,7 +17,7 @@ import pytest
 
 from app.stack import extras, postgres
 from app.stack.data_directory import DataDirectory
-from app.stack.joining import joining_environment, socket_root
+from app.stack.joining import build_joining_environment, find_socket_root
 from app.stack.stack import Stack, StackOptions
 
 PROJECT_ROOT = Path(__file__).parents[2]
@@ -102,11 +102,13 @@ def _pattern(line: str) -> re.Pattern[str]:
 
 
 def test_backup_of_operations_is_restored_whole(place: Path) -> None:
-    joined = joining_environment(place / ".ferryman")
-    restored_url = postgres.database_url(socket_root(DataDirectory(place / ".ferryman")), "restored")
+    joined = build_joining_environment(place / ".ferryman")
+    restored_url = postgres.build_url(find_socket_root(DataDirectory(place / ".ferryman")), "restored")
     with psycopg.connect(joined["DATABASE_URL"], autocommit=True) as connection:
         connection.execute("create database restored")
-    programs = os.pathsep.join([str(extras.postgres_programs()), str(Path(sys.executable).parent), os.environ["PATH"]])
+    programs = os.pathsep.join(
+        [str(extras.find_postgres_programs()), str(Path(sys.executable).parent), os.environ["PATH"]]
+    )
     session = "".join(re.findall(r"^```sh (?:backup|restore)\n(.*?)^```$", OPERATIONS, re.MULTILINE | re.DOTALL))
 
     output = typed(session, place, {**joined, "RESTORED_URL": restored_url, "PATH": programs})

@@ -30,7 +30,7 @@ def postgres_server(session_directory: Path) -> Iterator[PostgresServer]:
 @pytest.fixture(scope="session")
 def pooler_port(postgres_server: PostgresServer, session_directory: Path) -> Iterator[int]:
     """A PgBouncer as it comes: it refuses what it can not keep."""
-    direct = postgres.database_url(postgres_server.place, "postgres")
+    direct = postgres.build_url(postgres_server.place, "postgres")
     with running_pgbouncer(session_directory / "pgbouncer", direct) as pooler:
         yield pooler.port
 
@@ -38,7 +38,7 @@ def pooler_port(postgres_server: PostgresServer, session_directory: Path) -> Ite
 @pytest.fixture(scope="session")
 def deaf_pooler_port(postgres_server: PostgresServer, session_directory: Path) -> Iterator[int]:
     """A PgBouncer that was told to ignore what it can not keep."""
-    direct = postgres.database_url(postgres_server.place, "postgres")
+    direct = postgres.build_url(postgres_server.place, "postgres")
     with running_pgbouncer(session_directory / "deaf-pgbouncer", direct, ignored="options") as pooler:
         yield pooler.port
 

@@ -35,7 +35,7 @@ def postgres_server(session_directory: Path) -> Iterator[PostgresServer]:
     with running_postgres(session_directory / "servers") as server, ExitStack() as around:
         if os.environ.get("FERRYMAN_TESTS_POOLER") == pgbouncer.PACKAGE:
             need(pgbouncer.program(), package=pgbouncer.PACKAGE)
-            direct = postgres.database_url(server.place, "postgres")
+            direct = postgres.build_url(server.place, "postgres")
             pooler = around.enter_context(running_pgbouncer(session_directory / "pgbouncer", direct))
             around.enter_context(pooled_engines())
             yield replace(server, pooler_port=pooler.port)

@@ -22,7 +22,7 @@ from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.stack import commands, redis
 from app.stack.child import Child, ChildSpec
-from app.stack.children import child_environment
+from app.stack.children import build_environment
 from tests.support.patience import wait_for
 
 _START_SECONDS: Final = 30.0
@@ -113,8 +113,8 @@ class RedisContainer(ProcessContainer):
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir()
-        self._url = redis.broker_url(directory)
-        super().__init__(redis.redis_child(directory, directory), directory)
+        self._url = redis.build_url(directory)
+        super().__init__(redis.build_child(directory, directory), directory)
 
     @property
     def celeryconfig(self) -> JsonObject:
@@ -150,12 +150,12 @@ class DaemonContainer(ProcessContainer):
         application: str = "workers.celery_app",
     ) -> None:
         self.who = who
-        command = commands.daemon_command(who.id, group=who.group_key, concurrency=4)
+        command = commands.build_daemon_command(who.id, group=who.group_key, concurrency=4)
         identity = {"FERRYMAN_DAEMON_ID": who.id, "FERRYMAN_DAEMON_GROUP": who.group_key}
         spec = ChildSpec(
             name=who.id,
             command=[application if part == "workers.celery_app" else part for part in command],
-            environment=child_environment(environment, identity),
+            environment=build_environment(environment, identity),
             working_dir=commands.PROJECT_ROOT,
         )
         super().__init__(spec, directory, ready_prompt=" ready.")

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from app.engine.ids import new_id
 from app.stack import postgres
 from app.stack.data_directory import DataDirectory
-from app.stack.joining import remove_own_socket_directory, socket_root
+from app.stack.joining import find_socket_root, remove_own_socket_directory
 from app.stack.supervisor import Supervisor
 from app.store.db import migrate
 from tests.support import pgbouncer
@@ -39,24 +39,22 @@ class PostgresServer:
         name = f"test_{new_id().replace('-', '')}"
         self._execute(sql.SQL("create database {} template {}"), name, template)
         try:
-            url = postgres.database_url(self.place, name)
+            url = postgres.build_url(self.place, name)
             yield url if is_direct or self.pooler_port is None else pgbouncer.pooled_url(url, self.pooler_port)
         finally:
             self._execute(sql.SQL("drop database {} with (force)"), name)
 
     def past_pooler(self, url: str) -> str:
         """Lead a URL of ours to the server itself; nothing where it leads there anyway."""
-        return (
-            "" if self.pooler_port is None else postgres.database_url(self.place, str(conninfo_to_dict(url)["dbname"]))
-        )
+        return "" if self.pooler_port is None else postgres.build_url(self.place, str(conninfo_to_dict(url)["dbname"]))
 
     def make_template(self) -> None:
         """Migrate once; every database of the session is a copy."""
         self._execute(sql.SQL("create database {}"), _TEMPLATE)
-        migrate.upgrade(postgres.database_url(self.place, _TEMPLATE))
+        migrate.upgrade(postgres.build_url(self.place, _TEMPLATE))
 
     def _execute(self, statement: sql.SQL, *names: str) -> None:
-        with psycopg.connect(postgres.database_url(self.place, "postgres"), autocommit=True) as connection:
+        with psycopg.connect(postgres.build_url(self.place, "postgres"), autocommit=True) as connection:
             connection.execute(statement.format(*map(sql.Identifier, names)))
 
 
@@ -65,10 +63,10 @@ def running_postgres(directory: Path) -> Iterator[PostgresServer]:
     """Run a server on a directory that others can reach (as root, it runs as another user)."""
     data = DataDirectory(directory / "data")
     data.create()
-    place = socket_root(data)
+    place = find_socket_root(data)
     supervisor = Supervisor(run_dir=data.run, log_dir=data.logs, report=print)
     try:
-        supervisor.spawn(postgres.postgres_child(data.postgres, place))
+        supervisor.spawn(postgres.build_child(data.postgres, place))
         supervisor.wait_until_ready()
         server = PostgresServer(place)
         server.make_template()

@@ -4,7 +4,7 @@ from typing import Final
 
 import click
 
-from app.cli.calling import Answer, JsonArgument, answering, connected, named_argument, print_facts, print_table
+from app.cli.calling import Answer, JsonArgument, named_argument, pass_client, print_answer, print_facts, print_table
 from app.cli.objects.builder import answer_object, build_group
 from app.cli.objects.kinds import Field, Kind
 from app.cli.operating.origins import approve_origin
@@ -56,8 +56,8 @@ account: Final = build_group(
 @account.command()
 @named_argument("account_id", metavar="ID")
 @click.option("--erase", is_flag=True, help="Erase it at once, with all that is held of it.")
-@answering
-@connected
+@print_answer
+@pass_client
 def delete(client: ApiClient, account_id: str, erase: bool) -> Answer:
     """Remove an account; 'restore' brings it back until it is erased with all that is held of it."""
     removed = client.delete(f"{ACCOUNT.path_of(account_id)}{'?erase=true' if erase else ''}")
@@ -69,8 +69,8 @@ def delete(client: ApiClient, account_id: str, erase: bool) -> Answer:
 
 @account.command()
 @named_argument("account_id", metavar="ID")
-@answering
-@connected
+@print_answer
+@pass_client
 def restore(client: ApiClient, account_id: str) -> Answer:
     """Undo the removal of an account that is not erased yet."""
     restored = client.post(f"{ACCOUNT.path}/restore", {"id": account_id})
@@ -79,8 +79,8 @@ def restore(client: ApiClient, account_id: str) -> Answer:
 
 @account.command()
 @named_argument("account_id", metavar="ID")
-@answering
-@connected
+@print_answer
+@pass_client
 def refresh(client: ApiClient, account_id: str) -> Answer:
     """Renew an account's OAuth 2 token now."""
     refreshed = client.post(f"{ACCOUNT.path}/refresh-credentials", {"id": account_id})
@@ -99,8 +99,8 @@ def budget() -> None:
 
 @budget.command("show")
 @named_argument("account_id", metavar="ID")
-@answering
-@connected
+@print_answer
+@pass_client
 def show_budget(client: ApiClient, account_id: str) -> Answer:
     """Show how many requests an account may make, until when it is paused, and which runs wait for that."""
     found = client.get(f"{ACCOUNT.path_of(account_id)}/budget")
@@ -117,8 +117,8 @@ def show_budget(client: ApiClient, account_id: str) -> Answer:
 
 @budget.command()
 @named_argument("account_id", metavar="ID")
-@answering
-@connected
+@print_answer
+@pass_client
 def reset(client: ApiClient, account_id: str) -> Answer:
     """Delete what was learned of an account's limits: the runs that wait for them go on at once."""
     done = client.delete(f"{ACCOUNT.path_of(account_id)}/budget")

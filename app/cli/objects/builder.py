@@ -8,11 +8,11 @@ import click
 from app.cli.calling import (
     Answer,
     JsonArgument,
-    answering,
-    connected,
     drop_none,
     limit_option,
     named_argument,
+    pass_client,
+    print_answer,
     print_facts,
     print_page,
 )
@@ -113,7 +113,7 @@ _body_option: Final = click.option(
 
 def _decorate(command: Callable[..., Answer], decorators: Sequence[Decorator]) -> Callable[..., None]:
     """Return a command that calls the API and prints its answer, with parameters in this order."""
-    decorated = answering(connected(command))
+    decorated = print_answer(pass_client(command))
     for decorate in reversed(decorators):
         decorated = decorate(decorated)
     return decorated

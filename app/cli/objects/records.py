@@ -7,11 +7,11 @@ import click
 
 from app.cli.calling import (
     Answer,
-    answering,
-    connected,
     drop_none,
     limit_option,
     named_argument,
+    pass_client,
+    print_answer,
     print_facts,
     print_page,
 )
@@ -34,8 +34,8 @@ def record() -> None:
 @click.option("--run", "sync_job_run_id", help="Only those whose last change this run has brought.")
 @click.option("--with-deleted", is_flag=True, help="Also those that have vanished upstream.")
 @limit_option
-@answering
-@connected
+@print_answer
+@pass_client
 def list_records(client: ApiClient, account_id: str, with_deleted: bool, limit: int, **filters: str | None) -> Answer:
     """List the records of an account."""
     query = {"integrated_account_id": account_id, **filters, "with_deleted": "true" if with_deleted else None}
@@ -47,8 +47,8 @@ def list_records(client: ApiClient, account_id: str, with_deleted: bool, limit: 
 @named_argument("account_id", metavar="ACCOUNT")
 @named_argument("resource")
 @named_argument("record_id")
-@answering
-@connected
+@print_answer
+@pass_client
 def show(client: ApiClient, account_id: str, resource: str, record_id: str) -> Answer:
     """Show the record of an account's resource that the upstream calls RECORD_ID."""
     query = {"integrated_account_id": account_id, "resource": resource, "id": record_id, "with_deleted": "true"}
@@ -63,8 +63,8 @@ def show(client: ApiClient, account_id: str, resource: str, record_id: str) -> A
 @named_argument("account_id", metavar="ACCOUNT")
 @named_argument("run_id", metavar="RUN")
 @click.option("--resource", help="Only records of this resource.")
-@answering
-@connected
+@print_answer
+@pass_client
 def restore(client: ApiClient, account_id: str, run_id: str, resource: str | None) -> Answer:
     """Bring back the records of an account that a run has deleted."""
     body = {"integrated_account_id": account_id, "sync_job_run_id": run_id, "resource": resource}
@@ -75,8 +75,8 @@ def restore(client: ApiClient, account_id: str, run_id: str, resource: str | Non
 @record.command()
 @named_argument("account_id", metavar="ACCOUNT")
 @named_argument("resource")
-@answering
-@connected
+@print_answer
+@pass_client
 def erase(client: ApiClient, account_id: str, resource: str) -> Answer:
     """Erase in the background what is held now of an account's resource."""
     erasure = client.delete(f"{_PATH}?{urlencode({'integrated_account_id': account_id, 'resource': resource})}")

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.cli.calling import Answer, JsonArgument, answering, connected, named_argument
+from app.cli.calling import Answer, JsonArgument, named_argument, pass_client, print_answer
 from app.cli.next_steps import NextStep
 from app.cli.objects.builder import answer_object, build_group
 from app.cli.objects.kinds import Field, Kind
@@ -78,8 +78,8 @@ trigger: Final = build_group(
 
 @trigger.command()
 @named_argument("trigger_id", metavar="ID")
-@answering
-@connected
+@print_answer
+@pass_client
 def schedule(client: ApiClient, trigger_id: str) -> Answer:
     """Have a trigger make runs from now on."""
     client.post(f"{TRIGGER.path_of(trigger_id)}/schedule", {})
@@ -89,8 +89,8 @@ def schedule(client: ApiClient, trigger_id: str) -> Answer:
 
 @trigger.command()
 @named_argument("trigger_id", metavar="ID")
-@answering
-@connected
+@print_answer
+@pass_client
 def pause(client: ApiClient, trigger_id: str) -> Answer:
     """Put a trigger to sleep until it is scheduled again."""
     found = client.patch(TRIGGER.path_of(trigger_id), {"enabled": False})

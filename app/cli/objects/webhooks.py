@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import click
 
-from app.cli.calling import Answer, answering, connected, limit_option, named_argument, print_table
+from app.cli.calling import Answer, limit_option, named_argument, pass_client, print_answer, print_table
 from app.cli.objects.builder import build_group
 from app.cli.objects.kinds import Field, Kind
 from app.cli.options import Span
@@ -67,8 +67,8 @@ webhook: Final = build_group(
 
 @webhook.command()
 @named_argument("webhook_id", metavar="ID")
-@answering
-@connected
+@print_answer
+@pass_client
 def test(client: ApiClient, webhook_id: str) -> Answer:
     """Send a test event to a webhook now; exit code 1 unless its receiver takes it."""
     done = client.post(f"{WEBHOOK.path}/test", {"id": webhook_id})
@@ -82,8 +82,8 @@ def test(client: ApiClient, webhook_id: str) -> Answer:
 @click.option("--run", "sync_job_run_id", help="Only those of this run.")
 @click.option("--event", help="Only those of this event, such as sync_job_run:record.")
 @limit_option
-@answering
-@connected
+@print_answer
+@pass_client
 def deliveries(client: ApiClient, webhook_id: str, limit: int, **filters: str | None) -> Answer:
     """List what was sent to a webhook, or waits for it, the newest first."""
     page = client.get(f"{WEBHOOK.path_of(webhook_id)}/deliveries", {"limit": limit, **filters})
@@ -93,8 +93,8 @@ def deliveries(client: ApiClient, webhook_id: str, limit: int, **filters: str | 
 @webhook.command()
 @named_argument("webhook_id", metavar="ID")
 @named_argument("delivery_id")
-@answering
-@connected
+@print_answer
+@pass_client
 def retry(client: ApiClient, webhook_id: str, delivery_id: str) -> Answer:
     """Send a delivery again, or at once if it waits; its id stays the same."""
     again = client.post(f"{WEBHOOK.path_of(webhook_id)}/deliveries/{quote(delivery_id, safe='')}/retry")
@@ -112,8 +112,8 @@ def retry(client: ApiClient, webhook_id: str, delivery_id: str) -> Answer:
     help="How long the present secret signs beside the new one: 90m, 12h, 7d, 30d at most.",
 )
 @click.option("--at-once", is_flag=True, help="End the present secret now, as when somebody else knows it.")
-@answering
-@connected
+@print_answer
+@pass_client
 def rotate_secret(client: ApiClient, webhook_id: str, overlap: timedelta, at_once: bool) -> Answer:
     """Give a webhook a new secret, and print it, which is the only time that it can be seen."""
     seconds = 0 if at_once else int(overlap.total_seconds())

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from app.bootstrap.operators import build_operator_access
-from app.cli.calling import Answer, answering, print_table
-from app.cli.operating.operators import operator_settings
+from app.cli.calling import Answer, print_answer, print_table
+from app.cli.operating.operators import read_operator_settings
 from app.cli.options import stack_option
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import Environment
@@ -23,22 +23,22 @@ def environment() -> None:
 
 @environment.command()
 @click.argument("name")
-@answering
+@print_answer
 @stack_option
 def create(name: str, data_dir: Path | None) -> Answer:
     """Create an environment and print its id."""
-    made = build_operator_access(operator_settings(data_dir)).environments.create(name)
-    return Answer(_row(made), made.id, ("token", "create", "--environment", made.name))
+    made = build_operator_access(read_operator_settings(data_dir)).environments.create(name)
+    return Answer(_build_row(made), made.id, ("token", "create", "--environment", made.name))
 
 
 @environment.command("list")
-@answering
+@print_answer
 @stack_option
 def list_environments(data_dir: Path | None) -> Answer:
     """List all environments, the oldest first."""
-    rows = [_row(entry) for entry in build_operator_access(operator_settings(data_dir)).environments.all()]
+    rows = [_build_row(entry) for entry in build_operator_access(read_operator_settings(data_dir)).environments.all()]
     return Answer(rows, lambda: print_table(rows, ("id", "name", "created_at"), none="There are none."))
 
 
-def _row(entry: Environment) -> JsonObject:
+def _build_row(entry: Environment) -> JsonObject:
     return {"id": entry.id, "name": entry.name, "created_at": format_utc(entry.created_at)}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from app.cli.calling import Answer, answering
-from app.cli.operating.operators import operator_settings
+from app.cli.calling import Answer, print_answer
+from app.cli.operating.operators import read_operator_settings
 from app.cli.options import group_option, stack_option
 from app.liveness_files import LivenessFiles
 
@@ -15,14 +15,14 @@ _LATE_BEATS = 3
 
 @click.command(short_help="Check that a daemon on this machine is alive.")
 @group_option
-@answering
+@print_answer
 @stack_option
 def health(group: str, data_dir: Path | None) -> Answer:
     """Check that a daemon of the group on this machine takes messages; exit code 1 if none does.
 
     Asks neither Postgres nor the broker: daemons write their liveness to files on the machine.
     """
-    settings = operator_settings(data_dir)
+    settings = read_operator_settings(data_dir)
     patience = settings.deaf_seconds + _LATE_BEATS * settings.heartbeat_seconds
     is_alive = LivenessFiles(settings.database_url).is_alive(group, within_seconds=patience)
     host = socket.gethostname()

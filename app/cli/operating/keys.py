@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from app.bootstrap.operator_secrets import build_key_rotation
-from app.cli.calling import Answer, answering, print_table
-from app.cli.operating.operators import operator_settings
+from app.cli.calling import Answer, print_answer, print_table
+from app.cli.operating.operators import read_operator_settings
 from app.cli.options import stack_option
 from app.engine.json_types import JsonObject
 from app.engine.times import format_utc, format_utc_or_none
@@ -23,17 +23,17 @@ def keys() -> None:
 
 
 @keys.command("list")
-@answering
+@print_answer
 @stack_option
 def list_keys(data_dir: Path | None) -> Answer:
     """List the keys, and how many rows each has encrypted; never the keys themselves."""
-    rows = [_row(key) for key in build_key_rotation(operator_settings(data_dir)).list()]
+    rows = [_build_row(key) for key in build_key_rotation(read_operator_settings(data_dir)).list()]
     named = [{**row, "id": row["id"] or "(the setting itself)"} for row in rows]
     return Answer(rows, lambda: print_table(named, ("id", "created_at", "state", "rows"), none="There are none."))
 
 
 @keys.command()
-@answering
+@print_answer
 @stack_option
 def rotate(data_dir: Path | None) -> Answer:
     """Encrypt everything by a new key, while API and daemons run.
@@ -41,7 +41,7 @@ def rotate(data_dir: Path | None) -> Answer:
     Killed in the middle, it goes on when it is called again. Keys that nothing needs any more, retired an hour ago or
     earlier, are removed.
     """
-    rotated = build_key_rotation(operator_settings(data_dir)).rotate()
+    rotated = build_key_rotation(read_operator_settings(data_dir)).rotate()
     if rotated.unreadable:
         return Answer(asdict(rotated), lambda: _print(rotated), exit_code=1)
     return Answer(asdict(rotated), lambda: _print(rotated), ("keys", "list"))
@@ -58,11 +58,16 @@ def _print(rotated: Rotated) -> None:
         click.echo("The format before is not refused until all of these are mended, or gone.", err=True)
 
 
-def _row(key: KeyUse) -> JsonObject:
-    return {"id": key.id, "created_at": format_utc_or_none(key.created_at), "state": _state(key), "rows": key.rows}
+def _build_row(key: KeyUse) -> JsonObject:
+    return {
+        "id": key.id,
+        "created_at": format_utc_or_none(key.created_at),
+        "state": _describe_state(key),
+        "rows": key.rows,
+    }
 
 
-def _state(key: KeyUse) -> str:
+def _describe_state(key: KeyUse) -> str:
     if not key.id:
         return "to be replaced by 'rotate'"
     return "current" if key.retired_at is None else f"retired {format_utc(key.retired_at)}"

@@ -3,13 +3,13 @@
 import click
 
 from app import settings
-from app.cli.calling import Answer, answering
+from app.cli.calling import Answer, print_answer
 from app.store.db import migrate as migrations
 
 
 @click.command(short_help="Bring the database's tables up to date.")
 @click.option("--down-to", metavar="REVISION", help="Go back to this revision, before an older version is installed.")
-@answering
+@print_answer
 def migrate(down_to: str | None) -> Answer:
     """Bring the database's tables up to date; may run many times, and at the same time.
 

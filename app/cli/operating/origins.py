@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.bootstrap.operator_secrets import build_origin_approval
-from app.cli.calling import Answer, answering, json_option, print_json, print_table
+from app.cli.calling import Answer, json_option, print_answer, print_json, print_table
 from app.cli.next_steps import print_next_step
 from app.cli.options import stack_option
 
@@ -39,7 +39,7 @@ def approve_origin(account_ids: tuple[object, ...], data_dir: Path | None, as_js
 
 
 @click.command("check-hosts")
-@answering
+@print_answer
 @stack_option
 def check_hosts(data_dir: Path | None) -> Answer:
     """List the integrations that hold secrets, let accounts choose the host, and have no allowed_hosts.
@@ -60,7 +60,7 @@ def check_hosts(data_dir: Path | None) -> Answer:
 
 @click.command("approve-hosts")
 @click.argument("integration_id", metavar="ID", type=click.UUID)
-@answering
+@print_answer
 @stack_option
 def approve_hosts(integration_id: object, data_dir: Path | None) -> Answer:
     """Let an integration's own secrets go to the hosts that its config names now, and print these.
@@ -76,6 +76,6 @@ def approve_hosts(integration_id: object, data_dir: Path | None) -> Answer:
 def _approval(data_dir: Path | None) -> "OriginApproval":
     # Postgres and the configs take a second to load, which no other command of these groups needs.
     pass
-    from app.cli.operating.operators import operator_settings  # noqa: PLC0415
+    from app.cli.operating.operators import read_operator_settings  # noqa: PLC0415
 
-    return build_origin_approval(operator_settings(data_dir))
+    return build_origin_approval(read_operator_settings(data_dir))

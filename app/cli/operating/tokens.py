@@ -7,9 +7,9 @@ from typing import Final
 import click
 
 from app.bootstrap.operators import OperatorAccess, build_operator_access
-from app.cli.calling import Answer, answering, print_table
-from app.cli.next_steps import connection_words, print_next_step_text
-from app.cli.operating.operators import operator_settings
+from app.cli.calling import Answer, print_answer, print_table
+from app.cli.next_steps import list_connection_words, print_next_step_text
+from app.cli.operating.operators import read_operator_settings
 from app.cli.options import Span, environment_option, stack_option
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import DEFAULT_ENVIRONMENT, ApiToken, EnvironmentId, Role
@@ -38,65 +38,65 @@ def token() -> None:
 )
 @click.option("--expires-in", type=Span(), metavar="SPAN", help="When it ends: 90m, 12h, 30d, 8w.  [default: never]")
 @environment_option
-@answering
+@print_answer
 @stack_option
 def create(name: str, role: str, expires_in: timedelta | None, environment: str, data_dir: Path | None) -> Answer:
     """Create a token and print it, which is the only time that it can be seen."""
-    found = build_operator_access(operator_settings(data_dir))
+    found = build_operator_access(read_operator_settings(data_dir))
     expires_at = None if expires_in is None else datetime.now(UTC) + expires_in
-    made, secret = found.tokens.create(_environment(found, environment), name, expires_at, role=Role(role))
+    made, secret = found.tokens.create(_find_environment(found, environment), name, expires_at, role=Role(role))
 
     def show() -> None:
         click.echo(secret)
-        listing = write_command(["run", "list", *connection_words()])
+        listing = write_command(["run", "list", *list_connection_words()])
         print_next_step_text(f"export FERRYMAN_TOKEN=<the line above>; {listing}")
 
-    return Answer({**_row(made), "token": secret}, show)
+    return Answer({**_build_row(made), "token": secret}, show)
 
 
 @token.command("list")
 @environment_option
-@answering
+@print_answer
 @stack_option
 def list_tokens(environment: str, data_dir: Path | None) -> Answer:
     """List the tokens; never their secrets, which are not stored."""
-    found = build_operator_access(operator_settings(data_dir))
-    rows = [_row(entry) for entry in found.tokens.list(_environment(found, environment))]
+    found = build_operator_access(read_operator_settings(data_dir))
+    rows = [_build_row(entry) for entry in found.tokens.list(_find_environment(found, environment))]
     return Answer(rows, lambda: print_table(rows, _COLUMNS, none="There are no tokens."))
 
 
 @token.command()
 @click.argument("token_id")
 @environment_option
-@answering
+@print_answer
 @stack_option
 def revoke(token_id: str, environment: str, data_dir: Path | None) -> Answer:
     """End a token at once."""
-    found = build_operator_access(operator_settings(data_dir))
-    found.tokens.revoke(_environment(found, environment), token_id)
+    found = build_operator_access(read_operator_settings(data_dir))
+    found.tokens.revoke(_find_environment(found, environment), token_id)
     option = () if environment == DEFAULT_ENVIRONMENT else ("--environment", environment)
     revoked = {"id": token_id, "state": "revoked"}
     return Answer(revoked, f"Token {token_id} is revoked.", ("token", "list", *option))
 
 
-def _environment(found: OperatorAccess, name: str) -> EnvironmentId:
+def _find_environment(found: OperatorAccess, name: str) -> EnvironmentId:
     if name == DEFAULT_ENVIRONMENT:
         return found.tokens.default_environment()
     return found.environments.named(name).id
 
 
-def _row(entry: ApiToken) -> JsonObject:
+def _build_row(entry: ApiToken) -> JsonObject:
     return {
         "id": entry.id,
         "name": entry.name,
         "role": str(entry.role),
         "created_at": format_utc(entry.created_at),
         "last_used_at": format_utc_or_none(entry.last_used_at),
-        "state": _state(entry),
+        "state": _describe_state(entry),
     }
 
 
-def _state(entry: ApiToken) -> str:
+def _describe_state(entry: ApiToken) -> str:
     if entry.revoked_at:
         return "revoked"
     if entry.expires_at is None:

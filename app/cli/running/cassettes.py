@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from app.bootstrap.in_process import InProcess, build_in_process
-from app.cli.operating.operators import joined_settings
+from app.cli.operating.operators import read_joined_settings
 from app.cli.running.following import follow_run
 from app.client import find_token
 from app.engine.errors import ForbiddenError
@@ -39,7 +39,7 @@ class Place:
     @classmethod
     def of(cls, data_dir: Path, token: str | None, environ: Mapping[str, str]) -> "Place":
         """Return that of DATABASE_URL, or else of the stack that runs on a directory."""
-        settings = joined_settings(None if environ.get("DATABASE_URL") else data_dir, environ)
+        settings = read_joined_settings(None if environ.get("DATABASE_URL") else data_dir, environ)
         return cls(settings=settings, token=find_token(token, data_dir))
 
 
@@ -52,14 +52,14 @@ def record(place: Place, body: JsonObject, path: Path, *, quiet: bool) -> JsonOb
         raise CassetteError(f"can not write {path}: {error.strerror or error}") from error
     with file:
         recorder = CassetteRecorder(file)
-        group_key = _group_key()
+        group_key = _build_group_key()
         here = build_in_process(place.settings, recorder.around, is_offline=False, group_key=group_key)
-        environment = _environment(here, place.token)
+        environment = _find_environment(here, place.token)
         run, _ = here.api.runs.create(environment, replace(_request(body), daemon_group_key=group_key))
 
         def begin() -> None:
             shown = show_run(here.api.runs.get(environment, run.id))
-            recorder.begin({**{name: shown[name] for name in _FACTS}, _OWN_BOUNDS: _own_bounds(shown)})
+            recorder.begin({**{name: shown[name] for name in _FACTS}, _OWN_BOUNDS: _read_own_bounds(shown)})
 
         ended = _run_inline(here, environment, run.id, begin, quiet=quiet)
         recorder.end()
@@ -74,14 +74,14 @@ def replay(place: Place, body: JsonObject, path: Path, *, quiet: bool) -> tuple[
     lower bound from it.
     """
     player = CassettePlayer.read(path)
-    group_key = _group_key()
+    group_key = _build_group_key()
     here = build_in_process(place.settings, player.around, is_offline=True, group_key=group_key)
-    environment = _environment(here, place.token)
+    environment = _find_environment(here, place.token)
     request = _request(body)
     args = request.args or player.facts.get("args") or {}
     asked = replace(request, args=args, daemon_group_key=group_key, is_apart=True)
     run, _ = here.api.runs.create(environment, asked)
-    here.runs.set_back(run.id, _bounds(player.facts), started_at=_time(player.facts, "started_at"))
+    here.runs.set_back(run.id, _read_bounds(player.facts), started_at=_read_time(player.facts, "started_at"))
     ended = _run_inline(here, environment, run.id, lambda: None, quiet=quiet)
     for request_name in player.missing:
         click.echo(f"the cassette has no answer to {request_name}", err=True)
@@ -93,7 +93,7 @@ def _request(body: JsonObject) -> RunRequest:
     return RunRequest(**{**body, "error_handling": handling})
 
 
-def _environment(here: InProcess, token: str) -> EnvironmentId:
+def _find_environment(here: InProcess, token: str) -> EnvironmentId:
     """Return the environment of a token that may run jobs."""
     found = here.api.tokens.authenticate(token)
     if not found.role.covers(Role.RUN):
@@ -101,7 +101,7 @@ def _environment(here: InProcess, token: str) -> EnvironmentId:
     return found.environment_id
 
 
-def _group_key() -> str:
+def _build_group_key() -> str:
     """Return the key of a group that no daemon serves."""
     return f"cassette-{new_id()}"
 
@@ -136,7 +136,7 @@ def _run_inline(
     return ended
 
 
-def _own_bounds(shown: JsonObject) -> JsonObject:
+def _read_own_bounds(shown: JsonObject) -> JsonObject:
     """Return the lower bounds of a run's resources, by name."""
     dates = {
         name: books["previous_run_date"]
@@ -146,15 +146,15 @@ def _own_bounds(shown: JsonObject) -> JsonObject:
     return {name: date for name, date in dates.items() if date is not None}
 
 
-def _bounds(facts: Mapping[str, JSON]) -> LowerBounds:
+def _read_bounds(facts: Mapping[str, JSON]) -> LowerBounds:
     """Read the lower bounds of a recorded run; one of an earlier version has a single one for all resources."""
     own = facts.get(_OWN_BOUNDS) or {}
     if not isinstance(own, dict):
         raise CassetteError(f"the cassette's {_OWN_BOUNDS} are no object of times by resource")
-    return LowerBounds(run=_time(facts, "previous_run_date"), own={name: _time(own, name) for name in own})
+    return LowerBounds(run=_read_time(facts, "previous_run_date"), own={name: _read_time(own, name) for name in own})
 
 
-def _time(facts: Mapping[str, object], name: str) -> datetime | None:
+def _read_time(facts: Mapping[str, object], name: str) -> datetime | None:
     text = facts.get(name)
     try:
         return datetime.fromisoformat(text) if isinstance(text, str) else None

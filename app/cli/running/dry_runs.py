@@ -3,7 +3,7 @@
 from rich.markup import escape
 from rich.table import Table
 
-from app.cli.terminal import console, print_table
+from app.cli.terminal import build_console, print_table
 from app.engine.json_types import JsonObject
 
 
@@ -19,7 +19,7 @@ def print_dry_run(found: JsonObject) -> None:
             f"{resource['requests_at_least']:,}",
         )
     print_table(table)
-    console().print(escape(_estimate(found["estimate"])))
+    build_console().print(escape(_estimate(found["estimate"])))
 
 
 def has_errors(found: JsonObject) -> bool:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from app.cli.running.stats import counters_of, format_counts, is_final, resources_of
+from app.cli.running.stats import choose_counters, format_counts, is_final, list_resources
 from app.engine.json_types import JsonObject
 
 _POLL_SECONDS: Final = 0.5
@@ -39,10 +39,10 @@ def _with_bars(read_run: Callable[[], JsonObject], console: Console) -> JsonObje
 
         def draw(run: JsonObject) -> None:
             bars.update(tasks[""], counts=run["status"])
-            for name, stats in resources_of(run):
+            for name, stats in list_resources(run):
                 if name not in tasks:
                     tasks[name] = bars.add_task(escape(f"  {name}"), counts="")
-                bars.update(tasks[name], counts=format_counts(stats, counters_of(run)))
+                bars.update(tasks[name], counts=format_counts(stats, choose_counters(run)))
 
         return _poll(read_run, draw)
 
@@ -62,6 +62,6 @@ class _Lines:
 
 def _lines_of(run: JsonObject) -> Iterator[tuple[str, str]]:
     yield f"run {run['id']}", run["status"]
-    for name, stats in resources_of(run):
+    for name, stats in list_resources(run):
         if stats.get("status") != "waiting":
-            yield name, f"{stats.get('status', '')}  {format_counts(stats, counters_of(run))}"
+            yield name, f"{stats.get('status', '')}  {format_counts(stats, choose_counters(run))}"

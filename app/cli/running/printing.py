@@ -7,9 +7,9 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from app.cli.next_steps import NextStep, connection_words
-from app.cli.running.stats import counters_of, duration_of, errors_of, is_final, resources_of
-from app.cli.terminal import console, print_table
+from app.cli.next_steps import NextStep, list_connection_words
+from app.cli.running.stats import choose_counters, count_errors, format_duration, is_final, list_resources
+from app.cli.terminal import build_console, print_table
 from app.engine.json_types import JSON, JsonObject
 from app.engine.status import RunStatus
 from app.invocation import write_command
@@ -22,20 +22,20 @@ def print_run(run: JsonObject, *, waits: JsonObject | None = None) -> None:
 
     ``waits`` is the API's answer about its waits and the pace of its resources; None is not known.
     """
-    output = console()
-    took = duration_of(run)
+    output = build_console()
+    took = format_duration(run)
     output.print(f"run {escape(run['id'])}  {_colour(run['status'])}{f'  {took}' if took else ''}")
     for wait in (waits or {}).get("waits", ()):
-        output.print(f"  waits for {escape(wait['message'])}{escape(_advice(run, wait))}")
+        output.print(f"  waits for {escape(wait['message'])}{escape(_find_advice(run, wait))}")
     if waits and waits["is_slow"]:
         output.print(f"  [yellow]slow[/]: its last runs took {waits['usual_seconds']:,.1f} s")
     if run.get("error"):
-        output.print(f"  [red]{escape(run['error']['code'])}[/]: {escape(_reason(run['error']))}")
+        output.print(f"  [red]{escape(run['error']['code'])}[/]: {escape(_format_reason(run['error']))}")
     _print_resources(run, {f"{pace['resource']} {pace['method']}": pace for pace in (waits or {}).get("resources", ())})
-    for warning in _warnings(run):
+    for warning in _list_warnings(run):
         output.print(f"[yellow]warning[/] {escape(warning)}")
-    if errors := sum(stats.get("errors", 0) for _, stats in resources_of(run)):
-        listing = write_command(["run", "errors", run["id"], *connection_words()])
+    if errors := sum(stats.get("errors", 0) for _, stats in list_resources(run)):
+        listing = write_command(["run", "errors", run["id"], *list_connection_words()])
         output.print(f"{errors:,} requests or records failed: '{escape(listing)}' lists them")
 
 
@@ -44,9 +44,9 @@ def print_runs(runs: Sequence[JsonObject], tenants: Mapping[str, str]) -> None:
     names = ("id", "status", "errors", "created", "duration", "job", "account", "tenant")
     table = Table(*names, box=None, pad_edge=False)
     for run in runs:
-        account_id, errors = run["integrated_account_id"], errors_of(run)
+        account_id, errors = run["integrated_account_id"], count_errors(run)
         job = (run.get("sync_job") or {}).get("label") or run["sync_job_id"]
-        others = (run["created_at"], duration_of(run) or "-", job, account_id, tenants.get(account_id, "-"))
+        others = (run["created_at"], format_duration(run) or "-", job, account_id, tenants.get(account_id, "-"))
         count = f"[red]{errors:,}[/]" if errors else "0"
         table.add_row(escape(run["id"]), _colour(run["status"]), count, *map(escape, others))
     if runs:
@@ -57,7 +57,7 @@ def print_runs(runs: Sequence[JsonObject], tenants: Mapping[str, str]) -> None:
 
 def print_verification(found: JsonObject) -> None:
     """Print each equation of a run's books with its two sides, and whether all of them hold."""
-    output = console()
+    output = build_console()
     verdict = "[green]the books balance[/]" if found["balanced"] else "[red]the books do not balance[/]"
     output.print(f"run {escape(found['id'])}  {_colour(found['status'])}  {verdict}")
     table = Table("resource", "equation", box=None, pad_edge=False)
@@ -71,13 +71,13 @@ def print_verification(found: JsonObject) -> None:
     print_table(table)
 
 
-def next_step_of(run: JsonObject) -> NextStep:
+def choose_next_step(run: JsonObject) -> NextStep:
     """Return the words of the command that mostly comes after a look at a run."""
     if not is_final(run):
         return "run", "follow", run["id"]
     if run["status"] != RunStatus.COMPLETED:
         return "run", "resume", run["id"], "--follow"
-    if errors_of(run):
+    if count_errors(run):
         return "run", "resume", run["id"], "--errors-only", "--follow"
     if run.get("webhook_id"):
         return "webhook", "deliveries", run["webhook_id"], "--run", run["id"]
@@ -90,53 +90,53 @@ def _colour(status: str) -> str:
 
 def _print_resources(run: JsonObject, paces: Mapping[str, JsonObject]) -> None:
     table = Table("resource", "status", box=None, pad_edge=False)
-    counters = counters_of(run)
+    counters = choose_counters(run)
     for name in (*counters, *(("answer", "usually", "requests/s") if paces else ())):
         table.add_column(name, justify="right")
-    for name, stats in resources_of(run):
+    for name, stats in list_resources(run):
         counted = [f"{stats.get(key, 0):,}" for key in counters]
-        pace = _pace(paces.get(name, {})) if paces else ()
+        pace = _format_pace(paces.get(name, {})) if paces else ()
         table.add_row(escape(name), _colour(stats.get("status", "")), *counted, *pace)
     if table.row_count:
         print_table(table)
 
 
-def _pace(pace: JsonObject) -> tuple[str, str, str]:
+def _format_pace(pace: JsonObject) -> tuple[str, str, str]:
     """Write how long an upstream takes to answer, in red where that is far more than usual, and the rate."""
-    answer, rate = _milliseconds(pace.get("latency_ms")), pace.get("requests_per_second")
+    answer, rate = _format_milliseconds(pace.get("latency_ms")), pace.get("requests_per_second")
     latency = f"[red]{answer} (slow)[/]" if pace.get("is_slow") else answer
-    return latency, _milliseconds(pace.get("usual_latency_ms")), "-" if rate is None else f"{rate:,.1f}"
+    return latency, _format_milliseconds(pace.get("usual_latency_ms")), "-" if rate is None else f"{rate:,.1f}"
 
 
-def _milliseconds(value: JSON) -> str:
+def _format_milliseconds(value: JSON) -> str:
     if value is None:
         return "-"
     return f"{value / 1000:,.1f} s" if value >= 1000 else f"{value:,.0f} ms"
 
 
-def _reason(error: JsonObject) -> str:
+def _format_reason(error: JsonObject) -> str:
     resource = error.get("resource")
     return f"{resource}: {error['message']}" if resource else str(error["message"])
 
 
-def _advice(run: JsonObject, wait: JsonObject) -> str:
+def _find_advice(run: JsonObject, wait: JsonObject) -> str:
     """Return what can be done about a wait."""
     match wait["kind"]:
         case "daemon" if "none is active" in wait["message"]:
             group = run.get("daemon_group_key")
-            words = ["daemon", *(("--group", group) if group else ()), *connection_words()]
+            words = ["daemon", *(("--group", group) if group else ()), *list_connection_words()]
             return f": '{write_command(words)}' starts one"
         case "limit":
-            words = ["account", "budget", "reset", run["integrated_account_id"], *connection_words()]
+            words = ["account", "budget", "reset", run["integrated_account_id"], *list_connection_words()]
             return f"; '{write_command(words)}' ends the wait"
         case "receiver":
-            words = ["webhook", "deliveries", str(run["webhook_id"]), "--status", "pending", *connection_words()]
+            words = ["webhook", "deliveries", str(run["webhook_id"]), "--status", "pending", *list_connection_words()]
             return f"; '{write_command(words)}' lists them"
         case _:
             return ""
 
 
-def _warnings(run: JsonObject) -> Iterator[str]:
-    for name, stats in resources_of(run):
+def _list_warnings(run: JsonObject) -> Iterator[str]:
+    for name, stats in list_resources(run):
         for code, warning in stats.get("warnings", {}).items():
             yield f"{name}: {code} ({warning['count']:,}): {warning['message']}"

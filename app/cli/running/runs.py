@@ -12,20 +12,20 @@ import click
 from app.cli.calling import (
     Answer,
     JsonArgument,
-    answering,
-    connected,
     connection_options,
     drop_none,
     json_option,
     limit_option,
     named_argument,
+    pass_client,
+    print_answer,
     print_table,
 )
-from app.cli.next_steps import connection_words
+from app.cli.next_steps import list_connection_words
 from app.cli.options import ERROR_HANDLING, RUN_STATUS
 from app.cli.running import dry_runs, printing
 from app.cli.running.following import follow_run
-from app.cli.running.stats import errors_of
+from app.cli.running.stats import count_errors
 from app.cli.terminal import INTERRUPTED
 from app.client import ApiClient, ApiError, open_client
 from app.engine.json_types import JsonObject
@@ -114,8 +114,8 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option
 
 @run.command()
 @named_argument("run_id")
-@answering
-@connected
+@print_answer
+@pass_client
 def show(client: ApiClient, run_id: str) -> Answer:
     """Show a run: its status, what it waits for, and what became of each resource."""
     return _answer(client, client.get(_path_of(run_id)))
@@ -124,8 +124,8 @@ def show(client: ApiClient, run_id: str) -> Answer:
 @run.command()
 @named_argument("run_id")
 @limit_option
-@answering
-@connected
+@print_answer
+@pass_client
 def errors(client: ApiClient, run_id: str, limit: int) -> Answer:
     """List the errors of a run, the oldest first."""
     page = client.get(f"{_path_of(run_id)}/errors", {"limit": limit})
@@ -144,8 +144,8 @@ def errors(client: ApiClient, run_id: str, limit: int) -> Answer:
 @click.option("--job", "sync_job_id", help="Only runs of this sync job.")
 @click.option("--account", "integrated_account_id", help="Only runs for this integrated account.")
 @limit_option
-@answering
-@connected
+@print_answer
+@pass_client
 def list_runs(client: ApiClient, limit: int, **filters: str | None) -> Answer:
     """List runs, the newest first."""
     page = client.get(_PATH, {"limit": limit, **filters})
@@ -154,8 +154,8 @@ def list_runs(client: ApiClient, limit: int, **filters: str | None) -> Answer:
 
 @run.command()
 @named_argument("run_id")
-@answering
-@connected
+@print_answer
+@pass_client
 def stop(client: ApiClient, run_id: str) -> Answer:
     """Stop a run; what it has fetched is kept."""
     return _answer(client, client.patch(_path_of(run_id), {"status": "stopped"}))
@@ -166,7 +166,7 @@ def stop(client: ApiClient, run_id: str) -> Answer:
 @click.option("--errors-only", is_flag=True, help="Ask again for what failed, and for nothing else.")
 @click.option("--follow", is_flag=True, help="Show its progress until it ends.")
 @json_option
-@connected
+@pass_client
 def resume(client: ApiClient, run_id: str, errors_only: bool, follow: bool, as_json: bool) -> None:
     """Let a run that failed or was stopped go on where it stood, or one that waits for its upstream try again now."""
     resumed = client.call("POST", f"{_path_of(run_id)}/resume", {"errors_only": True} if errors_only else {})
@@ -176,8 +176,8 @@ def resume(client: ApiClient, run_id: str, errors_only: bool, follow: bool, as_j
 
 @run.command()
 @named_argument("run_id")
-@answering
-@connected
+@print_answer
+@pass_client
 def verify(client: ApiClient, run_id: str) -> Answer:
     """Count a run's books anew; exit code 1 unless they balance."""
     found = client.get(f"{_path_of(run_id)}/verify")
@@ -187,7 +187,7 @@ def verify(client: ApiClient, run_id: str) -> Answer:
 @run.command()
 @named_argument("run_id")
 @json_option
-@connected
+@pass_client
 def follow(client: ApiClient, run_id: str, as_json: bool) -> None:
     """Show a run's progress until it ends; exit code 1 unless it completed without errors."""
     _follow(client, run_id, as_json=as_json).print(as_json=as_json)
@@ -202,7 +202,7 @@ def _answer(client: ApiClient, run: JsonObject, *, exit_code: int = 0) -> Answer
     return Answer(
         run,
         lambda: printing.print_run(run, waits=_find_waits(client, run)),
-        printing.next_step_of(run),
+        printing.choose_next_step(run),
         exit_code=exit_code,
     )
 
@@ -234,7 +234,7 @@ def _follow(client: ApiClient, run_id: str, *, as_json: bool) -> Answer:
     try:
         ended = follow_run(lambda: client.get(_path_of(run_id)), quiet=as_json)
     except KeyboardInterrupt:
-        again = write_command(["run", "follow", run_id, *connection_words()])
+        again = write_command(["run", "follow", run_id, *list_connection_words()])
         click.echo(f"The run goes on: '{again}' shows it again, 'stop' ends it.", err=True)
         sys.exit(INTERRUPTED)
     return _answer(client, ended, exit_code=0 if _is_clean(ended) else 1)
@@ -242,7 +242,7 @@ def _follow(client: ApiClient, run_id: str, *, as_json: bool) -> Answer:
 
 def _is_clean(run: JsonObject) -> bool:
     """Whether a run completed without errors."""
-    return run["status"] == RunStatus.COMPLETED and not errors_of(run)
+    return run["status"] == RunStatus.COMPLETED and not count_errors(run)
 
 
 def _try_run(client: ApiClient, body: JsonObject) -> Answer:

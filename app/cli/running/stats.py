@@ -12,17 +12,17 @@ _SOMETIMES: Final = ("repeated", "quarantined")
 _WEBHOOK_COUNTERS: Final = ("fetched", "queued", "delivered", "errors")
 
 
-def resources_of(run: JsonObject) -> Iterator[tuple[str, JsonObject]]:
+def list_resources(run: JsonObject) -> Iterator[tuple[str, JsonObject]]:
     """List a run's resources, each by its name and method, with its counters."""
     for resource, methods in (run.get("resource_stats") or {}).items():
         for method, stats in methods.items():
             yield f"{resource} {method}", stats
 
 
-def counters_of(run: JsonObject) -> Sequence[str]:
+def choose_counters(run: JsonObject) -> Sequence[str]:
     """Return the names of the counters that are shown of a run."""
     *counters, last = _WEBHOOK_COUNTERS if run.get("webhook_id") else _COUNTERS
-    some = [name for name in _SOMETIMES if any(stats.get(name) for _, stats in resources_of(run))]
+    some = [name for name in _SOMETIMES if any(stats.get(name) for _, stats in list_resources(run))]
     return [*counters, *some, last]
 
 
@@ -31,9 +31,9 @@ def format_counts(stats: JsonObject, counters: Sequence[str]) -> str:
     return "  ".join(f"{stats.get(name, 0):,} {name}" for name in counters)
 
 
-def errors_of(run: JsonObject) -> int:
+def count_errors(run: JsonObject) -> int:
     """Count the errors of a run that no resume has retried."""
-    return sum(stats.get("errors", 0) - stats.get("retried", 0) for _, stats in resources_of(run))
+    return sum(stats.get("errors", 0) - stats.get("retried", 0) for _, stats in list_resources(run))
 
 
 def is_final(run: JsonObject) -> bool:
@@ -41,7 +41,7 @@ def is_final(run: JsonObject) -> bool:
     return run["status"] in FINAL_RUN_STATUSES
 
 
-def duration_of(run: JsonObject) -> str | None:
+def format_duration(run: JsonObject) -> str | None:
     """Return how long a run took, or has taken so far; None for one that has not started."""
     if not run.get("started_at"):
         return None

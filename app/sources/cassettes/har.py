@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,6 +12,7 @@ from app.engine.field_names import is_secret_name
 from app.engine.json_types import JsonObject
 from app.engine.times import format_utc
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
+from app.sources.exchange.faults import find_phrase
 from app.sources.exchange.redaction import MASK
 
 VERSION: Final = "1.2"
@@ -82,7 +82,7 @@ def _build_response(response: HttpResponse, hide: Hide) -> JsonObject:
     headers = [(name, value) for name, value in response.headers.items() if name.lower() not in _OF_TRANSFER]
     return {
         "status": response.status,
-        "statusText": _find_phrase(response.status),
+        "statusText": find_phrase(response.status),
         "httpVersion": "HTTP/1.1",
         "cookies": [],
         "headers": _build_headers(headers, hide),
@@ -114,10 +114,3 @@ def _decode_content(content: JsonObject, show: Hide) -> bytes:
 
 def _hide_bytes(body: bytes, hide: Hide) -> bytes:
     return hide(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-
-
-def _find_phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""

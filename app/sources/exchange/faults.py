@@ -117,7 +117,7 @@ def build_refusal(
 ) -> RefusedError:
     """Return the error for an answer that is not a success, or in which the integration's expression found one."""
     status = response.status if found is None else found.status
-    what = f"was answered {response.status} {_find_phrase(response.status)}".rstrip()
+    what = f"was answered {response.status} {find_phrase(response.status)}".rstrip()
     return RefusedError(
         f"http_{status}",
         _build_message(request, what if found is None else f"{what}: {found.message}"),
@@ -157,7 +157,7 @@ def build_excerpt(body: bytes, secrets: frozenset[str]) -> str:
     return mask_secrets(text.strip(), secrets)[:EXCERPT_CHARACTERS]
 
 
-def _find_phrase(status: int) -> str:
+def find_phrase(status: int) -> str:
     """Return the standard phrase of a status; the upstream's own may be anything."""
     try:
         return HTTPStatus(status).phrase

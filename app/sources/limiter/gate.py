@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from app.engine.limits import constants
 from app.engine.limits.budget_state import BudgetLimits, Grant
+from app.engine.limits.constants import LONGEST_WAIT_IN_PLACE_SECONDS
 from app.engine.limits.headers import RateLimitHeaders
 from app.engine.record_errors import RateLimitedError
 from app.services.ports import BudgetStore
 from app.sources.limiter.budget_exchange import BudgetExchange, StoreClock
-from app.sources.limiter.granted_part import GrantedPart, grant_without_budget
+from app.sources.limiter.granted_part import GrantedPart, build_default_grant
 from app.sources.limiter.hedging import Hedging
 from app.sources.limiter.idle_release import IdleRelease
 from app.sources.limiter.observations import Observations
@@ -45,7 +46,7 @@ class AccountGate:
         self.warnings = ThrottledWarnings(account_id, clock.time)
         self.hedging = Hedging()
         self._time = clock.time
-        self._part = GrantedPart(limits)
+        self.part = GrantedPart(limits)
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._in_flight = 0
         self._round = SlowStart()
@@ -54,7 +55,11 @@ class AccountGate:
         self._waits_since = 0.0
         """When the last request came that has to wait."""
         self._report_is_due = asyncio.Event()
-        self._idle = IdleRelease(is_needed=self._needs_its_part, release=self._report_is_due.set, time=clock.time)
+        self._idle = IdleRelease(
+            is_needed=lambda: bool(self._waiting) or self.part.is_needed(self._in_flight),
+            release=self._report_is_due.set,
+            time=clock.time,
+        )
         self._reporter: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -67,19 +72,16 @@ class AccountGate:
     @property
     def useful_requests(self) -> int:
         """How many requests a caller should ask for at once; more would only wait here."""
-        return self._part.useful_requests
-
-    def set_limits(self, limits: BudgetLimits) -> None:
-        """Work by the limits of the settings and the integration as they are now."""
-        self._part.limits = limits
+        return self.part.useful_requests
 
     async def enter(self, endpoint: str) -> Admission:
         """Wait for the budget; raise RateLimitedError when that would take too long to wait here."""
         begun = self._time()
-        if not self._part.is_paced and self._count_wanted() == 0 and begun - self._used_at > constants.IDLE_SECONDS:
+        if not self.part.is_paced and self._count_wanted() == 0 and begun - self._used_at > constants.IDLE_SECONDS:
             self._observations.note_idleness()
         self._used_at = begun
-        self._start_reporter()
+        if self._reporter is None or self._reporter.done():
+            self._reporter = asyncio.get_running_loop().create_task(self._report_while_wanted())
         if self._waiting or not self._is_open(begun):
             await self._wait()
         else:
@@ -90,7 +92,7 @@ class AccountGate:
     def enter_again(self, endpoint: str) -> Admission | None:
         """Admit a second request beside one that hangs, if there is room at once; never for a paced account."""
         now = self._time()
-        if self._waiting or not self._part.has_spare_slot(now, self._in_flight):
+        if self._waiting or not self.part.has_spare_slot(now, self._in_flight):
             return None
         self.hedging.asked_again += 1
         self._admit()
@@ -98,8 +100,7 @@ class AccountGate:
 
     def leave_served(self, admission: Admission, headers: RateLimitHeaders) -> None:
         """Note that a request was answered, by a success or by an error that is not one of too many requests."""
-        now, sent_at = self._leave(), self._shared(admission)
-        is_late = self._part.was_sent_before_cut(sent_at)
+        now, (sent_at, is_late) = self._leave(), self._when_sent(admission)
         self._observations.note_served(admission.endpoint, sent_at, now, is_late=is_late)
         self._go_on(headers, now)
 
@@ -115,8 +116,7 @@ class AccountGate:
 
         ``wait_seconds`` is what the answer asks for, ``default_seconds`` the integration's wait where it asks for none.
         """
-        now, sent_at = self._leave(), self._shared(admission)
-        is_late = self._part.was_sent_before_cut(sent_at)
+        now, (sent_at, is_late) = self._leave(), self._when_sent(admission)
         wait_until = None if wait_seconds is None else now + wait_seconds
         self._observations.note_refused(sent_at, wait_until, is_late=is_late, default_seconds=default_seconds)
         if not is_late:
@@ -126,8 +126,8 @@ class AccountGate:
 
     def leave_overloaded(self, admission: Admission, headers: RateLimitHeaders) -> None:
         """Note that the upstream was too busy to serve a request."""
-        now, sent_at = self._leave(), self._shared(admission)
-        self._observations.note_overload(sent_at, is_late=self._part.was_sent_before_cut(sent_at))
+        now, (sent_at, is_late) = self._leave(), self._when_sent(admission)
+        self._observations.note_overload(sent_at, is_late=is_late)
         self._go_on(headers, now)
 
     def leave_unanswered(self) -> None:
@@ -146,7 +146,7 @@ class AccountGate:
 
     def wait_seconds(self) -> float:
         """Return how long the account is closed from now on."""
-        return self._part.wait_seconds(self._time())
+        return self.part.wait_seconds(self._time())
 
     def _leave(self) -> float:
         """Count a request out; return the moment on the shared clock."""
@@ -159,21 +159,20 @@ class AccountGate:
         if headers.remaining == 0 and headers.reset_seconds is not None:
             # Until the budget has taken the answer in: what was granted before it may no longer hold.
             self._close_for(now, constants.SHORT_PAUSE_SECONDS)
-        if self._round.ends_with(self._in_flight) and self._waiting:
+        if self._round.end_when_few(self._in_flight) and self._waiting:
             self._report_is_due.set()
         self._admit_waiting()
         self._idle.check()
 
     def _close_for(self, now: float, seconds: float, *, drops_starts: bool = False) -> None:
         """Close from a moment of the shared clock on, and report."""
-        self._part.close_until(now - self._budget.offset + seconds, drops_starts=drops_starts)
+        self.part.close_until(now - self._budget.offset + seconds, drops_starts=drops_starts)
         self._report_is_due.set()
 
-    def _needs_its_part(self) -> bool:
-        return bool(self._waiting) or self._part.is_needed(self._in_flight)
-
-    def _shared(self, admission: Admission) -> float:
-        return admission.sent_at + self._budget.offset
+    def _when_sent(self, admission: Admission) -> tuple[float, bool]:
+        """Return the moment on the shared clock, and whether it was before the budget's last cut."""
+        sent_at = admission.sent_at + self._budget.offset
+        return sent_at, self.part.was_sent_before_cut(sent_at)
 
     async def _wait(self) -> None:
         future = asyncio.get_running_loop().create_future()
@@ -189,13 +188,12 @@ class AccountGate:
             raise
 
     def _is_open(self, now: float) -> bool:
-        grant = self._part.grant
-        if grant is not None and grant.is_opening and self._round.is_full(in_flight=self._in_flight, now=now):
-            return False
-        return self._part.is_open(now, self._in_flight)
+        grant = self.part.grant
+        is_held = grant is not None and grant.is_opening and self._round.is_full(in_flight=self._in_flight, now=now)
+        return not is_held and self.part.is_open(now, self._in_flight)
 
     def _admit(self) -> None:
-        self._part.use_start()
+        self.part.use_start()
         self._in_flight += 1
         self._round.start()
 
@@ -211,7 +209,8 @@ class AccountGate:
             return
         self._observations.is_full = True
         self._refuse_long_waits(now)
-        due = self._part.next_opening(now) or self._part.taken_at + self._pause_seconds()
+        pause_seconds = self.part.report_pause_seconds(now, is_waiting=bool(self._waiting))
+        due = self.part.next_opening(now) or self.part.taken_at + pause_seconds
         if now < due:
             self._admit_at(due)
         else:
@@ -232,10 +231,10 @@ class AccountGate:
         self._admit_waiting()
 
     def _refuse_long_waits(self, now: float) -> None:
-        wait = self._part.wait_seconds(now)
-        if wait < constants.LONGEST_WAIT_IN_PLACE_SECONDS:
+        wait = self.part.wait_seconds(now)
+        if wait < LONGEST_WAIT_IN_PLACE_SECONDS:
             return
-        if self._part.taken_at < self._waits_since:
+        if self.part.taken_at < self._waits_since:
             # The budget may have been reset since: no request is sent to sleep by an older grant.
             self._report_is_due.set()
             return
@@ -243,10 +242,6 @@ class AccountGate:
             future = self._waiting.popleft()
             if not future.done():
                 future.set_exception(RateLimitedError(wait))
-
-    def _start_reporter(self) -> None:
-        if self._reporter is None or self._reporter.done():
-            self._reporter = asyncio.get_running_loop().create_task(self._report_while_wanted())
 
     async def _report_while_wanted(self) -> None:
         """Exchange reports for grants as long as requests come, then give all back."""
@@ -258,21 +253,19 @@ class AccountGate:
             except Exception:
                 # Only a defect raises here; requests must not hang for it.
                 logger.exception("the rate budget is broken", extra={"account_id": self._account_id})
-                self._take(grant_without_budget(self._part.limits))
+                self._take(build_default_grant(self.part.limits))
             self._admit_waiting()
             if wanted == 0 and self._count_wanted() == 0 and self._time() - self._used_at >= constants.LINGER_SECONDS:
-                self._part.grant = None
+                self.part.grant = None
                 self._reporter = None
                 return
+            pause_seconds = self.part.report_pause_seconds(self._time(), is_waiting=bool(self._waiting))
             try:
-                await asyncio.wait_for(self._report_is_due.wait(), timeout=self._pause_seconds())
+                await asyncio.wait_for(self._report_is_due.wait(), timeout=pause_seconds)
             except TimeoutError:
                 continue
             # Refusals and ends of rounds report early, but not in a busy loop.
-            await asyncio.sleep(max(0.0, self._part.taken_at + constants.SHORTEST_REPORT_SECONDS - self._time()))
-
-    def _pause_seconds(self) -> float:
-        return self._part.report_pause_seconds(self._time(), is_waiting=bool(self._waiting))
+            await asyncio.sleep(max(0.0, self.part.taken_at + constants.SHORTEST_REPORT_SECONDS - self._time()))
 
     def _count_wanted(self) -> int:
         return self._in_flight + len(self._waiting)
@@ -280,19 +273,18 @@ class AccountGate:
     async def _exchange(self) -> None:
         """Report, and take the grant."""
         await self._budget.learn_time()
-        self._part.drop_starts(len(self._waiting))
-        in_flight = self._in_flight + self._part.unused_starts
+        self.part.drop_starts(len(self._waiting))
+        in_flight = self._in_flight + self.part.unused_starts
         now = self._time() + self._budget.offset
         report = self._observations.report(wanted=self._count_wanted(), in_flight=in_flight, now=now)
         self._take(await self._budget.swap(report))
 
     def _take(self, grant: Grant) -> None:
-        before = self._part.grant
+        before = self.part.grant
         if before is not None and grant.cut_at > before.cut_at:
             self._observations.latencies.clear()
         # A refusal that came since the report is not in the grant.
         stays_closed = bool(self._observations.refused)
-        self._part.take(grant, offset=self._budget.offset, now=self._time(), stays_closed=stays_closed)
-        self._idle.need()
-        size = max(grant.slots, grant.part)
-        self._round.begin(size=size, in_flight=self._in_flight, now=self._part.taken_at)
+        self.part.take(grant, offset=self._budget.offset, now=self._time(), stays_closed=stays_closed)
+        self._idle.mark_needed()
+        self._round.begin(size=max(grant.slots, grant.part), in_flight=self._in_flight, now=self.part.taken_at)

@@ -120,7 +120,7 @@ class GrantedPart:
         )
 
 
-def grant_without_budget(limits: BudgetLimits) -> Grant:
+def build_default_grant(limits: BudgetLimits) -> Grant:
     """Return as many requests as at the start, at no pace."""
     size = limits.start
     moments = {"next_at": 0.0, "not_before": 0.0, "cut_at": 0.0}

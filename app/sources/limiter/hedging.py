@@ -38,7 +38,7 @@ class Hedging:
         return max(constants.HEDGING_SHORTEST_SECONDS, constants.HEDGING_FACTOR * usual)
 
 
-async def first_answer(
+async def await_first_answer(
     ask: Callable[[], Awaitable[T]],
     *,
     late_seconds: float,

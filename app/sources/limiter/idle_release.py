@@ -18,14 +18,14 @@ class IdleRelease:
         self._needed_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    def need(self) -> None:
+    def mark_needed(self) -> None:
         """Note that the part is needed."""
         self._needed_at = self._time()
 
     def check(self) -> None:
         """Check whether the part is still needed, now and in a moment."""
         if self._is_needed():
-            self.need()
+            self.mark_needed()
         elif self._timer is None:
             self._check_in(constants.SPARE_SECONDS)
 

@@ -21,7 +21,7 @@ class SlowStart:
         """Count a request that is sent."""
         self._started += 1
 
-    def ends_with(self, in_flight: int) -> bool:
+    def end_when_few(self, in_flight: int) -> bool:
         """End the round when so few are left that the next one need not wait for them; True when it ended just now."""
         ends = not self._is_over and in_flight <= self._size // 4
         self._is_over |= ends

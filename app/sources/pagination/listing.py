@@ -61,13 +61,13 @@ class Listing:
         if self._state is None:
             return ""
         if self.is_check:
-            return f"check {format_position(stretches.witness_position(self._state))}"
+            return f"check {format_position(stretches.find_witness_position(self._state))}"
         return format_position(self._state.next)
 
     def build_request(self) -> PageRequest:
         """Return the request for the page; raise SourceError ``expression``."""
         if self._state is not None and isinstance(self._list, NumberedList) and stretches.is_checking(self._state):
-            return self._list.build_request(replace(self._state, next=stretches.witness_position(self._state)))
+            return self._list.build_request(replace(self._state, next=stretches.find_witness_position(self._state)))
         return PageRequest() if self._list is None else self._list.build_request(self._state)
 
     def read_page(self, answer: PageAnswer, *, decides_deletions: bool = False, depth: int = 1) -> PageResult:

@@ -25,7 +25,7 @@ def find_next_link(headers: Iterable[str]) -> str | None:
     """Return the ``rel="next"`` address of headers ``Link`` (RFC 8288), unless it has ``results="false"`` (Sentry)."""
     for header in headers:
         for address, parameters in _LINK.findall(header):
-            named = dict(_parameters(parameters))
+            named = dict(_list_parameters(parameters))
             if "next" in named.get("rel", "").lower().split() and named.get("results", "").lower() != "false":
                 return str(address)
     return None
@@ -61,12 +61,12 @@ def join_link(previous: JSON, value: JSON, *, requested: str, next_is: NextIs = 
     if reference is None or base is None:
         return value
     try:
-        return _joined(base, reference)
+        return _join(base, reference)
     except ValueError:  # Its request fails with the error, after the page that named it is written.
         return value
 
 
-def _joined(base: str, reference: str) -> str:
+def _join(base: str, reference: str) -> str:
     if _ABSOLUTE.match(base) or base.startswith("/") or reference.startswith("/") or _ABSOLUTE.match(reference):
         return urljoin(base, reference)
     # Both are relative: dots are left for the first request's path to answer.
@@ -103,7 +103,7 @@ def _is_path(head: str, requested: str, *, has_query: bool) -> bool:
     return has_query and last in {segment.partition(".")[0] for segment in head.split("/")} - {""}
 
 
-def _parameters(text: str) -> Iterator[tuple[str, str]]:
+def _list_parameters(text: str) -> Iterator[tuple[str, str]]:
     """List the parameters of a link, the first of a name last: it is the one that counts."""
     for name, quoted, plain in reversed(_PARAMETER.findall(text)):
         yield name.lower(), quoted or plain

@@ -84,7 +84,7 @@ class NumberedList:
             return None
         if before.refused or before.is_confirming:
             return ends.end_unproven(rules, before, "refused")
-        following = positions.next_after_empty(self.pagination, before, self.query, _NO_RANGE)
+        following = positions.find_next_after_empty(self.pagination, before, self.query, _NO_RANGE)
         if following == before.next:
             return None
         refused = encode_error(refusal.error, before.next)
@@ -125,7 +125,7 @@ class NumberedList:
             reason = self._find_short_end(before, len(records))
         if reason is not None:
             return ends.end_list(rules, after, records, reason)
-        following = positions.next_after(self.pagination, before.next, len(records), answered)
+        following = positions.find_next(self.pagination, before.next, len(records), answered)
         return ends.continue_list(replace(after, next=following, is_promised=is_promised), records)
 
     def _read_empty(
@@ -138,7 +138,7 @@ class NumberedList:
             return ends.end_list(rules, after, [], reason)
         if after.is_met and not rules.is_estimate:
             return ends.end_list(rules, after, [], "total")
-        following = positions.next_after_empty(self.pagination, before, self.query, answered)
+        following = positions.find_next_after_empty(self.pagination, before, self.query, answered)
         if facts.has_more or answered.following is not None or self._is_within(before, after, facts):
             promised = replace(after, next=following, empty=before.empty + 1, is_promised=True)
             return ends.continue_past_empty(rules, before, promised)
@@ -180,7 +180,7 @@ class NumberedList:
             return after.asked < facts.pages
         if after.total is None or not after.is_short or self.pagination.end_rules.is_estimate:
             return False
-        step = positions.expected_size(self.pagination, before, self.query)
+        step = positions.find_expected_size(self.pagination, before, self.query)
         if isinstance(self.pagination, PagePagination):
             return after.asked * step < after.total
         return isinstance(before.next, int) and before.next + step < after.total

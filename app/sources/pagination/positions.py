@@ -49,7 +49,7 @@ def build_request(pagination: Numbered, query: JsonObject, position: JSON) -> Pa
             return limits.place_parameters(pagination.place, {**limits.build_limit(pagination, query), name: position})
 
 
-def next_after(pagination: Numbered, position: JSON, count: int, answered: AnswerRange) -> JSON:
+def find_next(pagination: Numbered, position: JSON, count: int, answered: AnswerRange) -> JSON:
     """Return the position behind a page of ``count`` records."""
     match pagination:
         case PagePagination():
@@ -62,14 +62,16 @@ def next_after(pagination: Numbered, position: JSON, count: int, answered: Answe
             return int(position) + count
 
 
-def next_after_empty(pagination: Numbered, state: ListState, query: JsonObject, answered: AnswerRange) -> JSON:
+def find_next_after_empty(pagination: Numbered, state: ListState, query: JsonObject, answered: AnswerRange) -> JSON:
     """Return the position behind a page without records."""
     if answered.following is not None or isinstance(state.next, str):
         return answered.following or state.next
-    return int(state.next) + (1 if isinstance(pagination, PagePagination) else expected_size(pagination, state, query))
+    return int(state.next) + (
+        1 if isinstance(pagination, PagePagination) else find_expected_size(pagination, state, query)
+    )
 
 
-def expected_size(pagination: Numbered, state: ListState, query: JsonObject) -> int:
+def find_expected_size(pagination: Numbered, state: ListState, query: JsonObject) -> int:
     """Return how many records a page is expected to have."""
     return limits.find_limit(pagination, query) or state.size or _DEFAULT_STEP
 

@@ -38,7 +38,7 @@ def is_ended(state: ListState) -> bool:
     return state.stretch is not None and state.stretch.get("ends") is not None
 
 
-def witness_position(state: ListState) -> JSON:
+def find_witness_position(state: ListState) -> JSON:
     """Return the position of a stretch's witness."""
     assert state.stretch is not None
     return state.stretch["at"]

@@ -16,7 +16,7 @@ from app.engine.paths import UNDEFINED
 from app.engine.record_errors import ExpressionError, SourceError
 from app.engine.templating.placeholders import Template
 from app.sources.exchange.redaction import collect_secrets, mask_secrets
-from app.sources.request_parts.bodies import plain
+from app.sources.request_parts.bodies import to_text
 
 Signer: TypeAlias = Callable[[JsonObject], JsonObject]
 
@@ -63,9 +63,9 @@ def _resolve_text(template: Template, scope: JsonObject) -> str:
     value = template.resolve(scope)
     if value is None or value is UNDEFINED:
         raise SourceError("request", "a part of the credentials is null")
-    return plain(value)
+    return to_text(value)
 
 
 def _resolve_text_or_empty(template: Template, scope: JsonObject) -> str:
     value = template.resolve(scope)
-    return "" if value is UNDEFINED else plain(value or "")
+    return "" if value is UNDEFINED else to_text(value or "")

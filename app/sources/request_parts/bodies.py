@@ -53,7 +53,7 @@ def write_json(value: JSON) -> bytes:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
-def plain(value: JSON) -> str:
+def to_text(value: JSON) -> str:
     """Write a single value as text; a whole number has no ``.0``, as within a placeholder's text."""
     return casts.write_text(value) if isinstance(value, bool | float) else str(value)
 
@@ -72,19 +72,19 @@ def _list_pairs(name: str, value: JSON, arrays: ArrayFormat) -> Iterator[tuple[s
         case None:
             return
         case list() if arrays is ArrayFormat.COMMA and not any(isinstance(item, dict | list) for item in value):
-            texts = [plain(item) for item in value if item is not None]
+            texts = [to_text(item) for item in value if item is not None]
             yield from [(name, ",".join(texts))] if texts else []
         case list():
             for index, item in enumerate(value):
-                yield from _list_pairs(_item_name(name, index, arrays), item, arrays)
+                yield from _list_pairs(_name_item(name, index, arrays), item, arrays)
         case dict():
             for key, item in value.items():
                 yield from _list_pairs(f"{name}[{key}]", item, arrays)
         case _:
-            yield name, plain(value)
+            yield name, to_text(value)
 
 
-def _item_name(name: str, index: int, arrays: ArrayFormat) -> str:
+def _name_item(name: str, index: int, arrays: ArrayFormat) -> str:
     match arrays:
         case ArrayFormat.BRACKETS:
             return f"{name}[]"
@@ -130,7 +130,7 @@ def _write_part(name: str, value: JSON) -> bytes:
     head = f'Content-Disposition: form-data; name="{shown}"'
     if isinstance(value, dict | list):
         return f"{head}\r\nContent-Type: application/json\r\n\r\n".encode(errors="replace") + write_json(value)
-    return _encode(f"{head}\r\n\r\n{plain(value)}")
+    return _encode(f"{head}\r\n\r\n{to_text(value)}")
 
 
 def _write_xml(body: JsonObject, root: str) -> str:
@@ -165,4 +165,4 @@ def _check_name(name: str) -> None:
 
 
 def _escape(value: JSON) -> str:
-    return "" if value is None else html.escape(_NOT_IN_XML.sub("\ufffd", plain(value)))
+    return "" if value is None else html.escape(_NOT_IN_XML.sub("\ufffd", to_text(value)))

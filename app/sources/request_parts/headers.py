@@ -8,7 +8,7 @@ from multidict import CIMultiDict
 
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_errors import SourceError
-from app.sources.request_parts.bodies import plain
+from app.sources.request_parts.bodies import to_text
 
 
 def _find_version() -> str:
@@ -55,7 +55,7 @@ def _check_name(name: str) -> str:
 def _write_value(name: str, value: JSON) -> str:
     if isinstance(value, dict):
         raise SourceError("request", f"header '{name}' is expected to be a text, found an object")
-    texts = [plain(item) for item in value if item is not None] if isinstance(value, list) else [plain(value)]
+    texts = [to_text(item) for item in value if item is not None] if isinstance(value, list) else [to_text(value)]
     text = ", ".join(texts)
     if _NOT_IN_VALUES.search(text):
         raise SourceError("request", f"header '{name}' holds a line break or another control character")

@@ -5,7 +5,7 @@ from urllib.parse import quote, unquote_plus, urlsplit
 
 from app.engine.json_types import JSON, JsonObject
 from app.sources.exchange import origins
-from app.sources.request_parts.bodies import plain
+from app.sources.request_parts.bodies import to_text
 from app.sources.request_parts.drafts import RequestDraft
 from app.sources.request_parts.written_queries import WrittenQuery, write_query
 
@@ -39,7 +39,7 @@ def _find_secret_parameters(drafted: RequestDraft) -> JsonObject:
 def _remove_secret_parameters(drafted: RequestDraft, address: str) -> str:
     if "?" not in address:
         return address
-    secret = {name: quote(plain(value), safe="") for name, value in _find_secret_parameters(drafted).items()}
+    secret = {name: quote(to_text(value), safe="") for name, value in _find_secret_parameters(drafted).items()}
     head, _, query = address.partition("?")
     pairs = query.split("&")
     kept = [pair for pair in pairs if not _is_secret_pair(pair, secret)]

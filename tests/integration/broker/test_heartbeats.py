@@ -8,7 +8,7 @@ from kombu import Connection
 from app.broker import tasks
 from app.broker.dispatcher import build_publisher
 from app.broker.heartbeats import CeleryHeartbeats
-from app.broker.queues import HEARTBEATS, own_queue
+from app.broker.queues import HEARTBEATS, build_daemon_queue
 from app.engine.errors import BrokerUnavailableError
 from app.services.maintenance.ports import Heartbeat
 from tests.support.process_nodes import RedisContainer
@@ -49,10 +49,10 @@ def test_call_lies_in_the_queue_of_its_daemon_alone_and_goes_when_unused(
 ) -> None:
     heartbeats.call("d1")
 
-    assert own_queue("d2")(connection.default_channel).get() is None
-    name = f"ferryman:{own_queue('d1').name}"
+    assert build_daemon_queue("d2")(connection.default_channel).get() is None
+    name = f"ferryman:{build_daemon_queue('d1').name}"
     assert 0 < connection.default_channel.client.ttl(name) <= 600
-    message = own_queue("d1")(connection.default_channel).get(no_ack=True)
+    message = build_daemon_queue("d1")(connection.default_channel).get(no_ack=True)
     assert message.headers["task"] == tasks.CANARY
 
 

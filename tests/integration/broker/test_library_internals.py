@@ -267,7 +267,7 @@ def test_message_has_what_is_checked_of_it(celery: Celery, connection: Connectio
     assert isinstance(message, Message)
     found = type(message.headers), type(message.body), message.content_type, message.content_encoding, message.errors
     expected = dict, bytes, "application/json", "utf-8", []
-    assert found == expected, "kombu's messages have other attributes: change what task_messages.fault() reads"
+    assert found == expected, "kombu's messages have other attributes: change what task_messages.find_fault() reads"
 
 
 def test_every_task_message_is_sealed(monkeypatch: pytest.MonkeyPatch) -> None:

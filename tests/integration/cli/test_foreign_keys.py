@@ -15,7 +15,7 @@ from app.cli import processes
 from app.cli.main import main
 from app.engine.errors import UnreadableSecretError
 from app.settings import Settings
-from app.stack.children import child_environment
+from app.stack.children import build_environment
 from app.stack.errors import StackError
 from app.stack.preparation import prepare_database
 from app.store.db.database import connect, connections_of
@@ -54,7 +54,7 @@ def test_command_with_a_foreign_key_ends_with_one_sentence(
 
 def test_stack_with_a_foreign_key_ends_with_one_sentence(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(StackError) as told:
-        prepare_database(child_environment(environment(engine, FOREIGN)), tmp_path / "token")
+        prepare_database(build_environment(environment(engine, FOREIGN)), tmp_path / "token")
 
     assert SENTENCE in str(told.value)
     assert len(str(told.value).splitlines()) == 1
@@ -93,7 +93,7 @@ def test_rotation_names_the_rows_that_do_not_open(engine: Engine) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "app.cli", "keys", "rotate"],
         check=False,
-        env=child_environment(environment(engine, OWN)),
+        env=build_environment(environment(engine, OWN)),
         capture_output=True,
         text=True,
     )

@@ -10,18 +10,18 @@ import redis as redis_client
 from app.stack import postgres, redis
 from app.stack.data_directory import DataDirectory
 from app.stack.errors import StackError
-from app.stack.joining import socket_root
+from app.stack.joining import find_socket_root
 from app.stack.supervisor import Supervisor
 
 Eventually = Callable[[Callable[[], object]], None]
 
 
 def start_postgres(supervisor: Supervisor, data: DataDirectory) -> str:
-    place = socket_root(data)
-    supervisor.spawn(postgres.postgres_child(data.postgres, place))
+    place = find_socket_root(data)
+    supervisor.spawn(postgres.build_child(data.postgres, place))
     supervisor.wait_until_ready()
     postgres.create_database(place)
-    return postgres.database_url(place)
+    return postgres.build_url(place)
 
 
 def new_supervisor(data: DataDirectory) -> Supervisor:
@@ -107,11 +107,11 @@ def test_servers_start_on_a_path_that_no_socket_url_can_hold(open_dir: Path, nam
     data = DataDirectory(open_dir / name)
     data.create()
     running = new_supervisor(data)
-    place = socket_root(data)
+    place = find_socket_root(data)
 
     try:
         start_postgres(running, data)
-        running.spawn(redis.redis_child(data.redis, place))
+        running.spawn(redis.build_child(data.redis, place))
         running.wait_until_ready()
     finally:
         running.stop()
@@ -123,8 +123,8 @@ def test_servers_start_on_a_path_that_no_socket_url_can_hold(open_dir: Path, nam
 def test_redis_keeps_its_data_when_it_is_killed(
     supervisor: Supervisor, data: DataDirectory, eventually: Eventually
 ) -> None:
-    place = socket_root(data)
-    supervisor.spawn(redis.redis_child(data.redis, place))
+    place = find_socket_root(data)
+    supervisor.spawn(redis.build_child(data.redis, place))
     supervisor.wait_until_ready()
     server = supervisor.children["redis"]
     first = server.pid
@@ -150,7 +150,7 @@ def test_broker_begins_empty_on_what_another_program_wrote(
     (data.redis / "appendonlydir").mkdir()
     (data.redis / "appendonlydir" / "appendonly.aof.manifest").write_text("of version 8")
 
-    supervisor.spawn(redis.redis_child(data.redis, socket_root(data)))
+    supervisor.spawn(redis.build_child(data.redis, find_socket_root(data)))
     supervisor.wait_until_ready()
 
     assert (data.redis / "written-by").read_text() != writer
@@ -158,8 +158,8 @@ def test_broker_begins_empty_on_what_another_program_wrote(
 
 
 def test_log_of_the_broker_stays_small_while_queues_fill_and_empty(supervisor: Supervisor, data: DataDirectory) -> None:
-    place = socket_root(data)
-    supervisor.spawn(redis.redis_child(data.redis, place))
+    place = find_socket_root(data)
+    supervisor.spawn(redis.build_child(data.redis, place))
     supervisor.wait_until_ready()
 
     with redis_client.Redis(unix_socket_path=str(place / "redis.sock")) as client:

@@ -11,7 +11,7 @@ from app.broker.dispatcher import CeleryDispatcher, build_publisher
 from app.engine.ids import new_id
 from app.stack import redis
 from app.stack.data_directory import DataDirectory
-from app.stack.joining import socket_root
+from app.stack.joining import find_socket_root
 from app.stack.supervisor import Supervisor
 
 QUEUE = "daemon-group.full"
@@ -20,10 +20,10 @@ MEMORY_BYTES = 4 * 1024 * 1024
 
 @pytest.fixture
 def celery(supervisor: Supervisor, data: DataDirectory) -> Celery:
-    place = socket_root(data)
-    supervisor.spawn(redis.redis_child(data.redis, place, memory_bytes=MEMORY_BYTES))
+    place = find_socket_root(data)
+    supervisor.spawn(redis.build_child(data.redis, place, memory_bytes=MEMORY_BYTES))
     supervisor.wait_until_ready()
-    return build_publisher(redis.broker_url(place), timeout_seconds=2)
+    return build_publisher(redis.build_url(place), timeout_seconds=2)
 
 
 @pytest.fixture

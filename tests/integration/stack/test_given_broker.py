@@ -22,22 +22,22 @@ from app.stack.errors import StackError
 )
 def test_broker_that_can_not_be_had_is_refused_without_its_login(data: DataDirectory, url: str, told: str) -> None:
     with pytest.raises(StackError) as caught:
-        given_broker.take(data, url)
+        given_broker.check_broker(data, url)
 
     assert str(caught.value).startswith(f"BROKER_URL: {told}")
     assert "hidden-word" not in str(caught.value)
-    assert given_broker.url_of(data) is None
+    assert given_broker.read_url(data) is None
 
 
 def test_url_of_a_stack_before_is_forgotten(data: DataDirectory) -> None:
     data.broker_url_file.write_text("redis://of.a.killed.stack/0")
 
-    given_broker.take(data, "")
+    given_broker.check_broker(data, "")
 
-    assert given_broker.url_of(data) is None
+    assert given_broker.read_url(data) is None
 
 
 def test_places_of_a_cluster_are_named_without_logins() -> None:
-    named = given_broker.name_place("amqp://a:hidden@one/x;amqp://b:hidden@two:5673/x")
+    named = given_broker.hide_login("amqp://a:hidden@one/x;amqp://b:hidden@two:5673/x")
 
     assert named == "amqp://one/x;amqp://two:5673/x"

@@ -11,7 +11,7 @@ import pytest
 from app.stack.child import ChildSpec
 from app.stack.data_directory import DataDirectory
 from app.stack.errors import StackError
-from app.stack.processes import end_leftovers, identity_of, record_process
+from app.stack.processes import end_leftovers, read_identity, record_process
 from app.stack.supervisor import Supervisor
 from app.stack.waiting import Waiting
 
@@ -32,7 +32,7 @@ while True: signal.pause()
 
 
 def is_gone(pid: int) -> bool:
-    return identity_of(pid) is None
+    return read_identity(pid) is None
 
 
 def family_of(directory: Path) -> list[int]:
@@ -60,7 +60,7 @@ def test_supervisor_tells_the_last_lines_of_a_child_that_ends(
     supervisor.spawn(python_child("worker", program))
     supervisor.wait_until_ready()
     worker = supervisor.children["worker"]
-    eventually(lambda: worker.last_lines() == ["all is well"])
+    eventually(lambda: worker.read_last_lines() == ["all is well"])
 
     worker.send(signal.SIGTERM)
 
@@ -115,7 +115,7 @@ def test_wait_tells_what_it_waits_for(
 ) -> None:
     supervisor.spawn(python_child("worker", f"print('reading', flush=True)\n{FOREVER}"))
     worker = supervisor.children["worker"]
-    eventually(lambda: worker.last_lines() == ["reading"])
+    eventually(lambda: worker.read_last_lines() == ["reading"])
     now = [100.0]
     waiting = Waiting(worker, [worker], report=reports.append, monotonic=lambda: now[0])
 
@@ -224,7 +224,7 @@ def test_leftovers_spare_a_stranger_that_got_the_same_pid(data: DataDirectory) -
     with subprocess.Popen([sys.executable, "-c", FOREVER], start_new_session=True) as stranger:
         record_process(data.run / "api.pid", stranger.pid, signal.SIGTERM)
         record = (data.run / "api.pid").read_text()
-        began = str(identity_of(stranger.pid)).split(":")[1]
+        began = str(read_identity(stranger.pid)).split(":")[1]
         (data.run / "api.pid").write_text(record.replace(f":{began}", ":1"))
 
         names = end_leftovers(data.run)

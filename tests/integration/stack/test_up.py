@@ -15,7 +15,7 @@ from redis import Redis
 
 from app.stack import redis
 from app.stack.data_directory import DataDirectory
-from app.stack.joining import joining_environment
+from app.stack.joining import build_joining_environment
 from app.stack.supervisor import Supervisor
 
 Eventually = Callable[[Callable[[], object]], None]
@@ -149,7 +149,7 @@ def test_broker_of_the_user_is_taken_and_its_login_is_not_shown(
     open_dir: Path, supervisor: Supervisor, data: DataDirectory
 ) -> None:
     """Its own broker stands for one that the user has; those who join the stack find it too."""
-    supervisor.spawn(redis.redis_child(data.redis, data.run))
+    supervisor.spawn(redis.build_child(data.redis, data.run))
     supervisor.wait_until_ready()
     with Redis(unix_socket_path=str(data.run / redis.SOCKET_NAME)) as client:
         client.config_set("requirepass", "hidden-word")
@@ -163,7 +163,7 @@ def test_broker_of_the_user_is_taken_and_its_login_is_not_shown(
 
         assert set(ferryman.pids) == {"postgres", "api"}
         assert ferryman.addresses["Broker"] == f"redis+socket://{data.run / redis.SOCKET_NAME} (BROKER_URL)"
-        assert joining_environment(ferryman.data_dir)["BROKER_URL"] == url
+        assert build_joining_environment(ferryman.data_dir)["BROKER_URL"] == url
         assert kept.stat().st_mode & 0o777 == 0o600
         assert ferryman.get("/ping") == 200
         assert ferryman.end(signal.SIGINT) == 0

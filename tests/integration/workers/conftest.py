@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 from pytest_celery import CeleryBrokerCluster, CeleryTestBroker, CeleryWorkerCluster
 
 from app.stack import commands, sockets
-from app.stack.children import api_child, child_environment
+from app.stack.children import build_api, build_environment
 from tests.support.ferryman import IMPATIENT, new_workspace
 from tests.support.process_nodes import DaemonNode, FerrymanSetup, ProcessContainer, RedisContainer, fresh_daemon
 from tests.support.servers import PostgresServer
@@ -35,7 +35,7 @@ def node_environment(
     with postgres_server.fresh_database() as url:
         addresses = {"DATABASE_URL": url, "BROKER_URL": celery_broker_cluster[0].config()["url"]}
         key = {"FERRYMAN_ENCRYPTION_KEY": Fernet.generate_key().decode()}
-        yield child_environment(IMPATIENT, addresses, key)
+        yield build_environment(IMPATIENT, addresses, key)
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +69,8 @@ def celery_setup_cls() -> type[FerrymanSetup]:
 def api_url(node_environment: Mapping[str, str], node_directory: Path) -> Iterator[str]:
     """The API of this small Ferryman."""
     with sockets.listen("127.0.0.1", 0, option="port") as listener:
-        spec = api_child(listener, node_environment, node_directory)
-        command = commands.api_command(f"fd://{listener.fileno()}", worker_tmp_dir=str(node_directory), workers=1)
+        spec = build_api(listener, node_environment, node_directory)
+        command = commands.build_api_command(f"fd://{listener.fileno()}", worker_tmp_dir=str(node_directory), workers=1)
         api = ProcessContainer(replace(spec, command=command), node_directory)
         api.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -8,7 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 from pytest_celery import RedisTestBroker
 
-from app.stack.children import child_environment
+from app.stack.children import build_environment
 from tests.support.ferryman import IMPATIENT
 from tests.support.process_nodes import DaemonNode, fresh_daemon
 
@@ -21,7 +21,7 @@ def daemon(database_url: str, celery_redis_broker: RedisTestBroker) -> Iterator[
         "FERRYMAN_ENCRYPTION_KEY": Fernet.generate_key().decode(),
     }
     with tempfile.TemporaryDirectory() as directory:
-        node = fresh_daemon(child_environment(IMPATIENT, settings), Path(directory))
+        node = fresh_daemon(build_environment(IMPATIENT, settings), Path(directory))
         yield node
         node.teardown()
 

@@ -7,15 +7,15 @@ def circuit(now: list[float]) -> Circuit:
     return Circuit(lambda: now[0])
 
 
-def lets_through(tested: Circuit) -> bool:
-    return tested.lets_through(probe_seconds=5)
+def can_call(tested: Circuit) -> bool:
+    return tested.can_call(probe_seconds=5)
 
 
 def test_everybody_is_let_through_while_all_is_well() -> None:
     tested = circuit([0.0])
     tested.note(was_taken=True)
 
-    assert [lets_through(tested) for _ in range(3)] == [True] * 3
+    assert [can_call(tested) for _ in range(3)] == [True] * 3
 
 
 def test_one_caller_probes_after_each_pause_and_pauses_grow_to_five_seconds() -> None:
@@ -25,7 +25,7 @@ def test_one_caller_probes_after_each_pause_and_pauses_grow_to_five_seconds() ->
 
     probes = []
     while now[0] < 20:
-        if lets_through(tested):
+        if can_call(tested):
             probes.append(now[0])
             tested.note(was_taken=False)
         now[0] += 0.5
@@ -39,10 +39,10 @@ def test_nobody_else_waits_while_one_probes_but_a_lost_probe_is_followed_by_anot
     tested.note(was_taken=False)
 
     now[0] = 1.0
-    assert [lets_through(tested) for _ in range(3)] == [True, False, False]
+    assert [can_call(tested) for _ in range(3)] == [True, False, False]
     now[0] = 6.0
 
-    assert lets_through(tested)
+    assert can_call(tested)
 
 
 def test_success_opens_it_at_once() -> None:
@@ -51,7 +51,7 @@ def test_success_opens_it_at_once() -> None:
     tested.note(was_taken=False)
 
     now[0] = 1.0
-    assert lets_through(tested)
+    assert can_call(tested)
     tested.note(was_taken=True)
 
-    assert lets_through(tested)
+    assert can_call(tested)

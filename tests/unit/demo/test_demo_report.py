@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 from rich.console import Console
 
-from app.demo.report import RunReport, delivery_faults, print_verdict, sample_table
+from app.demo.report import RunReport, build_sample_table, find_delivery_faults, print_verdict
 from app.demo.watching import watch_run
 from app.engine.json_types import JsonObject
 
@@ -94,7 +94,7 @@ def test_table_tells_records_per_second(finished_at: str | None, speed: str) -> 
 def test_sample_rows_take_one_line_each() -> None:
     screen = console()
 
-    screen.print(sample_table([("comments", "comment-0001-1", {"body": "x" * 200})]))
+    screen.print(build_sample_table([("comments", "comment-0001-1", {"body": "x" * 200})]))
 
     assert len(text_of(screen).splitlines()) == 2
     assert "comment-0001-1  {" in text_of(screen)
@@ -118,7 +118,7 @@ def test_delivery_faults_are_told(stats: JsonObject, faults: list[str]) -> None:
     log = {"events": stats.get("events", IN_ORDER), "duplicates": stats.get("duplicates", 0)}
     receiver = {"unverified": stats.get("unverified", 0), "runs": {"r": log}}
 
-    assert delivery_faults(receiver, "r") == faults
+    assert find_delivery_faults(receiver, "r") == faults
 
 
 def test_verdict_lists_every_fault() -> None:

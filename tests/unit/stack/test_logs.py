@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from app.stack.logs import bound_log, last_lines
+from app.stack.logs import bound_log, read_last_lines
 
 
 def test_bound_log_moves_what_is_too_long_while_its_writer_goes_on(tmp_path: Path) -> None:
@@ -31,16 +31,16 @@ def test_last_lines_are_those_of_the_latest_process_without_blank_ones(tmp_path:
     since = path.stat().st_size
     path.write_text("from before\none\n\n two  \n\xff\n")
 
-    assert last_lines(path, since=since) == ["one", " two", "\xff"]
-    assert last_lines(path, since=since, count=1) == ["\xff"]
+    assert read_last_lines(path, since=since) == ["one", " two", "\xff"]
+    assert read_last_lines(path, since=since, count=1) == ["\xff"]
 
 
 def test_last_lines_begin_anew_when_the_log_was_moved(tmp_path: Path) -> None:
     path = tmp_path / "api.log"
     path.write_text("new\n")
 
-    assert last_lines(path, since=1000) == ["new"]
+    assert read_last_lines(path, since=1000) == ["new"]
 
 
 def test_last_lines_of_no_log_are_none(tmp_path: Path) -> None:
-    assert last_lines(tmp_path / "none.log") == []
+    assert read_last_lines(tmp_path / "none.log") == []

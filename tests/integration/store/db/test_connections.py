@@ -128,7 +128,7 @@ def write(engine: Engine) -> None:
 def set_read_only(server: PostgresServer, url: str, value: str) -> None:
     """Have the sessions that are made from now on read-only, or not."""
     name = conninfo_to_dict(url)["dbname"]
-    with psycopg.connect(postgres.database_url(server.place, "postgres"), autocommit=True) as operator:
+    with psycopg.connect(postgres.build_url(server.place, "postgres"), autocommit=True) as operator:
         operator.execute(f"alter database {name} set default_transaction_read_only = {value}")
 
 

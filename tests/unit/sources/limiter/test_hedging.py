@@ -56,7 +56,7 @@ def asked(*answers: float | Exception, may_ask_again: bool = True) -> tuple[obje
             return answer
 
         try:
-            found: object = await hedging.first_answer(
+            found: object = await hedging.await_first_answer(
                 ask, late_seconds=0.5, may_ask_again=lambda: may_ask_again, drop=lambda _answer: None
             )
         except ConnectionError as error:
@@ -89,7 +89,7 @@ def test_the_second_of_two_answers_that_come_at_once_is_given_back() -> None:
             await asyncio.sleep(moment)
             return moment
 
-        found = await hedging.first_answer(ask, late_seconds=0.5, may_ask_again=lambda: True, drop=dropped.append)
+        found = await hedging.await_first_answer(ask, late_seconds=0.5, may_ask_again=lambda: True, drop=dropped.append)
         await asyncio.sleep(0)
         return found
 
