@@ -20,7 +20,6 @@ from app.services.calls.call_log import CallLog
 from app.services.calls.custom import CustomCalls
 from app.services.calls.direct import DirectCalls
 from app.services.calls.request_limits import RequestLimits
-from app.services.catalog.embeddings import EmbeddingReader
 from app.services.catalog.environment_integrations import EnvironmentIntegrationService
 from app.services.catalog.environments import EnvironmentService
 from app.services.catalog.integrations import IntegrationService
@@ -28,6 +27,7 @@ from app.services.catalog.jobs import JobService
 from app.services.catalog.key_changes import KeyChanges
 from app.services.catalog.known_names import KnownNames
 from app.services.catalog.offers import Offers
+from app.services.catalog.ports import EmbeddingReader
 from app.services.catalog.states import StateService
 from app.services.catalog.templates import TemplateService
 from app.services.catalog.tokens import TokenService

@@ -73,7 +73,7 @@ def update_installed_integration(body: Body, id: str) -> Answer:
 @environment_integrations.serves("DELETE", "/<id>", answer=Deleted)
 def uninstall_integration(id: str) -> Answer:
     """Take an environment's override away; the integration stays, with its config as it is."""
-    return {"id": services().installed_integrations.uninstall(environment(), path_id(_KIND, id), seen=seen())}
+    return {"id": services().installed_integrations.delete(environment(), path_id(_KIND, id), seen=seen())}
 
 
 def _judged(body: Body, integration_id: str | None) -> Sequence[Failure]:

@@ -58,7 +58,7 @@ def delete_template(id: str) -> Answer:
 def create_sync_job_of_template(body: Body, id: str) -> Answer:
     """Create a sync job that begins as the template; what the body holds replaces the template's."""
     current = services().templates.get(environment(), path_id(_KIND, id))
-    job = services().templates.make_job(environment(), current.id, body.fields, _judged(body, current))
+    job = services().templates.create_job(environment(), current.id, body.fields, _judged(body, current))
     return plain_view(job), HTTPStatus.CREATED, location(f"/sync-job/{job.id}")
 
 

@@ -87,7 +87,7 @@ def revoke(token_id: str, environment: str, data_dir: Path | None, as_json: bool
 def _environment(found: People, name: str) -> EnvironmentId:
     if name == DEFAULT_ENVIRONMENT:
         return found.tokens.default_environment()
-    return found.environments.named(name).id
+    return found.environments.find(name).id
 
 
 def _row(entry: ApiToken) -> JsonObject:

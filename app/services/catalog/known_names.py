@@ -1,6 +1,6 @@
-"""What jobs, configs and mappings name that their integration does not know: faults where it is a slip, else notes."""
+"""Names in jobs, configs and mappings that their integration does not have: faults where it is a typo, else notes."""
 
-from typing import Final, Protocol
+from typing import Final
 
 from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JSON, JsonObject
@@ -13,36 +13,22 @@ from app.engine.known_keys.of_unified import MAPPING, OVERRIDES
 from app.engine.known_keys.placeholder_roots import OF_CONFIG, OF_ITEMS, OF_MAPPINGS, Roots, context_names
 from app.engine.merging import merged
 from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration
+from app.services.crud import NameReader, OwnerReader, Reader
 
 _KEYS: Final = ("mutex_key", "state_key")
 _MAPPING_ROOTS: Final = Roots(known=OF_MAPPINGS, context=frozenset())
 
 
-class IntegrationNames(Protocol):
-    """Finds integrations by name."""
-
-    def by_name(self, environment_id: EnvironmentId, name: str) -> Integration | None:
-        """Read one integration."""
-
-
-class Integrations(Protocol):
-    """Reads integrations as their environment uses them."""
-
-    def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
-        """Read one integration."""
-
-
-class Accounts(Protocol):
-    """Reads integrated accounts as far as they can be read."""
-
-    def inspect(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
-        """Read one account; secrets that do not decrypt are left out."""
-
-
 class KnownNames:
     """Compares what is saved with what its integration has."""
 
-    def __init__(self, names: IntegrationNames, effective: Integrations, accounts: Accounts) -> None:
+    def __init__(
+        self,
+        names: NameReader[Integration],
+        effective: Reader[Integration],
+        accounts: OwnerReader[IntegratedAccount],
+    ) -> None:
+        """``effective`` reads integrations as their environment uses them."""
         self._names = names
         self._effective = effective
         self._accounts = accounts
@@ -50,7 +36,7 @@ class KnownNames:
     def of_job(
         self, environment_id: EnvironmentId, fields: JsonObject, integration_name: JSON, *, stored: JSON = None
     ) -> KeyFindings:
-        """Judge a job's items and keys; ``stored`` items are known. Without an integration little is to be said."""
+        """Judge a job's items and keys; ``stored`` items are known. Without an integration little is checked."""
         named = self._names.by_name(environment_id, integration_name) if isinstance(integration_name, str) else None
         return _of_items(fields, self._config(environment_id, named.id) if named else None, stored)
 
@@ -70,7 +56,7 @@ class KnownNames:
         return of_config(override, path, below=self._config(environment_id, integration_id))
 
     def _config(self, environment_id: EnvironmentId, integration_id: str) -> JsonObject | None:
-        """Read a config as it is used; of one whose secrets do not decrypt nothing is known."""
+        """Return a config as it is used; None where its secrets do not decrypt."""
         try:
             found = self._effective.get(environment_id, integration_id)
         except UnreadableSecretError:

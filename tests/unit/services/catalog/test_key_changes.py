@@ -40,7 +40,7 @@ class World:
         self.holdings = FakeHoldings()
         self.integrations: FakeTable[Integration] = FakeTable(integration, integration())
         self.accounts: FakeTable[IntegratedAccount] = FakeTable(account, account())
-        self.changes = KeyChanges(self.holdings, self.integrations, self.accounts)
+        self.changes = KeyChanges(self.holdings.of, self.integrations, self.accounts)
 
     def configure(self, config: JsonObject) -> None:
         current = self.integrations.rows["integration"]
@@ -108,6 +108,6 @@ def test_integration_that_can_not_be_read_is_warned_of_nothing() -> None:
 
     world = World()
     unreadable = Unreadable(integration, integration())
-    finish = KeyChanges(world.holdings, unreadable, world.accounts).of_account(ENVIRONMENT, "account")
+    finish = KeyChanges(world.holdings.of, unreadable, world.accounts).of_account(ENVIRONMENT, "account")
 
     assert finish() == []

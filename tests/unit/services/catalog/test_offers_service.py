@@ -27,7 +27,9 @@ def offers(**fields: Any) -> Offers:
     config = {**CONFIG, "headers": {"X-Api-Key": "literal"}, "resources": {"people": {"list": {}}}}
     integrations = FakeTable(integration, integration(id=INTEGRATION, config=config))
     held = account(unified_model_override=OVERRIDE, integration_id=INTEGRATION, **fields)
-    return Offers(accounts=FakeTable(account, held), integrations=integrations, names=integrations, models=Models())
+    return Offers(
+        accounts=FakeTable(account, held), integrations=integrations, names=integrations, models=Models().mapped
+    )
 
 
 @pytest.mark.parametrize("named", [INTEGRATION, INTEGRATION.upper(), "helpdesk"])
