@@ -11,8 +11,7 @@ from app.bootstrap.logs import log_service
 from app.bootstrap.shared import REAL, ClosableSource, Outside, Shared, budgets, run_drafts
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
-from app.services.accounts.bulk_deletion import BulkDeletion
-from app.services.accounts.deletion import AccountDeletion
+from app.services.accounts.deletion import AccountDeletion, BulkDeletion
 from app.services.accounts.origin_approval import OriginApproval
 from app.services.accounts.own_account import OwnAccount
 from app.services.accounts.refreshing import Refreshing
@@ -147,7 +146,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         keys=KeyRotation(
             keys=shared.keys, maker=shared.cipher, rows=SealedRows(shared.engine, shared.cipher), pause=time.sleep
         ),
-        origin_approval=OriginApproval(shared.accounts, shared.effective_integrations, shared.effective_integrations),
+        origin_approval=OriginApproval(shared.accounts, shared.effective_integrations),
         direct=DirectCalls(
             called=called,
             unified=shared.unified,

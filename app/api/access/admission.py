@@ -11,7 +11,7 @@ from app.engine.objects.objects import EnvironmentId
 def admit() -> None:
     """Let the request in; raise UnauthorizedError, TooManyRequestsError or ForbiddenError."""
     secret = _bearer_secret()
-    of_account = services().account_tokens.opened(secret)
+    of_account = services().account_tokens.open(secret)
     if of_account is not None:
         enter_for_account(of_account)
         _spend(f"account:{of_account.account_id}", of_account.environment_id)

@@ -9,8 +9,7 @@ import flask
 from app.engine.objects.objects import ApiToken, EnvironmentId
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
-from app.services.accounts.bulk_deletion import BulkDeletion
-from app.services.accounts.deletion import AccountDeletion
+from app.services.accounts.deletion import AccountDeletion, BulkDeletion
 from app.services.accounts.origin_approval import OriginApproval
 from app.services.accounts.own_account import OwnAccount
 from app.services.accounts.refreshing import Refreshing

@@ -46,7 +46,7 @@ def check_hosts(data_dir: Path | None, as_json: bool) -> None:
     """
     found = [
         {"id": one.id, "name": one.name, "environment": one.environment_id}
-        for one in _approval(data_dir).without_hosts()
+        for one in _approval(data_dir).find_without_hosts()
     ]
     if as_json:
         print_json(found)

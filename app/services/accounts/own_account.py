@@ -1,55 +1,39 @@
-"""What somebody who connected an account may see and change of it, without any right in its environment."""
+"""What the holder of an account may read and change of it without a role in its environment."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
-from app.engine.errors import Failure, InvalidInputError, NotFoundError
+from app.engine.errors import Failure
 from app.engine.integrations import credentials
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount
-from app.services.contexts.context import IntegrationReader
-
-
-class Accounts(Protocol):
-    """Reads accounts, and changes them as their environment may."""
-
-    def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
-        """Read one account; raise NotFoundError."""
-
-    def update(
-        self, environment_id: EnvironmentId, account_id: str, changes: JsonObject, faults: Sequence[Failure] = ()
-    ) -> IntegratedAccount:
-        """Change some fields; raise InvalidInputError with ``faults`` and every other one, NotFoundError."""
+from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration
+from app.services.accounts.accounts import AccountService
+from app.services.crud import Reader, raise_for_failures, require
 
 
 class OwnAccount:
-    """An account in the hands of its own holder."""
+    """An account as its holder uses it."""
 
-    def __init__(self, accounts: Accounts, integrations: IntegrationReader) -> None:
+    def __init__(self, accounts: AccountService, integrations: Reader[Integration]) -> None:
         self._accounts = accounts
         self._integrations = integrations
 
     def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
-        """Read it; raise NotFoundError."""
+        """Return the account; raise NotFoundError."""
         return self._accounts.get(environment_id, account_id)
 
     def update(
         self, environment_id: EnvironmentId, account_id: str, changes: JsonObject, faults: Sequence[Failure] = ()
     ) -> IntegratedAccount:
-        """Change values that its integration's credentials ask for, and nothing else; raise InvalidInputError."""
+        """Change fields that its integration's credentials ask for; raise InvalidInputError for any other field."""
         account = self._accounts.get(environment_id, account_id)
         context: JsonObject = changes.get("context", {})
-        names = self._asked_for(account)
-        failures = [*faults, *_failures(context, names)]
-        if failures:
-            raise InvalidInputError(failures)
+        raise_for_failures([*faults, *_failures(context, self._field_names(account))])
         return self._accounts.update(environment_id, account_id, {"context": context})
 
-    def _asked_for(self, account: IntegratedAccount) -> frozenset[str]:
-        integration = self._integrations.get(account.environment_id, account.integration_id)
-        if integration is None:
-            raise NotFoundError("integration", account.integration_name)
+    def _field_names(self, account: IntegratedAccount) -> frozenset[str]:
+        found = self._integrations.get(account.environment_id, account.integration_id)
+        integration = require(found, "integration", account.integration_name)
         config = overridden(integration.config, account.integration_override)
         return credentials.field_names(config.get("credentials"), account.authentication_method)
 

@@ -1,32 +1,24 @@
-"""Renew an account's token because a user asks for it."""
+"""Renew an account's token on a user's request."""
 
 from http import HTTPStatus
-from typing import Protocol
 
 from app.engine.accounts import oauth
-from app.engine.errors import Failure, InvalidGrantError, InvalidInputError, NotFoundError, SourceError
+from app.engine.errors import Failure, InvalidGrantError, InvalidInputError, SourceError
 from app.engine.integrations.credentials import OAuthGrant
-from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration
+from app.services.accounts.ports import KIND
 from app.services.calls.accounts import refuse_inactive
 from app.services.contexts.account_configs import config_of
-from app.services.contexts.context import AccountReader, IntegrationReader
-
-
-class Keeper(Protocol):
-    """Keeps accounts' tokens fresh."""
-
-    def renew(self, account_id: str, grant: OAuthGrant, *, stale: str | None) -> JsonObject:
-        """Return a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
-
-    def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str) -> None:
-        """Note that the upstream refuses an account's credentials."""
+from app.services.crud import Reader, missing_reference, require
+from app.services.ports import CredentialKeeper
 
 
 class Refreshing:
-    """The renewal of tokens by hand."""
+    """Renews tokens on request."""
 
-    def __init__(self, *, accounts: AccountReader, integrations: IntegrationReader, keeper: Keeper) -> None:
+    def __init__(
+        self, *, accounts: Reader[IntegratedAccount], integrations: Reader[Integration], keeper: CredentialKeeper
+    ) -> None:
         self._accounts = accounts
         self._integrations = integrations
         self._keeper = keeper
@@ -34,13 +26,12 @@ class Refreshing:
     def refresh(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
         """Return the account with a new token.
 
-        Raises InvalidInputError for an account that is not there, or whose token can not be renewed, and SourceError
-        when the token endpoint gives none; a refresh token that is dead leaves the account in ``needs_reauth``.
+        Raises InvalidInputError for an account that does not exist or whose token can not be renewed, and SourceError
+        when the token endpoint returns none; an invalid refresh token leaves the account in ``needs_reauth``.
         """
         account = self._accounts.get(environment_id, account_id)
         if account is None:
-            message = f"integrated account '{account_id}' does not exist"
-            raise InvalidInputError([Failure("id", message, missing_reference=True)])
+            raise InvalidInputError([missing_reference("id", KIND, account_id)])
         refuse_inactive(account, "id")
         token = oauth.access_token(account.context)
         try:
@@ -49,10 +40,7 @@ class Refreshing:
             self._keeper.refuse(account.id, token=token, reason=error.message, run_id="")
             message = f"integrated account '{account.id}' has to be connected anew: {error.message}"
             raise SourceError("needs_reauth", message, status=HTTPStatus.UNAUTHORIZED) from error
-        refreshed = self._accounts.get(environment_id, account_id)
-        if refreshed is None:
-            raise NotFoundError("integrated account", account_id)
-        return refreshed
+        return require(self._accounts.get(environment_id, account_id), KIND, account_id)
 
     def _grant(self, account: IntegratedAccount) -> OAuthGrant:
         grant = oauth.usable_grant(config_of(account, self._integrations).grants, account.context)

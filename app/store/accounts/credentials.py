@@ -12,7 +12,7 @@ from app.engine.errors import SourceError
 from app.engine.json_types import JsonObject
 from app.engine.objects.objects import EnvironmentId
 from app.engine.webhooks.events import AUTHENTICATION_ERROR
-from app.services.accounts.credentials import Announcement
+from app.services.accounts.ports import Announcement
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.accounts.accounts import AccountStore, announce_reactivation

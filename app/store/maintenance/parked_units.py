@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Engine, text
 
 from app.engine.runs.work import WakeUp
-from app.services.accounts.budgets import ParkedRun
+from app.services.accounts.ports import ParkedRun
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
 

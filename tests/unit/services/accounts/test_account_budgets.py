@@ -8,13 +8,15 @@ import pytest
 from app.engine.errors import BrokerUnavailableError, ConflictError
 from app.engine.limits import budget_state
 from app.engine.limits.budget_state import Budget, Holder, Quota
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, SyncJobRun
+from app.engine.objects.objects import EnvironmentId, SyncJobRun
 from app.engine.runs.work import WakeUp
 from app.engine.status import RunStatus
-from app.services.accounts.budgets import AccountBudgets, ParkedRun
+from app.services.accounts.budgets import AccountBudgets
+from app.services.accounts.ports import ParkedRun
 from app.services.ports import Swapped
+from tests.unit.services.accounts.test_account_service import service
 from tests.unit.services.service_fakes import FakeBell
-from tests.unit.services.service_tables import account, run
+from tests.unit.services.service_tables import FakeTable, account, run
 
 NOW = 1_000.0
 ENVIRONMENT = EnvironmentId("environment")
@@ -68,11 +70,6 @@ class FakeParked:
         return [WakeUp(run_id=one, unit_id=f"unit-of-{one}", queue="q") for one in woken]
 
 
-class FakeAccounts:
-    def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
-        return account(id=account_id)
-
-
 class Here:
     """The service over its fakes."""
 
@@ -81,7 +78,7 @@ class Here:
         self.parked = FakeParked()
         self.dispatcher = FakeBell()
         self.budgets = AccountBudgets(
-            accounts=FakeAccounts(),
+            accounts=service(FakeTable(account, account())),
             desk=self.desk if is_shared else None,
             parked=self.parked,
             dispatcher=self.dispatcher,

@@ -7,8 +7,7 @@ import pytest
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON
 from app.engine.objects.objects import EnvironmentId, IntegratedAccount, ListFilters, Page
-from app.services.accounts.bulk_deletion import BulkDeletion
-from app.services.accounts.deletion import AccountDeletion
+from app.services.accounts.deletion import AccountDeletion, BulkDeletion
 from tests.unit.services.service_tables import ENVIRONMENT, FakeTable, account
 
 
