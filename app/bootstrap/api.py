@@ -161,7 +161,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
             names=shared.integrations,
             models=shared.unified_models.mapped,
         ),
-        call_log=CallLog(calls),
+        call_log=CallLog(calls.add),
         logs=log_service(shared, calls),
         unified_models=UnifiedModelService(shared.unified_models),
         installed_models=InstalledModelService(installed, shared.unified_models),
@@ -207,7 +207,7 @@ def _diagnosis(shared: Shared, runs: RunService, settings: Settings) -> RunDiagn
     silence_seconds = max(settings.daemon_silence_seconds, settings.deaf_seconds)
     return RunDiagnosis(
         runs=runs,
-        facts=RunFactStore(shared.engine, shared.daemons, silence_seconds=silence_seconds),
+        read_facts=RunFactStore(shared.engine, shared.daemons, silence_seconds=silence_seconds).of,
         is_broker_reachable=shared.dispatcher.is_reachable,
         clock=shared.clock,
     )

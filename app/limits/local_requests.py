@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from app.services.calls.request_limits import Window
+from app.services.calls.ports import Window
 
 _MOST_KEPT: Final = 1000
 

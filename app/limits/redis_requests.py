@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from app import broker_urls
-from app.services.calls.request_limits import RequestCounts, Window
+from app.services.calls.ports import RequestCounts, Window
 
 logger = logging.getLogger(__name__)
 

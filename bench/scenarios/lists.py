@@ -16,7 +16,7 @@ from sqlalchemy import Engine, event
 from app.engine.ids import new_id
 from app.engine.objects.objects import EnvironmentId, ListFilters
 from app.services.catalog.tokens import TokenService
-from app.services.reading.records import LogFilters, RecordFilters
+from app.services.reading.ports import LogFilters, RecordFilters
 from app.store.catalog.tokens import TokenStore
 from app.store.db import migrate, paging
 from app.store.db.database import connect

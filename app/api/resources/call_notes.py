@@ -41,7 +41,7 @@ def _note(response: flask.Response) -> flask.Response:
             error=_error(response),
             request_id=flask.g.request_id,
         )
-        services().call_log.note(call)
+        services().call_log.record(call)
     return response
 
 

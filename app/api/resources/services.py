@@ -37,7 +37,8 @@ from app.services.maintenance.health import HealthService
 from app.services.maintenance.key_rotation import KeyRotation
 from app.services.ports import RowVersions
 from app.services.reading.logs import LogService
-from app.services.reading.records import ErasureReader, RecordService
+from app.services.reading.ports import ErasureStore
+from app.services.reading.records import RecordService
 from app.services.runs.runs import RunService
 from app.services.runs.waits import RunWaits
 from app.services.schedules.triggers import TriggerService
@@ -77,7 +78,7 @@ class ApiServices:
     webhooks: WebhookService
     deliveries: DeliveryService
     records: RecordService
-    erasures: ErasureReader
+    erasures: ErasureStore
     daemons: DaemonService
     tokens: TokenService
     environments: EnvironmentService

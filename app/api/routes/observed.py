@@ -12,7 +12,7 @@ from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.objects.objects import Daemon
 from app.engine.roles import Role
-from app.services.reading.records import LogFilters, RecordFilters
+from app.services.reading.ports import LogFilters, RecordFilters
 
 records = Resource("record", description="What was persisted", changes=Role.ADMIN)
 erasures = Resource("erasure", description="What is erased", changes=Role.ADMIN)

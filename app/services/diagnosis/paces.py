@@ -7,10 +7,10 @@ from typing import Final
 from app.services.diagnosis.run_facts import ResourceFacts
 
 _SLOW: Final = 5.0
-"""From so many times what is usual on, something is slow."""
+"""How many times the usual is slow."""
 
 _NOTICED_MS: Final = 250.0
-"""A difference below this is none that anybody feels."""
+"""A smaller difference is not noticed."""
 _LEAST_SILENCE_SECONDS: Final = 5.0
 _LEAST_LENGTH_SECONDS: Final = 10.0
 
@@ -33,8 +33,8 @@ class ResourcePace:
     """It takes five times as long as usual, or longer."""
 
 
-def pace_of(facts: ResourceFacts, now: datetime) -> ResourcePace:
-    """Work out the pace of a resource."""
+def measure_pace(facts: ResourceFacts, now: datetime) -> ResourcePace:
+    """Return the pace of a resource."""
     exchanges, usual = facts.exchanges, facts.usual_ms
     latency = exchanges.answer_ms / exchanges.answered if exchanges.answered else None
     silent = None if facts.asked_since is None else max(0.0, (now - facts.asked_since).total_seconds())
@@ -62,7 +62,7 @@ def _rate(facts: ResourceFacts, now: datetime) -> float | None:
     if facts.started_at is None or not facts.exchanges.requests:
         return None
     seconds = ((facts.finished_at or now) - facts.started_at).total_seconds()
-    # A resource begins with its first answer: what came with that is no rate.
+    # A resource begins with its first answer: within its first second there is no rate.
     return round(facts.exchanges.requests / seconds, 2) if seconds >= 1 else None
 
 

@@ -1,11 +1,9 @@
-"""What Postgres knows of a run's progress, read as of about one moment."""
+"""What Postgres knows of a run's progress, read at about one moment."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
-from app.engine.objects.objects import SyncJobRun
 from app.engine.runs.settling import Exchanges
 from app.engine.status import ResourceStatus
 
@@ -67,10 +65,3 @@ class RunFacts:
     """Those of the run's group."""
     usual_seconds: float | None = None
     """How long the last runs of the same job and account took that completed."""
-
-
-class RunFactReader(Protocol):
-    """Reads facts."""
-
-    def of(self, run: SyncJobRun) -> RunFacts:
-        """Read those of a run."""

@@ -192,7 +192,7 @@ class FetchWorker:
         index, element = asked.index, current.claim.elements[asked.index]
         current.answers += 1
         try:
-            page = unified_pages.mapped(asked.call, future.result())
+            page = unified_pages.map_page(asked.call, future.result())
         except RateLimitedError as limit:
             current.park(limit)
             current.close_list(index)
@@ -203,7 +203,7 @@ class FetchWorker:
                 current.close_list(index)
                 return
             batch.note_request(asked.call, is_answered=not isinstance(error, SourceError))
-            batch.add_error(element, unified_pages.mapped_error(asked.call, error))
+            batch.add_error(element, unified_pages.map_error(asked.call, error))
             current.frontier = current.frontier.fail(index)
         else:
             failpoints.hit(Failpoint.AFTER_FETCH)

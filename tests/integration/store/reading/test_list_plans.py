@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from app.engine.objects.objects import EnvironmentId, ListFilters
-from app.services.reading.records import RecordFilters
+from app.services.reading.ports import RecordFilters
 from app.store.db.database import connect
 from app.store.reading.records import RecordReader
 from app.store.runs.runs import RunStore

@@ -117,7 +117,7 @@ class FakeCalls:
 def test_call_is_written_down() -> None:
     calls = FakeCalls()
 
-    CallLog(calls).note(CALL)
+    CallLog(calls.add).record(CALL)
 
     assert list(calls.calls.values()) == [replace(CALL, integrated_account_id=ACCOUNT)]
 
@@ -125,8 +125,8 @@ def test_call_is_written_down() -> None:
 def test_call_is_written_down_as_far_as_a_row_can_hold_it() -> None:
     calls = FakeCalls()
 
-    CallLog(calls).note(replace(CALL, integrated_account_id="nobody", resource="a\0b", error="x" * 2000))
-    CallLog(calls).note(replace(CALL, integrated_account_id=None, resource=None))
+    CallLog(calls.add).record(replace(CALL, integrated_account_id="nobody", resource="a\0b", error="x" * 2000))
+    CallLog(calls.add).record(replace(CALL, integrated_account_id=None, resource=None))
 
     first, second = calls.calls.values()
     assert (first.integrated_account_id, first.resource, first.error) == (None, "ab", "x" * 1000)
@@ -138,7 +138,7 @@ def test_call_that_can_not_be_logged_is_no_fault_of_the_call(
     fault: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        CallLog(FakeCalls(fault)).note(CALL)
+        CallLog(FakeCalls(fault).add).record(CALL)
 
     (record,) = caplog.records
     assert (record.__dict__["request_id"], record.__dict__["reason"]) == ("request", type(fault).__name__)

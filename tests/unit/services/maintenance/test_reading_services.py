@@ -13,7 +13,8 @@ from app.engine.objects.records import LogPage, StoredRecord
 from app.engine.status import DaemonStatus
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService, StoreState
-from app.services.reading.records import LogFilters, RecordFilters, RecordService
+from app.services.reading.ports import LogFilters, RecordFilters
+from app.services.reading.records import RecordService
 from tests.unit.services.service_tables import ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account
 
 FILTERS = RecordFilters(integrated_account_id="account")

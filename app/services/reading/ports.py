@@ -1,0 +1,66 @@
+"""What reads records and logs, and what restores and erases records."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from app.engine.objects.erasures import Erasure
+from app.engine.objects.objects import EnvironmentId, ListFilters, Page
+from app.engine.objects.records import LogPage, StoredRecord
+from app.services.crud import Reader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordFilters:
+    """Which records of an account to list."""
+
+    integrated_account_id: str
+    resource: str | None = None
+    id: str | None = None
+    """The upstream's."""
+    sync_job_run_id: str | None = None
+    times: Mapping[tuple[str, str], object] = field(default_factory=dict)
+    with_deleted: bool = False
+    limit: int = 100
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFilters:
+    """Where to continue to read an account's log."""
+
+    integrated_account_id: str
+    after: int
+    resource: str | None = None
+    limit: int = 100
+
+
+class RecordReader(Protocol):
+    """Reads records."""
+
+    def list(self, filters: RecordFilters) -> Page[StoredRecord]:
+        """Return a page of an account's records, by resource and id."""
+
+
+class LogReader(Protocol):
+    """Reads the logs of accounts."""
+
+    def read(self, filters: LogFilters) -> LogPage:
+        """Return the entries after a number."""
+
+
+class Tombstones(Protocol):
+    """Restores deleted records."""
+
+    def restore(self, account_id: str, run_id: str, resource: str | None) -> int:
+        """Restore what a run has deleted; return how many records that are."""
+
+
+class ErasureStore(Reader[Erasure], Protocol):
+    """Keeps what is to be erased, and what was."""
+
+    def create_of_resource(self, environment_id: EnvironmentId, account_id: str, resource: str) -> Erasure:
+        """Have the records of an account's resource erased at once."""
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Erasure]:
+        """Return a page of erasures."""
