@@ -44,7 +44,7 @@ FAULTS: dict[str, tuple[bytes, str | None, AnswerFormat]] = {
     "a document type": (b"<!DOCTYPE x>" + XML.encode(), None, AnswerFormat.XML),
     "XML that is cut": (XML[:-9].encode(), None, AnswerFormat.XML),
 }
-SLOW = (b"1\n" * 3_000_000, None, AnswerFormat.NDJSON)
+SLOW = (b"1\n" * 12_000_000, None, AnswerFormat.NDJSON)
 
 
 async def free(_bytes: int) -> None:
