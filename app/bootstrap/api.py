@@ -122,7 +122,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         account_deletion=account_deletion,
         bulk_deletion=BulkDeletion(shared.accounts, account_deletion),
         own_account=OwnAccount(accounts, shared.effective_integrations),
-        embeddings=EmbeddedIntegrationStore(shared.engine, shared.cipher),
+        read_embeddings=EmbeddedIntegrationStore(shared.engine, shared.cipher).of,
         tenants=TenantService(TenantStore(shared.engine)),
         account_tokens=AccountTokens(shared.accounts, TokenSeal(shared.cipher), shared.clock),
         refreshing=Refreshing(
@@ -132,9 +132,9 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         webhooks=WebhookService(shared.webhooks, shared.sender, wake=deliveries.wake),
         deliveries=deliveries,
         records=RecordService(
-            records=RecordReader(shared.engine),
-            log=LogReader(shared.engine),
-            tombstones=TombstoneStore(shared.engine),
+            list_records=RecordReader(shared.engine).list,
+            read_log=LogReader(shared.engine).read,
+            restore_records=TombstoneStore(shared.engine).restore,
             accounts=shared.accounts,
             erasures=ErasureStore(shared.engine),
         ),

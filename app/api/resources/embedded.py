@@ -15,7 +15,7 @@ from app.engine.objects.objects import UnifiedModel
 
 def embeddings_of(items: Iterable[Any]) -> Embeddings:
     """Read at once what is embedded in things that have an ``integration_id``."""
-    return services().embeddings.of(environment(), {item.integration_id for item in items})
+    return services().read_embeddings(environment(), {item.integration_id for item in items})
 
 
 def integration_view(integration: EmbeddedIntegration) -> JsonObject:

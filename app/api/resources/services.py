@@ -1,11 +1,12 @@
 """What the API's views call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import cast
 
 import flask
 
+from app.engine.integrations.embedding import Embeddings
 from app.engine.objects.objects import ApiToken, EnvironmentId
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
@@ -26,7 +27,6 @@ from app.services.catalog.jobs import JobService
 from app.services.catalog.key_changes import KeyChanges
 from app.services.catalog.known_names import KnownNames
 from app.services.catalog.offers import Offers
-from app.services.catalog.ports import EmbeddingReader
 from app.services.catalog.states import StateService
 from app.services.catalog.templates import TemplateService
 from app.services.catalog.tokens import TokenService
@@ -71,7 +71,8 @@ class ApiServices:
     bulk_deletion: BulkDeletion
     account_tokens: AccountTokens
     own_account: OwnAccount
-    embeddings: EmbeddingReader
+    read_embeddings: Callable[[EnvironmentId, Collection[str]], Embeddings]
+    """Returns integrations as accounts and installations embed them, without those that do not exist."""
     tenants: TenantService
     refreshing: Refreshing
     shown_contexts: ShownContexts

@@ -1,11 +1,10 @@
 """What the services of the catalog need from outside, beside the stores that ``app.services.crud`` describes."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from app.engine.integrations.embedding import Embeddings
 from app.engine.json_types import JsonObject
 from app.engine.objects.environment_integrations import EnvironmentIntegration
 from app.engine.objects.objects import (
@@ -33,13 +32,6 @@ class InstallationStore(UpdatableStore[EnvironmentIntegration], Protocol):
 
     def of(self, environment_id: EnvironmentId, integration_id: str) -> EnvironmentIntegration | None:
         """Return the installation of an integration."""
-
-
-class EmbeddingReader(Protocol):
-    """Reads integrations as they are shown within other objects."""
-
-    def of(self, environment_id: EnvironmentId, integration_ids: Collection[str]) -> Embeddings:
-        """Return integrations of an environment, each with its installation, without those that do not exist."""
 
 
 class StateStore(Protocol):

@@ -1,4 +1,4 @@
-"""What reads records and logs, and what restores and erases records."""
+"""What the services that read records and logs need from outside."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,6 @@ from typing import Protocol
 
 from app.engine.objects.erasures import Erasure
 from app.engine.objects.objects import EnvironmentId, ListFilters, Page
-from app.engine.objects.records import LogPage, StoredRecord
 from app.services.crud import Reader
 
 
@@ -33,27 +32,6 @@ class LogFilters:
     after: int
     resource: str | None = None
     limit: int = 100
-
-
-class RecordReader(Protocol):
-    """Reads records."""
-
-    def list(self, filters: RecordFilters) -> Page[StoredRecord]:
-        """Return a page of an account's records, by resource and id."""
-
-
-class LogReader(Protocol):
-    """Reads the logs of accounts."""
-
-    def read(self, filters: LogFilters) -> LogPage:
-        """Return the entries after a number."""
-
-
-class Tombstones(Protocol):
-    """Restores deleted records."""
-
-    def restore(self, account_id: str, run_id: str, resource: str | None) -> int:
-        """Restore what a run has deleted; return how many records that are."""
 
 
 class ErasureStore(Reader[Erasure], Protocol):

@@ -1,11 +1,13 @@
 """Persisted records and the log of their changes, page by page."""
 
+from collections.abc import Callable
+
 from app.engine.errors import InvalidInputError
 from app.engine.objects.erasures import Erasure
 from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Page
 from app.engine.objects.records import LogPage, StoredRecord
 from app.services.crud import Reader, missing_reference
-from app.services.reading.ports import ErasureStore, LogFilters, LogReader, RecordFilters, RecordReader, Tombstones
+from app.services.reading.ports import ErasureStore, LogFilters, RecordFilters
 
 
 class RecordService:
@@ -14,32 +16,33 @@ class RecordService:
     def __init__(
         self,
         *,
-        records: RecordReader,
-        log: LogReader,
-        tombstones: Tombstones,
+        list_records: Callable[[RecordFilters], Page[StoredRecord]],
+        read_log: Callable[[LogFilters], LogPage],
+        restore_records: Callable[[str, str, str | None], int],
         accounts: Reader[IntegratedAccount],
         erasures: ErasureStore,
     ) -> None:
-        self._records = records
-        self._log = log
-        self._tombstones = tombstones
+        """``restore_records`` restores what a run has deleted of an account's resource, or of all, and counts it."""
+        self._list_records = list_records
+        self._read_log = read_log
+        self._restore_records = restore_records
         self._accounts = accounts
         self._erasures = erasures
 
     def list(self, environment_id: EnvironmentId, filters: RecordFilters) -> Page[StoredRecord]:
         """Return a page of an account's records."""
         self._check_account(environment_id, filters.integrated_account_id)
-        return self._records.list(filters)
+        return self._list_records(filters)
 
     def changes(self, environment_id: EnvironmentId, filters: LogFilters) -> LogPage:
         """Return the entries of an account's log after a number."""
         self._check_account(environment_id, filters.integrated_account_id)
-        return self._log.read(filters)
+        return self._read_log(filters)
 
     def restore(self, environment_id: EnvironmentId, account_id: str, *, run_id: str, resource: str | None) -> int:
         """Restore the records that a run has deleted; return how many they are."""
         self._check_account(environment_id, account_id)
-        return self._tombstones.restore(account_id, run_id, resource)
+        return self._restore_records(account_id, run_id, resource)
 
     def erase(self, environment_id: EnvironmentId, account_id: str, resource: str) -> Erasure:
         """Have all that is held of an account's resource erased in the background."""

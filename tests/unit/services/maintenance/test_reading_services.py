@@ -107,9 +107,9 @@ class FakeErasures:
 def _service() -> RecordService:
     accounts = FakeTable(account, account())
     return RecordService(
-        records=FakeRecords(),
-        log=FakeLog(),
-        tombstones=FakeTombstones(),
+        list_records=FakeRecords().list,
+        read_log=FakeLog().read,
+        restore_records=FakeTombstones().restore,
         accounts=accounts,
         erasures=FakeErasures(),
     )
