@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import flask
 
-from app.api.schemas.fields import taken_choices, taken_times
+from app.api.schemas.fields import take_choices, take_times
 from app.engine.errors import NotFoundError
 from app.engine.ids import canonical_id
 from app.engine.json_types import JsonObject
@@ -43,9 +43,9 @@ def filters_of(
     """Turn a list's loaded query into filters; ``renamed`` columns have other names within."""
     names = renamed or {}
     limit, cursor, sort = query.pop("limit"), query.pop("next_cursor", None), query.pop("sort")
-    moments = taken_times(query, *times)
+    moments = take_times(query, *times)
     return ListFilters(
-        among=[(names.get(column, column), values) for column, values in taken_choices(query)],
+        among=[(names.get(column, column), values) for column, values in take_choices(query)],
         equal={names.get(column, column): value for column, value in query.items()},
         times=moments,
         limit=limit,

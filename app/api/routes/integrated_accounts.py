@@ -11,10 +11,7 @@ from app.api.resources.resource import ANY_ERROR, Resource, answering
 from app.api.resources.services import environment, own_account, services
 from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.api.schemas import accounts as schemas
-from app.api.schemas import budgets as budget_schemas
 from app.api.schemas import offers
-from app.api.schemas.account_lists import FEATURE, IS_SANDBOX, AccountQuery
-from app.api.schemas.catalog import Account, AccountPatch, AccountRefresh, NewAccount
 from app.api.schemas.fields import Deleted, Success, page_of
 from app.api.schemas.warned import warned
 from app.engine.config.secrets import redacted_config
@@ -44,7 +41,7 @@ _KIND = "integrated account"
 _ABSENT = answering(HTTPStatus.NOT_FOUND)
 
 
-@integrated_accounts.serves("POST", body=NewAccount, answer=Account, status=201)
+@integrated_accounts.serves("POST", body=schemas.NewAccount, answer=schemas.Account, status=201)
 def create_account(body: Body) -> Answer:
     """Create an integrated account."""
     account = services().accounts.create(environment(), body.fields, body.faults)
@@ -52,7 +49,7 @@ def create_account(body: Body) -> Answer:
     return created(_view(account))
 
 
-@integrated_accounts.serves("GET", query=AccountQuery, answer=page_of(Account))
+@integrated_accounts.serves("GET", query=schemas.AccountQuery, answer=page_of(schemas.Account))
 def list_accounts(query: JsonObject) -> Answer:
     """List integrated accounts, newest first."""
     can_be_any = _can_be_any(query)
@@ -64,7 +61,7 @@ def list_accounts(query: JsonObject) -> Answer:
 
 
 @integrated_accounts.serves(
-    "POST", "/refresh-credentials", body=AccountRefresh, answer=schemas.RefreshedAccount, documented=ANY_ERROR
+    "POST", "/refresh-credentials", body=schemas.AccountRefresh, answer=schemas.RefreshedAccount, documented=ANY_ERROR
 )
 def refresh_integrated_account_credentials(body: Body) -> Answer:
     """Renew an account's OAuth 2 token now; 401 when it has to be connected anew."""
@@ -86,7 +83,7 @@ def delete_integrated_accounts(body: Body) -> Answer:
     return {"success": True, "ids": list(deleted.ids), **counts}
 
 
-@integrated_accounts.serves("POST", "/restore", body=schemas.AccountAction, answer=Account)
+@integrated_accounts.serves("POST", "/restore", body=schemas.AccountAction, answer=schemas.Account)
 def restore_integrated_account(body: Body) -> Answer:
     """Undo the deletion of an account that is not erased yet: it comes back as it was, with all that is held of it."""
     account_id = body.checked()["id"]
@@ -100,13 +97,13 @@ def run_post_install_actions(body: Body) -> Answer:
     services().accounts.refuse_post_install(environment(), body.checked()["id"])
 
 
-@integrated_accounts.serves("GET", "/<id>", answer=Account)
+@integrated_accounts.serves("GET", "/<id>", answer=schemas.Account)
 def get_account(id: str) -> Answer:
     """Show an integrated account."""
     return _view(services().accounts.get(environment(), path_id(_KIND, id)))
 
 
-@integrated_accounts.serves("PATCH", "/<id>", body=AccountPatch, answer=Account)
+@integrated_accounts.serves("PATCH", "/<id>", body=schemas.AccountPatch, answer=schemas.Account)
 def update_account(body: Body, id: str) -> Answer:
     """Change an integrated account: its context is merged at the top level, and masks that come back change nothing."""
     finish = services().key_changes.of_account(environment(), path_id(_KIND, id))
@@ -115,7 +112,7 @@ def update_account(body: Body, id: str) -> Answer:
     return warned(_view(changed), finish())
 
 
-@integrated_accounts.serves("PATCH", "/<id>/credentials", body=schemas.AccountCredentials, answer=Account)
+@integrated_accounts.serves("PATCH", "/<id>/credentials", body=schemas.AccountCredentials, answer=schemas.Account)
 def update_integrated_account_credentials(body: Body, id: str) -> Answer:
     """Change an account's credentials, which are merged into its context, and have them tried again."""
     return _view(services().accounts.update(environment(), path_id(_KIND, id), body.fields, body.faults))
@@ -139,7 +136,7 @@ def list_integrated_account_unified_apis(id: str) -> Answer:
     return offered.unified_apis(_offering(id))
 
 
-@integrated_accounts.serves("GET", "/<id>/budget", answer=budget_schemas.AccountBudget)
+@integrated_accounts.serves("GET", "/<id>/budget", answer=schemas.AccountBudget)
 def get_account_budget(id: str) -> Answer:
     """Show what was learned of an account's limits, until when it is paused, and the runs that wait for that."""
     budget = services().budgets.show(environment(), path_id(_KIND, id))
@@ -150,7 +147,7 @@ def get_account_budget(id: str) -> Answer:
     }
 
 
-@integrated_accounts.serves("DELETE", "/<id>/budget", answer=budget_schemas.BudgetReset, role=Role.RUN)
+@integrated_accounts.serves("DELETE", "/<id>/budget", answer=schemas.BudgetReset, role=Role.RUN)
 def reset_account_budget(id: str) -> Answer:
     """Forget what was learned of an account's limits: the runs that wait for them go on at once."""
     account_id = path_id(_KIND, id)
@@ -166,13 +163,13 @@ def delete_account(query: JsonObject, id: str) -> Answer:
     }
 
 
-@own_accounts.serves("GET", answer=Account, documented=_ABSENT)
+@own_accounts.serves("GET", answer=schemas.Account, documented=_ABSENT)
 def get_own_account() -> Answer:
     """Show the account that the token is of."""
     return _view(services().own_account.get(environment(), _own_id()))
 
 
-@own_accounts.serves("PATCH", body=schemas.OwnAccountPatch, answer=Account)
+@own_accounts.serves("PATCH", body=schemas.OwnAccountPatch, answer=schemas.Account)
 def update_own_account(body: Body) -> Answer:
     """Change credentials of the account that the token is of: values that its integration's credentials ask for."""
     return _view(services().own_account.update(environment(), _own_id(), body.fields, body.faults))
@@ -202,8 +199,8 @@ def _offering(id: str) -> Offering:
 
 def _can_be_any(query: JsonObject) -> bool:
     """Whether an account can be what a query asks for; takes out of it what none is: of a feature, or a sandbox."""
-    asked = [query.pop(name) for name in list(query) if name.partition("[")[0] == FEATURE]
-    flags = [query.pop(name) for name in list(query) if name.partition("[")[0] == IS_SANDBOX]
+    asked = [query.pop(name) for name in list(query) if name.partition("[")[0] == schemas.FEATURE]
+    flags = [query.pop(name) for name in list(query) if name.partition("[")[0] == schemas.IS_SANDBOX]
     return not asked and all(False in (flag if isinstance(flag, list) else [flag]) for flag in flags)
 
 

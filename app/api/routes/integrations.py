@@ -8,7 +8,7 @@ from app.api.resources import offered
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
 from app.api.resources.views import Answer, created, filters_of, page_view, path_id
-from app.api.schemas import catalog as schemas
+from app.api.schemas import integrations as schemas
 from app.api.schemas import offers
 from app.api.schemas.fields import Deleted, page_of
 from app.api.schemas.warned import warned

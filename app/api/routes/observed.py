@@ -7,7 +7,7 @@ from app.api.resources.resource import Resource, answering
 from app.api.resources.services import environment, services
 from app.api.resources.views import Answer, filters_of, page_view, path_id, plain_view
 from app.api.schemas import observed as schemas
-from app.api.schemas.fields import page_of, taken_times
+from app.api.schemas.fields import page_of, take_times
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.objects.objects import Daemon
@@ -29,7 +29,7 @@ def list_records(query: JsonObject) -> Answer:
         resource=query.get("resource"),
         id=query.get("id"),
         sync_job_run_id=query.get("sync_job_run_id"),
-        times=taken_times(query, "synced_at", "updated_at", "created_at"),
+        times=take_times(query, "synced_at", "updated_at", "created_at"),
         with_deleted=query["with_deleted"],
         limit=query["limit"],
         cursor=query.get("next_cursor"),

@@ -8,9 +8,8 @@ from app.api.parsing.preconditions import seen
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
 from app.api.resources.views import Answer, created, filters_of, location, page_view, path_id, plain_view
-from app.api.schemas.catalog import Job, JobPatch
 from app.api.schemas.fields import Deleted, page_of
-from app.api.schemas.templates import NewTemplate, Template, TemplatePatch, TemplateQuery
+from app.api.schemas.jobs import Job, JobPatch, NewTemplate, Template, TemplatePatch, TemplateQuery
 from app.engine.errors import Failure
 from app.engine.json_types import JsonObject
 from app.engine.objects.templates import JobTemplate

@@ -7,8 +7,8 @@ from app.api.parsing.preconditions import seen
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
 from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
-from app.api.schemas.catalog import Job, JobPatch, JobQuery, JobVerdict, NewJob
 from app.api.schemas.fields import Deleted, page_of
+from app.api.schemas.jobs import Job, JobPatch, JobQuery, JobVerdict, NewJob
 from app.api.schemas.warned import warned
 from app.engine.errors import Failure
 from app.engine.json_types import JsonObject

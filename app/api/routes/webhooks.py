@@ -7,8 +7,7 @@ from app.api.parsing.preconditions import seen
 from app.api.resources.resource import Resource, answering
 from app.api.resources.services import environment, services
 from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
-from app.api.schemas import catalog as schemas
-from app.api.schemas.deliveries import Delivery, DeliveryQuery, DeliveryWithBody
+from app.api.schemas import webhooks as schemas
 from app.api.schemas.fields import Deleted, Success, page_of
 from app.engine.json_types import JsonObject
 from app.engine.objects.objects import Webhook
@@ -69,21 +68,21 @@ def test_webhook(body: Body) -> Answer:
     return {"success": True}
 
 
-@webhooks.serves("GET", "/<id>/deliveries", query=DeliveryQuery, answer=page_of(Delivery))
+@webhooks.serves("GET", "/<id>/deliveries", query=schemas.DeliveryQuery, answer=page_of(schemas.Delivery))
 def list_webhook_deliveries(query: JsonObject, id: str) -> Answer:
     """List a webhook's deliveries, newest first, without their bodies."""
     filters = filters_of(query, times=("created_at", "delivered_at"), renamed={"sync_job_run_id": "run_id"})
     return page_view(services().deliveries.list(environment(), path_id(_KIND, id), filters), plain_view)
 
 
-@webhooks.serves("GET", "/<id>/deliveries/<delivery_id>", answer=DeliveryWithBody)
+@webhooks.serves("GET", "/<id>/deliveries/<delivery_id>", answer=schemas.DeliveryWithBody)
 def get_webhook_delivery(id: str, delivery_id: str) -> Answer:
     """Show a delivery with what is sent."""
     found = services().deliveries.get(environment(), path_id(_KIND, id), path_id("delivery", delivery_id))
     return plain_view(found)
 
 
-@webhooks.serves("POST", "/<id>/deliveries/<delivery_id>/retry", answer=DeliveryWithBody, role=Role.RUN)
+@webhooks.serves("POST", "/<id>/deliveries/<delivery_id>/retry", answer=schemas.DeliveryWithBody, role=Role.RUN)
 def retry_webhook_delivery(id: str, delivery_id: str) -> Answer:
     """Send a delivery again, or at once if it waits; its id stays the same."""
     found = services().deliveries.retry(environment(), path_id(_KIND, id), path_id("delivery", delivery_id))

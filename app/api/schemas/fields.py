@@ -22,6 +22,17 @@ _OPERATORS: Final = ("eq", "gt", "gte", "lt", "lte")
 _LOST_PLUS: Final = re.compile(r" (?=\d\d:?\d\d$)")
 
 
+TEXT: Final = validate.Length(min=1, max=1000)
+SLUG: Final = validate.Regexp(
+    re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z"),
+    error="expected 1 to 100 letters, digits, dots, dashes or underscores, beginning with a letter or digit",
+)
+SHARING: Final = validate.OneOf(["deny", "ask", "allow"])
+NO_TEAMS: Final = "there are environments, and no teams"
+UNCHANGEABLE: Final = {"description": "Can not be changed; the present one is accepted."}
+SEEN_VERSION: Final = {"description": "The version that you saw; refused when it is another by now."}
+OWN_ENVIRONMENT: Final = {"description": "The environment that has it, which may use whatever it has."}
+
 Shapes: TypeAlias = Mapping[str, Shape]
 Reasons: TypeAlias = Mapping[str, str]
 
@@ -136,7 +147,7 @@ class Listing(Query):
     )
 
 
-def order(*columns: str, default: str) -> fields.String:
+def make_sort_field(*columns: str, default: str) -> fields.String:
     """Make the field that tells what a list is sorted by; a dash before a column turns its order round."""
     known = [way for column in columns for way in (column, f"-{column}")]
     told = validate.OneOf(known, error=f"expected one of: {', '.join(known)}")
@@ -146,15 +157,15 @@ def order(*columns: str, default: str) -> fields.String:
 class SortedListing(Listing):
     """The query of lists that are ordered by time of creation."""
 
-    sort = order("created_at", default="-created_at")
+    sort = make_sort_field("created_at", default="-created_at")
 
 
-def narrowed(
-    listing: type[Listing],
+def make_list_query(
     name: str,
     filters: Mapping[str, fields.Field[Any]],
     *,
-    times: tuple[str, ...],
+    listing: type[Listing] = SortedListing,
+    times: tuple[str, ...] = ("created_at", "updated_at"),
     sorts: Sequence[str] = (),
 ) -> type[Schema]:
     """Make the query of a list with filters, and with ``column[operator]`` for each of them and each column of times.
@@ -163,7 +174,7 @@ def narrowed(
     """
     given: dict[str, fields.Field[Any]] = {"id": Id(), **filters} if issubclass(listing, SortedListing) else {**filters}
     if sorts:
-        given["sort"] = order("created_at", *sorts, default="-created_at")
+        given["sort"] = make_sort_field("created_at", *sorts, default="-created_at")
     made: dict[str, fields.Field[Any]] = {column: Time() for column in times}
     for column in times:
         made |= {f"{column}[{operator}]": Time() for operator in _OPERATORS}
@@ -183,7 +194,7 @@ def _choices(column: str, field: fields.Field[Any]) -> dict[str, fields.Field[An
     return {f"{column}[eq]": equal, f"{column}[in]": DelimitedList(copy.copy(field), data_key=f"{shown}[in]")}
 
 
-def taken_choices(query: JsonObject) -> list[tuple[str, Sequence[object]]]:
+def take_choices(query: JsonObject) -> list[tuple[str, Sequence[object]]]:
     """Take lists of values and ``column[eq]`` out of a loaded query: each column with the values it may have."""
     found: list[tuple[str, Sequence[object]]] = []
     for name in [name for name, value in query.items() if isinstance(value, list) or name.endswith("[eq]")]:
@@ -192,7 +203,7 @@ def taken_choices(query: JsonObject) -> list[tuple[str, Sequence[object]]]:
     return found
 
 
-def taken_times(query: JsonObject, *columns: str) -> dict[tuple[str, str], object]:
+def take_times(query: JsonObject, *columns: str) -> dict[tuple[str, str], object]:
     """Take the time filters out of a loaded query: ``{(column, operator): value}``."""
     found: dict[tuple[str, str], object] = {}
     for name in list(query):

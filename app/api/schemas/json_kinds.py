@@ -19,6 +19,20 @@ def ref(component: str) -> JsonObject:
     return {"$ref": f"#/components/schemas/{component}"}
 
 
+STORED_RESOURCES: Final[JsonObject] = {"type": "array", "items": ref("JobItem")}
+RESOURCE_LIST: Final[JsonObject] = {
+    **STORED_RESOURCES,
+    "minItems": 1,
+    "maxItems": 1000,
+    "description": "What to pull, item by item.",
+}
+ARGS_SCHEMA: Final[JsonObject] = {
+    "type": "object",
+    "additionalProperties": {},
+    "description": "JSON Schema of the run's args, or `{name: {type, format, required, default, description}}`.",
+}
+
+
 def nullable(schema: Mapping[str, JSON]) -> JsonObject:
     """Return a schema that null fits too: a type among others, so that it is read as ``T | null``."""
     described = {key: value for key, value in schema.items() if key == "description"}

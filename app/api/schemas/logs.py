@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, pre_load, validate
 
-from app.api.schemas.deliveries import STATUSES, Delivery
-from app.api.schemas.fields import Id, JsonObjectField, SortedListing, Sparse, Time, narrowed
+from app.api.schemas.fields import Id, JsonObjectField, SortedListing, Sparse, Time, make_list_query
+from app.api.schemas.webhooks import STATUSES, Delivery
 from app.engine.json_types import JSON, JsonObject
 from app.engine.logs.entries import RUN_EVENTS, LogType, event_named
 
@@ -81,7 +81,7 @@ _FILTERS: Final[dict[str, fields.Field[Any]]] = {
     ),
     "sync_job_cron_trigger_id": Id(),
 }
-LogQuery = narrowed(LogListing, "LogQuery", _FILTERS, times=("created_at",))
+LogQuery = make_list_query("LogQuery", _FILTERS, listing=LogListing, times=("created_at",))
 
 
 class LogEntry(Delivery, Sparse):

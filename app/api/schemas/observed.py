@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from app.api.schemas.fields import Id, Input, JsonObjectField, Listing, Query, SortedListing, Time, narrowed, order
+from app.api.schemas.fields import Id, Input, JsonObjectField, Listing, Query, Time, make_list_query, make_sort_field
 from app.api.schemas.json_kinds import MAY_LACK
 from app.api.schemas.warned import Warned
 from app.engine.objects.erasures import ErasureStatus
@@ -51,8 +51,7 @@ class Restored(Warned):
     restored = fields.Integer(required=True)
 
 
-RecordQuery = narrowed(
-    Listing,
+RecordQuery = make_list_query(
     "RecordQuery",
     {
         "integrated_account_id": Id(required=True),
@@ -65,6 +64,7 @@ RecordQuery = narrowed(
             metadata={"description": "Read the account's log on after this number, in its order, tombstones included."},
         ),
     },
+    listing=Listing,
     times=("synced_at", "updated_at", "created_at"),
 )
 
@@ -94,8 +94,7 @@ class Erasure(Schema):
     finished_at = Time(allow_none=True)
 
 
-ErasureQuery = narrowed(
-    SortedListing,
+ErasureQuery = make_list_query(
     "ErasureQuery",
     {"integrated_account_id": Id(), "resource": fields.String()},
     times=("created_at", "due_at"),
@@ -124,4 +123,4 @@ class DaemonQuery(Listing):
     """The query of the list of daemons."""
 
     group_key = fields.String()
-    sort = order("id", "created_at", "updated_at", "label", "group_key", default="id")
+    sort = make_sort_field("id", "created_at", "updated_at", "label", "group_key", default="id")

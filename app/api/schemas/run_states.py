@@ -4,7 +4,7 @@ from typing import Final
 
 from marshmallow import fields, validate
 
-from app.api.schemas.fields import Id, Input, Query, SortedListing, Time, narrowed
+from app.api.schemas.fields import Id, Input, Query, Time, make_list_query
 from app.api.schemas.warned import Warned
 
 _NAME: Final = validate.Length(min=1, max=500)
@@ -44,13 +44,11 @@ class State(Warned):
     updated_at = Time()
 
 
-StateListQuery = narrowed(
-    SortedListing,
+StateListQuery = make_list_query(
     "StateListQuery",
     {
         "state_key": fields.String(required=True, validate=_NAME, metadata=_STATE_KEY),
         "key": fields.String(),
         "sync_job_run_id": Id(),
     },
-    times=("created_at", "updated_at"),
 )

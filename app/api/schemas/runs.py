@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 from marshmallow import Schema, fields, pre_load, validate
 from webargs.fields import DelimitedList
 
-from app.api.schemas.documented import NAME_PATTERN, RESOURCE_LIST, STORED_RESOURCES
 from app.api.schemas.fields import (
     Flag,
     Id,
@@ -14,11 +13,11 @@ from app.api.schemas.fields import (
     Query,
     Reasons,
     Shapes,
-    SortedListing,
     Time,
     Whole,
-    narrowed,
+    make_list_query,
 )
+from app.api.schemas.json_kinds import NAME_PATTERN, RESOURCE_LIST, STORED_RESOURCES
 from app.api.schemas.warned import Warned
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.of_items import ITEMS
@@ -258,4 +257,4 @@ _filters: dict[str, fields.Field[Any]] = {
     "status[eq]": fields.String(validate=validate.OneOf(_STATUSES)),
     "status[in]": DelimitedList(fields.String(validate=validate.OneOf(_STATUSES))),
 }
-RunQuery = narrowed(SortedListing, "RunQuery", _filters, times=("created_at", "updated_at"))
+RunQuery = make_list_query("RunQuery", _filters)

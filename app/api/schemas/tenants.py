@@ -4,7 +4,7 @@ from typing import Final
 
 from marshmallow import Schema, fields, validate
 
-from app.api.schemas.fields import Id, Input, JsonObjectField, SortedListing, Time, narrowed
+from app.api.schemas.fields import UNCHANGEABLE, Id, Input, JsonObjectField, Time, make_list_query
 from app.engine.objects.tenants import ID
 from app.services.accounts.tenants import MOST_AT_ONCE
 
@@ -16,7 +16,7 @@ _METADATA: Final = {"description": "Yours; sent anew, it is replaced whole."}
 class TenantPatch(Input):
     """A change of a tenant."""
 
-    id = fields.String(metadata={"description": "Can not be changed; the present one is accepted."})
+    id = fields.String(metadata=UNCHANGEABLE)
     name = fields.String(validate=validate.Length(1, 1000, error="expected 1 to 1000 characters"))
     metadata = JsonObjectField(metadata=_METADATA)
 
@@ -75,10 +75,8 @@ class MadeTenants(Schema):
     skipped = fields.List(fields.Nested(SkippedTenant), required=True)
 
 
-TenantQuery = narrowed(
-    SortedListing,
+TenantQuery = make_list_query(
     "TenantQuery",
     {"id": fields.String(), "name": fields.String(), "environment_id": Id()},
-    times=("created_at", "updated_at"),
     sorts=("updated_at", "name"),
 )

@@ -6,12 +6,11 @@ from typing import Final
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from app.api.schemas.fields import Id, Input, ShownOnce, SortedListing, Time, narrowed
+from app.api.schemas.fields import Id, Input, ShownOnce, Time, make_list_query
 from app.api.schemas.warned import Warned
 from app.engine.roles import Role
 
 _ROLES: Final = validate.OneOf(list(Role), error=f"expected one of: {', '.join(Role)}")
-_TIMES: Final = ("created_at", "updated_at")
 
 
 def _is_to_come(moment: datetime) -> None:
@@ -78,13 +77,9 @@ class NewToken(Input):
     environment_id = Id(metadata={"description": "The token's own environment is the only one."})
 
 
-EnvironmentQuery = narrowed(
-    SortedListing, "EnvironmentQuery", {"name": fields.String()}, times=_TIMES, sorts=("updated_at", "name")
-)
-TokenQuery = narrowed(
-    SortedListing,
+EnvironmentQuery = make_list_query("EnvironmentQuery", {"name": fields.String()}, sorts=("updated_at", "name"))
+TokenQuery = make_list_query(
     "TokenQuery",
     {"name": fields.String(), "role": fields.String(validate=_ROLES), "created_by": Id(), "environment_id": Id()},
-    times=_TIMES,
     sorts=("updated_at", "name"),
 )

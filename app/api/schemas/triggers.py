@@ -4,8 +4,8 @@ from typing import ClassVar, Final
 
 from marshmallow import Schema, fields, pre_load, validate
 
-from app.api.schemas.documented import NAME_PATTERN, RESOURCE_LIST, STORED_RESOURCES
-from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, Shapes, SortedListing, Time, narrowed
+from app.api.schemas.fields import UNCHANGEABLE, Flag, Id, Input, JsonObjectField, Shapes, Time, make_list_query
+from app.api.schemas.json_kinds import NAME_PATTERN, RESOURCE_LIST, STORED_RESOURCES
 from app.api.schemas.warned import Warned
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.of_items import ITEMS
@@ -22,8 +22,8 @@ class TriggerPatch(Input):
     EMPTY_IS_ABSENT = True
     SHAPES: ClassVar[Shapes] = {"resources": ITEMS}
 
-    sync_job_id = Id(metadata={"description": "Can not be changed; the present one is accepted."})
-    integrated_account_id = Id(metadata={"description": "Can not be changed; the present one is accepted."})
+    sync_job_id = Id(metadata=UNCHANGEABLE)
+    integrated_account_id = Id(metadata=UNCHANGEABLE)
     cron_expression = fields.String(
         metadata={
             "description": "Minute, hour, day of month, month and day of week; a new one has to be scheduled.",
@@ -94,10 +94,8 @@ class Trigger(Warned):
     updated_at = Time()
 
 
-TriggerQuery = narrowed(
-    SortedListing,
+TriggerQuery = make_list_query(
     "TriggerQuery",
     {"sync_job_id": Id(), "integrated_account_id": Id(), "enabled": Flag(), "environment_id": Id()},
-    times=("created_at", "updated_at"),
     sorts=("updated_at",),
 )
