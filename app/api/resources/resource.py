@@ -17,6 +17,7 @@ from app.api.parsing import preconditions, preferences
 from app.api.parsing.parsing import RequestParser, strict_about_parameters
 from app.api.resources import roles
 from app.api.resources.services import environment, services
+from app.api.resources.views import path_id
 from app.api.schemas.fields import Input, ShownOnce
 from app.api.schemas.warned import take_warned, with_notes
 from app.engine.ids import canonical_id
@@ -97,8 +98,10 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         documented: JsonObject | None = None,
         role: Role | None = None,
     ) -> Callable[[View], View]:
-        """Serve a route by a view, which is given the loaded Body or query before the path's parameters.
+        """Serve a route by a view, which receives the loaded Body or query before the path's parameters.
 
+        A path's ``<id>`` is received in its canonical form, and is answered 404 when it is no UUID; ``<string:id>`` is
+        received as it is.
         ``documented`` adds to the route's OpenAPI operation what the schemas do not say.
         """
 
@@ -114,7 +117,8 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
                 needed=needed,
                 is_for_accounts=self._is_for_accounts,
             )
-            noted = with_notes(view) if body is not None else view
+            found = self._with_id(view) if "<id>" in rule else view
+            noted = with_notes(found) if body is not None else found
             mannered = self._mannered(noted, method, answer, query, documented or {})
             example = answer_of(told["operationId"])
             served = self.response(status, answer, headers=self._told(method, rule), example=example)(mannered)
@@ -143,6 +147,17 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
             if method == "PATCH" and rule:
                 schema.stored = lambda: self._shown(**(flask.request.view_args or {})).get_json()
         return schema
+
+    def _with_id(self, view: View) -> View:
+        """Have a view receive the canonical id of what its path names, where things are found by ids."""
+        if self._is_free or self._place is not _by_id:
+            return view
+
+        @wraps(view)
+        def called(*arguments: Any, id: str, **path: str) -> Any:
+            return view(*arguments, id=path_id(self._kind, id), **path)
+
+        return called  # type: ignore[return-value]
 
     def _opened(self, served: View) -> View:
         """Let the tokens of accounts in, where all routes are for them."""

@@ -7,7 +7,7 @@ from app.api.parsing.preconditions import seen
 from app.api.resources.embedded import embeddings_of, installation_view, integration_view
 from app.api.resources.resource import Resource, answering
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, created, filters_of, page_view, path_id
+from app.api.resources.views import Answer, created, filters_of, page_view
 from app.api.schemas import integrations as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.api.schemas.warned import warned
@@ -20,8 +20,6 @@ from app.engine.roles import Role
 environment_integrations = Resource(
     "environment-integration", description="How an environment uses integrations", changes=Role.ADMIN
 )
-
-_KIND = "environment integration"
 
 
 @environment_integrations.serves(
@@ -54,7 +52,7 @@ def list_installed_integrations(query: JsonObject) -> Answer:
 @environment_integrations.serves("GET", "/<id>", answer=schemas.EnvironmentIntegration)
 def get_installed_integration(id: str) -> Answer:
     """Show an installed integration."""
-    return _view(services().installed_integrations.get(environment(), path_id(_KIND, id)))
+    return _view(services().installed_integrations.get(environment(), id))
 
 
 @environment_integrations.serves(
@@ -64,7 +62,7 @@ def update_installed_integration(body: Body, id: str) -> Answer:
     """Change an installed integration; its override is replaced whole, and masks that come back change nothing."""
     fields = _known(body.fields)
     installed = services().installed_integrations
-    current = installed.get(environment(), path_id(_KIND, id))
+    current = installed.get(environment(), id)
     finish = services().key_changes.of_integration(environment(), current.integration_id)
     faults = _judged(body, current.integration_id)
     return warned(_view(installed.update(environment(), current.id, fields, faults, seen=seen())), finish())
@@ -73,7 +71,7 @@ def update_installed_integration(body: Body, id: str) -> Answer:
 @environment_integrations.serves("DELETE", "/<id>", answer=Deleted)
 def uninstall_integration(id: str) -> Answer:
     """Take an environment's override away; the integration stays, with its config as it is."""
-    return {"id": services().installed_integrations.delete(environment(), path_id(_KIND, id), seen=seen())}
+    return {"id": services().installed_integrations.delete(environment(), id, seen=seen())}
 
 
 def _judged(body: Body, integration_id: str | None) -> Sequence[Failure]:

@@ -9,7 +9,7 @@ from app.api.resources import offered
 from app.api.resources.embedded import embeddings_of, installation_view, integration_view
 from app.api.resources.resource import ANY_ERROR, Resource, answering
 from app.api.resources.services import environment, own_account, services
-from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
+from app.api.resources.views import Answer, created, filters_of, page_view, plain_view
 from app.api.schemas import accounts as schemas
 from app.api.schemas import offers
 from app.api.schemas.fields import Deleted, Success, page_of
@@ -22,6 +22,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.environment_integrations import EnvironmentIntegration
 from app.engine.objects.objects import IntegratedAccount, Page
 from app.engine.roles import Role
+from app.services.accounts.ports import KIND
 from app.services.catalog import known_names
 
 integrated_accounts = Resource(
@@ -37,7 +38,6 @@ own_accounts = Resource(
     is_for_accounts=True,
 )
 
-_KIND = "integrated account"
 _ABSENT = answering(HTTPStatus.NOT_FOUND)
 
 
@@ -100,14 +100,14 @@ def run_post_install_actions(body: Body) -> Answer:
 @integrated_accounts.serves("GET", "/<id>", answer=schemas.Account)
 def get_account(id: str) -> Answer:
     """Show an integrated account."""
-    return _view(services().accounts.get(environment(), path_id(_KIND, id)))
+    return _view(services().accounts.get(environment(), id))
 
 
 @integrated_accounts.serves("PATCH", "/<id>", body=schemas.AccountPatch, answer=schemas.Account)
 def update_account(body: Body, id: str) -> Answer:
     """Change an integrated account: its context is merged at the top level, and masks that come back change nothing."""
-    finish = services().key_changes.of_account(environment(), path_id(_KIND, id))
-    changed = services().accounts.update(environment(), path_id(_KIND, id), body.fields, body.faults, seen=seen())
+    finish = services().key_changes.of_account(environment(), id)
+    changed = services().accounts.update(environment(), id, body.fields, body.faults, seen=seen())
     _note(body, changed)
     return warned(_view(changed), finish())
 
@@ -115,7 +115,7 @@ def update_account(body: Body, id: str) -> Answer:
 @integrated_accounts.serves("PATCH", "/<id>/credentials", body=schemas.AccountCredentials, answer=schemas.Account)
 def update_integrated_account_credentials(body: Body, id: str) -> Answer:
     """Change an account's credentials, which are merged into its context, and have them tried again."""
-    return _view(services().accounts.update(environment(), path_id(_KIND, id), body.fields, body.faults))
+    return _view(services().accounts.update(environment(), id, body.fields, body.faults))
 
 
 @integrated_accounts.serves("GET", "/<id>/tools", query=offers.ToolQuery, answer=offers.ToolPage)
@@ -139,7 +139,7 @@ def list_integrated_account_unified_apis(id: str) -> Answer:
 @integrated_accounts.serves("GET", "/<id>/budget", answer=schemas.AccountBudget)
 def get_account_budget(id: str) -> Answer:
     """Show what was learned of an account's limits, until when it is paused, and the runs that wait for that."""
-    budget = services().budgets.show(environment(), path_id(_KIND, id))
+    budget = services().budgets.show(environment(), id)
     return {
         **plain_view(budget),
         "quota": None if budget.quota is None else plain_view(budget.quota),
@@ -150,17 +150,13 @@ def get_account_budget(id: str) -> Answer:
 @integrated_accounts.serves("DELETE", "/<id>/budget", answer=schemas.BudgetReset, role=Role.RUN)
 def reset_account_budget(id: str) -> Answer:
     """Forget what was learned of an account's limits: the runs that wait for them go on at once."""
-    account_id = path_id(_KIND, id)
-    return {"id": account_id, "runs": list(services().budgets.reset(environment(), account_id))}
+    return {"id": id, "runs": list(services().budgets.reset(environment(), id))}
 
 
 @integrated_accounts.serves("DELETE", "/<id>", query=schemas.Deletion, answer=Deleted)
 def delete_account(query: JsonObject, id: str) -> Answer:
     """Remove an integrated account, which is erased later, or at once, with all that is held of it."""
-    account_id = path_id(_KIND, id)
-    return {
-        "id": services().account_deletion.delete(environment(), account_id, erase_at_once=query["erase"], seen=seen())
-    }
+    return {"id": services().account_deletion.delete(environment(), id, erase_at_once=query["erase"], seen=seen())}
 
 
 @own_accounts.serves("GET", answer=schemas.Account, documented=_ABSENT)
@@ -178,7 +174,7 @@ def update_own_account(body: Body) -> Answer:
 def _own_id() -> str:
     id = own_account()
     if id is None:
-        raise NotFoundError(_KIND, "me", "this is an API token, and POST /integrated-account/token makes an account's")
+        raise NotFoundError(KIND, "me", "this is an API token, and POST /integrated-account/token makes an account's")
     return id
 
 
@@ -194,7 +190,7 @@ def _note(body: Body, account: IntegratedAccount) -> None:
 
 
 def _offering(id: str) -> Offering:
-    return services().offers.of_account(environment(), path_id(_KIND, id))
+    return services().offers.of_account(environment(), id)
 
 
 def _can_be_any(query: JsonObject) -> bool:

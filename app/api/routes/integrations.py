@@ -7,7 +7,7 @@ from app.api.parsing.preconditions import seen
 from app.api.resources import offered
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, created, filters_of, page_view, path_id
+from app.api.resources.views import Answer, created, filters_of, page_view
 from app.api.schemas import integrations as schemas
 from app.api.schemas import offers
 from app.api.schemas.fields import Deleted, page_of
@@ -20,8 +20,6 @@ from app.engine.roles import Role
 from app.services.catalog import known_names
 
 integrations = Resource("integration", description="How third-party APIs are spoken to", changes=Role.ADMIN)
-
-_KIND = "integration"
 
 
 @integrations.serves("POST", body=schemas.NewIntegration, answer=schemas.Integration, status=201)
@@ -40,35 +38,33 @@ def list_integrations(query: JsonObject) -> Answer:
 @integrations.serves("GET", "/<id>", answer=schemas.Integration)
 def get_integration(id: str) -> Answer:
     """Show an integration."""
-    return _view(services().integrations.get(environment(), path_id(_KIND, id)))
+    return _view(services().integrations.get(environment(), id))
 
 
 @integrations.serves("PATCH", "/<id>", body=schemas.IntegrationPatch, answer=schemas.Integration)
 def update_integration(body: Body, id: str) -> Answer:
     """Change an integration: its config is merged deeply, and null takes a key away."""
     version = body.fields.pop("version", None)
-    finish = services().key_changes.of_integration(environment(), path_id(_KIND, id))
-    changed = services().integrations.update(
-        environment(), path_id(_KIND, id), body.fields, body.faults, version=version, seen=seen()
-    )
+    finish = services().key_changes.of_integration(environment(), id)
+    changed = services().integrations.update(environment(), id, body.fields, body.faults, version=version, seen=seen())
     if "config" in body.fields:
         body.judged(known_names.of_config(changed.config))
     return warned(_view(changed), finish())
 
 
-@integrations.serves("GET", "/<id>/tools", query=offers.ToolQuery, answer=offers.ToolPage)
+@integrations.serves("GET", "/<string:id>/tools", query=offers.ToolQuery, answer=offers.ToolPage)
 def list_integration_tools(query: JsonObject, id: str) -> Answer:
     """Describe the methods of an integration's config, found by its id or name, as tools for an AI agent."""
     return offered.tools(_offering(id), query)
 
 
-@integrations.serves("GET", "/<id>/capabilities", query=offers.CapabilityQuery, answer=offers.Capabilities)
+@integrations.serves("GET", "/<string:id>/capabilities", query=offers.CapabilityQuery, answer=offers.Capabilities)
 def get_integration_capabilities(query: JsonObject, id: str) -> Answer:
     """Show what can be called of an integration, found by its id or name: its methods, and those that are mapped."""
     return offered.capabilities(_offering(id), query)
 
 
-@integrations.serves("GET", "/<id>/unified-apis", answer=offers.UnifiedApiPage)
+@integrations.serves("GET", "/<string:id>/unified-apis", answer=offers.UnifiedApiPage)
 def list_integration_unified_apis(id: str) -> Answer:
     """List the unified models that are mapped to an integration, found by its id or name, with their methods."""
     return offered.unified_apis(_offering(id))
@@ -77,7 +73,7 @@ def list_integration_unified_apis(id: str) -> Answer:
 @integrations.serves("DELETE", "/<id>", answer=Deleted)
 def delete_integration(id: str) -> Answer:
     """Remove an integration that no account belongs to."""
-    return {"id": services().integrations.delete(environment(), path_id(_KIND, id), seen=seen())}
+    return {"id": services().integrations.delete(environment(), id, seen=seen())}
 
 
 def _offering(id: str) -> Offering:

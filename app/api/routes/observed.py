@@ -5,18 +5,19 @@ from http import HTTPStatus
 from app.api.parsing.parsing import Body
 from app.api.resources.resource import Resource, answering
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, filters_of, page_view, path_id, plain_view
+from app.api.resources.views import Answer, filters_of, page_view, plain_view
 from app.api.schemas import observed as schemas
 from app.api.schemas.fields import page_of, take_times
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.objects.objects import Daemon
 from app.engine.roles import Role
+from app.services.crud import require
 from app.services.reading.ports import LogFilters, RecordFilters
 
 records = Resource("record", description="What was persisted", changes=Role.ADMIN)
 erasures = Resource("erasure", description="What is erased", changes=Role.ADMIN)
-daemons = Resource("daemon", description="Who does the work", changes=Role.ADMIN)
+daemons = Resource("daemon", description="Who does the work", changes=Role.ADMIN, place=lambda id: {"id": id})
 
 
 @records.serves("GET", query=schemas.RecordQuery, answer=schemas.RecordPage, documented=answering(HTTPStatus.NOT_FOUND))
@@ -73,10 +74,7 @@ def list_erasures(query: JsonObject) -> Answer:
 @erasures.serves("GET", "/<id>", answer=schemas.Erasure)
 def get_erasure(id: str) -> Answer:
     """Show an erasure."""
-    found = services().erasures.get(environment(), path_id("erasure", id))
-    if found is None:
-        raise NotFoundError("erasure", id)
-    return plain_view(found)
+    return plain_view(require(services().erasures.get(environment(), id), "erasure", id))
 
 
 def _changes(query: JsonObject) -> Answer:

@@ -4,7 +4,7 @@ from app.api.parsing.parsing import Body
 from app.api.parsing.preconditions import seen
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
+from app.api.resources.views import Answer, created, filters_of, page_view, plain_view
 from app.api.schemas.fields import Deleted, Success, page_of
 from app.api.schemas.triggers import NewTrigger, Trigger, TriggerPatch, TriggerQuery
 from app.engine.json_types import JSON, JsonObject
@@ -14,8 +14,6 @@ from app.engine.roles import Role
 sync_job_cron_triggers = Resource(
     "sync-job-cron-trigger", description="When sync jobs run by themselves", changes=Role.ADMIN
 )
-
-_KIND = "sync job cron trigger"
 
 
 @sync_job_cron_triggers.serves("POST", body=NewTrigger, answer=Trigger, status=201)
@@ -34,13 +32,13 @@ def list_triggers(query: JsonObject) -> Answer:
 @sync_job_cron_triggers.serves("GET", "/<id>", answer=Trigger)
 def get_trigger(id: str) -> Answer:
     """Show a cron trigger."""
-    return plain_view(services().triggers.get(environment(), path_id(_KIND, id)))
+    return plain_view(services().triggers.get(environment(), id))
 
 
 @sync_job_cron_triggers.serves("PATCH", "/<id>", body=TriggerPatch, answer=Trigger)
 def update_trigger(body: Body, id: str) -> Answer:
     """Change a cron trigger; one whose time changes has to be scheduled again."""
-    current = services().triggers.get(environment(), path_id(_KIND, id))
+    current = services().triggers.get(environment(), id)
     faults = body.judged(_named(body.fields, current.integrated_account_id, stored=current.resources))
     changed = services().triggers.update(environment(), current.id, _known(body.fields), faults, seen=seen())
     return plain_view(changed)
@@ -49,14 +47,14 @@ def update_trigger(body: Body, id: str) -> Answer:
 @sync_job_cron_triggers.serves("POST", "/<id>/schedule", answer=Success, role=Role.RUN)
 def schedule_sync_job_cron_trigger(id: str) -> Answer:
     """Have a cron trigger make runs from now on."""
-    services().triggers.schedule(environment(), path_id(_KIND, id))
+    services().triggers.schedule(environment(), id)
     return {"success": True}
 
 
 @sync_job_cron_triggers.serves("DELETE", "/<id>", answer=Deleted)
 def delete_trigger(id: str) -> Answer:
     """Remove a cron trigger; its runs stay."""
-    return {"id": services().triggers.delete(environment(), path_id(_KIND, id), seen=seen())}
+    return {"id": services().triggers.delete(environment(), id, seen=seen())}
 
 
 def _named(fields: JsonObject, account_id: JSON, *, stored: JSON = None) -> KeyFindings:

@@ -10,7 +10,7 @@ from app.api.parsing.parsing import Body, json_body
 from app.api.parsing.preconditions import seen
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
+from app.api.resources.views import Answer, created, filters_of, page_view, plain_view
 from app.api.schemas.dry_runs import DryRun
 from app.api.schemas.fields import Deleted, Listing, page_of
 from app.api.schemas.runs import (
@@ -34,7 +34,6 @@ from app.services.runs.requests import IdempotencyKey, RunRequest
 
 sync_job_runs = Resource("sync-job-run", description="Runs of sync jobs", changes=Role.RUN)
 
-_KIND = "sync job run"
 _LONGEST_KEY = 255
 _IDEMPOTENCY: JsonObject = {
     "parameters": [
@@ -88,7 +87,7 @@ def list_runs(query: JsonObject) -> Answer:
 @sync_job_runs.serves("GET", "/<id>", query=RunWait, answer=Run)
 def get_run(query: JsonObject, id: str) -> Answer:
     """Show a run; with ``wait=30`` once it has ended, or as it is after 30 seconds."""
-    run = services().runs.get(environment(), path_id(_KIND, id))
+    run = services().runs.get(environment(), id)
     return run_view(_awaited(run, asked=query.get("wait")))
 
 
@@ -96,7 +95,7 @@ def get_run(query: JsonObject, id: str) -> Answer:
 def stop_run(body: Body, id: str) -> Answer:
     """Stop a run by ``{"status": "stopped"}``; a body without a status, or with the present one, changes nothing."""
     runs, status = services().runs, body.checked().get("status")
-    run = runs.get(environment(), path_id(_KIND, id))
+    run = runs.get(environment(), id)
     if status in (None, run.status):
         return run_view(run)
     if status != RunStatus.STOPPED:
@@ -108,14 +107,14 @@ def stop_run(body: Body, id: str) -> Answer:
 def resume_sync_job_run(body: Body, id: str) -> Answer:
     """Let a run that has ended go on from its cursors; a live one stays as it is."""
     wishes = body.checked()
-    run = services().runs.resume(environment(), path_id(_KIND, id), errors_only=wishes.get("errors_only", False))
+    run = services().runs.resume(environment(), id, errors_only=wishes.get("errors_only", False))
     return run_view(run)
 
 
 @sync_job_runs.serves("GET", "/<id>/waits", answer=RunWaits)
 def explain_run(id: str) -> Answer:
     """Say what a run waits for, and how fast its upstream answers beside what is usual."""
-    found = services().diagnosis.explain(environment(), path_id(_KIND, id))
+    found = services().diagnosis.explain(environment(), id)
     return {
         **plain_view(found),
         "waits": [plain_view(wait) for wait in found.waits],
@@ -126,7 +125,7 @@ def explain_run(id: str) -> Answer:
 @sync_job_runs.serves("GET", "/<id>/verify", answer=RunVerification)
 def verify_sync_job_run(id: str) -> Answer:
     """Count a run's books anew, from its units, errors, events and records."""
-    found = services().runs.verify(environment(), path_id(_KIND, id))
+    found = services().runs.verify(environment(), id)
     shown = ("resource", "equation", "left", "right", "holds")
     checks = [{name: getattr(check, name) for name in shown} for check in found.checks]
     return {"id": found.run_id, "status": found.status, "balanced": found.is_balanced, "checks": checks}
@@ -135,15 +134,13 @@ def verify_sync_job_run(id: str) -> Answer:
 @sync_job_runs.serves("DELETE", "/<id>", answer=Deleted)
 def delete_run(id: str) -> Answer:
     """Stop a live run, or remove one that has ended; its records stay."""
-    return {"id": services().runs.delete(environment(), path_id(_KIND, id), seen=seen())}
+    return {"id": services().runs.delete(environment(), id, seen=seen())}
 
 
 @sync_job_runs.serves("GET", "/<id>/errors", query=Listing, answer=page_of(RunError))
 def list_sync_job_run_errors(query: JsonObject, id: str) -> Answer:
     """List the errors of a run, oldest first."""
-    found = services().runs.errors(
-        environment(), path_id(_KIND, id), limit=query["limit"], cursor=query.get("next_cursor")
-    )
+    found = services().runs.errors(environment(), id, limit=query["limit"], cursor=query.get("next_cursor"))
     return page_view(found, plain_view)
 
 

@@ -6,7 +6,7 @@ from app.api.parsing.parsing import Body
 from app.api.parsing.preconditions import seen
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
+from app.api.resources.views import Answer, created, filters_of, page_view, plain_view
 from app.api.schemas.fields import Deleted, page_of
 from app.api.schemas.jobs import Job, JobPatch, JobQuery, JobVerdict, NewJob
 from app.api.schemas.warned import warned
@@ -16,8 +16,6 @@ from app.engine.objects.objects import SyncJob
 from app.engine.roles import Role
 
 sync_jobs = Resource("sync-job", description="What to pull, described once", changes=Role.ADMIN, actions=("validate",))
-
-_KIND = "sync job"
 
 
 @sync_jobs.serves("POST", body=NewJob, answer=Job, status=201)
@@ -42,13 +40,13 @@ def list_jobs(query: JsonObject) -> Answer:
 @sync_jobs.serves("GET", "/<id>", answer=Job)
 def get_job(id: str) -> Answer:
     """Show a sync job."""
-    return plain_view(services().jobs.get(environment(), path_id(_KIND, id)))
+    return plain_view(services().jobs.get(environment(), id))
 
 
 @sync_jobs.serves("PATCH", "/<id>", body=JobPatch, answer=Job)
 def update_job(body: Body, id: str) -> Answer:
     """Change a sync job; runs that exist keep the job as it was."""
-    current = services().jobs.get(environment(), path_id(_KIND, id))
+    current = services().jobs.get(environment(), id)
     finish = services().key_changes.of_job(environment(), current.id)
     faults = _judged(body, current)
     changed = services().jobs.update(environment(), current.id, body.fields, faults, seen=seen())
@@ -58,7 +56,7 @@ def update_job(body: Body, id: str) -> Answer:
 @sync_jobs.serves("DELETE", "/<id>", answer=Deleted)
 def delete_job(id: str) -> Answer:
     """Remove a sync job; its runs stay."""
-    return {"id": services().jobs.delete(environment(), path_id(_KIND, id), seen=seen())}
+    return {"id": services().jobs.delete(environment(), id, seen=seen())}
 
 
 def _judged(body: Body, current: SyncJob | None = None) -> Sequence[Failure]:

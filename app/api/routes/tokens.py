@@ -4,7 +4,7 @@ from app.api.parsing.parsing import Body
 from app.api.parsing.preconditions import seen
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, holder, services
-from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
+from app.api.resources.views import Answer, created, filters_of, page_view, plain_view
 from app.api.schemas import tokens as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.engine.json_types import JsonObject
@@ -12,8 +12,6 @@ from app.engine.roles import Role
 
 api_tokens = Resource("api-token", description="Who may call the API", changes=Role.ADMIN)
 environments = Resource("environment", description="Where a token's things are", changes=Role.ADMIN)
-
-_KIND = "api token"
 
 
 @api_tokens.serves("POST", body=schemas.NewToken, answer=schemas.CreatedToken, status=201)
@@ -32,15 +30,14 @@ def list_tokens(query: JsonObject) -> Answer:
 @api_tokens.serves("GET", "/<id>", answer=schemas.Token)
 def get_token(id: str) -> Answer:
     """Show a token; never its secret, which is not kept."""
-    return plain_view(services().tokens.get(environment(), path_id(_KIND, id)))
+    return plain_view(services().tokens.get(environment(), id))
 
 
 @api_tokens.serves("DELETE", "/<id>", answer=Deleted)
 def revoke_token(id: str) -> Answer:
     """End a token at once."""
-    token_id = path_id(_KIND, id)
-    services().tokens.revoke(environment(), token_id, seen=seen())
-    return {"id": token_id}
+    services().tokens.revoke(environment(), id, seen=seen())
+    return {"id": id}
 
 
 @environments.serves("GET", query=schemas.EnvironmentQuery, answer=page_of(schemas.Environment))
@@ -52,13 +49,11 @@ def list_environments(query: JsonObject) -> Answer:
 @environments.serves("GET", "/<id>", answer=schemas.Environment)
 def get_environment(id: str) -> Answer:
     """Show the token's environment."""
-    return plain_view(services().environments.get(environment(), path_id("environment", id)))
+    return plain_view(services().environments.get(environment(), id))
 
 
 @environments.serves("PATCH", "/<id>", body=schemas.EnvironmentPatch, answer=schemas.Environment)
 def update_environment(body: Body, id: str) -> Answer:
     """Rename the token's environment."""
-    changed = services().environments.rename(
-        environment(), path_id("environment", id), body.fields, body.faults, seen=seen()
-    )
+    changed = services().environments.rename(environment(), id, body.fields, body.faults, seen=seen())
     return plain_view(changed)

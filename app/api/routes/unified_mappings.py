@@ -8,7 +8,7 @@ from app.api.parsing.parsing import Body
 from app.api.parsing.preconditions import seen
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
+from app.api.resources.views import Answer, created, filters_of, page_view, plain_view
 from app.api.schemas import unified as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.engine.json_types import JsonObject
@@ -24,8 +24,6 @@ environment_mappings = Resource(
     description="What an environment changes about mappings",
     changes=Role.ADMIN,
 )
-
-_KIND = "unified model resource method"
 
 
 def _serve(
@@ -52,22 +50,20 @@ def _serve(
     @resource.serves("GET", "/<id>", answer=answer)
     def get_mapping(id: str) -> Answer:
         """Show a mapping."""
-        return plain_view(mappings().get(environment(), path_id(_KIND, id)))
+        return plain_view(mappings().get(environment(), id))
 
     @resource.serves("PATCH", "/<id>", body=schemas.MappingPatch, answer=answer)
     def update_mapping(body: Body, id: str) -> Answer:
         """Change a mapping: its config is merged deeply, and null takes a key away."""
         version = body.fields.pop("version", None)
         faults = body.judged(known_names.of_mapping(body.fields.get("config")))
-        changed = mappings().update(
-            environment(), path_id(_KIND, id), body.fields, faults, version=version, seen=seen()
-        )
+        changed = mappings().update(environment(), id, body.fields, faults, version=version, seen=seen())
         return plain_view(changed)
 
     @resource.serves("DELETE", "/<id>", answer=Deleted)
     def delete_mapping(id: str) -> Answer:
         """Remove a mapping."""
-        return {"id": mappings().delete(environment(), path_id(_KIND, id), seen=seen())}
+        return {"id": mappings().delete(environment(), id, seen=seen())}
 
 
 _serve(

@@ -7,7 +7,7 @@ from app.api.parsing.preconditions import seen
 from app.api.resources.embedded import model_view
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
+from app.api.resources.views import Answer, created, filters_of, page_view, plain_view
 from app.api.schemas import unified as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.engine.json_types import JsonObject
@@ -20,9 +20,6 @@ unified_models = Resource(
 installed_models = Resource(
     "environment-unified-model", description="What an environment changes about unified models", changes=Role.ADMIN
 )
-
-_MODEL = "unified model"
-_INSTALLED = "environment unified model"
 
 
 @unified_models.serves("POST", body=schemas.NewUnifiedModel, answer=schemas.UnifiedModel, status=201)
@@ -40,7 +37,7 @@ def list_models(query: JsonObject) -> Answer:
 @unified_models.serves("GET", "/<id>", answer=schemas.UnifiedModel)
 def get_model(id: str) -> Answer:
     """Show a unified model."""
-    return model_view(services().unified_models.get(environment(), path_id(_MODEL, id)))
+    return model_view(services().unified_models.get(environment(), id))
 
 
 @unified_models.serves("PATCH", "/<id>", body=schemas.UnifiedModelPatch, answer=schemas.UnifiedModel)
@@ -48,7 +45,7 @@ def update_model(body: Body, id: str) -> Answer:
     """Change a unified model: its resources are merged deeply, and null takes a key away."""
     version = body.fields.pop("version", None)
     changed = services().unified_models.update(
-        environment(), path_id(_MODEL, id), body.fields, body.faults, version=version, seen=seen()
+        environment(), id, body.fields, body.faults, version=version, seen=seen()
     )
     return model_view(changed)
 
@@ -56,7 +53,7 @@ def update_model(body: Body, id: str) -> Answer:
 @unified_models.serves("DELETE", "/<id>", answer=Deleted)
 def delete_model(id: str) -> Answer:
     """Remove a unified model with its mappings."""
-    return {"id": services().unified_models.delete(environment(), path_id(_MODEL, id), seen=seen())}
+    return {"id": services().unified_models.delete(environment(), id, seen=seen())}
 
 
 @installed_models.serves("POST", body=schemas.NewInstalledModel, answer=schemas.InstalledModel, status=201)
@@ -76,22 +73,20 @@ def list_installed_models(query: JsonObject) -> Answer:
 @installed_models.serves("GET", "/<id>", answer=schemas.InstalledModel)
 def get_installed_model(id: str) -> Answer:
     """Show what the environment changes about a unified model."""
-    return _view(services().installed_models.get(environment(), path_id(_INSTALLED, id)))
+    return _view(services().installed_models.get(environment(), id))
 
 
 @installed_models.serves("PATCH", "/<id>", body=schemas.InstalledModelPatch, answer=schemas.InstalledModel)
 def update_installed_model(body: Body, id: str) -> Answer:
     """Replace what the environment changes about a unified model."""
-    changed = services().installed_models.update(
-        environment(), path_id(_INSTALLED, id), body.fields, body.faults, seen=seen()
-    )
+    changed = services().installed_models.update(environment(), id, body.fields, body.faults, seen=seen())
     return _view(changed)
 
 
 @installed_models.serves("DELETE", "/<id>", answer=Deleted)
 def remove_installed_model(id: str) -> Answer:
     """Take a unified model out of the environment, with the environment's mappings of it."""
-    return {"id": services().installed_models.delete(environment(), path_id(_INSTALLED, id), seen=seen())}
+    return {"id": services().installed_models.delete(environment(), id, seen=seen())}
 
 
 def _view(installed: EnvironmentUnifiedModel) -> JsonObject:

@@ -15,8 +15,6 @@ from app.engine.roles import Role
 
 webhooks = Resource("webhook", description="Where RapidBridge runs deliver", changes=Role.ADMIN, actions=("test",))
 
-_KIND = "webhook"
-
 
 @webhooks.serves("POST", body=schemas.NewWebhook, answer=schemas.CreatedWebhook, status=201)
 def create_webhook(body: Body) -> Answer:
@@ -33,25 +31,25 @@ def list_webhooks(query: JsonObject) -> Answer:
 @webhooks.serves("GET", "/<id>", answer=schemas.Webhook)
 def get_webhook(id: str) -> Answer:
     """Show a webhook."""
-    return _view(services().webhooks.get(environment(), path_id(_KIND, id)))
+    return _view(services().webhooks.get(environment(), id))
 
 
 @webhooks.serves("PATCH", "/<id>", body=schemas.WebhookPatch, answer=schemas.Webhook)
 def update_webhook(body: Body, id: str) -> Answer:
     """Change a webhook; its secret stays."""
-    return _view(services().webhooks.update(environment(), path_id(_KIND, id), body.fields, body.faults, seen=seen()))
+    return _view(services().webhooks.update(environment(), id, body.fields, body.faults, seen=seen()))
 
 
 @webhooks.serves("POST", "/<id>/rotate-secret", body=schemas.SecretRotation, answer=schemas.CreatedWebhook)
 def rotate_webhook_secret(body: Body, id: str) -> Answer:
     """Replace a webhook's secret by a new one, which only this answer shows; both sign for a while."""
-    return _shown(services().webhooks.rotate_secret(environment(), path_id(_KIND, id), **body.checked()))
+    return _shown(services().webhooks.rotate_secret(environment(), id, **body.checked()))
 
 
 @webhooks.serves("DELETE", "/<id>", answer=Deleted)
 def delete_webhook(id: str) -> Answer:
     """Remove a webhook."""
-    return {"id": services().webhooks.delete(environment(), path_id(_KIND, id), seen=seen())}
+    return {"id": services().webhooks.delete(environment(), id, seen=seen())}
 
 
 @webhooks.serves(
@@ -72,20 +70,20 @@ def test_webhook(body: Body) -> Answer:
 def list_webhook_deliveries(query: JsonObject, id: str) -> Answer:
     """List a webhook's deliveries, newest first, without their bodies."""
     filters = filters_of(query, times=("created_at", "delivered_at"), renamed={"sync_job_run_id": "run_id"})
-    return page_view(services().deliveries.list(environment(), path_id(_KIND, id), filters), plain_view)
+    return page_view(services().deliveries.list(environment(), id, filters), plain_view)
 
 
 @webhooks.serves("GET", "/<id>/deliveries/<delivery_id>", answer=schemas.DeliveryWithBody)
 def get_webhook_delivery(id: str, delivery_id: str) -> Answer:
     """Show a delivery with what is sent."""
-    found = services().deliveries.get(environment(), path_id(_KIND, id), path_id("delivery", delivery_id))
+    found = services().deliveries.get(environment(), id, path_id("delivery", delivery_id))
     return plain_view(found)
 
 
 @webhooks.serves("POST", "/<id>/deliveries/<delivery_id>/retry", answer=schemas.DeliveryWithBody, role=Role.RUN)
 def retry_webhook_delivery(id: str, delivery_id: str) -> Answer:
     """Send a delivery again, or at once if it waits; its id stays the same."""
-    found = services().deliveries.retry(environment(), path_id(_KIND, id), path_id("delivery", delivery_id))
+    found = services().deliveries.retry(environment(), id, path_id("delivery", delivery_id))
     return plain_view(found)
 
 
