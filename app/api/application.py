@@ -28,8 +28,7 @@ from app.api.routes.service import service
 from app.api.routes.sync_job_cron_triggers import sync_job_cron_triggers
 from app.api.routes.sync_job_run_states import sync_job_run_states
 from app.api.routes.sync_job_runs import sync_job_runs
-from app.api.routes.sync_job_templates import sync_job_templates
-from app.api.routes.sync_jobs import sync_jobs
+from app.api.routes.sync_jobs import sync_job_templates, sync_jobs
 from app.api.routes.tenants import tenants
 from app.api.routes.tokens import api_tokens, environments
 from app.api.routes.unified_mappings import environment_mappings, unified_mappings

@@ -12,7 +12,7 @@ _PART: Final = re.compile(r"\[([^\[\]]*)\]")
 _MOST_LEVELS: Final = 8
 
 
-def nested(pairs: Iterable[tuple[str, str]]) -> JsonObject:
+def parse_nested(pairs: Iterable[tuple[str, str]]) -> JsonObject:
     """Build the object that the pairs of a query spell; raise InvalidInputError for keys that contradict each other."""
     query: JsonObject = {}
     for key, value in pairs:

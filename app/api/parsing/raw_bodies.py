@@ -35,7 +35,7 @@ def take(request: flask.Request, query: JsonObject) -> RawBody | None:
     return RawBody(content=content, content_type=content_type)
 
 
-def passed_on(answer: PlainAnswer, *, status: int | None = None) -> flask.Response:
+def make_response(answer: PlainAnswer, *, status: int | None = None) -> flask.Response:
     """Answer what an API has answered, with its type; ``status`` stands in the place of its own."""
     content_type = answer.content_type
     if not _is_header(content_type):
