@@ -27,7 +27,11 @@ def allow(app: flask.Flask, origins: str) -> None:
 def preflight() -> flask.Response | None:
     """Answer a browser that asks whether a page may send a request; None when it does not ask, or the page may not."""
     request = flask.request
-    if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers or _allowed() is None:
+    if (
+        request.method != "OPTIONS"
+        or "Access-Control-Request-Method" not in request.headers
+        or _allowed_origin() is None
+    ):
         return None
     response = flask.Response(status=204)
     wanted = request.headers.get("Access-Control-Request-Headers", "")[:_MOST_HEADER_CHARACTERS]
@@ -46,13 +50,13 @@ def finish(headers: Headers) -> None:
     origins = flask.current_app.config[_ORIGINS]
     if origins and ANY not in origins:
         headers.add("Vary", "Origin")
-    allowed = _allowed()
+    allowed = _allowed_origin()
     if allowed is not None:
         headers["Access-Control-Allow-Origin"] = allowed
         headers["Access-Control-Expose-Headers"] = _SHOWN
 
 
-def _allowed() -> str | None:
+def _allowed_origin() -> str | None:
     """Return whom an answer is for: the page's origin, or everybody."""
     origins = flask.current_app.config[_ORIGINS]
     origin = flask.request.headers.get("Origin", "")

@@ -46,7 +46,7 @@ class BehindProxies:
         return self._application(environ, start_response)
 
     def _read(self, environ: Environ) -> None:
-        standard, usual = _standard_hops(environ), _usual_hops(environ)
+        standard, usual = _read_standard_hops(environ), _read_usual_hops(environ)
         distance = self._distance(usual)
         told = [hops[-self._distance(hops)] for hops in (standard, usual) if hops]
         addresses = {hop.address for hop in told if hop.address is not None}
@@ -65,10 +65,10 @@ class BehindProxies:
 
 
 def _apply(environ: Environ, client: Hop, distance: int) -> None:
-    scheme = client.scheme or _told(environ, "PROTO", distance)
-    host = client.host or _told(environ, "HOST", distance)
-    port = _told(environ, "PORT", distance)
-    prefix = _told(environ, "PREFIX", distance)
+    scheme = client.scheme or _forwarded_value(environ, "PROTO", distance)
+    host = client.host or _forwarded_value(environ, "HOST", distance)
+    port = _forwarded_value(environ, "PORT", distance)
+    prefix = _forwarded_value(environ, "PREFIX", distance)
     if client.address is not None:
         environ["REMOTE_ADDR"] = client.address
     if scheme is not None and scheme.lower() in _SCHEMES:
@@ -88,7 +88,7 @@ def _with_port(environ: Environ, port: str) -> str:
     return host if has_port or port == usual else f"{host}:{port}"
 
 
-def _standard_hops(environ: Environ) -> Sequence[Hop]:
+def _read_standard_hops(environ: Environ) -> Sequence[Hop]:
     """Read ``Forwarded``; a header that is not well-formed tells nothing.
 
     Each pair is looked for at one place: a client may have made most of the header up.
@@ -100,9 +100,11 @@ def _standard_hops(environ: Environ) -> Sequence[Hop]:
         if match is None:
             return ()
         if match[1]:
-            pairs[match[1].lower()] = _unquoted(match[2])
+            pairs[match[1].lower()] = _unquote(match[2])
         if match[3] != ";" and pairs:
-            hops.append(Hop(address=_address(pairs.get("for")), scheme=pairs.get("proto"), host=pairs.get("host")))
+            hops.append(
+                Hop(address=_parse_address(pairs.get("for")), scheme=pairs.get("proto"), host=pairs.get("host"))
+            )
             pairs = {}
         if not match[3]:
             return hops
@@ -110,21 +112,21 @@ def _standard_hops(environ: Environ) -> Sequence[Hop]:
     return hops
 
 
-def _usual_hops(environ: Environ) -> Sequence[Hop]:
-    return [Hop(address=_address(text)) for text in _list(environ, "FOR")[-_MOST_HOPS:]]
+def _read_usual_hops(environ: Environ) -> Sequence[Hop]:
+    return [Hop(address=_parse_address(text)) for text in _split(environ, "FOR")[-_MOST_HOPS:]]
 
 
-def _told(environ: Environ, name: str, distance: int) -> str | None:
+def _forwarded_value(environ: Environ, name: str, distance: int) -> str | None:
     """Read one ``X-Forwarded-`` header as the outermost proxy has written it; one that replaces it leaves one value."""
-    values = _list(environ, name)
+    values = _split(environ, name)
     return values[-min(distance, len(values))] if values else None
 
 
-def _list(environ: Environ, name: str) -> Sequence[str]:
+def _split(environ: Environ, name: str) -> Sequence[str]:
     return [text.strip() for text in environ.get(f"HTTP_X_FORWARDED_{name}", "").split(",") if text.strip()]
 
 
-def _address(text: str | None) -> str | None:
+def _parse_address(text: str | None) -> str | None:
     """Read ``192.0.2.1``, ``192.0.2.1:80`` or ``[2001:db8::1]:80``; a hidden client has no address."""
     if text is None:
         return None
@@ -134,5 +136,5 @@ def _address(text: str | None) -> str | None:
     return None if address is None else str(address)
 
 
-def _unquoted(text: str) -> str:
+def _unquote(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text[1:-1]) if text.startswith('"') else text

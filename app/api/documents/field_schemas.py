@@ -8,7 +8,7 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema, fields
 
 from app.api.schemas.fields import Input, Query, Sparse
-from app.api.schemas.json_kinds import COMPONENT, MAY_LACK, nullable, ref, spelt_out
+from app.api.schemas.json_kinds import COMPONENT, MAY_LACK, nullable, ref, spell_out
 from app.engine.json_types import JsonObject
 
 _PYTHON_END: Final = r"\Z"
@@ -39,7 +39,7 @@ class DescribingPlugin(MarshmallowPlugin):  # type: ignore[misc]
         """Add to what is made of every field."""
         super().init_spec(spec)
         converter: Any = self.converter
-        for function in (_component, _pattern, _spelt_out, _absent_values):
+        for function in (_component, _pattern, _spell_out, _absent_values):
             converter.add_attribute_function(function)
         converter.add_parameter_attribute_function(_empty_parameters)
 
@@ -60,9 +60,9 @@ def _pattern(_: Any, field: fields.Field[Any], ret: JsonObject, **__: Any) -> Js
     return {"pattern": pattern.replace(_PYTHON_END, "$")} if _PYTHON_END in pattern else {}
 
 
-def _spelt_out(_: Any, field: fields.Field[Any], ret: JsonObject, **__: Any) -> JsonObject:
+def _spell_out(_: Any, field: fields.Field[Any], ret: JsonObject, **__: Any) -> JsonObject:
     """Leave nothing to guess."""
-    made = spelt_out(ret)
+    made = spell_out(ret)
     ret.clear()
     return made
 

@@ -21,7 +21,7 @@ _CODE: Final = "``"
 _SUMMARY: Final = re.compile(r"(?:``.*?``|[^;:.]|[;:.](?! |$))+")
 
 
-def described(
+def describe_operation(
     view: Callable[..., Any], *, resource: str, method: str, rule: str, needed: Role, is_for_accounts: bool
 ) -> JsonObject:
     """Describe an operation by its view's docstring, and say who may call it."""

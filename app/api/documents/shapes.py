@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from app.api.schemas.json_kinds import not_null, nullable, ref, spelt_out
+from app.api.schemas.json_kinds import not_null, nullable, ref, spell_out
 from app.engine.jobs.definition import OF_REQUESTS
 from app.engine.jobs.items import NodeKind
 from app.engine.json_types import JsonObject
@@ -186,7 +186,7 @@ def _object(keys: Mapping[str, Key]) -> JsonObject:
 
 
 def _value(key: Key) -> JsonObject:
-    schema = spelt_out(key.value) if key.inner is None else schema_of(key.inner)
+    schema = spell_out(key.value) if key.inner is None else schema_of(key.inner)
     schema = schema if key.is_required else nullable(schema) if schema else schema
     unserved = {"deprecated": True} if key.use is Use.UNSERVED else {}
     said = f"Accepted, and does nothing here. {key.meaning}" if unserved else key.meaning

@@ -29,7 +29,7 @@ def details_of(error: RecordError) -> JsonObject:
     """Return what an answer holds beside its message (wire.md B)."""
     if not isinstance(error, SourceError):
         return {}
-    raw = _raw(error.answer)
+    raw = _parse_answer(error.answer)
     remote: JsonObject = {"description": "what the API of the account answered", "value": raw}
     insight: JsonObject = {"remote_error": remote}
     if isinstance(error, RateLimitedError):
@@ -50,7 +50,7 @@ def headers_of(error: RecordError) -> dict[str, str]:
     return headers
 
 
-def _raw(answer: ProviderAnswer | None) -> JSON:
+def _parse_answer(answer: ProviderAnswer | None) -> JSON:
     if answer is None or not answer.body:
         return None
     try:

@@ -39,7 +39,7 @@ def _unknown_fields(schema: Input, body: JsonObject, known: Set[str]) -> list[Ke
             notes.append(KeyNote(code=WarningCode.NOT_SERVED, path=name, message=message))
         else:
             message = f"is not known here: {did_you_mean(name, known)}"
-            notes.append(KeyNote(code=WarningCode.UNKNOWN_FIELD, path=joined("", name), message=message))
+            notes.append(KeyNote(code=WarningCode.UNKNOWN_FIELD, path=join_path("", name), message=message))
     return sorted(notes, key=lambda one: one.path)
 
 
@@ -49,7 +49,7 @@ def _judge_field(schema: Input, name: str, value: JSON) -> KeyFindings:
     return judge(value, schema.SHAPES[name], name, stored=before)
 
 
-def joined(path: str, key: str) -> str:
+def join_path(path: str, key: str) -> str:
     """Return the path of a key, in characters that can be written."""
     printable = key.encode("ascii", "backslashreplace").decode() if _SURROGATE.search(key) else key.replace("\0", "\\0")
     return f"{path}.{printable}" if path else printable

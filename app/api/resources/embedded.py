@@ -13,7 +13,7 @@ from app.engine.objects.environment_integrations import EnvironmentIntegration
 from app.engine.objects.objects import UnifiedModel
 
 
-def embeddings_of(items: Iterable[Any]) -> Embeddings:
+def read_embeddings(items: Iterable[Any]) -> Embeddings:
     """Read at once what is embedded in things that have an ``integration_id``."""
     return services().read_embeddings(environment(), {item.integration_id for item in items})
 

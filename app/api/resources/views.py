@@ -27,7 +27,7 @@ def path_id(kind: str, text: str) -> str:
     return id
 
 
-def created(body: JsonObject) -> Answer:
+def answer_created(body: JsonObject) -> Answer:
     """Answer a creation with where the new thing is."""
     return body, HTTPStatus.CREATED, location(f"{flask.request.path.rstrip('/')}/{body['id']}")
 

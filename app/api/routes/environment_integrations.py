@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from app.api.parsing.parsing import Body
-from app.api.parsing.preconditions import seen
-from app.api.resources.embedded import embeddings_of, installation_view, integration_view
-from app.api.resources.resource import Resource, answering
+from app.api.parsing.preconditions import if_match
+from app.api.resources.embedded import installation_view, integration_view, read_embeddings
+from app.api.resources.resource import Resource, document_answers
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, created, filters_of, page_view
+from app.api.resources.views import Answer, answer_created, filters_of, page_view
 from app.api.schemas import integrations as schemas
 from app.api.schemas.fields import Deleted, page_of
-from app.api.schemas.warned import warned
+from app.api.schemas.save_warnings import add_warnings
 from app.engine.errors import Failure
 from app.engine.integrations.embedding import Embeddings
 from app.engine.json_types import JsonObject
@@ -27,16 +27,16 @@ environment_integrations = Resource(
     body=schemas.NewEnvironmentIntegration,
     answer=schemas.EnvironmentIntegration,
     status=201,
-    documented=answering(like=schemas.EnvironmentIntegration),
+    documented=document_answers(like=schemas.EnvironmentIntegration),
 )
 def install_integration(body: Body) -> Answer:
     """Install an integration; one that is installed is changed, which is answered 200."""
     integration_id = body.fields.get("integration_id")
     finish = services().key_changes.of_integration(environment(), integration_id) if integration_id else list
-    faults = _judged(body, integration_id)
-    found, is_new = services().installed_integrations.install(environment(), _known(body.fields), faults)
-    shown = warned(_view(found), finish())
-    return created(shown) if is_new else (shown, 200, {})
+    faults = _judge(body, integration_id)
+    found, is_new = services().installed_integrations.install(environment(), _drop_flag(body.fields), faults)
+    shown = add_warnings(_view(found), finish())
+    return answer_created(shown) if is_new else (shown, 200, {})
 
 
 @environment_integrations.serves(
@@ -45,7 +45,7 @@ def install_integration(body: Body) -> Answer:
 def list_installed_integrations(query: JsonObject) -> Answer:
     """List installed integrations, newest first."""
     page = services().installed_integrations.list(environment(), filters_of(query))
-    embedded = embeddings_of(page.result)
+    embedded = read_embeddings(page.result)
     return page_view(page, lambda installed: _shown(installed, embedded))
 
 
@@ -60,34 +60,34 @@ def get_installed_integration(id: str) -> Answer:
 )
 def update_installed_integration(body: Body, id: str) -> Answer:
     """Change an installed integration; its override is replaced whole, and masks that come back change nothing."""
-    fields = _known(body.fields)
+    fields = _drop_flag(body.fields)
     installed = services().installed_integrations
     current = installed.get(environment(), id)
     finish = services().key_changes.of_integration(environment(), current.integration_id)
-    faults = _judged(body, current.integration_id)
-    return warned(_view(installed.update(environment(), current.id, fields, faults, seen=seen())), finish())
+    faults = _judge(body, current.integration_id)
+    return add_warnings(_view(installed.update(environment(), current.id, fields, faults, seen=if_match())), finish())
 
 
 @environment_integrations.serves("DELETE", "/<id>", answer=Deleted)
 def uninstall_integration(id: str) -> Answer:
     """Take an environment's override away; the integration stays, with its config as it is."""
-    return {"id": services().installed_integrations.delete(environment(), id, seen=seen())}
+    return {"id": services().installed_integrations.delete(environment(), id, seen=if_match())}
 
 
-def _judged(body: Body, integration_id: str | None) -> Sequence[Failure]:
+def _judge(body: Body, integration_id: str | None) -> Sequence[Failure]:
     """Return the faults of a body, and note what its integration does not know."""
     if integration_id is None or "override" not in body.fields:
         return body.faults
     override = body.fields["override"]
-    return body.judged(services().known_names.of_override(environment(), integration_id, override, "override"))
+    return body.judge(services().known_names.of_override(environment(), integration_id, override, "override"))
 
 
-def _known(fields: JsonObject) -> JsonObject:
+def _drop_flag(fields: JsonObject) -> JsonObject:
     return {name: value for name, value in fields.items() if name != "is_enabled"}
 
 
 def _view(installed: EnvironmentIntegration) -> JsonObject:
-    return _shown(installed, embeddings_of([installed]))
+    return _shown(installed, read_embeddings([installed]))
 
 
 def _shown(installed: EnvironmentIntegration, embedded: Embeddings) -> JsonObject:

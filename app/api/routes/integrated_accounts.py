@@ -4,16 +4,16 @@ from dataclasses import asdict
 from http import HTTPStatus
 
 from app.api.parsing.parsing import Body
-from app.api.parsing.preconditions import seen
+from app.api.parsing.preconditions import if_match
 from app.api.resources import offered
-from app.api.resources.embedded import embeddings_of, installation_view, integration_view
-from app.api.resources.resource import ANY_ERROR, Resource, answering
+from app.api.resources.embedded import installation_view, integration_view, read_embeddings
+from app.api.resources.resource import ANY_ERROR, Resource, document_answers
 from app.api.resources.services import environment, own_account, services
-from app.api.resources.views import Answer, created, filters_of, page_view, plain_view
+from app.api.resources.views import Answer, answer_created, filters_of, page_view, plain_view
 from app.api.schemas import accounts as schemas
 from app.api.schemas import offers
 from app.api.schemas.fields import Deleted, Success, page_of
-from app.api.schemas.warned import warned
+from app.api.schemas.save_warnings import add_warnings
 from app.engine.config.secrets import redacted_config
 from app.engine.errors import NotFoundError
 from app.engine.integrations.embedding import Embeddings
@@ -38,25 +38,25 @@ own_accounts = Resource(
     is_for_accounts=True,
 )
 
-_ABSENT = answering(HTTPStatus.NOT_FOUND)
+_ABSENT = document_answers(HTTPStatus.NOT_FOUND)
 
 
 @integrated_accounts.serves("POST", body=schemas.NewAccount, answer=schemas.Account, status=201)
 def create_account(body: Body) -> Answer:
     """Create an integrated account."""
     account = services().accounts.create(environment(), body.fields, body.faults)
-    _note(body, account)
-    return created(_view(account))
+    _judge_overrides(body, account)
+    return answer_created(_view(account))
 
 
 @integrated_accounts.serves("GET", query=schemas.AccountQuery, answer=page_of(schemas.Account))
 def list_accounts(query: JsonObject) -> Answer:
     """List integrated accounts, newest first."""
-    can_be_any = _can_be_any(query)
+    can_be_any = _can_match(query)
     filters = filters_of(query, renamed={"integration_dot_name": "integration_name"})
     nothing: Page[IntegratedAccount] = Page(result=[], next_cursor=None, limit=filters.limit)
     page = services().accounts.list(environment(), filters) if can_be_any else nothing
-    embedded = embeddings_of(page.result)
+    embedded = read_embeddings(page.result)
     return page_view(page, lambda account: _shown(account, embedded))
 
 
@@ -65,13 +65,13 @@ def list_accounts(query: JsonObject) -> Answer:
 )
 def refresh_integrated_account_credentials(body: Body) -> Answer:
     """Renew an account's OAuth 2 token now; 401 when it has to be connected anew."""
-    return {**_view(services().refreshing.refresh(environment(), body.checked()["id"])), "success": True}
+    return {**_view(services().refreshing.refresh(environment(), body.require_valid()["id"])), "success": True}
 
 
 @integrated_accounts.serves("POST", "/token", body=schemas.AccountTokenRequest, answer=schemas.AccountToken)
 def create_integrated_account_token(body: Body) -> Answer:
     """Make a token of one account: for 15 minutes it may call that account, see it, and change its credentials."""
-    account_id = body.checked()["integrated_account_id"]
+    account_id = body.require_valid()["integrated_account_id"]
     return {"integrated_account_token": services().account_tokens.issue(environment(), account_id)}
 
 
@@ -86,7 +86,7 @@ def delete_integrated_accounts(body: Body) -> Answer:
 @integrated_accounts.serves("POST", "/restore", body=schemas.AccountAction, answer=schemas.Account)
 def restore_integrated_account(body: Body) -> Answer:
     """Undo the deletion of an account that is not erased yet: it comes back as it was, with all that is held of it."""
-    account_id = body.checked()["id"]
+    account_id = body.require_valid()["id"]
     services().account_deletion.restore(environment(), account_id)
     return _view(services().accounts.get(environment(), account_id))
 
@@ -94,7 +94,7 @@ def restore_integrated_account(body: Body) -> Answer:
 @integrated_accounts.serves("POST", "/run-post-install-actions", body=schemas.AccountAction, answer=Success)
 def run_post_install_actions(body: Body) -> Answer:
     """Refuse to run an integration's post-install actions, which are not supported."""
-    services().accounts.refuse_post_install(environment(), body.checked()["id"])
+    services().accounts.refuse_post_install(environment(), body.require_valid()["id"])
 
 
 @integrated_accounts.serves("GET", "/<id>", answer=schemas.Account)
@@ -107,9 +107,9 @@ def get_account(id: str) -> Answer:
 def update_account(body: Body, id: str) -> Answer:
     """Change an integrated account: its context is merged at the top level, and masks that come back change nothing."""
     finish = services().key_changes.of_account(environment(), id)
-    changed = services().accounts.update(environment(), id, body.fields, body.faults, seen=seen())
-    _note(body, changed)
-    return warned(_view(changed), finish())
+    changed = services().accounts.update(environment(), id, body.fields, body.faults, seen=if_match())
+    _judge_overrides(body, changed)
+    return add_warnings(_view(changed), finish())
 
 
 @integrated_accounts.serves("PATCH", "/<id>/credentials", body=schemas.AccountCredentials, answer=schemas.Account)
@@ -156,7 +156,7 @@ def reset_account_budget(id: str) -> Answer:
 @integrated_accounts.serves("DELETE", "/<id>", query=schemas.Deletion, answer=Deleted)
 def delete_account(query: JsonObject, id: str) -> Answer:
     """Remove an integrated account, which is erased later, or at once, with all that is held of it."""
-    return {"id": services().account_deletion.delete(environment(), id, erase_at_once=query["erase"], seen=seen())}
+    return {"id": services().account_deletion.delete(environment(), id, erase_at_once=query["erase"], seen=if_match())}
 
 
 @own_accounts.serves("GET", answer=schemas.Account, documented=_ABSENT)
@@ -178,22 +178,22 @@ def _own_id() -> str:
     return id
 
 
-def _note(body: Body, account: IntegratedAccount) -> None:
+def _judge_overrides(body: Body, account: IntegratedAccount) -> None:
     """Have what is not known of an account's overrides shown in the answer."""
     override, mappings = body.fields.get("integration_override"), body.fields.get("unified_model_override")
     if override:
         name = "integration_override"
         names = services().known_names
-        body.judged(names.of_override(environment(), account.integration_id, override, name))
+        body.judge(names.of_override(environment(), account.integration_id, override, name))
     if mappings:
-        body.judged(known_names.of_overridden_mappings(mappings, "unified_model_override"))
+        body.judge(known_names.of_overridden_mappings(mappings, "unified_model_override"))
 
 
 def _offering(id: str) -> Offering:
     return services().offers.of_account(environment(), id)
 
 
-def _can_be_any(query: JsonObject) -> bool:
+def _can_match(query: JsonObject) -> bool:
     """Whether an account can be what a query asks for; takes out of it what none is: of a feature, or a sandbox."""
     asked = [query.pop(name) for name in list(query) if name.partition("[")[0] == schemas.FEATURE]
     flags = [query.pop(name) for name in list(query) if name.partition("[")[0] == schemas.IS_SANDBOX]
@@ -201,7 +201,7 @@ def _can_be_any(query: JsonObject) -> bool:
 
 
 def _view(account: IntegratedAccount) -> JsonObject:
-    return _shown(account, embeddings_of([account]))
+    return _shown(account, read_embeddings([account]))
 
 
 def _shown(account: IntegratedAccount, embedded: Embeddings) -> JsonObject:

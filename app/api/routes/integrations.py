@@ -3,15 +3,15 @@
 from dataclasses import asdict
 
 from app.api.parsing.parsing import Body
-from app.api.parsing.preconditions import seen
+from app.api.parsing.preconditions import if_match
 from app.api.resources import offered
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, created, filters_of, page_view
+from app.api.resources.views import Answer, answer_created, filters_of, page_view
 from app.api.schemas import integrations as schemas
 from app.api.schemas import offers
 from app.api.schemas.fields import Deleted, page_of
-from app.api.schemas.warned import warned
+from app.api.schemas.save_warnings import add_warnings
 from app.engine.config.secrets import redacted_config
 from app.engine.integrations.offers import Offering
 from app.engine.json_types import JsonObject
@@ -25,8 +25,8 @@ integrations = Resource("integration", description="How third-party APIs are spo
 @integrations.serves("POST", body=schemas.NewIntegration, answer=schemas.Integration, status=201)
 def create_integration(body: Body) -> Answer:
     """Create an integration."""
-    faults = body.judged(known_names.of_config(body.fields.get("config")))
-    return created(_view(services().integrations.create(environment(), body.fields, faults)))
+    faults = body.judge(known_names.of_config(body.fields.get("config")))
+    return answer_created(_view(services().integrations.create(environment(), body.fields, faults)))
 
 
 @integrations.serves("GET", query=schemas.IntegrationQuery, answer=page_of(schemas.Integration))
@@ -46,10 +46,12 @@ def update_integration(body: Body, id: str) -> Answer:
     """Change an integration: its config is merged deeply, and null takes a key away."""
     version = body.fields.pop("version", None)
     finish = services().key_changes.of_integration(environment(), id)
-    changed = services().integrations.update(environment(), id, body.fields, body.faults, version=version, seen=seen())
+    changed = services().integrations.update(
+        environment(), id, body.fields, body.faults, version=version, seen=if_match()
+    )
     if "config" in body.fields:
-        body.judged(known_names.of_config(changed.config))
-    return warned(_view(changed), finish())
+        body.judge(known_names.of_config(changed.config))
+    return add_warnings(_view(changed), finish())
 
 
 @integrations.serves("GET", "/<string:id>/tools", query=offers.ToolQuery, answer=offers.ToolPage)
@@ -73,7 +75,7 @@ def list_integration_unified_apis(id: str) -> Answer:
 @integrations.serves("DELETE", "/<id>", answer=Deleted)
 def delete_integration(id: str) -> Answer:
     """Remove an integration that no account belongs to."""
-    return {"id": services().integrations.delete(environment(), id, seen=seen())}
+    return {"id": services().integrations.delete(environment(), id, seen=if_match())}
 
 
 def _offering(id: str) -> Offering:

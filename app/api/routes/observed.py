@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from app.api.parsing.parsing import Body
-from app.api.resources.resource import Resource, answering
+from app.api.resources.resource import Resource, document_answers
 from app.api.resources.services import environment, services
 from app.api.resources.views import Answer, filters_of, page_view, plain_view
 from app.api.schemas import observed as schemas
@@ -20,7 +20,9 @@ erasures = Resource("erasure", description="What is erased", changes=Role.ADMIN)
 daemons = Resource("daemon", description="Who does the work", changes=Role.ADMIN, place=lambda id: {"id": id})
 
 
-@records.serves("GET", query=schemas.RecordQuery, answer=schemas.RecordPage, documented=answering(HTTPStatus.NOT_FOUND))
+@records.serves(
+    "GET", query=schemas.RecordQuery, answer=schemas.RecordPage, documented=document_answers(HTTPStatus.NOT_FOUND)
+)
 def list_records(query: JsonObject) -> Answer:
     """List an account's records by resource and id, or read its log on by ``after_seq``."""
     if "after_seq" in query:
@@ -41,7 +43,7 @@ def list_records(query: JsonObject) -> Answer:
 @records.serves("POST", "/restore", body=schemas.Restoration, answer=schemas.Restored, role=Role.RUN)
 def restore_records(body: Body) -> Answer:
     """Bring back the records that a run has deleted; each is a change in the account's log."""
-    fields = body.checked()
+    fields = body.require_valid()
     restored = services().records.restore(
         environment(),
         fields["integrated_account_id"],
@@ -56,7 +58,7 @@ def restore_records(body: Body) -> Answer:
     query=schemas.RecordErasure,
     answer=schemas.Erasure,
     status=202,
-    documented=answering(HTTPStatus.NOT_FOUND),
+    documented=document_answers(HTTPStatus.NOT_FOUND),
 )
 def erase_records(query: JsonObject) -> Answer:
     """Erase in the background what is held now of an account's resource; runs bring it again only if they read all."""

@@ -1,10 +1,10 @@
 """``/sync-job-cron-trigger``."""
 
 from app.api.parsing.parsing import Body
-from app.api.parsing.preconditions import seen
+from app.api.parsing.preconditions import if_match
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, created, filters_of, page_view, plain_view
+from app.api.resources.views import Answer, answer_created, filters_of, page_view, plain_view
 from app.api.schemas.fields import Deleted, Success, page_of
 from app.api.schemas.triggers import NewTrigger, Trigger, TriggerPatch, TriggerQuery
 from app.engine.json_types import JSON, JsonObject
@@ -19,8 +19,8 @@ sync_job_cron_triggers = Resource(
 @sync_job_cron_triggers.serves("POST", body=NewTrigger, answer=Trigger, status=201)
 def create_trigger(body: Body) -> Answer:
     """Create a cron trigger; it makes no run before it is scheduled."""
-    faults = body.judged(_named(body.fields, body.fields.get("integrated_account_id")))
-    return created(plain_view(services().triggers.create(environment(), _known(body.fields), faults)))
+    faults = body.judge(_judge_names(body.fields, body.fields.get("integrated_account_id")))
+    return answer_created(plain_view(services().triggers.create(environment(), _drop_unserved(body.fields), faults)))
 
 
 @sync_job_cron_triggers.serves("GET", query=TriggerQuery, answer=page_of(Trigger))
@@ -39,8 +39,10 @@ def get_trigger(id: str) -> Answer:
 def update_trigger(body: Body, id: str) -> Answer:
     """Change a cron trigger; one whose time changes has to be scheduled again."""
     current = services().triggers.get(environment(), id)
-    faults = body.judged(_named(body.fields, current.integrated_account_id, stored=current.resources))
-    changed = services().triggers.update(environment(), current.id, _known(body.fields), faults, seen=seen())
+    faults = body.judge(_judge_names(body.fields, current.integrated_account_id, stored=current.resources))
+    changed = services().triggers.update(
+        environment(), current.id, _drop_unserved(body.fields), faults, seen=if_match()
+    )
     return plain_view(changed)
 
 
@@ -54,12 +56,12 @@ def schedule_sync_job_cron_trigger(id: str) -> Answer:
 @sync_job_cron_triggers.serves("DELETE", "/<id>", answer=Deleted)
 def delete_trigger(id: str) -> Answer:
     """Remove a cron trigger; its runs stay."""
-    return {"id": services().triggers.delete(environment(), id, seen=seen())}
+    return {"id": services().triggers.delete(environment(), id, seen=if_match())}
 
 
-def _named(fields: JsonObject, account_id: JSON, *, stored: JSON = None) -> KeyFindings:
+def _judge_names(fields: JsonObject, account_id: JSON, *, stored: JSON = None) -> KeyFindings:
     return services().known_names.of_run(environment(), fields, account_id, stored=stored)
 
 
-def _known(fields: JsonObject) -> JsonObject:
+def _drop_unserved(fields: JsonObject) -> JsonObject:
     return {name: value for name, value in fields.items() if name != "super_query"}

@@ -7,8 +7,8 @@ from urllib.parse import quote, urlencode
 import flask
 
 from app.api.parsing.parsing import Body
-from app.api.parsing.preconditions import seen
-from app.api.resources.resource import Resource, answering
+from app.api.parsing.preconditions import if_match
+from app.api.resources.resource import Resource, document_answers
 from app.api.resources.services import environment, services
 from app.api.resources.views import Answer, filters_of, location, page_view, plain_view
 from app.api.schemas.fields import Deleted, page_of
@@ -29,7 +29,7 @@ sync_job_run_states = Resource(
 )
 
 
-@sync_job_run_states.serves("POST", body=NewState, answer=State, status=201, documented=answering(like=State))
+@sync_job_run_states.serves("POST", body=NewState, answer=State, status=201, documented=document_answers(like=State))
 def put_state(body: Body) -> Answer:
     """Keep a value; one that has its key is replaced, which is answered 200."""
     state, is_new = services().states.put(environment(), body.fields, body.faults)
@@ -46,23 +46,25 @@ def list_states(query: JsonObject) -> Answer:
 @sync_job_run_states.serves("GET", "/<path:id>", query=StateQuery, answer=State)
 def get_state(query: JsonObject, id: str) -> Answer:
     """Show a value."""
-    return plain_view(services().states.get(environment(), query["state_key"], _key(id)))
+    return plain_view(services().states.get(environment(), query["state_key"], _check_key(id)))
 
 
 @sync_job_run_states.serves("PATCH", "/<path:id>", body=StatePatch, query=StateQuery, answer=State)
 def update_state(query: JsonObject, body: Body, id: str) -> Answer:
     """Replace a value that is there."""
-    found = services().states.update(environment(), query["state_key"], _key(id), body.checked(), seen=seen())
+    found = services().states.update(
+        environment(), query["state_key"], _check_key(id), body.require_valid(), seen=if_match()
+    )
     return plain_view(found)
 
 
 @sync_job_run_states.serves("DELETE", "/<path:id>", query=StateQuery, answer=Deleted)
 def delete_state(query: JsonObject, id: str) -> Answer:
     """Remove a value."""
-    return {"id": services().states.delete(environment(), query["state_key"], _key(id), seen=seen())}
+    return {"id": services().states.delete(environment(), query["state_key"], _check_key(id), seen=if_match())}
 
 
-def _key(id: str) -> str:
+def _check_key(id: str) -> str:
     if "\0" in id:
         raise NotFoundError("sync job run state", id.replace("\0", ""))
     return id

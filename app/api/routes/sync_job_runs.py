@@ -7,10 +7,10 @@ import flask
 
 from app.api.parsing import preferences
 from app.api.parsing.parsing import Body, json_body
-from app.api.parsing.preconditions import seen
+from app.api.parsing.preconditions import if_match
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, created, filters_of, page_view, plain_view
+from app.api.resources.views import Answer, answer_created, filters_of, page_view, plain_view
 from app.api.schemas.dry_runs import DryRun
 from app.api.schemas.fields import Deleted, Listing, page_of
 from app.api.schemas.runs import (
@@ -65,17 +65,17 @@ _IDEMPOTENCY: JsonObject = {
 def create_run(body: Body) -> Answer | flask.Response:
     """Create a run; a repeat with the same Idempotency-Key gives the first one's run."""
     fields = body.fields
-    faults = body.judged(services().known_names.of_run(environment(), fields, fields.get("integrated_account_id")))
+    faults = body.judge(services().known_names.of_run(environment(), fields, fields.get("integrated_account_id")))
     if "error_handling" in fields:
         fields["error_handling"] = ErrorHandling(fields["error_handling"])
     if _is_dry():
         return flask.jsonify(services().runs.try_out(environment(), RunRequest(**fields), faults=faults))
     run, is_replay = services().runs.create(
-        environment(), RunRequest(**fields), idempotency=_idempotency(), faults=faults
+        environment(), RunRequest(**fields), idempotency=_read_idempotency_key(), faults=faults
     )
-    preferences.responds_at_once()
-    run = _awaited(run)
-    return (run_view(run), 200, {"Idempotency-Replayed": "true"}) if is_replay else created(run_view(run))
+    preferences.apply_respond_async()
+    run = _await_end(run)
+    return (run_view(run), 200, {"Idempotency-Replayed": "true"}) if is_replay else answer_created(run_view(run))
 
 
 @sync_job_runs.serves("GET", query=RunQuery, answer=page_of(Run))
@@ -88,13 +88,13 @@ def list_runs(query: JsonObject) -> Answer:
 def get_run(query: JsonObject, id: str) -> Answer:
     """Show a run; with ``wait=30`` once it has ended, or as it is after 30 seconds."""
     run = services().runs.get(environment(), id)
-    return run_view(_awaited(run, asked=query.get("wait")))
+    return run_view(_await_end(run, asked=query.get("wait")))
 
 
 @sync_job_runs.serves("PATCH", "/<id>", body=RunPatch, answer=Run)
 def stop_run(body: Body, id: str) -> Answer:
     """Stop a run by ``{"status": "stopped"}``; a body without a status, or with the present one, changes nothing."""
-    runs, status = services().runs, body.checked().get("status")
+    runs, status = services().runs, body.require_valid().get("status")
     run = runs.get(environment(), id)
     if status in (None, run.status):
         return run_view(run)
@@ -106,7 +106,7 @@ def stop_run(body: Body, id: str) -> Answer:
 @sync_job_runs.serves("POST", "/<id>/resume", body=RunResume, answer=Run)
 def resume_sync_job_run(body: Body, id: str) -> Answer:
     """Let a run that has ended go on from its cursors; a live one stays as it is."""
-    wishes = body.checked()
+    wishes = body.require_valid()
     run = services().runs.resume(environment(), id, errors_only=wishes.get("errors_only", False))
     return run_view(run)
 
@@ -134,7 +134,7 @@ def verify_sync_job_run(id: str) -> Answer:
 @sync_job_runs.serves("DELETE", "/<id>", answer=Deleted)
 def delete_run(id: str) -> Answer:
     """Stop a live run, or remove one that has ended; its records stay."""
-    return {"id": services().runs.delete(environment(), id, seen=seen())}
+    return {"id": services().runs.delete(environment(), id, seen=if_match())}
 
 
 @sync_job_runs.serves("GET", "/<id>/errors", query=Listing, answer=page_of(RunError))
@@ -144,14 +144,14 @@ def list_sync_job_run_errors(query: JsonObject, id: str) -> Answer:
     return page_view(found, plain_view)
 
 
-def _awaited(run: SyncJobRun, *, asked: int | None = None) -> SyncJobRun:
+def _await_end(run: SyncJobRun, *, asked: int | None = None) -> SyncJobRun:
     """Return a run once it has ended, for as long as is ``asked`` or else wished, and if there is a place to wait."""
     if flask.request.method not in ("GET", "POST"):
         return run  # it is only compared with what the caller has seen
     wished = preferences.wait_seconds() if asked is None else 0
     waited = services().run_waits.wait(run, seconds=asked or wished)
     if wished and waited is not None:
-        preferences.applied(f"wait={wished}")
+        preferences.mark_applied(f"wait={wished}")
     return waited or run
 
 
@@ -162,7 +162,7 @@ def _is_dry() -> bool:
     return wish == "true"
 
 
-def _idempotency() -> IdempotencyKey | None:
+def _read_idempotency_key() -> IdempotencyKey | None:
     key = flask.request.headers.get("Idempotency-Key")
     if key is None:
         return None

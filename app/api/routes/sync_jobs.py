@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from http import HTTPStatus
 
 from app.api.parsing.parsing import Body
-from app.api.parsing.preconditions import seen
+from app.api.parsing.preconditions import if_match
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, created, filters_of, location, page_view, plain_view
+from app.api.resources.views import Answer, answer_created, filters_of, location, page_view, plain_view
 from app.api.schemas import jobs as schemas
 from app.api.schemas.fields import Deleted, page_of
-from app.api.schemas.warned import warned
+from app.api.schemas.save_warnings import add_warnings
 from app.engine.errors import Failure
 from app.engine.json_types import JsonObject
 from app.engine.objects.objects import SyncJob
@@ -24,7 +24,7 @@ sync_job_templates = Resource("sync-job-template", description="What sync jobs b
 @sync_jobs.serves("POST", body=schemas.NewJob, answer=schemas.Job, status=201)
 def create_job(body: Body) -> Answer:
     """Create a sync job."""
-    return created(plain_view(services().jobs.create(environment(), body.fields, _judge(body))))
+    return answer_created(plain_view(services().jobs.create(environment(), body.fields, _judge(body))))
 
 
 @sync_jobs.serves("POST", "/validate", body=schemas.NewJob, answer=schemas.JobVerdict, role=Role.RUN)
@@ -52,20 +52,20 @@ def update_job(body: Body, id: str) -> Answer:
     current = services().jobs.get(environment(), id)
     finish = services().key_changes.of_job(environment(), current.id)
     faults = _judge(body, current)
-    changed = services().jobs.update(environment(), current.id, body.fields, faults, seen=seen())
-    return warned(plain_view(changed), finish())
+    changed = services().jobs.update(environment(), current.id, body.fields, faults, seen=if_match())
+    return add_warnings(plain_view(changed), finish())
 
 
 @sync_jobs.serves("DELETE", "/<id>", answer=Deleted)
 def delete_job(id: str) -> Answer:
     """Remove a sync job; its runs stay."""
-    return {"id": services().jobs.delete(environment(), id, seen=seen())}
+    return {"id": services().jobs.delete(environment(), id, seen=if_match())}
 
 
 @sync_job_templates.serves("POST", body=schemas.NewTemplate, answer=schemas.Template, status=201)
 def create_template(body: Body) -> Answer:
     """Create a template."""
-    return created(plain_view(services().templates.create(environment(), body.fields, _judge(body))))
+    return answer_created(plain_view(services().templates.create(environment(), body.fields, _judge(body))))
 
 
 @sync_job_templates.serves("GET", query=schemas.TemplateQuery, answer=page_of(schemas.Template))
@@ -85,14 +85,14 @@ def update_template(body: Body, id: str) -> Answer:
     """Change a template; jobs that were made of it stay as they are."""
     current = services().templates.get(environment(), id)
     faults = _judge(body, current)
-    found = services().templates.update(environment(), current.id, body.fields, faults, seen=seen())
+    found = services().templates.update(environment(), current.id, body.fields, faults, seen=if_match())
     return plain_view(found)
 
 
 @sync_job_templates.serves("DELETE", "/<id>", answer=Deleted)
 def delete_template(id: str) -> Answer:
     """Remove a template; jobs that were made of it stay."""
-    return {"id": services().templates.delete(environment(), id, seen=seen())}
+    return {"id": services().templates.delete(environment(), id, seen=if_match())}
 
 
 @sync_job_templates.serves("POST", "/<id>/sync-job", body=schemas.JobPatch, answer=schemas.Job, status=201)
@@ -107,4 +107,4 @@ def _judge(body: Body, current: SyncJob | JobTemplate | None = None) -> Sequence
     """Return the faults of a body, and those that its integration knows of, if it names one."""
     name = body.fields.get("integration_name", current and current.integration_name)
     stored = current and current.resources
-    return body.judged(services().known_names.of_job(environment(), body.fields, name, stored=stored))
+    return body.judge(services().known_names.of_job(environment(), body.fields, name, stored=stored))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from app.api.parsing.parsing import Body
-from app.api.parsing.preconditions import seen
+from app.api.parsing.preconditions import if_match
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
 from app.api.resources.views import Answer, filters_of, location, page_view, plain_view
@@ -48,22 +48,24 @@ def list_tenants(query: JsonObject) -> Answer:
 @tenants.serves("GET", "/<id>", answer=schemas.Tenant)
 def get_tenant(id: str) -> Answer:
     """Show a tenant."""
-    return plain_view(services().tenants.get(environment(), _known(id)))
+    return plain_view(services().tenants.get(environment(), _check_id(id)))
 
 
 @tenants.serves("PATCH", "/<id>", body=schemas.TenantPatch, answer=schemas.Tenant)
 def update_tenant(body: Body, id: str) -> Answer:
     """Change what a tenant is called, or what is noted of it, which is replaced whole."""
-    return plain_view(services().tenants.update(environment(), _known(id), body.fields, body.faults, seen=seen()))
+    return plain_view(
+        services().tenants.update(environment(), _check_id(id), body.fields, body.faults, seen=if_match())
+    )
 
 
 @tenants.serves("DELETE", "/<id>", answer=Deleted)
 def delete_tenant(id: str) -> Answer:
     """Remove a tenant that has no accounts."""
-    return {"id": services().tenants.delete(environment(), _known(id), seen=seen())}
+    return {"id": services().tenants.delete(environment(), _check_id(id), seen=if_match())}
 
 
-def _known(id: str) -> str:
+def _check_id(id: str) -> str:
     if not is_id(id):
         raise NotFoundError("tenant", id[:300].replace("\0", ""))
     return id

@@ -1,10 +1,10 @@
 """``/api-token`` and ``/environment``: who may call, and where."""
 
 from app.api.parsing.parsing import Body
-from app.api.parsing.preconditions import seen
+from app.api.parsing.preconditions import if_match
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, holder, services
-from app.api.resources.views import Answer, created, filters_of, page_view, plain_view
+from app.api.resources.views import Answer, answer_created, filters_of, page_view, plain_view
 from app.api.schemas import tokens as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.engine.json_types import JsonObject
@@ -18,7 +18,7 @@ environments = Resource("environment", description="Where a token's things are",
 def create_token(body: Body) -> Answer:
     """Create a token, of no more than the present one's rights; only this answer shows its secret."""
     token, secret = services().tokens.issue(holder(), body.fields, body.faults)
-    return created({**plain_view(token), "token": secret})
+    return answer_created({**plain_view(token), "token": secret})
 
 
 @api_tokens.serves("GET", query=schemas.TokenQuery, answer=page_of(schemas.Token))
@@ -36,7 +36,7 @@ def get_token(id: str) -> Answer:
 @api_tokens.serves("DELETE", "/<id>", answer=Deleted)
 def revoke_token(id: str) -> Answer:
     """End a token at once."""
-    services().tokens.revoke(environment(), id, seen=seen())
+    services().tokens.revoke(environment(), id, seen=if_match())
     return {"id": id}
 
 
@@ -55,5 +55,5 @@ def get_environment(id: str) -> Answer:
 @environments.serves("PATCH", "/<id>", body=schemas.EnvironmentPatch, answer=schemas.Environment)
 def update_environment(body: Body, id: str) -> Answer:
     """Rename the token's environment."""
-    changed = services().environments.rename(environment(), id, body.fields, body.faults, seen=seen())
+    changed = services().environments.rename(environment(), id, body.fields, body.faults, seen=if_match())
     return plain_view(changed)

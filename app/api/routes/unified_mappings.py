@@ -5,10 +5,10 @@ from collections.abc import Callable
 from marshmallow import Schema
 
 from app.api.parsing.parsing import Body
-from app.api.parsing.preconditions import seen
+from app.api.parsing.preconditions import if_match
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, created, filters_of, page_view, plain_view
+from app.api.resources.views import Answer, answer_created, filters_of, page_view, plain_view
 from app.api.schemas import unified as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.engine.json_types import JsonObject
@@ -39,8 +39,8 @@ def _serve(
     @resource.serves("POST", body=new, answer=answer, status=201)
     def create_mapping(body: Body) -> Answer:
         """Create a mapping; the faults of its expressions have their positions."""
-        faults = body.judged(known_names.of_mapping(body.fields.get("config")))
-        return created(plain_view(mappings().create(environment(), body.fields, faults)))
+        faults = body.judge(known_names.of_mapping(body.fields.get("config")))
+        return answer_created(plain_view(mappings().create(environment(), body.fields, faults)))
 
     @resource.serves("GET", query=query, answer=page_of(answer))
     def list_mappings(query: JsonObject) -> Answer:
@@ -56,14 +56,14 @@ def _serve(
     def update_mapping(body: Body, id: str) -> Answer:
         """Change a mapping: its config is merged deeply, and null takes a key away."""
         version = body.fields.pop("version", None)
-        faults = body.judged(known_names.of_mapping(body.fields.get("config")))
-        changed = mappings().update(environment(), id, body.fields, faults, version=version, seen=seen())
+        faults = body.judge(known_names.of_mapping(body.fields.get("config")))
+        changed = mappings().update(environment(), id, body.fields, faults, version=version, seen=if_match())
         return plain_view(changed)
 
     @resource.serves("DELETE", "/<id>", answer=Deleted)
     def delete_mapping(id: str) -> Answer:
         """Remove a mapping."""
-        return {"id": mappings().delete(environment(), id, seen=seen())}
+        return {"id": mappings().delete(environment(), id, seen=if_match())}
 
 
 _serve(

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from app.api.parsing.parsing import Body
-from app.api.parsing.preconditions import seen
+from app.api.parsing.preconditions import if_match
 from app.api.resources.embedded import model_view
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, created, filters_of, page_view, plain_view
+from app.api.resources.views import Answer, answer_created, filters_of, page_view, plain_view
 from app.api.schemas import unified as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.engine.json_types import JsonObject
@@ -25,7 +25,7 @@ installed_models = Resource(
 @unified_models.serves("POST", body=schemas.NewUnifiedModel, answer=schemas.UnifiedModel, status=201)
 def create_model(body: Body) -> Answer:
     """Create a unified model."""
-    return created(model_view(services().unified_models.create(environment(), body.fields, body.faults)))
+    return answer_created(model_view(services().unified_models.create(environment(), body.fields, body.faults)))
 
 
 @unified_models.serves("GET", query=schemas.UnifiedModelQuery, answer=page_of(schemas.UnifiedModel))
@@ -45,7 +45,7 @@ def update_model(body: Body, id: str) -> Answer:
     """Change a unified model: its resources are merged deeply, and null takes a key away."""
     version = body.fields.pop("version", None)
     changed = services().unified_models.update(
-        environment(), id, body.fields, body.faults, version=version, seen=seen()
+        environment(), id, body.fields, body.faults, version=version, seen=if_match()
     )
     return model_view(changed)
 
@@ -53,13 +53,13 @@ def update_model(body: Body, id: str) -> Answer:
 @unified_models.serves("DELETE", "/<id>", answer=Deleted)
 def delete_model(id: str) -> Answer:
     """Remove a unified model with its mappings."""
-    return {"id": services().unified_models.delete(environment(), id, seen=seen())}
+    return {"id": services().unified_models.delete(environment(), id, seen=if_match())}
 
 
 @installed_models.serves("POST", body=schemas.NewInstalledModel, answer=schemas.InstalledModel, status=201)
 def install_model(body: Body) -> Answer:
     """Install a unified model into the environment, or change what the environment changes about it."""
-    return created(_view(services().installed_models.put(environment(), body.fields, body.faults)))
+    return answer_created(_view(services().installed_models.put(environment(), body.fields, body.faults)))
 
 
 @installed_models.serves("GET", query=schemas.InstalledModelQuery, answer=page_of(schemas.InstalledModel))
@@ -79,14 +79,14 @@ def get_installed_model(id: str) -> Answer:
 @installed_models.serves("PATCH", "/<id>", body=schemas.InstalledModelPatch, answer=schemas.InstalledModel)
 def update_installed_model(body: Body, id: str) -> Answer:
     """Replace what the environment changes about a unified model."""
-    changed = services().installed_models.update(environment(), id, body.fields, body.faults, seen=seen())
+    changed = services().installed_models.update(environment(), id, body.fields, body.faults, seen=if_match())
     return _view(changed)
 
 
 @installed_models.serves("DELETE", "/<id>", answer=Deleted)
 def remove_installed_model(id: str) -> Answer:
     """Take a unified model out of the environment, with the environment's mappings of it."""
-    return {"id": services().installed_models.delete(environment(), id, seen=seen())}
+    return {"id": services().installed_models.delete(environment(), id, seen=if_match())}
 
 
 def _view(installed: EnvironmentUnifiedModel) -> JsonObject:

@@ -3,10 +3,10 @@
 from http import HTTPStatus
 
 from app.api.parsing.parsing import Body
-from app.api.parsing.preconditions import seen
-from app.api.resources.resource import Resource, answering
+from app.api.parsing.preconditions import if_match
+from app.api.resources.resource import Resource, document_answers
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
+from app.api.resources.views import Answer, answer_created, filters_of, page_view, path_id, plain_view
 from app.api.schemas import webhooks as schemas
 from app.api.schemas.fields import Deleted, Success, page_of
 from app.engine.json_types import JsonObject
@@ -19,7 +19,7 @@ webhooks = Resource("webhook", description="Where RapidBridge runs deliver", cha
 @webhooks.serves("POST", body=schemas.NewWebhook, answer=schemas.CreatedWebhook, status=201)
 def create_webhook(body: Body) -> Answer:
     """Create a webhook; only this answer shows the secret that signs its deliveries."""
-    return created(_shown(services().webhooks.create(environment(), body.fields, body.faults)))
+    return answer_created(_shown(services().webhooks.create(environment(), body.fields, body.faults)))
 
 
 @webhooks.serves("GET", query=schemas.WebhookQuery, answer=page_of(schemas.Webhook))
@@ -37,19 +37,19 @@ def get_webhook(id: str) -> Answer:
 @webhooks.serves("PATCH", "/<id>", body=schemas.WebhookPatch, answer=schemas.Webhook)
 def update_webhook(body: Body, id: str) -> Answer:
     """Change a webhook; its secret stays."""
-    return _view(services().webhooks.update(environment(), id, body.fields, body.faults, seen=seen()))
+    return _view(services().webhooks.update(environment(), id, body.fields, body.faults, seen=if_match()))
 
 
 @webhooks.serves("POST", "/<id>/rotate-secret", body=schemas.SecretRotation, answer=schemas.CreatedWebhook)
 def rotate_webhook_secret(body: Body, id: str) -> Answer:
     """Replace a webhook's secret by a new one, which only this answer shows; both sign for a while."""
-    return _shown(services().webhooks.rotate_secret(environment(), id, **body.checked()))
+    return _shown(services().webhooks.rotate_secret(environment(), id, **body.require_valid()))
 
 
 @webhooks.serves("DELETE", "/<id>", answer=Deleted)
 def delete_webhook(id: str) -> Answer:
     """Remove a webhook."""
-    return {"id": services().webhooks.delete(environment(), id, seen=seen())}
+    return {"id": services().webhooks.delete(environment(), id, seen=if_match())}
 
 
 @webhooks.serves(
@@ -58,11 +58,11 @@ def delete_webhook(id: str) -> Answer:
     body=schemas.WebhookTest,
     answer=Success,
     role=Role.RUN,
-    documented=answering(HTTPStatus.BAD_GATEWAY),
+    documented=document_answers(HTTPStatus.BAD_GATEWAY),
 )
 def test_webhook(body: Body) -> Answer:
     """Send a test event to a webhook."""
-    services().webhooks.test(environment(), body.checked()["id"])
+    services().webhooks.test(environment(), body.require_valid()["id"])
     return {"success": True}
 
 

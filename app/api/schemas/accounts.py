@@ -19,7 +19,7 @@ from app.api.schemas.fields import (
     make_list_query,
 )
 from app.api.schemas.integrations import EmbeddedInstallation, EmbeddedIntegration
-from app.api.schemas.warned import Warned
+from app.api.schemas.save_warnings import Warned
 from app.engine.json_types import JsonObject
 from app.engine.known_keys.of_integrations import INTEGRATION
 from app.engine.known_keys.of_unified import OVERRIDES

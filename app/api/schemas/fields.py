@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
 from webargs.fields import DelimitedList
 
-from app.api.schemas.warned import Warned
+from app.api.schemas.save_warnings import Warned
 from app.engine.ids import canonical_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.shapes import Shape

@@ -21,7 +21,7 @@ from app.api.schemas.fields import (
     Whole,
     make_list_query,
 )
-from app.api.schemas.warned import Warned
+from app.api.schemas.save_warnings import Warned
 from app.engine.known_keys.of_integrations import INTEGRATION
 
 _CONFIG: Final = {"component": "IntegrationConfig"}

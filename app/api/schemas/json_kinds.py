@@ -62,7 +62,7 @@ def not_null(schema: Mapping[str, JSON]) -> JsonObject:
     return made
 
 
-def spelt_out(schema: Mapping[str, JSON]) -> JsonObject:
+def spell_out(schema: Mapping[str, JSON]) -> JsonObject:
     """Return a schema that leaves nothing to guess: the type of its words, what its objects and arrays hold."""
     made = _with_typed_words(schema) if "enum" in schema else dict(schema)
     types = made.get("type", ())
@@ -72,11 +72,11 @@ def spelt_out(schema: Mapping[str, JSON]) -> JsonObject:
         made["items"] = {}
     for key in ("items", "additionalProperties"):
         if isinstance(made.get(key), Mapping):
-            made[key] = spelt_out(made[key])
+            made[key] = spell_out(made[key])
     if "anyOf" in made:
-        made["anyOf"] = [spelt_out(one) for one in made["anyOf"]]
+        made["anyOf"] = [spell_out(one) for one in made["anyOf"]]
     if "properties" in made:
-        made["properties"] = {name: spelt_out(one) for name, one in made["properties"].items()}
+        made["properties"] = {name: spell_out(one) for name, one in made["properties"].items()}
     return made
 
 

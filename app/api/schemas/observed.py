@@ -4,7 +4,7 @@ from marshmallow import Schema, fields, validate
 
 from app.api.schemas.fields import Id, Input, JsonObjectField, Listing, Query, Time, make_list_query, make_sort_field
 from app.api.schemas.json_kinds import MAY_LACK
-from app.api.schemas.warned import Warned
+from app.api.schemas.save_warnings import Warned
 from app.engine.objects.erasures import ErasureStatus
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from marshmallow import fields, validate
 
 from app.api.schemas.fields import Id, Input, Query, Time, make_list_query
-from app.api.schemas.warned import Warned
+from app.api.schemas.save_warnings import Warned
 
 _NAME: Final = validate.Length(min=1, max=500)
 _STATE_KEY: Final = {"description": "The namespace: what a run's state_key resolved to."}

@@ -18,7 +18,7 @@ from app.api.schemas.fields import (
     make_list_query,
 )
 from app.api.schemas.json_kinds import NAME_PATTERN, RESOURCE_LIST, STORED_RESOURCES
-from app.api.schemas.warned import Warned
+from app.api.schemas.save_warnings import Warned
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.of_items import ITEMS
 from app.engine.status import ErrorHandling, RunStatus

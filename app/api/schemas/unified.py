@@ -20,7 +20,7 @@ from app.api.schemas.fields import (
     Whole,
     make_list_query,
 )
-from app.api.schemas.warned import Warned
+from app.api.schemas.save_warnings import Warned
 from app.engine.known_keys.of_unified import MAPPING, MODEL_RESOURCES
 
 _NAME: Final = validate.Length(min=1, max=100)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from marshmallow import Schema, ValidationError, fields, validate
 
 from app.api.schemas.fields import TEXT, Flag, Id, Input, ShownOnce, Time, Whole, make_list_query
-from app.api.schemas.warned import Warned
+from app.api.schemas.save_warnings import Warned
 from app.engine.status import DeliveryStatus
 
 STATUSES: Final = [str(status) for status in DeliveryStatus]
