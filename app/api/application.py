@@ -1,4 +1,4 @@
-"""Make the Flask application."""
+"""The Flask application."""
 
 import json
 import re
@@ -67,7 +67,7 @@ _RESOURCES: Final = (
 
 
 def create_app(services: ApiServices, settings: Settings) -> flask.Flask:
-    """Make the application over its services."""
+    """Return the application over its services."""
     app = flask.Flask(__name__, static_folder=None)
     app.json = ExactJson(app)
     app.url_map.strict_slashes = False
@@ -91,7 +91,7 @@ def create_app(services: ApiServices, settings: Settings) -> flask.Flask:
 
 
 class ExactJson(JSONProvider):
-    """JSON by orjson; by the standard library what that refuses, such as integers beyond 64 bits."""
+    """JSON by orjson, or by the standard library where that fails, such as for integers beyond 64 bits."""
 
     def dumps(self, obj: JSON, **_: Any) -> str:
         """Write JSON."""

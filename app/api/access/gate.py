@@ -29,7 +29,7 @@ def guard(app: flask.Flask) -> None:
 
 
 def _begin() -> flask.Response | None:
-    """Give the request an id, and check its token unless its path is open."""
+    """Assign an id to the request, and check its token unless its path is open."""
     flask.g.started_at = time.perf_counter()
     flask.g.request_id = new_id()
     if (answer := cross_origin.preflight()) is not None:

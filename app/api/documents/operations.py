@@ -14,7 +14,7 @@ _USUAL: Final[Mapping[tuple[str, str], str]] = {
     ("PATCH", "/<id>"): "update",
     ("DELETE", "/<id>"): "delete",
 }
-"""What is done by a method to a collection, or to one thing of it."""
+"""The verb of a method on a collection, or on one object of it."""
 _CONVERTER: Final = re.compile(r"<[^<>]*:")
 _CODE: Final = "``"
 """Around code in docstrings; Markdown has one of these."""

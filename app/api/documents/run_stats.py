@@ -26,7 +26,7 @@ COMPONENTS: Final[JsonObject] = {
             **{counter.name: _COUNT for counter in fields(Counters)},
             "expected": {
                 "type": ["integer", "null"],
-                "description": "The records that the upstream's totals declare; null where it told none.",
+                "description": "The records that the upstream's totals declare; null where it declares none.",
             },
             "warnings": {
                 "type": "object",

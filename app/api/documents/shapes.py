@@ -39,7 +39,7 @@ _TRANSFORM_CONFIG: Final[JsonObject] = {
         "expression": {
             "type": "string",
             "minLength": 1,
-            "description": "JSONata over `records`, `resources`, `args` and `context`; gives the new records.",
+            "description": "JSONata over `records`, `resources`, `args` and `context`; returns the new records.",
         }
     },
     "required": ["expression"],
@@ -153,7 +153,7 @@ def _items() -> Iterator[tuple[str, JsonObject]]:
         _item(
             NodeKind.SPOOL,
             of_spools,
-            "Gathers all batches of its parent and gives them on as one.",
+            "Collects all batches of its parent and passes them on as one.",
             required=("type", "name", "depends_on"),
         ),
     )
@@ -162,12 +162,12 @@ def _items() -> Iterator[tuple[str, JsonObject]]:
 def _item(kind: NodeKind, properties: JsonObject, description: str, *, required: tuple[str, ...]) -> JsonObject:
     """Return the schema of one kind of item; a request need not say that it is one."""
     word: JsonObject = {"type": "string", "enum": [str(kind)]}
-    told = {"type": word if "type" in required else nullable(word)}
+    kind_schema = {"type": word if "type" in required else nullable(word)}
     needed = {name: not_null(properties[name]) for name in required if name != "type"}
     return {
         "type": "object",
         "description": description,
-        "properties": {**properties, **needed, **told},
+        "properties": {**properties, **needed, **kind_schema},
         "required": list(required),
         "additionalProperties": False,
     }

@@ -1,4 +1,4 @@
-"""What the compatible API has and Ferryman does not, with the reason: told to who asks for it."""
+"""What the compatible API has and Ferryman does not, with the reason, which the 404 or 405 answers."""
 
 from collections.abc import Mapping
 from typing import Final

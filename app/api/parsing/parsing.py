@@ -1,4 +1,4 @@
-"""Read requests: JSON whatever its content type, queries in every spelling of the official SDKs, all faults at once."""
+"""Read requests: JSON of any content type, queries as all official SDKs write them, with all faults at once."""
 
 import functools
 import json

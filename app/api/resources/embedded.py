@@ -1,4 +1,4 @@
-"""Show what other objects embed: the integration of an account or an installation, the model of an installation."""
+"""Views of what other objects embed: integrations, installations, unified models."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -14,7 +14,7 @@ from app.engine.objects.objects import UnifiedModel
 
 
 def read_embeddings(items: Iterable[Any]) -> Embeddings:
-    """Read at once what is embedded in things that have an ``integration_id``."""
+    """Read together what is embedded in objects that have an ``integration_id``."""
     return services().read_embeddings(environment(), {item.integration_id for item in items})
 
 

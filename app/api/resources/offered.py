@@ -1,4 +1,4 @@
-"""Show what an integration offers, narrowed by a query; each list is whole, on one page."""
+"""Views of what an integration offers, filtered by a query; each list is one page."""
 
 from collections.abc import Sequence
 
@@ -29,7 +29,7 @@ def unified_apis(offering: Offering) -> JsonObject:
 
 
 def _read_list(query: JsonObject, name: str) -> Sequence[str]:
-    """Read a list that is parted by commas, or spelt as an array."""
+    """Read a list that is separated by commas, or written as an array."""
     texts = (query.get(name, ""), query.get(f"{name}_in", ""))
     return [word for text in texts for word in text.split(",") if word]
 

@@ -32,7 +32,7 @@ ANY_ERROR: Final[JsonObject] = {"responses": {"default": "DEFAULT_ERROR"}}
 """Documents that a route may answer any error of an account's API."""
 
 _ITEMS: Final = ("/<id>", "/<path:id>")
-"""Where a single thing is shown, changed and removed."""
+"""The rules of routes that show, change and remove a single object."""
 _CREATES: Final = "creates"
 _HEADERS: Final = "headers"
 _ROLE: Final = "x-role"

@@ -98,11 +98,11 @@ class ApiServices:
     health: HealthService
     row_versions: RowVersions
     close: Callable[[], None]
-    """Lets go of connections, once no request is under way any more."""
+    """Closes connections, once no request is under way."""
 
 
 def attach(app: flask.Flask, services: ApiServices) -> None:
-    """Give an application its services."""
+    """Attach its services to an application."""
     app.extensions[_KEY] = services
 
 
@@ -112,12 +112,12 @@ def services() -> ApiServices:
 
 
 def enter(token: ApiToken) -> None:
-    """Let the request act in its token's environment."""
+    """Have the request act in its token's environment."""
     flask.g.environment_id, flask.g.token = token.environment_id, token
 
 
 def enter_for_account(token: AccountToken) -> None:
-    """Let the request act for one account, in that account's environment."""
+    """Have the request act for one account, in that account's environment."""
     flask.g.environment_id, flask.g.account_id = token.environment_id, token.account_id
 
 
@@ -132,5 +132,5 @@ def environment() -> EnvironmentId:
 
 
 def holder() -> ApiToken:
-    """Return the token by which the request was let in."""
+    """Return the token that authenticates the request."""
     return cast("ApiToken", flask.g.token)

@@ -1,4 +1,4 @@
-"""What views share: ids out of paths, filters out of queries, and the forms of answers."""
+"""What views share: ids of paths, filters of queries, and the forms of answers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -16,11 +16,11 @@ from app.engine.objects.objects import ListFilters, Page
 T = TypeVar("T")
 
 Answer: TypeAlias = JsonObject | tuple[JsonObject, int, dict[str, str]]
-"""What a view gives: an object, or an object with a status and headers."""
+"""What a view returns: an object, or an object with a status and headers."""
 
 
 def path_id(kind: str, text: str) -> str:
-    """Take an id out of a path; one that is no UUID names nothing that exists."""
+    """Return the canonical form of a path's id; raise NotFoundError for what is no UUID."""
     id = canonical_id(text)
     if id is None:
         raise NotFoundError(kind, text[:100])
@@ -28,19 +28,19 @@ def path_id(kind: str, text: str) -> str:
 
 
 def answer_created(body: JsonObject) -> Answer:
-    """Answer a creation with where the new thing is."""
+    """Answer a creation with the Location of the new object."""
     return body, HTTPStatus.CREATED, location(f"{flask.request.path.rstrip('/')}/{body['id']}")
 
 
 def location(path: str) -> dict[str, str]:
-    """Return where a thing is, as its caller reaches it: below the path that a proxy adds."""
+    """Return the Location header of a path, below the prefix that a proxy adds."""
     return {"Location": f"{flask.request.script_root}{path}"}
 
 
 def filters_of(
     query: JsonObject, *, times: Sequence[str] = ("created_at", "updated_at"), renamed: Mapping[str, str] | None = None
 ) -> ListFilters:
-    """Turn a list's loaded query into filters; ``renamed`` columns have other names within."""
+    """Return the filters of a list's loaded query; ``renamed`` maps parameters to columns of another name."""
     names = renamed or {}
     limit, cursor, sort = query.pop("limit"), query.pop("next_cursor", None), query.pop("sort")
     moments = take_times(query, *times)

@@ -77,7 +77,7 @@ def _encode_path(path: str) -> str:
 
 
 def _read_query() -> JsonObject:
-    """Return the query's pairs by their names as they are: brackets in them mean something to the API alone."""
+    """Return the query's pairs by their names, whose brackets are left to the called API."""
     query: JsonObject = {}
     for name, values in flask.request.args.lists():
         if any("\0" in text for text in (name, *values)):

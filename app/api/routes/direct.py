@@ -89,13 +89,13 @@ def call_unified_method(model: str, resource: str, id: str) -> Answer:
 
 @proxy.serves("GET", "/<resource>", answer=schemas.DirectList, documented={**schemas.PAGED, **ANY_ERROR})
 def list_proxied_records(resource: str) -> Answer:
-    """List an account's records as the API gives them."""
+    """List an account's records as the API returns them."""
     return _list(resource)
 
 
 @proxy.serves("GET", "/<resource>/<id>", answer=schemas.AnyAnswer, documented=_FILE)
 def get_proxied_record(resource: str, id: str) -> Shown:
-    """Show one record of an account as the API gives it; a file comes as it is."""
+    """Show one record of an account as the API returns it; a file is returned unchanged."""
     return _answer_one(resource, "get", id=id)
 
 
@@ -183,7 +183,7 @@ def _call(
 
 
 def _read_body(resource: str, query: JsonObject) -> dict[str, Any]:
-    """Read the body: as it is, or JSON, which a unified model's mappings need an object of."""
+    """Read the body: unchanged, or as JSON, which has to be an object for a unified model."""
     raw_body = raw_bodies.take(flask.request, query)
     if raw_body is not None:
         return {"raw_body": raw_body}

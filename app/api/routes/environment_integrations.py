@@ -75,7 +75,7 @@ def uninstall_integration(id: str) -> Answer:
 
 
 def _judge(body: Body, integration_id: str | None) -> Sequence[Failure]:
-    """Return the faults of a body, and note what its integration does not know."""
+    """Return the faults of a body; what its integration does not know is a warning."""
     if integration_id is None or "override" not in body.fields:
         return body.faults
     override = body.fields["override"]

@@ -138,7 +138,7 @@ def list_integrated_account_unified_apis(id: str) -> Answer:
 
 @integrated_accounts.serves("GET", "/<id>/budget", answer=schemas.AccountBudget)
 def get_account_budget(id: str) -> Answer:
-    """Show what was learned of an account's limits, until when it is paused, and the runs that wait for that."""
+    """Show what was learned of an account's limits, until when it is paused, and the runs that wait for it."""
     budget = services().budgets.show(environment(), id)
     return {
         **plain_view(budget),
@@ -149,7 +149,7 @@ def get_account_budget(id: str) -> Answer:
 
 @integrated_accounts.serves("DELETE", "/<id>/budget", answer=schemas.BudgetReset, role=Role.RUN)
 def reset_account_budget(id: str) -> Answer:
-    """Forget what was learned of an account's limits: the runs that wait for them go on at once."""
+    """Discard what was learned of an account's limits: the runs that wait for them continue at once."""
     return {"id": id, "runs": list(services().budgets.reset(environment(), id))}
 
 
@@ -179,7 +179,7 @@ def _own_id() -> str:
 
 
 def _judge_overrides(body: Body, account: IntegratedAccount) -> None:
-    """Have what is not known of an account's overrides shown in the answer."""
+    """Add what is unknown in an account's overrides to the answer's warnings."""
     override, mappings = body.fields.get("integration_override"), body.fields.get("unified_model_override")
     if override:
         name = "integration_override"
@@ -194,7 +194,7 @@ def _offering(id: str) -> Offering:
 
 
 def _can_match(query: JsonObject) -> bool:
-    """Whether an account can be what a query asks for; takes out of it what none is: of a feature, or a sandbox."""
+    """Whether any account can match a query; takes the filters of features and sandboxes out, which none has."""
     asked = [query.pop(name) for name in list(query) if name.partition("[")[0] == schemas.FEATURE]
     flags = [query.pop(name) for name in list(query) if name.partition("[")[0] == schemas.IS_SANDBOX]
     return not asked and all(False in (flag if isinstance(flag, list) else [flag]) for flag in flags)
@@ -223,7 +223,7 @@ def _shown(account: IntegratedAccount, embedded: Embeddings) -> JsonObject:
 
 
 def _installation(installed: EnvironmentIntegration | None) -> JsonObject:
-    """Show an account's installation, but not to the account's own holder: it is its environment's matter."""
+    """Show an account's installation, except to the account's own holder."""
     if own_account() is not None:
         return {}
     return {"environment_integration": installation_view(installed) if installed else None}

@@ -17,7 +17,7 @@ _ABOUT: Final = (
     *("environment_id", "sync_job_run_id", "sync_job_id", "integrated_account_id", "integration", "webhook_id"),
     *("sync_job_cron_trigger_id", "request_id"),
 )
-"""Of what an entry tells."""
+"""The ids of what an entry is about."""
 
 logs = Resource("log", description="What happened", changes=Role.ADMIN)
 
@@ -31,15 +31,15 @@ def list_log(query: JsonObject) -> Answer:
 
 
 def _shown(kind: LogType, entry: JsonObject) -> JsonObject:
-    """Show an entry with what the official SDKs read of each."""
+    """Show an entry with the fields that the official SDKs read."""
     about = {name: entry[name] for name in _ABOUT if entry.get(name) is not None}
     return {"log_type": kind, "_id": entry["id"], "timestamp": entry["created_at"], "metadata": about, **entry}
 
 
 def _of_run(entry: RunEntry) -> JsonObject:
     shown = {name: value for name, value in asdict(entry).items() if name not in ("run", "last_error")}
-    told = ("status", "webhook_successful", "sync_job_request_type", "logs")
-    return {**shown, **asdict(entry.run), **{name: getattr(entry, name) for name in told}}
+    own = ("status", "webhook_successful", "sync_job_request_type", "logs")
+    return {**shown, **asdict(entry.run), **{name: getattr(entry, name) for name in own}}
 
 
 def _of_webhook(entry: WebhookEntry) -> JsonObject:

@@ -13,7 +13,7 @@ service = flask.Blueprint("service", __name__)
 @service.get("/")
 @needs(Role.READ)
 def index() -> JsonObject:
-    """Return where things are."""
+    """Return the paths of the documentation and the health check."""
     root = flask.request.script_root
     places = {"docs": "/docs", "openapi": "/openapi.json", "health": "/healthz"}
     return {"name": "ferryman", **{name: f"{root}{path}" for name, path in places.items()}}

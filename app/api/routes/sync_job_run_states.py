@@ -19,7 +19,7 @@ from app.engine.roles import Role
 
 
 def _place(id: str) -> Mapping[str, str]:
-    """Find a state by its key; what no text of Postgres can be finds nothing."""
+    """Return the columns that find a state by its key; none for a text that Postgres can not store."""
     place = {"state_key": flask.request.args.get("state_key", ""), "key": id}
     return {} if any("\0" in value for value in place.values()) else place
 

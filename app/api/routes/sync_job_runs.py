@@ -40,7 +40,7 @@ _IDEMPOTENCY: JsonObject = {
         {
             "in": "header",
             "name": "Idempotency-Key",
-            "description": "Within 24 hours a repeat with the same key gives the same run.",
+            "description": "Within 24 hours a repeat with the same key returns the same run.",
             "schema": {"type": "string", "minLength": 1, "maxLength": _LONGEST_KEY},
         },
         {
@@ -63,7 +63,7 @@ _IDEMPOTENCY: JsonObject = {
 
 @sync_job_runs.serves("POST", body=NewRun, answer=Run, status=201, documented=_IDEMPOTENCY)
 def create_run(body: Body) -> Answer | flask.Response:
-    """Create a run; a repeat with the same Idempotency-Key gives the first one's run."""
+    """Create a run; a repeat with the same Idempotency-Key returns the run of the first request."""
     fields = body.fields
     faults = body.judge(services().known_names.of_run(environment(), fields, fields.get("integrated_account_id")))
     if "error_handling" in fields:
@@ -145,9 +145,9 @@ def list_sync_job_run_errors(query: JsonObject, id: str) -> Answer:
 
 
 def _await_end(run: SyncJobRun, *, asked: int | None = None) -> SyncJobRun:
-    """Return a run once it has ended, for as long as is ``asked`` or else wished, and if there is a place to wait."""
+    """Return a run once it has ended, or after the seconds ``asked`` or preferred, or at once if too many wait."""
     if flask.request.method not in ("GET", "POST"):
-        return run  # it is only compared with what the caller has seen
+        return run  # it is only compared with the caller's If-Match
     wished = preferences.wait_seconds() if asked is None else 0
     waited = services().run_waits.wait(run, seconds=asked or wished)
     if wished and waited is not None:

@@ -17,7 +17,7 @@ from app.engine.roles import Role
 
 
 def _place(id: str) -> Mapping[str, str]:
-    """Find a tenant by its own id; what can be none finds nothing."""
+    """Return the columns that find a tenant by its id; none for an invalid id."""
     return {"id": id} if is_id(id) else {}
 
 

@@ -26,7 +26,7 @@ from app.engine.known_keys.of_unified import OVERRIDES
 from app.engine.status import AccountStatus
 from app.services.accounts.deletion import MOST_AT_ONCE
 
-_ERASE: Final = {"description": "Erase all that is held of it at once, which can not be undone."}
+_ERASE: Final = {"description": "Erase all its data at once, which can not be undone."}
 _FEATURE: Final = "features.super_query"
 _OF_FEATURES: Final = ("features.", "features[")
 FEATURE: Final = "features_dot_super_query"
@@ -49,7 +49,7 @@ class AccountPatch(Input):
     status = fields.String(
         metadata={
             "enum": [*AccountStatus],
-            "description": "inactive puts it to rest, active ends that; the present one is accepted.",
+            "description": "inactive stops all calls of its API, active resumes them; the present one is accepted.",
         }
     )
     unified_model_override = JsonObjectField(
@@ -67,7 +67,7 @@ class AccountPatch(Input):
 
 
 class NewAccount(AccountPatch):
-    """An integrated account to create, of an integration that is told by its name or as the environment has it."""
+    """An integrated account to create; its integration is named, or chosen by the environment's installation."""
 
     integration_name = fields.String(validate=TEXT)
     environment_integration_id = Id(metadata={"description": "Instead of integration_name."})
@@ -100,7 +100,7 @@ class Account(Warned):
     status = fields.String(
         metadata={
             "enum": [*AccountStatus],
-            "description": "inactive: nothing is asked of its API until it is active again; runs wait.",
+            "description": "inactive: its API is not called until it is active again; runs wait.",
         }
     )
     last_error = fields.String(allow_none=True)
@@ -146,19 +146,19 @@ AccountQuery = make_list_query(
 
 
 class Deletion(Query):
-    """How an account is to be deleted."""
+    """How to delete an account."""
 
     erase = fields.Boolean(load_default=False, metadata=_ERASE)
 
 
 class AccountTokenRequest(Input):
-    """The account that a token is made of."""
+    """The account to create a token for."""
 
     integrated_account_id = Id(required=True)
 
 
 class AccountToken(Warned):
-    """A token of one account, which lives for 15 minutes."""
+    """A token of one account, which is valid for 15 minutes."""
 
     integrated_account_token = fields.String(required=True)
 
@@ -171,7 +171,7 @@ class AccountCredentials(Input):
 
 
 class OwnAccountPatch(Input):
-    """What the holder of an account may change of it."""
+    """What the holder of an account may change."""
 
     context = JsonObjectField(
         required=True, metadata={"description": "Values of the fields that its integration's credentials ask for."}
@@ -179,7 +179,7 @@ class OwnAccountPatch(Input):
 
 
 class AccountIds(Input):
-    """Accounts to remove: all of the ``ids`` or none, or those of a tenant, or those that a query finds."""
+    """Accounts to remove: all of the ``ids`` or none, those of a tenant, or those that a query finds."""
 
     ids = fields.List(Id(), validate=validate.Length(1, MOST_AT_ONCE, error=f"expected 1 to {MOST_AT_ONCE} ids"))
     tenant_id = fields.String(validate=validate.Length(min=1, max=1000))
@@ -211,7 +211,7 @@ class RefreshedAccount(Account):
 
 
 class AccountAction(Input):
-    """The account whose actions are meant."""
+    """The account to act on."""
 
     id = Id(required=True)
 
@@ -233,25 +233,25 @@ class ParkedRun(Schema):
 
     run_id = Id()
     units = fields.Integer()
-    wakes_at = Time(metadata={"description": "When the first of them goes on by itself."})
+    wakes_at = Time(metadata={"description": "When the first of them continues by itself."})
 
 
 class AccountBudget(Schema):
-    """What was learned of an account's limits, and who waits for them."""
+    """What was learned of an account's limits, and which runs wait for them."""
 
     id = Id()
     is_shared = fields.Boolean(
-        metadata={"description": "All daemons share it. Else, without Redis, each has its own, which is not seen here."}
+        metadata={
+            "description": "All daemons share it. Otherwise, without Redis, each has its own, which is not shown here."
+        }
     )
-    is_known = fields.Boolean(metadata={"description": "Requests of the last hour have taught something."})
+    is_known = fields.Boolean(metadata={"description": "Something was learned from requests of the last hour."})
     is_reachable = fields.Boolean(
-        metadata={"description": "false while Redis is away: who waits is known all the same."}
+        metadata={"description": "false while Redis is unreachable; the waiting runs are known all the same."}
     )
     paused_until = Time(allow_none=True, metadata={"description": "No request is sent before."})
     requests_at_once = fields.Integer(allow_none=True)
-    requests_per_second = fields.Float(
-        allow_none=True, metadata={"description": "null is as many as the upstream answers."}
-    )
+    requests_per_second = fields.Float(allow_none=True, metadata={"description": "null: no pace was learned."})
     refusals_in_a_row = fields.Integer()
     under_way = fields.Integer(metadata={"description": "Requests that wait for their answer."})
     waiting = fields.Integer(metadata={"description": "Requests that wait in the daemons."})
@@ -260,7 +260,7 @@ class AccountBudget(Schema):
 
 
 class BudgetReset(Schema):
-    """What a reset let go on."""
+    """The result of a reset."""
 
     id = Id()
     runs = fields.List(fields.String(), metadata={"description": "The runs that waited for the account's limit."})

@@ -1,4 +1,4 @@
-"""Fields and manners that the schemas of all resources share."""
+"""Fields and bases that the schemas of all resources share."""
 
 import copy
 import re
@@ -38,19 +38,19 @@ Reasons: TypeAlias = Mapping[str, str]
 
 
 class Input(Schema):
-    """A body or a query; what it does not know is let pass, and null is absent where it means nothing else."""
+    """A body or a query; unknown fields pass, and null stands for an absent field unless it has another meaning."""
 
     EMPTY_IS_ABSENT: ClassVar = False
-    """Whether "" is taken as null too, which such a schema does by itself."""
+    """Whether "" is taken as null too; such a schema converts it itself."""
     SHAPES: ClassVar[Shapes] = {}
     """What is known of the keys within some of its fields."""
     NOT_SERVED: ClassVar[Reasons] = {}
     """Fields that the compatible API documents and that do nothing here, each with the reason."""
 
     read_back: Set[str] = frozenset()
-    """Fields of the answer that may come back, and then say nothing."""
+    """Fields of the answer that may be sent back, and are ignored."""
     stored: Callable[[], JSON] | None = None
-    """Shows what the request is to change; None where it makes something new."""
+    """Returns the object that the request changes; None where it creates one."""
 
     class Meta:
         """Marshmallow's options."""
@@ -88,7 +88,7 @@ class Id(fields.String):
 class Flag(fields.Boolean):
     """A JSON boolean; in a query, ``true`` or ``false``."""
 
-    truthy = {True, "true"}  # noqa: RUF012  # how marshmallow is told
+    truthy = {True, "true"}  # noqa: RUF012  # marshmallow's way to configure it
     falsy = {False, "false"}  # noqa: RUF012
 
     def _deserialize(self, value: JSON, attr: str | None, data: Mapping[str, JSON] | None, **options: Any) -> bool:
@@ -98,7 +98,7 @@ class Flag(fields.Boolean):
 
 
 class Whole(fields.Integer):
-    """A JSON integer, which 1.0 is one of, and nothing that could be taken for one."""
+    """A JSON integer, such as 1 or 1.0; no text or boolean."""
 
     def _deserialize(self, value: JSON, attr: str | None, data: Mapping[str, JSON] | None, **options: Any) -> int:
         is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
@@ -131,7 +131,7 @@ class Time(fields.Field[Any]):
 
 
 class Query(Input):
-    """A query, in which what is empty is absent."""
+    """A query, in which an empty parameter is absent."""
 
 
 class Listing(Query):
@@ -148,10 +148,10 @@ class Listing(Query):
 
 
 def make_sort_field(*columns: str, default: str) -> fields.String:
-    """Make the field that tells what a list is sorted by; a dash before a column turns its order round."""
+    """Return the field that sorts a list; a dash before a column reverses its order."""
     known = [way for column in columns for way in (column, f"-{column}")]
-    told = validate.OneOf(known, error=f"expected one of: {', '.join(known)}")
-    return fields.String(load_default=default, validate=told)
+    one_of = validate.OneOf(known, error=f"expected one of: {', '.join(known)}")
+    return fields.String(load_default=default, validate=one_of)
 
 
 class SortedListing(Listing):
@@ -168,7 +168,7 @@ def make_list_query(
     times: tuple[str, ...] = ("created_at", "updated_at"),
     sorts: Sequence[str] = (),
 ) -> type[Schema]:
-    """Make the query of a list with filters, and with ``column[operator]`` for each of them and each column of times.
+    """Return the query of a list with filters, and with ``column[operator]`` for each filter and each column of times.
 
     A list that is sorted is also narrowed by ``id``, and may be sorted by other columns than ``created_at``.
     """
@@ -187,7 +187,7 @@ def make_list_query(
 
 
 def _choices(column: str, field: fields.Field[Any]) -> dict[str, fields.Field[Any]]:
-    """Make ``column[eq]`` and ``column[in]`` of a filter."""
+    """Return ``column[eq]`` and ``column[in]`` of a filter."""
     shown = field.data_key or column
     equal = copy.copy(field)
     equal.data_key = f"{shown}[eq]"
@@ -195,7 +195,7 @@ def _choices(column: str, field: fields.Field[Any]) -> dict[str, fields.Field[An
 
 
 def take_choices(query: JsonObject) -> list[tuple[str, Sequence[object]]]:
-    """Take lists of values and ``column[eq]`` out of a loaded query: each column with the values it may have."""
+    """Take lists of values and ``column[eq]`` out of a loaded query; return each column with its allowed values."""
     found: list[tuple[str, Sequence[object]]] = []
     for name in [name for name, value in query.items() if isinstance(value, list) or name.endswith("[eq]")]:
         value = query.pop(name)
@@ -214,7 +214,7 @@ def take_times(query: JsonObject, *columns: str) -> dict[tuple[str, str], object
 
 
 def page_of(item: type[Schema]) -> type[Schema]:
-    """Make the schema of a page of objects."""
+    """Return the schema of a page of objects."""
     page = Schema.from_dict(
         {
             "result": fields.List(fields.Nested(item), required=True),
@@ -228,7 +228,7 @@ def page_of(item: type[Schema]) -> type[Schema]:
 
 
 class ShownOnce(Schema):
-    """An answer that holds what is never shown again, and so is never shortened."""
+    """An answer with a secret that is shown once, and that is therefore not shortened."""
 
 
 class Deleted(Schema):

@@ -83,7 +83,7 @@ class Job(Warned):
 
 
 class JobVerdict(Warned):
-    """That a job has no fault; one that has is answered 400, as its creation would be."""
+    """The job is valid; one with faults is answered 400, as its creation would be."""
 
     valid = fields.Boolean(validate=validate.Equal(True))
 

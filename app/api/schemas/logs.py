@@ -1,4 +1,4 @@
-"""The log: a query for all of its kinds, and an answer that holds what an entry of any kind may."""
+"""The log: one query for all of its kinds, and one schema with the fields of every kind."""
 
 from collections.abc import Mapping, Set
 from typing import Any, Final
@@ -61,7 +61,7 @@ _FILTERS: Final[dict[str, fields.Field[Any]]] = {
         required=True,
         validate=validate.OneOf(_TYPES, error="expected one of {choices}"),
         metadata={
-            "description": "Whose log is meant; rapid_bridge is sync_job_run. Each filter is also written "
+            "description": "The kind of log; rapid_bridge is sync_job_run. Each filter is also written "
             "log_type_filter[name]=value."
         },
     ),
@@ -85,15 +85,17 @@ LogQuery = make_list_query("LogQuery", _FILTERS, listing=LogListing, times=("cre
 
 
 class LogEntry(Delivery, Sparse):
-    """An entry of any kind: of these fields it has those that its kind has."""
+    """An entry of any kind, with those of these fields that its kind has."""
 
     log_type = fields.String(validate=validate.OneOf(_TYPES))
     id = Id()
     _id = Id(metadata={"description": "The id too."})
     environment_id = Id()
-    created_at = Time(metadata={"description": "Where it stands in the log: entries are ordered and narrowed by it."})
-    timestamp = Time(metadata={"description": "When it happened; of runs a `started` stands beside its `created`."})
-    metadata = JsonObjectField(metadata={"description": "The ids of what it tells of."})
+    created_at = Time(metadata={"description": "Its position in the log: entries are sorted and filtered by it."})
+    timestamp = Time(
+        metadata={"description": "When it happened; a run's `started` stands beside its `created` in the log."}
+    )
+    metadata = JsonObjectField(metadata={"description": "The ids of the objects that it is about."})
 
     sync_job_run_event = fields.String(validate=validate.OneOf(RUN_EVENTS))
     sync_job_id = Id()
@@ -115,7 +117,7 @@ class LogEntry(Delivery, Sparse):
     retry_after = fields.Integer(allow_none=True, metadata={"description": "Seconds that the upstream asks to wait."})
     retry_count = fields.Integer(allow_none=True, metadata={"description": "Attempts of a delivery after its first."})
     delivery_status = fields.String(
-        allow_none=True, metadata={"description": "null where the entry tells of the run itself, not of a delivery."}
+        allow_none=True, metadata={"description": "null where the entry is about the run itself, not about a delivery."}
     )
     webhook_status = fields.Integer(allow_none=True, metadata={"description": "The receiver's last answer."})
     webhook_successful = fields.Boolean(allow_none=True, metadata={"description": "null until that is decided."})

@@ -38,7 +38,7 @@ class RecordPage(Schema):
 
 
 class Restoration(Input):
-    """Which deleted records are to come back."""
+    """Which deleted records to restore."""
 
     integrated_account_id = Id(required=True)
     sync_job_run_id = Id(required=True, metadata={"description": "The run that deleted them."})
@@ -46,7 +46,7 @@ class Restoration(Input):
 
 
 class Restored(Warned):
-    """How many came back."""
+    """How many records were restored."""
 
     restored = fields.Integer(required=True)
 
@@ -70,14 +70,14 @@ RecordQuery = make_list_query(
 
 
 class RecordErasure(Query):
-    """Which records are to be erased."""
+    """Which records to erase."""
 
     integrated_account_id = Id(required=True)
     resource = fields.String(required=True, validate=validate.Length(min=1))
 
 
 class Erasure(Schema):
-    """What is to be erased, and how much of it was."""
+    """What is being erased, and how much of it is done."""
 
     id = Id()
     environment_id = Id()
@@ -88,7 +88,7 @@ class Erasure(Schema):
     erased = fields.Dict(
         keys=fields.String(), values=fields.Integer(), metadata={"description": "Rows so far, by their table."}
     )
-    last_error = fields.String(allow_none=True, metadata={"description": "Why it does not go on."})
+    last_error = fields.String(allow_none=True, metadata={"description": "Why it does not progress."})
     created_at = Time()
     started_at = Time(allow_none=True)
     finished_at = Time(allow_none=True)
@@ -115,7 +115,7 @@ class Daemon(Schema):
     last_active_at = Time(allow_none=True)
     consumed_at = Time(
         allow_none=True,
-        metadata={"description": "When it last took a message: a daemon that answers but consumes nothing is no use."},
+        metadata={"description": "When it last took a message from its queues."},
     )
 
 

@@ -118,7 +118,7 @@ Auth = Schema.from_dict(
 
 
 class Readiness(Schema):
-    """How many methods tell an agent what they are for."""
+    """How many methods describe themselves for an agent."""
 
     proxy_methods = fields.Integer(required=True)
     proxy_methods_with_descriptions = fields.Integer(required=True)

@@ -13,27 +13,27 @@ _VALUE: Final = {"description": "Any JSON."}
 
 
 class StateQuery(Query):
-    """Which namespace is meant."""
+    """The namespace of the state."""
 
     state_key = fields.String(required=True, validate=_NAME, metadata=_STATE_KEY)
 
 
 class StatePatch(Input):
-    """Another value."""
+    """A new value."""
 
     value = fields.Raw(required=True, allow_none=True, metadata=_VALUE)
-    sync_job_run_id = Id(allow_none=True, metadata={"description": "The run that it is written for."})
+    sync_job_run_id = Id(allow_none=True, metadata={"description": "The run that writes it."})
 
 
 class NewState(StatePatch):
-    """A value to keep, in the place of the one with its key."""
+    """A value to store, which replaces the one with its key."""
 
     state_key = fields.String(required=True, validate=_NAME, metadata=_STATE_KEY)
     key = fields.String(required=True, validate=_NAME)
 
 
 class State(Warned):
-    """A value that is kept."""
+    """A stored value."""
 
     state_key = fields.String()
     key = fields.String()

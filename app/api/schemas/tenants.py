@@ -22,7 +22,7 @@ class TenantPatch(Input):
 
 
 class NewTenant(Input):
-    """A tenant to make."""
+    """A tenant to create."""
 
     id = fields.String(required=True, metadata=_ID)
     name = fields.String(validate=_NAME, metadata={"description": "The id by default."})
@@ -30,7 +30,7 @@ class NewTenant(Input):
 
 
 class NewTenants(Input):
-    """Tenants to make; those that are there already are skipped."""
+    """Tenants to create; those that exist already are skipped."""
 
     tenants = fields.List(
         fields.Raw(
@@ -62,14 +62,14 @@ class Tenant(Schema):
 
 
 class SkippedTenant(Schema):
-    """A tenant that was not made."""
+    """A tenant that was not created."""
 
     id = fields.String(required=True)
     reason = fields.String(required=True, metadata={"enum": ["already_exists"]})
 
 
 class MadeTenants(Schema):
-    """The tenants that were made, and those that were not."""
+    """The tenants that were created, and those that were skipped."""
 
     created = fields.List(fields.Nested(Tenant), required=True)
     skipped = fields.List(fields.Nested(SkippedTenant), required=True)

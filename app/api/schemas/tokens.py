@@ -34,7 +34,7 @@ class Token(Warned):
     name = fields.String()
     role = fields.String(metadata={"enum": list(Role)})
     environment_id = Id()
-    created_by = Id(allow_none=True, metadata={"description": "The token that made it; null is the command line."})
+    created_by = Id(allow_none=True, metadata={"description": "The token that created it; null is the command line."})
     expires_at = Time(allow_none=True)
     last_used_at = Time(allow_none=True, metadata={"description": "To the minute."})
     created_at = Time()
@@ -42,7 +42,7 @@ class Token(Warned):
 
 
 class CreatedToken(Token, ShownOnce):
-    """An API token with its secret, which is shown this once."""
+    """An API token with its secret, which is shown only here."""
 
     token = fields.String()
 
@@ -56,7 +56,7 @@ class EnvironmentPatch(Input):
             validate.Regexp(re.compile(r"\S"), error="expected more than blanks"),
         ),
         metadata={
-            "description": "What the command line calls it by; no other environment may be called so.",
+            "description": "Its name at the command line; unique among environments.",
             "minLength": 1,
             "maxLength": 200,
             "pattern": r"\S",
@@ -72,7 +72,7 @@ class NewToken(Input):
     expires_at = Time(
         allow_none=True,
         validate=_is_to_come,
-        metadata={"description": "When it ends: by default with the token that makes it, which is the latest."},
+        metadata={"description": "When it expires: by default, and at the latest, with the token that creates it."},
     )
     environment_id = Id(metadata={"description": "The token's own environment is the only one."})
 

@@ -1,4 +1,4 @@
-"""Cron triggers of sync jobs: the fields of wire.md A4, and ours beside them."""
+"""Cron triggers of sync jobs: the fields of wire.md A4, and Ferryman's own."""
 
 from typing import ClassVar, Final
 
@@ -30,14 +30,14 @@ class TriggerPatch(Input):
             **_FIVE_FIELDS,
         }
     )
-    timezone = fields.String(metadata={"description": "The IANA zone whose clock is meant; UTC."})
+    timezone = fields.String(metadata={"description": "An IANA time zone; UTC by default."})
     args = JsonObjectField(metadata={"description": "The arguments of the runs."})
     resources = fields.Raw(allow_none=True, metadata={**RESOURCE_LIST, "description": "Replaces the job's resources."})
     daemon_group_key = fields.String(allow_none=True, metadata={"pattern": NAME_PATTERN})
     webhook_id = Id(allow_none=True)
     error_handling = fields.String(allow_none=True, validate=validate.OneOf(_ERROR_HANDLINGS))
-    meta = JsonObjectField(allow_none=True, metadata={"description": "Yours: kept and shown, read by nobody."})
-    enabled = Flag(metadata={"description": "Whether it makes runs; true does what POST .../schedule does."})
+    meta = JsonObjectField(allow_none=True, metadata={"description": "Yours: stored and shown, and not used."})
+    enabled = Flag(metadata={"description": "Whether it creates runs; true is the same as POST .../schedule."})
     super_query = fields.Raw(
         allow_none=True, validate=validate.Equal(None, error="is not offered: leave it out or send null")
     )
@@ -45,12 +45,12 @@ class TriggerPatch(Input):
     events_to_send = fields.List(
         fields.String(metadata={"enum": list(OF_RUNS)}),
         allow_none=True,
-        metadata={"description": "The only events that the webhook gets of its runs; null is every one."},
+        metadata={"description": "The only events of its runs that the webhook gets; null is all."},
     )
 
     @pre_load
     def _without_empty(self, data: JSON, **_: object) -> JsonObject:
-        """Take "" as null: a typed SDK sends fields that it has no value for."""
+        """Take "" as null: typed SDKs send fields that have no value."""
         return {name: None if value == "" else value for name, value in data.items()}
 
 
@@ -63,12 +63,12 @@ class NewTrigger(TriggerPatch):
 
 
 class LastRun(Schema):
-    """What a trigger's last due time made."""
+    """The result of a trigger's last due time."""
 
     due_at = Time()
     triggered_at = Time()
     sync_job_run_id = Id(allow_none=True)
-    error = fields.String(allow_none=True, metadata={"description": "Why it made no run."})
+    error = fields.String(allow_none=True, metadata={"description": "Why it created no run."})
 
 
 class Trigger(Warned):

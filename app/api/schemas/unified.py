@@ -84,7 +84,7 @@ class InstalledModelPatch(Input):
 
 
 class NewInstalledModel(InstalledModelPatch):
-    """A unified model to install into the environment; sent twice it is one."""
+    """A unified model to install into the environment; sent twice, it is installed once."""
 
     unified_model_id = Id(required=True)
 
@@ -136,13 +136,13 @@ class NewMapping(_NewPlace):
 
 
 class NewEnvironmentMapping(_NewPlace):
-    """A mapping of an environment's, to be laid over the base."""
+    """A mapping of an environment, which is laid over the base."""
 
     environment_unified_model_id = Id(required=True)
 
 
 class UnifiedMapping(Warned):
-    """How an integration carries out one method of a unified model."""
+    """How an integration implements one method of a unified model."""
 
     id = Id()
     unified_model_id = Id()
@@ -157,7 +157,7 @@ class UnifiedMapping(Warned):
 
 
 class EnvironmentMapping(UnifiedMapping):
-    """The same, as an environment has it."""
+    """A mapping of an environment."""
 
     environment_unified_model_id = Id()
 

@@ -34,7 +34,7 @@ class WebhookPatch(Input):
     )
     signature_encoding = fields.String(validate=validate.OneOf(["hex", "base64"]))
     changes_only = Flag(
-        metadata={"description": "Runs that begin from now on send it what has changed since it was last told."}
+        metadata={"description": "Runs that start from now on send only what has changed since it last got it."}
     )
 
 
@@ -66,7 +66,7 @@ class Webhook(Warned):
 
 
 class CreatedWebhook(Webhook, ShownOnce):
-    """A webhook with its secret, which is shown this once."""
+    """A webhook with its secret, which is shown only here."""
 
     secret = fields.String()
 

@@ -19,7 +19,7 @@ from app.services.ports import Clock, Seal, SealPurpose
 LIFE: Final = timedelta(minutes=15)
 _PREFIX: Final = "fria_"
 _SECRET: Final = re.compile(r"fria_([A-Za-z0-9_.=-]{1,1000})")
-# Tells tokens from other values that are encrypted without a purpose, which are objects or texts.
+# Distinguishes tokens from other values that are encrypted without a purpose, which are objects or texts.
 _KIND: Final = "integrated account token"
 
 

@@ -79,7 +79,7 @@ class EnvironmentStore(Protocol):
         """Return the environment ``own`` as a list, if the filters match it."""
 
     def rename(self, own: EnvironmentId, name: str, *, seen: RowVersion | None = None) -> Environment:
-        """Give an environment another name; raise InvalidInputError when it is taken."""
+        """Rename an environment; raise InvalidInputError when it is taken."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class ResourcePace:
     usual_latency_ms: float | None
     requests_per_second: float | None
     silent_seconds: float | None
-    """How long ago something was last heard of requests that are under way; None: none are."""
+    """How long ago requests that are under way last made progress; None: none are."""
     is_slow: bool
     """It takes five times as long as usual, or longer."""
 

@@ -49,7 +49,7 @@ class ResourceFacts:
     started_at: datetime | None
     finished_at: datetime | None
     asked_since: datetime | None = None
-    """When something was last heard of requests that are under way; None: there are none."""
+    """When requests that are under way last made progress; None: none are."""
     usual_ms: float | None = None
     """What an answer took in the last runs of the same job and account that completed."""
 

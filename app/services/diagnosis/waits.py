@@ -35,13 +35,13 @@ class WaitKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """One thing that a run waits for."""
+    """A reason why a run waits."""
 
     kind: WaitKind
     message: str
     """Completes "it waits for"."""
     until: datetime | None = None
-    """When it goes on by itself; None is not known."""
+    """When the wait ends by itself; None: not known."""
     resource: str | None = None
 
 
