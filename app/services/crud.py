@@ -134,16 +134,16 @@ class VersionedService(CrudService[V]):
         """Change an object that is still at ``version``; raise InvalidInputError when it is not."""
         updated = self._store.update(environment_id, id, values, version=version, seen=seen)
         if updated is None:
-            raise InvalidInputError([_outdated(self.get(environment_id, id).version)])
+            raise InvalidInputError([_version_failure(self.get(environment_id, id).version)])
         return updated
 
 
 def version_failures(seen: int | None, present: int) -> list[Failure]:
     """Return the fault of a change whose sender has seen another version than the present one."""
-    return [] if seen in (None, present) else [_outdated(present)]
+    return [] if seen in (None, present) else [_version_failure(present)]
 
 
-def _outdated(present: int) -> Failure:
+def _version_failure(present: int) -> Failure:
     return Failure("version", f"is {present} by now: read it again before changing it")
 
 

@@ -65,10 +65,10 @@ def schema_of(shape: Shape) -> JsonObject:
     for named, name in _NAMED:
         if named == shape:
             return ref(name)
-    return _unnamed(shape)
+    return _inline_schema(shape)
 
 
-def _unnamed(shape: Shape) -> JsonObject:
+def _inline_schema(shape: Shape) -> JsonObject:
     match shape:
         case Fields():
             return _object(shape.keys)
@@ -84,7 +84,7 @@ def _unnamed(shape: Shape) -> JsonObject:
 def _component(shape: Shape, name: str) -> Iterator[tuple[str, JsonObject]]:
     match shape:
         case Fields():
-            yield name, _unnamed(shape)
+            yield name, _inline_schema(shape)
         case Formatted():
             yield from _one_of_formats(shape, name)
         case ByFormat(one=one):
@@ -93,7 +93,7 @@ def _component(shape: Shape, name: str) -> Iterator[tuple[str, JsonObject]]:
             yield several, _by_format(one)
             yield from _one_of_formats(one, single, suffix=name)
         case MapOf() | ListOf():
-            yield name, _unnamed(shape)
+            yield name, _inline_schema(shape)
 
 
 def _one_of_formats(shape: Formatted, name: str, suffix: str = "") -> Iterator[tuple[str, JsonObject]]:

@@ -86,13 +86,13 @@ def check_parameters(view: View, known: Set[str]) -> View:
     """Have a view without a query refuse all but the known parameters, where its caller prefers that."""
 
     @wraps(view)
-    def checked(*bodies: Body, **path: str) -> Any:
+    def call(*bodies: Body, **path: str) -> Any:
         unknown = _unknown_parameters(known) if preferences.is_strict() else []
         if unknown and not bodies:
             raise InvalidInputError(unknown)
         return view(*(body.with_faults(unknown) for body in bodies), **path)
 
-    return checked  # type: ignore[return-value]
+    return call  # type: ignore[return-value]
 
 
 def _unknown_parameters(known: Set[str]) -> list[Failure]:

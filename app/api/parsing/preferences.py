@@ -58,7 +58,7 @@ def shorten_answers(view: View) -> View:
     """Have a view that creates or changes an object answer with its id alone, where the caller prefers that."""
 
     @wraps(view)
-    def shown(*arguments: Any, **path: Any) -> Any:
+    def call(*arguments: Any, **path: Any) -> Any:
         answer = view(*arguments, **path)
         wish = _preferences().get("return", "").lower()
         body, *rest = answer if isinstance(answer, tuple) else (answer,)
@@ -68,7 +68,7 @@ def shorten_answers(view: View) -> View:
         kept = {name: body[name] for name in ("id", "warnings") if name in body}
         return answer if wish == "representation" else (kept, *(rest or (HTTPStatus.OK, {})))
 
-    return shown  # type: ignore[return-value]
+    return call  # type: ignore[return-value]
 
 
 def is_shortened() -> bool:

@@ -154,10 +154,10 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
             return view
 
         @wraps(view)
-        def called(*arguments: Any, id: str, **path: str) -> Any:
+        def call(*arguments: Any, id: str, **path: str) -> Any:
             return view(*arguments, id=path_id(self._kind, id), **path)
 
-        return called  # type: ignore[return-value]
+        return call  # type: ignore[return-value]
 
     def _open_to_accounts(self, served: View) -> View:
         """Open a route to the tokens of accounts, where all routes are."""
@@ -189,7 +189,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         """Have GET answer with an ETag, and changes compare the caller's If-Match with it first."""
 
         @wraps(served)
-        def compared(*arguments: Any, **path: str) -> flask.Response:
+        def call(*arguments: Any, **path: str) -> flask.Response:
             if method != "GET":
                 preconditions.check(lambda: self._version(path["id"]), lambda: self._show(**path))
             response: flask.Response = served(*arguments, **path)
@@ -198,8 +198,8 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
             return response
 
         if method == "GET":
-            self._get = compared
-        return compared  # type: ignore[return-value]
+            self._get = call
+        return call  # type: ignore[return-value]
 
     def _tag(self, response: flask.Response, path: Mapping[str, str]) -> None:
         """Set the ETag that GET answers, also where this answer has warnings beside the object."""

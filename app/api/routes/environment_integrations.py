@@ -46,7 +46,7 @@ def list_installed_integrations(query: JsonObject) -> Answer:
     """List installed integrations, newest first."""
     page = services().installed_integrations.list(environment(), filters_of(query))
     embedded = read_embeddings(page.result)
-    return page_view(page, lambda installed: _shown(installed, embedded))
+    return page_view(page, lambda installed: _show(installed, embedded))
 
 
 @environment_integrations.serves("GET", "/<id>", answer=schemas.EnvironmentIntegration)
@@ -87,10 +87,10 @@ def _drop_flag(fields: JsonObject) -> JsonObject:
 
 
 def _view(installed: EnvironmentIntegration) -> JsonObject:
-    return _shown(installed, read_embeddings([installed]))
+    return _show(installed, read_embeddings([installed]))
 
 
-def _shown(installed: EnvironmentIntegration, embedded: Embeddings) -> JsonObject:
+def _show(installed: EnvironmentIntegration, embedded: Embeddings) -> JsonObject:
     shown = installation_view(installed)
     held = embedded.get(installed.integration_id)
     return shown if held is None else {**shown, "integration": integration_view(held.integration)}

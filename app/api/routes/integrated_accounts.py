@@ -57,7 +57,7 @@ def list_accounts(query: JsonObject) -> Answer:
     nothing: Page[IntegratedAccount] = Page(result=[], next_cursor=None, limit=filters.limit)
     page = services().accounts.list(environment(), filters) if can_be_any else nothing
     embedded = read_embeddings(page.result)
-    return page_view(page, lambda account: _shown(account, embedded))
+    return page_view(page, lambda account: _show(account, embedded))
 
 
 @integrated_accounts.serves(
@@ -201,10 +201,10 @@ def _can_match(query: JsonObject) -> bool:
 
 
 def _view(account: IntegratedAccount) -> JsonObject:
-    return _shown(account, read_embeddings([account]))
+    return _show(account, read_embeddings([account]))
 
 
-def _shown(account: IntegratedAccount, embedded: Embeddings) -> JsonObject:
+def _show(account: IntegratedAccount, embedded: Embeddings) -> JsonObject:
     shown: JsonObject = {
         **asdict(account),
         "context": services().shown_contexts.of(account),

@@ -27,10 +27,10 @@ def list_log(query: JsonObject) -> Answer:
     """List what happened, newest first."""
     kind = LogType(query.pop("log_type"))
     page = services().logs.read(environment(), kind, filters_of(query, times=("created_at",)))
-    return page_view(page, lambda entry: _shown(kind, _VIEWS[kind](entry)))
+    return page_view(page, lambda entry: _show(kind, _VIEWS[kind](entry)))
 
 
-def _shown(kind: LogType, entry: JsonObject) -> JsonObject:
+def _show(kind: LogType, entry: JsonObject) -> JsonObject:
     """Show an entry with the fields that the official SDKs read."""
     about = {name: entry[name] for name in _ABOUT if entry.get(name) is not None}
     return {"log_type": kind, "_id": entry["id"], "timestamp": entry["created_at"], "metadata": about, **entry}

@@ -67,7 +67,7 @@ def list_installed_models(query: JsonObject) -> Answer:
     """List the environment's unified models, newest first."""
     page = services().installed_models.list(environment(), filters_of(query))
     models = services().unified_models.of(environment(), {one.unified_model_id for one in page.result})
-    return page_view(page, lambda installed: _shown(installed, models))
+    return page_view(page, lambda installed: _show(installed, models))
 
 
 @installed_models.serves("GET", "/<id>", answer=schemas.InstalledModel)
@@ -90,9 +90,9 @@ def remove_installed_model(id: str) -> Answer:
 
 
 def _view(installed: EnvironmentUnifiedModel) -> JsonObject:
-    return _shown(installed, services().unified_models.of(environment(), {installed.unified_model_id}))
+    return _show(installed, services().unified_models.of(environment(), {installed.unified_model_id}))
 
 
-def _shown(installed: EnvironmentUnifiedModel, models: Mapping[str, UnifiedModel]) -> JsonObject:
+def _show(installed: EnvironmentUnifiedModel, models: Mapping[str, UnifiedModel]) -> JsonObject:
     model = models.get(installed.unified_model_id)
     return plain_view(installed) if model is None else {**plain_view(installed), "unified_model": model_view(model)}

@@ -19,7 +19,7 @@ webhooks = Resource("webhook", description="Where RapidBridge runs deliver", cha
 @webhooks.serves("POST", body=schemas.NewWebhook, answer=schemas.CreatedWebhook, status=201)
 def create_webhook(body: Body) -> Answer:
     """Create a webhook; only this answer shows the secret that signs its deliveries."""
-    return answer_created(_shown(services().webhooks.create(environment(), body.fields, body.faults)))
+    return answer_created(_show(services().webhooks.create(environment(), body.fields, body.faults)))
 
 
 @webhooks.serves("GET", query=schemas.WebhookQuery, answer=page_of(schemas.Webhook))
@@ -43,7 +43,7 @@ def update_webhook(body: Body, id: str) -> Answer:
 @webhooks.serves("POST", "/<id>/rotate-secret", body=schemas.SecretRotation, answer=schemas.CreatedWebhook)
 def rotate_webhook_secret(body: Body, id: str) -> Answer:
     """Replace a webhook's secret by a new one, which only this answer shows; both sign for a while."""
-    return _shown(services().webhooks.rotate_secret(environment(), id, **body.require_valid()))
+    return _show(services().webhooks.rotate_secret(environment(), id, **body.require_valid()))
 
 
 @webhooks.serves("DELETE", "/<id>", answer=Deleted)
@@ -88,8 +88,8 @@ def retry_webhook_delivery(id: str, delivery_id: str) -> Answer:
 
 
 def _view(webhook: Webhook) -> JsonObject:
-    return {name: value for name, value in _shown(webhook).items() if name != "secret"}
+    return {name: value for name, value in _show(webhook).items() if name != "secret"}
 
 
-def _shown(webhook: Webhook) -> JsonObject:
+def _show(webhook: Webhook) -> JsonObject:
     return {name: value for name, value in plain_view(webhook).items() if name != "previous_secret"}

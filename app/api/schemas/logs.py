@@ -35,22 +35,22 @@ class LogListing(SortedListing):
     @classmethod
     def spellings(cls, names: Set[str]) -> Set[str]:
         """Add those of the outer spelling."""
-        return names | {_wrapped(name) for name in names}
+        return names | {_wrap_name(name) for name in names}
 
     @pre_load
     def _unwrap(self, data: JsonObject, **_: Any) -> JsonObject:
         plain = {name: value for name, value in data.items() if not name.startswith(_OUTER)}
         wrapped = {name: value for name, value in data.items() if name.startswith(_OUTER)}
-        return {**{_unwrapped(name): value for name, value in wrapped.items()}, **plain}
+        return {**{_unwrap_name(name): value for name, value in wrapped.items()}, **plain}
 
 
-def _wrapped(name: str) -> str:
+def _wrap_name(name: str) -> str:
     """Turn ``name[in]`` into ``log_type_filter[name][in]``."""
     inner, bracket, rest = name.partition("[")
     return f"{_OUTER}{inner}]{bracket}{rest}"
 
 
-def _unwrapped(name: str) -> str:
+def _unwrap_name(name: str) -> str:
     """Turn ``log_type_filter[name][in]`` into ``name[in]``."""
     inner, _, rest = name.removeprefix(_OUTER).partition("]")
     return inner + rest

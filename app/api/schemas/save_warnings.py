@@ -47,7 +47,7 @@ def with_notes(view: View) -> View:
     """Have a view's answer show the notes that were added."""
 
     @wraps(view)
-    def noted(*arguments: Any, **path: Any) -> Any:
+    def call(*arguments: Any, **path: Any) -> Any:
         answer = view(*arguments, **path)
         notes: list[KeyNote] = flask.g.pop("key_notes", [])
         if not notes:
@@ -59,7 +59,7 @@ def with_notes(view: View) -> View:
         shown = add_warnings(body, [*before, *(one.to_json() for one in notes)])
         return (shown, *rest) if rest else shown
 
-    return noted  # type: ignore[return-value]
+    return call  # type: ignore[return-value]
 
 
 def add_warnings(body: JsonObject, warnings: Sequence[JsonObject]) -> JsonObject:

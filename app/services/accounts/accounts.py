@@ -64,7 +64,7 @@ class AccountService:
         }
         context = context_size.checked(fields.get("context", {}))
         values |= self._origins.of_new(environment_id, integration.id, values["integration_override"], context)
-        declared = self._declared(environment_id, integration.id, values["integration_override"])
+        declared = self._declared_paths(environment_id, integration.id, values["integration_override"])
         entered = entered_paths(declared, frozenset(), context)
         return self._accounts.create(environment_id, new_id(), values, context=context, plain_paths=entered)
 
@@ -133,7 +133,7 @@ class AccountService:
             )
         sent: JsonObject = changes.get("context", {})
         override = values.get("integration_override", current.integration_override)
-        declared = self._declared(environment_id, current.integration_id, override)
+        declared = self._declared_paths(environment_id, current.integration_id, override)
 
         def origins(before: IntegratedAccount) -> Collection[str] | None:
             used = values.get("integration_override", before.integration_override)
@@ -162,7 +162,9 @@ class AccountService:
         reason = "are not supported yet: run them yourself" if has_any else "are not in its config: there are none"
         raise InvalidInputError([Failure("id", f"actions.post_install of '{account.integration_name}' {reason}")])
 
-    def _declared(self, environment_id: EnvironmentId, integration_id: str, override: JsonObject) -> frozenset[Path]:
+    def _declared_paths(
+        self, environment_id: EnvironmentId, integration_id: str, override: JsonObject
+    ) -> frozenset[Path]:
         return declared_paths(self._effective.get(environment_id, integration_id), override)
 
     def _integration_failures(

@@ -56,14 +56,14 @@ class KeyChanges:
         return self._watch(environment_id, {"job_id": job_id})
 
     def _watch(self, environment_id: EnvironmentId, place: Mapping[str, str]) -> Finish:
-        def known() -> dict[tuple[str, str, str], tuple[Holding, list[JsonObject]]]:
+        def read_keys() -> dict[tuple[str, str, str], tuple[Holding, list[JsonObject]]]:
             account = self._accounts.inspect(environment_id, place["account_id"]) if "account_id" in place else None
-            return self._known(environment_id, self._holdings(environment_id, place), account)
+            return self._read_keys(environment_id, self._holdings(environment_id, place), account)
 
-        before = known()
+        before = read_keys()
 
         def finish() -> list[JsonObject]:
-            after = known() if before else {}
+            after = read_keys() if before else {}
             changed: dict[str, JsonObject] = {}
             for at, (holding, keys) in after.items():
                 if at in before and keys and before[at][1] not in ([], keys):
@@ -72,7 +72,7 @@ class KeyChanges:
 
         return finish
 
-    def _known(
+    def _read_keys(
         self, environment_id: EnvironmentId, holdings: Sequence[Holding], account: IntegratedAccount | None
     ) -> dict[tuple[str, str, str], tuple[Holding, list[JsonObject]]]:
         found = {}
