@@ -87,7 +87,7 @@ class VersionedStore(Store[V], Protocol[V]):
         """Change an object that is still at ``version``, and increment that; None when it is not, or absent."""
 
 
-class CrudService(Generic[T]):
+class ObjectService(Generic[T]):
     """Reads and removes the objects of one kind; a service of the kind adds how they are created and changed."""
 
     KIND: ClassVar[str]
@@ -113,34 +113,62 @@ class CrudService(Generic[T]):
     def _read(self, environment_id: EnvironmentId, id: str) -> T | None:
         return self._store.get(environment_id, id)
 
+    def _check_changes(
+        self, environment_id: EnvironmentId, current: T, changes: JsonObject, faults: Sequence[Failure]
+    ) -> JsonObject:
+        """Return the values to write; raise InvalidInputError with ``faults`` and every other one."""
+        raise_for_failures(faults)
+        return changes
 
-class VersionedService(CrudService[V]):
-    """The same for objects that are only changed by those who know the present version."""
+
+class CrudService(ObjectService[T]):
+    """Changes objects too, where the last change wins."""
+
+    _store: UpdatableStore[T]
+
+    def update(
+        self,
+        environment_id: EnvironmentId,
+        id: str,
+        changes: JsonObject,
+        faults: Sequence[Failure] = (),
+        *,
+        seen: RowVersion | None = None,
+    ) -> T:
+        """Change some fields; raise NotFoundError, or InvalidInputError with ``faults`` and every other one.
+
+        ``faults`` are those that the caller found. Raises PreconditionFailedError when the object is not as ``seen``.
+        """
+        values = self._check_changes(environment_id, self.get(environment_id, id), changes, faults)
+        return require(self._store.update(environment_id, id, values, seen=seen), self.KIND, id)
+
+
+class VersionedService(ObjectService[V]):
+    """Changes objects too, for those who know the present version."""
 
     _store: VersionedStore[V]
 
     def __init__(self, store: VersionedStore[V]) -> None:
         super().__init__(store)
 
-    def _update(
+    def update(
         self,
         environment_id: EnvironmentId,
         id: str,
-        values: JsonObject,
+        changes: JsonObject,
+        faults: Sequence[Failure] = (),
         *,
-        version: int,
-        seen: RowVersion | None,
+        version: int | None = None,
+        seen: RowVersion | None = None,
     ) -> V:
-        """Change an object that is still at ``version``; raise InvalidInputError when it is not."""
-        updated = self._store.update(environment_id, id, values, version=version, seen=seen)
+        """Change some fields of an object that is at ``version``, or at any; raise as ``CrudService.update`` does."""
+        current = self.get(environment_id, id)
+        outdated = [] if version in (None, current.version) else [_version_failure(current.version)]
+        values = self._check_changes(environment_id, current, changes, [*faults, *outdated])
+        updated = self._store.update(environment_id, id, values, version=current.version, seen=seen)
         if updated is None:
             raise InvalidInputError([_version_failure(self.get(environment_id, id).version)])
         return updated
-
-
-def version_failures(seen: int | None, present: int) -> list[Failure]:
-    """Return the fault of a change whose sender has seen another version than the present one."""
-    return [] if seen in (None, present) else [_version_failure(present)]
 
 
 def _version_failure(present: int) -> Failure:

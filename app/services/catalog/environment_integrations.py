@@ -9,10 +9,10 @@ from app.engine.integrations import config
 from app.engine.json_types import JsonObject
 from app.engine.merging import merged
 from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.objects.objects import EnvironmentId, Integration, RowVersion
+from app.engine.objects.objects import EnvironmentId, Integration
 from app.engine.redaction import restored
 from app.services.catalog.ports import InstallationStore
-from app.services.crud import CrudService, OwnerReader, missing_reference, raise_for_failures, require
+from app.services.crud import CrudService, OwnerReader, missing_reference, raise_for_failures
 
 
 class EnvironmentIntegrationService(CrudService[EnvironmentIntegration]):
@@ -43,23 +43,19 @@ class EnvironmentIntegrationService(CrudService[EnvironmentIntegration]):
         current = self._store.of(environment_id, integration.id) if integration else None
         return self._store.install(environment_id, _check(fields, integration, current, failures))
 
-    def update(
+    def _check_changes(
         self,
         environment_id: EnvironmentId,
-        id: str,
+        current: EnvironmentIntegration,
         changes: JsonObject,
-        faults: Sequence[Failure] = (),
-        *,
-        seen: RowVersion | None = None,
-    ) -> EnvironmentIntegration:
-        """Change an installation; ``override`` is replaced whole. Raises as ``install`` and ``get`` do."""
-        current = self.get(environment_id, id)
+        faults: Sequence[Failure],
+    ) -> JsonObject:
+        """Replace ``override`` whole."""
         failures = list(faults)
         if changes.get("integration_id", current.integration_id) != current.integration_id:
             failures.append(Failure("integration_id", "can not be changed: install the other integration"))
         integration = self._integrations.inspect(environment_id, current.integration_id)
-        values = _check(changes, integration, current, failures)
-        return require(self._store.update(environment_id, id, values, seen=seen), self.KIND, id)
+        return _check(changes, integration, current, failures)
 
 
 def _check(

@@ -9,10 +9,10 @@ from app.engine.ids import new_id
 from app.engine.integrations import config as integration_config
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged
-from app.engine.objects.objects import EnvironmentId, Integration, RowVersion
+from app.engine.objects.objects import EnvironmentId, Integration
 from app.engine.redaction import restored
 from app.services.catalog.ports import IntegrationStore
-from app.services.crud import VersionedService, raise_for_failures, version_failures
+from app.services.crud import VersionedService, raise_for_failures
 
 
 class IntegrationService(VersionedService[Integration]):
@@ -35,44 +35,27 @@ class IntegrationService(VersionedService[Integration]):
         values = {**fields, "origins": secret_origins.given_for(config, config)}
         return self._store.create(environment_id, new_id(), values)
 
-    def update(
-        self,
-        environment_id: EnvironmentId,
-        id: str,
-        changes: JsonObject,
-        faults: Sequence[Failure] = (),
-        *,
-        version: int | None = None,
-        seen: RowVersion | None = None,
-    ) -> Integration:
-        """Change some fields; ``config`` is merged into the present one, where a null takes a key away.
-
-        ``version``, when it is given, must be the present one. Raises as ``create`` and ``get`` do.
-        """
-        current = self.get(environment_id, id)
-        values = _check_changes(current, changes, [*faults, *version_failures(version, current.version)])
-        return self._update(environment_id, id, values, version=current.version, seen=seen)
+    def _check_changes(
+        self, environment_id: EnvironmentId, current: Integration, changes: JsonObject, faults: Sequence[Failure]
+    ) -> JsonObject:
+        """Merge ``config`` into the present one, where a null takes a key away."""
+        fields = dict(changes)
+        if "config" in fields:
+            fields["config"] = merged(current.config, restored(fields["config"], current.config))
+        failures = [*faults, *_config_failures(fields)]
+        if "config" in fields and not failures:
+            failures += revelations(current.config, fields["config"], changes["config"], "config")
+            failures += left_unreadable(current.unreadable, current.config, fields["config"], "config")
+        if changes.get("name", current.name) != current.name:
+            message = f"can not be changed: sync jobs refer to this integration as '{current.name}'"
+            failures.append(Failure("name", message))
+        raise_for_failures(failures)
+        if "config" in fields:
+            fields["origins"] = _origins(current, fields["config"], changes["config"])
+        return fields
 
     def _read(self, environment_id: EnvironmentId, id: str) -> Integration | None:
         return self._store.inspect(environment_id, id)
-
-
-def _check_changes(current: Integration, changes: JsonObject, faults: Sequence[Failure]) -> JsonObject:
-    """Return the new values of the fields that change; raise InvalidInputError with every fault."""
-    fields = dict(changes)
-    if "config" in fields:
-        fields["config"] = merged(current.config, restored(fields["config"], current.config))
-    failures = [*faults, *_config_failures(fields)]
-    if "config" in fields and not failures:
-        failures += revelations(current.config, fields["config"], changes["config"], "config")
-        failures += left_unreadable(current.unreadable, current.config, fields["config"], "config")
-    if changes.get("name", current.name) != current.name:
-        message = f"can not be changed: sync jobs refer to this integration as '{current.name}'"
-        failures.append(Failure("name", message))
-    raise_for_failures(failures)
-    if "config" in fields:
-        fields["origins"] = _origins(current, fields["config"], changes["config"])
-    return fields
 
 
 def _origins(current: Integration, config: JsonObject, sent: JSON) -> Sequence[str] | None:

@@ -6,15 +6,15 @@ from app.engine.errors import Failure
 from app.engine.ids import new_id
 from app.engine.jobs import args, args_rule, definition, run_keys
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, Integration, RowVersion, SyncJob
-from app.services.crud import CrudService, CrudStore, NameReader, missing_reference, raise_for_failures, require
+from app.engine.objects.objects import EnvironmentId, Integration, SyncJob
+from app.services.crud import CrudService, CrudStore, NameReader, missing_reference, raise_for_failures
 from app.services.unified.mappings import UnifiedMappings
 
 _DEFAULTS: JsonObject = {"label": "Untitled", "args_schema": {}, "resources": [], "default_runtime_version": 3}
 
 
 class JobService(CrudService[SyncJob]):
-    """The sync jobs of environments; the runs of a job that is removed stay."""
+    """The sync jobs of environments; runs keep the job as it was when they were created."""
 
     KIND = "sync job"
     _store: CrudStore[SyncJob]
@@ -31,19 +31,11 @@ class JobService(CrudService[SyncJob]):
         self.check(environment_id, fields, faults)
         return self._store.create(environment_id, new_id(), {**_DEFAULTS, **fields})
 
-    def update(
-        self,
-        environment_id: EnvironmentId,
-        id: str,
-        changes: JsonObject,
-        faults: Sequence[Failure] = (),
-        *,
-        seen: RowVersion | None = None,
-    ) -> SyncJob:
-        """Change some fields; runs that exist keep the job as it was. Raises as ``create`` and ``get`` do."""
-        self.get(environment_id, id)
+    def _check_changes(
+        self, environment_id: EnvironmentId, current: SyncJob, changes: JsonObject, faults: Sequence[Failure]
+    ) -> JsonObject:
         self.check(environment_id, changes, faults)
-        return require(self._store.update(environment_id, id, changes, seen=seen), self.KIND, id)
+        return changes
 
     def check(self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure]) -> None:
         """Raise InvalidInputError with ``faults`` and every other one of a job's fields."""

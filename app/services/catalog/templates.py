@@ -6,10 +6,10 @@ from typing import Final
 from app.engine.errors import Failure
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, RowVersion, SyncJob
+from app.engine.objects.objects import EnvironmentId, SyncJob
 from app.engine.objects.templates import JobTemplate
 from app.services.catalog.jobs import JobService
-from app.services.crud import CrudService, CrudStore, require
+from app.services.crud import CrudService, CrudStore
 
 _DEFAULTS: Final[JsonObject] = {"args_schema": {}, "resources": [], "default_runtime_version": 3, "sharing": "deny"}
 _OF_JOBS: Final = (
@@ -37,19 +37,11 @@ class TemplateService(CrudService[JobTemplate]):
         self._check(environment_id, fields, faults)
         return self._store.create(environment_id, new_id(), {**_DEFAULTS, **fields})
 
-    def update(
-        self,
-        environment_id: EnvironmentId,
-        id: str,
-        changes: JsonObject,
-        faults: Sequence[Failure] = (),
-        *,
-        seen: RowVersion | None = None,
-    ) -> JobTemplate:
-        """Change some fields. Raises as ``create`` and ``get`` do."""
-        self.get(environment_id, id)
+    def _check_changes(
+        self, environment_id: EnvironmentId, current: JobTemplate, changes: JsonObject, faults: Sequence[Failure]
+    ) -> JsonObject:
         self._check(environment_id, changes, faults)
-        return require(self._store.update(environment_id, id, changes, seen=seen), self.KIND, id)
+        return changes
 
     def create_job(
         self, environment_id: EnvironmentId, id: str, changes: JsonObject, faults: Sequence[Failure] = ()

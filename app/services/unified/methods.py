@@ -8,7 +8,7 @@ from app.engine.errors import Failure
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.merging import merged
-from app.engine.objects.objects import EnvironmentId, Integration, RowVersion, UnifiedModel, UnifiedModelMethod
+from app.engine.objects.objects import EnvironmentId, Integration, UnifiedModel, UnifiedModelMethod
 from app.engine.unified import mapping as unified_mapping
 from app.engine.unified import model as unified_model
 from app.services.crud import (
@@ -18,7 +18,6 @@ from app.services.crud import (
     VersionedStore,
     missing_reference,
     raise_for_failures,
-    version_failures,
 )
 from app.services.unified.models import InstalledModelService, UnifiedModelService
 from app.services.unified.ports import InstalledModelStore
@@ -61,24 +60,19 @@ class MappingService(VersionedService[UnifiedModelMethod]):
         raise_for_failures(failures)
         return self._store.create(environment_id, new_id(), {"config": {}, **placed})
 
-    def update(
+    def _check_changes(
         self,
         environment_id: EnvironmentId,
-        id: str,
+        current: UnifiedModelMethod,
         changes: JsonObject,
-        faults: Sequence[Failure] = (),
-        *,
-        version: int | None = None,
-        seen: RowVersion | None = None,
-    ) -> UnifiedModelMethod:
-        """Change the config, which is merged deeply: a null takes a key away. The place can not be changed."""
-        current = self.get(environment_id, id)
+        faults: Sequence[Failure],
+    ) -> JsonObject:
+        """Merge the config deeply, where a null takes a key away; the place can not be changed."""
         moved = [name for name in _PLACE if changes.get(name, getattr(current, name)) != getattr(current, name)]
         config = merged(current.config, changes.get("config", {}))
         fixed = [Failure(name, "can not be changed: make another mapping") for name in moved]
-        outdated = version_failures(version, current.version)
-        raise_for_failures([*faults, *outdated, *fixed, *_config_failures({"config": config})])
-        return self._update(environment_id, id, {"config": config}, version=current.version, seen=seen)
+        raise_for_failures([*faults, *fixed, *_config_failures({"config": config})])
+        return {"config": config}
 
     def _find_model(self, environment_id: EnvironmentId, fields: JsonObject, failures: list[Failure]) -> JsonObject:
         """Return the model of an environment's mapping, found by way of what the environment changes about it."""

@@ -6,7 +6,7 @@ from app.engine.errors import Failure
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.merging import merged
-from app.engine.objects.objects import EnvironmentId, EnvironmentUnifiedModel, ListFilters, RowVersion, UnifiedModel
+from app.engine.objects.objects import EnvironmentId, EnvironmentUnifiedModel, ListFilters, UnifiedModel
 from app.engine.unified import model as unified_model
 from app.services.crud import (
     CrudService,
@@ -14,7 +14,6 @@ from app.services.crud import (
     VersionedService,
     missing_reference,
     raise_for_failures,
-    version_failures,
 )
 from app.services.unified.ports import InstalledModelStore
 
@@ -34,26 +33,18 @@ class UnifiedModelService(VersionedService[UnifiedModel]):
         wanted = ListFilters(among=[("id", sorted(model_ids))], limit=max(1, len(model_ids)))
         return {model.id: model for model in self._store.list(environment_id, wanted).result}
 
-    def update(
-        self,
-        environment_id: EnvironmentId,
-        id: str,
-        changes: JsonObject,
-        faults: Sequence[Failure] = (),
-        *,
-        version: int | None = None,
-        seen: RowVersion | None = None,
-    ) -> UnifiedModel:
-        """Change some fields; ``resources`` is merged deeply, where a null takes a key away."""
-        current = self.get(environment_id, id)
-        fields = dict(changes)
+    def _check_changes(
+        self, environment_id: EnvironmentId, current: UnifiedModel, changes: JsonObject, faults: Sequence[Failure]
+    ) -> JsonObject:
+        """Merge ``resources`` deeply, where a null takes a key away."""
+        fields, failures = dict(changes), list(faults)
         if "resources" in fields:
             fields["resources"] = merged(current.resources, fields["resources"])
         if fields.get("name", current.name) != current.name:
             message = f"can not be changed: sync jobs refer to this model as '{current.name}'"
-            faults = [*faults, Failure("name", message)]
-        raise_for_failures([*faults, *_resource_failures(fields), *version_failures(version, current.version)])
-        return self._update(environment_id, id, fields, version=current.version, seen=seen)
+            failures.append(Failure("name", message))
+        raise_for_failures([*failures, *_resource_failures(fields)])
+        return fields
 
 
 class InstalledModelService(CrudService[EnvironmentUnifiedModel]):
@@ -75,21 +66,6 @@ class InstalledModelService(CrudService[EnvironmentUnifiedModel]):
             faults = [*faults, missing_reference("unified_model_id", UnifiedModelService.KIND, model_id)]
         raise_for_failures(faults)
         return self._store.put(environment_id, new_id(), model_id, fields.get("override"))
-
-    def update(
-        self,
-        environment_id: EnvironmentId,
-        id: str,
-        changes: JsonObject,
-        faults: Sequence[Failure] = (),
-        *,
-        seen: RowVersion | None = None,
-    ) -> EnvironmentUnifiedModel:
-        """Replace the override; raise NotFoundError."""
-        self.get(environment_id, id)
-        raise_for_failures(faults)
-        updated = self._store.update(environment_id, id, changes, seen=seen)
-        return updated or self.get(environment_id, id)
 
 
 def _resource_failures(fields: JsonObject) -> list[Failure]:

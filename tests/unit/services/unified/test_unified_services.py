@@ -108,7 +108,7 @@ def test_model_keeps_its_name(model_service: UnifiedModelService) -> None:
     with pytest.raises(InvalidInputError) as raised:
         model_service.update(ENVIRONMENT, "model", {"name": "hr"}, [FAULT], version=7)
 
-    assert paths(raised) == ["description", "name", "version"]
+    assert paths(raised) == ["description", "version", "name"]
 
 
 def test_what_belongs_to_another_environment_is_not_there(
