@@ -13,7 +13,6 @@ from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
 from app.services.accounts.deletion import AccountDeletion, BulkDeletion
 from app.services.accounts.origin_approval import OriginApproval
-from app.services.accounts.own_account import OwnAccount
 from app.services.accounts.refreshing import Refreshing
 from app.services.accounts.tenants import TenantService
 from app.services.accounts.tokens import AccountTokens
@@ -121,7 +120,6 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         accounts=accounts,
         account_deletion=account_deletion,
         bulk_deletion=BulkDeletion(shared.accounts, account_deletion),
-        own_account=OwnAccount(accounts, shared.effective_integrations),
         read_embeddings=EmbeddedIntegrationStore(shared.engine, shared.cipher).of,
         tenants=TenantService(TenantStore(shared.engine)),
         account_tokens=AccountTokens(shared.accounts, TokenSeal(shared.cipher), shared.clock),

@@ -12,7 +12,6 @@ from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
 from app.services.accounts.deletion import AccountDeletion, BulkDeletion
 from app.services.accounts.origin_approval import OriginApproval
-from app.services.accounts.own_account import OwnAccount
 from app.services.accounts.refreshing import Refreshing
 from app.services.accounts.tenants import TenantService
 from app.services.accounts.tokens import AccountToken, AccountTokens
@@ -70,7 +69,6 @@ class ApiServices:
     account_deletion: AccountDeletion
     bulk_deletion: BulkDeletion
     account_tokens: AccountTokens
-    own_account: OwnAccount
     read_embeddings: Callable[[EnvironmentId, Collection[str]], Embeddings]
     """Returns integrations as accounts and installations embed them, without those that do not exist."""
     tenants: TenantService

@@ -162,13 +162,13 @@ def delete_account(query: JsonObject, id: str) -> Answer:
 @own_accounts.serves("GET", answer=schemas.Account, documented=_ABSENT)
 def get_own_account() -> Answer:
     """Show the account that the token is of."""
-    return _view(services().own_account.get(environment(), _own_id()))
+    return _view(services().accounts.get(environment(), _own_id()))
 
 
 @own_accounts.serves("PATCH", body=schemas.OwnAccountPatch, answer=schemas.Account)
 def update_own_account(body: Body) -> Answer:
     """Change credentials of the account that the token is of: values that its integration's credentials ask for."""
-    return _view(services().own_account.update(environment(), _own_id(), body.fields, body.faults))
+    return _view(services().accounts.update_own(environment(), _own_id(), body.fields, body.faults))
 
 
 def _own_id() -> str:

@@ -9,6 +9,7 @@ from app.engine.config.secrets import revelations
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import new_id
 from app.engine.integrations import config as integration_config
+from app.engine.integrations import credentials
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JsonObject
 from app.engine.merging import merged, overridden
@@ -150,6 +151,24 @@ class AccountService:
         )
         return self._origins.told(require(updated, KIND, account_id), {})
 
+    def update_own(
+        self, environment_id: EnvironmentId, account_id: str, changes: JsonObject, faults: Sequence[Failure] = ()
+    ) -> IntegratedAccount:
+        """Change fields that the integration's credentials ask for, on behalf of the account's own holder.
+
+        Raises InvalidInputError for any other field, and as ``get`` does.
+        """
+        account = self._inspect(environment_id, account_id)
+        context: JsonObject = changes.get("context", {})
+        raise_for_failures([*faults, *_own_failures(context, self._field_names(account))])
+        return self.update(environment_id, account_id, {"context": context})
+
+    def _field_names(self, account: IntegratedAccount) -> frozenset[str]:
+        found = self._effective.get(account.environment_id, account.integration_id)
+        integration = require(found, "integration", account.integration_name)
+        config = overridden(integration.config, account.integration_override)
+        return credentials.field_names(config.get("credentials"), account.authentication_method)
+
     def refuse_post_install(self, environment_id: EnvironmentId, account_id: str) -> NoReturn:
         """Raise InvalidInputError with the reason why an account's post-install actions are not run."""
         account = self._accounts.get(environment_id, account_id)
@@ -212,3 +231,15 @@ def _merged_context(current: JsonObject, changes: JsonObject) -> JsonObject:
     if isinstance(kept_oauth, dict) and isinstance(sent_oauth, dict):
         sent = {**sent, "oauth": {**kept_oauth, **sent_oauth}}
     return {**current, **sent}
+
+
+def _own_failures(context: JsonObject, names: frozenset[str]) -> list[Failure]:
+    asked = ", ".join(sorted(names)) or "nothing"
+    failures = []
+    for name, value in context.items():
+        if name not in names:
+            message = f"can not be set by the account's own token: its integration's credentials ask for {asked}"
+            failures.append(Failure(f"context.{name}", message))
+        elif not isinstance(value, str | int | float):
+            failures.append(Failure(f"context.{name}", "expected a text, a number or a boolean"))
+    return failures

@@ -12,7 +12,7 @@ from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integra
 from app.engine.objects.tenants import Tenant
 from app.engine.paths import Path
 from app.engine.runs.work import EventDraft, WakeUp
-from app.services.crud import OwnerReader, Reader
+from app.services.crud import OwnerReader, Reader, UpdatableStore
 from app.services.ports import Swapped
 
 KIND: Final = "integrated account"
@@ -98,25 +98,11 @@ class OperatorIntegrations(Reader[Integration], Protocol):
         """Replace the recorded hosts of an integration's own secrets, and of its override's."""
 
 
-class TenantStore(Protocol):
-    """Keeps tenants."""
+class TenantStore(UpdatableStore[Tenant], Protocol):
+    """Keeps tenants; ``delete`` raises InvalidInputError for a tenant that has accounts."""
 
     def create_all(self, environment_id: EnvironmentId, tenants: Sequence[JsonObject]) -> Sequence[Tenant]:
         """Write tenants; return those that did not exist before."""
-
-    def get(self, environment_id: EnvironmentId, id: str) -> Tenant | None:
-        """Return a tenant."""
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Tenant]:
-        """Return a page of tenants."""
-
-    def update(
-        self, environment_id: EnvironmentId, id: str, values: JsonObject, *, seen: RowVersion | None = None
-    ) -> Tenant | None:
-        """Change a tenant."""
-
-    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool | None:
-        """Remove a tenant that has no accounts; False when it has some, None when it does not exist."""
 
 
 class BudgetDesk(Protocol):

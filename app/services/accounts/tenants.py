@@ -3,31 +3,33 @@
 from collections.abc import Sequence
 from typing import Final
 
-from app.engine.errors import Failure, InvalidInputError, NotFoundError
+from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion
+from app.engine.objects.objects import EnvironmentId
 from app.engine.objects.tenants import Tenant, is_id
 from app.services.accounts.ports import TenantStore
-from app.services.crud import raise_for_failures, require
+from app.services.crud import CrudService, raise_for_failures
 
 MOST_AT_ONCE: Final = 1000
-_KIND: Final = "tenant"
 _LONGEST_NAME: Final = 1000
 _FIELDS: Final = ("id", "name", "metadata")
 _ID: Final = "expected 1 to 256 letters, digits and any of . _ : @ + -, and not 'bulk'"
 
 
-class TenantService:
+class TenantService(CrudService[Tenant]):
     """The tenants of environments; an account whose tenant does not exist creates it."""
 
+    KIND = "tenant"
+    _store: TenantStore
+
     def __init__(self, tenants: TenantStore) -> None:
-        self._tenants = tenants
+        super().__init__(tenants)
 
     def create(self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()) -> Tenant:
         """Create a tenant; raise InvalidInputError with ``faults`` and every other one, also when it exists already."""
         wrong = {fault.path for fault in faults}
         raise_for_failures([*faults, *([] if "id" in wrong else _id_failures(fields.get("id"), "id"))])
-        made = self._tenants.create_all(environment_id, [_with_name(fields)])
+        made = self._store.create_all(environment_id, [_with_name(fields)])
         if not made:
             raise InvalidInputError([Failure("id", f"a tenant '{fields['id']}' exists already")])
         return made[0]
@@ -42,48 +44,22 @@ class TenantService:
             failures += _failures(one, f"tenants.{position}")
         raise_for_failures(failures)
         first = {one["id"]: _with_name(one) for one in reversed(asked)}
-        made = self._tenants.create_all(environment_id, list(first.values()))
+        made = self._store.create_all(environment_id, list(first.values()))
         new = {tenant.id for tenant in made}
         left = [one["id"] for one in asked]
         for id in new:
             left.remove(id)
         return made, left
 
-    def get(self, environment_id: EnvironmentId, id: str) -> Tenant:
-        """Return a tenant; raise NotFoundError."""
-        return require(self._tenants.get(environment_id, id), _KIND, id[:300])
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Tenant]:
-        """Return a page of tenants."""
-        return self._tenants.list(environment_id, filters)
-
-    def update(
-        self,
-        environment_id: EnvironmentId,
-        id: str,
-        changes: JsonObject,
-        faults: Sequence[Failure] = (),
-        *,
-        seen: RowVersion | None = None,
-    ) -> Tenant:
-        """Change a tenant's name and metadata, which is replaced whole; raise InvalidInputError, NotFoundError."""
-        self.get(environment_id, id)
+    def _check_changes(
+        self, environment_id: EnvironmentId, current: Tenant, changes: JsonObject, faults: Sequence[Failure]
+    ) -> JsonObject:
+        """Replace ``metadata`` whole; the id can not be changed."""
         failures = [*faults]
-        if changes.get("id", id) != id:
+        if changes.get("id", current.id) != current.id:
             failures.append(Failure("id", "can not be changed: make another tenant"))
         raise_for_failures(failures)
-        values = {name: value for name, value in changes.items() if name != "id"}
-        return require(self._tenants.update(environment_id, id, values, seen=seen), _KIND, id)
-
-    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> str:
-        """Remove a tenant; raise NotFoundError, or InvalidInputError when it has accounts."""
-        is_done = self._tenants.delete(environment_id, id, seen=seen)
-        if is_done is None:
-            raise NotFoundError(_KIND, id)
-        if not is_done:
-            advice = "delete them first, as POST /integrated-account/bulk-delete does"
-            raise InvalidInputError([Failure("id", f"tenant '{id}' has accounts: {advice}")])
-        return id
+        return {name: value for name, value in changes.items() if name != "id"}
 
 
 def _with_name(fields: JsonObject) -> JsonObject:
