@@ -21,7 +21,7 @@ _UNLESS_SET: Final = {
 }
 
 
-# A hash of more than this costs more than it saves: lists that are asked for again have mostly changed.
+# Hashing more than this costs more than it saves: most large lists have changed when they are requested again.
 _MOST_HASHED_BYTES: Final = 256 * 1024
 
 
@@ -39,7 +39,7 @@ def finish(response: flask.Response) -> None:
     preferences.finish(response)
     allowance: Allowance | None = flask.g.get("allowance")
     if allowance is not None:
-        # As of draft-ietf-httpapi-ratelimit-headers; what an account's API says of its own limits stays.
+        # As of draft-ietf-httpapi-ratelimit-headers; those of a called account's API stay.
         name = "environment" if allowance.of_environment else "token"
         policy = f'"{name}";q={allowance.limit};w={allowance.window_seconds:g}'
         headers.setdefault("RateLimit-Policy", policy)

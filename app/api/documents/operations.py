@@ -24,7 +24,7 @@ _SUMMARY: Final = re.compile(r"(?:``.*?``|[^;:.]|[;:.](?! |$))+")
 def describe_operation(
     view: Callable[..., Any], *, resource: str, method: str, rule: str, needed: Role, is_for_accounts: bool
 ) -> JsonObject:
-    """Describe an operation by its view's docstring, and say who may call it."""
+    """Describe an operation by its view's docstring, with the role that it needs."""
     text = re.sub(r"\s*\n\s*", " ", (view.__doc__ or "").strip())
     tokens = " The token of an integrated account may call it too." if is_for_accounts else ""
     return {
@@ -35,7 +35,7 @@ def describe_operation(
 
 
 def operation_id(name: str, *, resource: str, method: str, rule: str) -> str:
-    """Return what generators name an operation by: its verb and resource if it is a usual one, else its view's name."""
+    """Return an operation's id for generators: verb and resource of a usual operation, else the view's name."""
     verb = _USUAL.get((method, _CONVERTER.sub("<", rule)))
     if verb is None or "/" in resource:
         return _camel(name.split("_"))
@@ -44,7 +44,7 @@ def operation_id(name: str, *, resource: str, method: str, rule: str) -> str:
 
 
 def _summary(text: str) -> str:
-    """Return what comes before the first stop, semicolon or colon that is not within code."""
+    """Return the text before the first full stop, semicolon or colon outside of code."""
     found = _SUMMARY.match(text)
     return found[0].replace(_CODE, "") if found else text
 

@@ -1,4 +1,4 @@
-"""What `resource_stats` of a run holds, as components."""
+"""The contents of a run's `resource_stats`, as components."""
 
 from dataclasses import fields
 from typing import Final

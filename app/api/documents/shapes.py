@@ -49,7 +49,7 @@ _OF_NODES: Final = {
     "depends_on": "The name of the item whose batches it works on.",
     "resource": "What its records are kept as; its parent's by default.",
 }
-"""What keys mean that mean something else in a request."""
+"""Descriptions of keys that have another meaning in a request."""
 
 
 def components() -> Iterator[tuple[str, JsonObject]]:
@@ -128,7 +128,7 @@ def _by_format(shape: Formatted) -> JsonObject:
 
 
 def _items() -> Iterator[tuple[str, JsonObject]]:
-    """Yield the kinds of items: what only a request has, a transform and a spool do not."""
+    """Yield the kinds of items; transforms and spools lack the keys of requests."""
     of_requests = {name: _value(key) for name, key in ITEM.keys.items() if name != _EXPRESSION_PLACE}
     of_nodes = {
         name: _value(key)
@@ -160,7 +160,7 @@ def _items() -> Iterator[tuple[str, JsonObject]]:
 
 
 def _item(kind: NodeKind, properties: JsonObject, description: str, *, required: tuple[str, ...]) -> JsonObject:
-    """Return the schema of one kind of item; a request need not say that it is one."""
+    """Return the schema of one kind of item; ``type`` is optional for a request."""
     word: JsonObject = {"type": "string", "enum": [str(kind)]}
     kind_schema = {"type": word if "type" in required else nullable(word)}
     needed = {name: not_null(properties[name]) for name in required if name != "type"}

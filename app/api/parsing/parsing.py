@@ -111,7 +111,7 @@ def json_body(request: flask.Request) -> JsonObject:
 def whole_body(request: flask.Request) -> bytes:
     """Return a body unparsed; raise RequestEntityTooLarge."""
     raw = request.get_data(cache=True)
-    # A body without a Content-Length is only cut at the limit, by Werkzeug.
+    # Werkzeug cuts a body without a Content-Length at the limit.
     if request.content_length is None and len(raw) >= (request.max_content_length or math.inf):
         raise RequestEntityTooLarge
     return raw

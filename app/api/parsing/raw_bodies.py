@@ -36,7 +36,7 @@ def take(request: flask.Request, query: JsonObject) -> RawBody | None:
 
 
 def make_response(answer: PlainAnswer, *, status: int | None = None) -> flask.Response:
-    """Answer what an API has answered, with its type; ``status`` stands in the place of its own."""
+    """Return an API's answer with its content type; ``status`` replaces its own."""
     content_type = answer.content_type
     if not _is_header(content_type):
         content_type = _UNTOLD_TYPE

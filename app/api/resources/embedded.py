@@ -29,5 +29,5 @@ def installation_view(installed: EnvironmentIntegration) -> JsonObject:
 
 
 def model_view(model: UnifiedModel) -> JsonObject:
-    """Show a unified model, whose environment may use it as every one that it has."""
+    """Show a unified model with the environment that may use it."""
     return {**plain_view(model), "installed_environment": [model.environment_id]}

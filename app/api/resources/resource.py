@@ -48,7 +48,7 @@ _ALWAYS: Final = (
 
 
 class OtherThan(BaseConverter):
-    """A part of a path that is none of some words, which are routes of their own."""
+    """A part of a path, except some words that have their own routes."""
 
     def __init__(self, map: Map, *words: str) -> None:
         super().__init__(map)

@@ -1,4 +1,4 @@
-"""Who may call a route: the role it needs and whether tokens of accounts may call it are declared with the view."""
+"""Who may call a route: its role, and whether tokens of accounts may call it, are declared with the view."""
 
 import re
 from collections.abc import Callable

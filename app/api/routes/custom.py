@@ -1,4 +1,4 @@
-"""``/custom/{path}``: call an account's API as it is, at any path below its integration's base_url."""
+"""``/custom/{path}``: call an account's API at any path below its integration's base_url."""
 
 import re
 from typing import Final
@@ -32,13 +32,13 @@ def get_custom(path: str) -> flask.Response:
 
 @custom.serves("POST", _RULE, answer=schemas.AnyAnswer, documented=_SENT)
 def post_custom(path: str) -> flask.Response:
-    """Post JSON, or what is no JSON as it is, to a path of an account's API; the answer is the API's own."""
+    """Post JSON, or any other body unchanged, to a path of an account's API; the answer is the API's own."""
     return _pass_on(path)
 
 
 @custom.serves("PUT", _RULE, answer=schemas.AnyAnswer, documented=_SENT)
 def put_custom(path: str) -> flask.Response:
-    """Put JSON, or what is no JSON as it is, at a path of an account's API; the answer is the API's own."""
+    """Put JSON, or any other body unchanged, at a path of an account's API; the answer is the API's own."""
     return _pass_on(path)
 
 

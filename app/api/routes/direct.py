@@ -1,4 +1,4 @@
-"""``/unified/{model}/{resource}`` and ``/proxy/{resource}``: call an account's API at once."""
+"""``/unified/{model}/{resource}`` and ``/proxy/{resource}``: call an account's API directly."""
 
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
@@ -49,7 +49,7 @@ def get_unified_record(model: str, resource: str, id: str) -> Shown:
     role=Role.READ,
 )
 def describe_unified_method(model: str, resource: str, method: str) -> Answer:
-    """Show the schemas of a model's method, and what of the account's integration it calls; nothing is called."""
+    """Show the schemas of a model's method, and which method of the integration it calls, without a call."""
     account_id = take_account(_read_query())
     return services().direct.describe(environment(), account_id, f"{model}/{resource}", method)
 
@@ -101,7 +101,7 @@ def get_proxied_record(resource: str, id: str) -> Shown:
 
 @proxy.serves("POST", "/<resource>", answer=schemas.AnyAnswer, status=201, documented=_CREATED)
 def create_proxied_record(resource: str) -> Shown:
-    """Create a record at the account's API; a body that is no JSON is sent as it is."""
+    """Create a record at the account's API; a body that is no JSON is sent unchanged."""
     return _answer_one(resource, "create", has_body=True)
 
 
@@ -115,7 +115,7 @@ def call_proxied_method(resource: str, id: str) -> Shown:
 
 @proxy.serves("PATCH", "/<resource>/<id>", answer=schemas.AnyAnswer, documented=_SENT)
 def update_proxied_record(resource: str, id: str) -> Shown:
-    """Change a record at the account's API; a body that is no JSON is sent as it is."""
+    """Change a record at the account's API; a body that is no JSON is sent unchanged."""
     return _answer_one(resource, "update", id=id, has_body=True)
 
 

@@ -30,7 +30,7 @@ environment_integrations = Resource(
     documented=document_answers(like=schemas.EnvironmentIntegration),
 )
 def install_integration(body: Body) -> Answer:
-    """Install an integration; one that is installed is changed, which is answered 200."""
+    """Install an integration; one that is installed already is changed and answered 200."""
     integration_id = body.fields.get("integration_id")
     finish = services().key_changes.of_integration(environment(), integration_id) if integration_id else list
     faults = _judge(body, integration_id)
@@ -59,7 +59,7 @@ def get_installed_integration(id: str) -> Answer:
     "PATCH", "/<id>", body=schemas.EnvironmentIntegrationPatch, answer=schemas.EnvironmentIntegration
 )
 def update_installed_integration(body: Body, id: str) -> Answer:
-    """Change an installed integration; its override is replaced whole, and masks that come back change nothing."""
+    """Change an installed integration; its override is replaced whole, and masks that are sent back change nothing."""
     fields = _drop_flag(body.fields)
     installed = services().installed_integrations
     current = installed.get(environment(), id)
@@ -70,7 +70,7 @@ def update_installed_integration(body: Body, id: str) -> Answer:
 
 @environment_integrations.serves("DELETE", "/<id>", answer=Deleted)
 def uninstall_integration(id: str) -> Answer:
-    """Take an environment's override away; the integration stays, with its config as it is."""
+    """Remove an environment's override; the integration stays, with its own config."""
     return {"id": services().installed_integrations.delete(environment(), id, seen=if_match())}
 
 

@@ -1,4 +1,4 @@
-"""``/integrated-account``, and ``/integrated-account/me``: the account of the token that asks."""
+"""``/integrated-account``, and ``/integrated-account/me``: the account of the request's token."""
 
 from dataclasses import asdict
 from http import HTTPStatus
@@ -70,14 +70,14 @@ def refresh_integrated_account_credentials(body: Body) -> Answer:
 
 @integrated_accounts.serves("POST", "/token", body=schemas.AccountTokenRequest, answer=schemas.AccountToken)
 def create_integrated_account_token(body: Body) -> Answer:
-    """Make a token of one account: for 15 minutes it may call that account, see it, and change its credentials."""
+    """Create a token of one account: for 15 minutes it may call that account, read it, and change its credentials."""
     account_id = body.require_valid()["integrated_account_id"]
     return {"integrated_account_token": services().account_tokens.issue(environment(), account_id)}
 
 
 @integrated_accounts.serves("POST", "/bulk-delete", body=schemas.AccountIds, answer=schemas.DeletedAccounts)
 def delete_integrated_accounts(body: Body) -> Answer:
-    """Remove accounts as DELETE does one: all of some ids or, when one is not there, none; or those that are found."""
+    """Remove accounts as DELETE does: all of some ids or, when one does not exist, none; or those that are found."""
     deleted = services().bulk_deletion.delete(environment(), body.fields, body.faults)
     counts = {"matched_count": deleted.matched_count, "deleted_count": len(deleted.ids)}
     return {"success": True, "ids": list(deleted.ids), **counts}
@@ -85,7 +85,7 @@ def delete_integrated_accounts(body: Body) -> Answer:
 
 @integrated_accounts.serves("POST", "/restore", body=schemas.AccountAction, answer=schemas.Account)
 def restore_integrated_account(body: Body) -> Answer:
-    """Undo the deletion of an account that is not erased yet: it comes back as it was, with all that is held of it."""
+    """Undo the deletion of an account that is not erased yet: it is restored as it was, with all its data."""
     account_id = body.require_valid()["id"]
     services().account_deletion.restore(environment(), account_id)
     return _view(services().accounts.get(environment(), account_id))
@@ -105,7 +105,7 @@ def get_account(id: str) -> Answer:
 
 @integrated_accounts.serves("PATCH", "/<id>", body=schemas.AccountPatch, answer=schemas.Account)
 def update_account(body: Body, id: str) -> Answer:
-    """Change an integrated account: its context is merged at the top level, and masks that come back change nothing."""
+    """Change an integrated account: its context is merged at the top level; masks that are sent back change nothing."""
     finish = services().key_changes.of_account(environment(), id)
     changed = services().accounts.update(environment(), id, body.fields, body.faults, seen=if_match())
     _judge_overrides(body, changed)
@@ -114,7 +114,7 @@ def update_account(body: Body, id: str) -> Answer:
 
 @integrated_accounts.serves("PATCH", "/<id>/credentials", body=schemas.AccountCredentials, answer=schemas.Account)
 def update_integrated_account_credentials(body: Body, id: str) -> Answer:
-    """Change an account's credentials, which are merged into its context, and have them tried again."""
+    """Change an account's credentials, which are merged into its context, and have them used again."""
     return _view(services().accounts.update(environment(), id, body.fields, body.faults))
 
 
@@ -126,7 +126,7 @@ def list_integrated_account_tools(query: JsonObject, id: str) -> Answer:
 
 @integrated_accounts.serves("GET", "/<id>/capabilities", query=offers.CapabilityQuery, answer=offers.Capabilities)
 def get_integrated_account_capabilities(query: JsonObject, id: str) -> Answer:
-    """Show what can be called of an account: its API's methods, and those of unified models that are mapped."""
+    """Show the callable methods of an account: those of its API, and mapped ones of unified models."""
     return offered.capabilities(_offering(id), query)
 
 
@@ -155,19 +155,19 @@ def reset_account_budget(id: str) -> Answer:
 
 @integrated_accounts.serves("DELETE", "/<id>", query=schemas.Deletion, answer=Deleted)
 def delete_account(query: JsonObject, id: str) -> Answer:
-    """Remove an integrated account, which is erased later, or at once, with all that is held of it."""
+    """Remove an integrated account, which is erased later, or at once, with all its data."""
     return {"id": services().account_deletion.delete(environment(), id, erase_at_once=query["erase"], seen=if_match())}
 
 
 @own_accounts.serves("GET", answer=schemas.Account, documented=_ABSENT)
 def get_own_account() -> Answer:
-    """Show the account that the token is of."""
+    """Show the token's account."""
     return _view(services().accounts.get(environment(), _own_id()))
 
 
 @own_accounts.serves("PATCH", body=schemas.OwnAccountPatch, answer=schemas.Account)
 def update_own_account(body: Body) -> Answer:
-    """Change credentials of the account that the token is of: values that its integration's credentials ask for."""
+    """Change credentials of the token's account: values that its integration's credentials ask for."""
     return _view(services().accounts.update_own(environment(), _own_id(), body.fields, body.faults))
 
 

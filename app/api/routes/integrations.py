@@ -62,7 +62,7 @@ def list_integration_tools(query: JsonObject, id: str) -> Answer:
 
 @integrations.serves("GET", "/<string:id>/capabilities", query=offers.CapabilityQuery, answer=offers.Capabilities)
 def get_integration_capabilities(query: JsonObject, id: str) -> Answer:
-    """Show what can be called of an integration, found by its id or name: its methods, and those that are mapped."""
+    """Show the callable methods of an integration, found by its id or name: its own, and mapped ones."""
     return offered.capabilities(_offering(id), query)
 
 
@@ -74,7 +74,7 @@ def list_integration_unified_apis(id: str) -> Answer:
 
 @integrations.serves("DELETE", "/<id>", answer=Deleted)
 def delete_integration(id: str) -> Answer:
-    """Remove an integration that no account belongs to."""
+    """Remove an integration that has no accounts."""
     return {"id": services().integrations.delete(environment(), id, seen=if_match())}
 
 

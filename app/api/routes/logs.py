@@ -24,7 +24,7 @@ logs = Resource("log", description="What happened", changes=Role.ADMIN)
 
 @logs.serves("GET", query=LogQuery, answer=page_of(LogEntry))
 def list_log(query: JsonObject) -> Answer:
-    """List what happened, newest first."""
+    """List log entries, newest first."""
     kind = LogType(query.pop("log_type"))
     page = services().logs.read(environment(), kind, filters_of(query, times=("created_at",)))
     return page_view(page, lambda entry: _show(kind, _VIEWS[kind](entry)))

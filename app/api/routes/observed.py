@@ -1,4 +1,4 @@
-"""``/record``, ``/erasure`` and ``/daemon``: what was persisted, what is erased of it, and who does the work."""
+"""``/record``, ``/erasure`` and ``/daemon``: persisted records, their erasure, and the workers."""
 
 from http import HTTPStatus
 
@@ -24,7 +24,7 @@ daemons = Resource("daemon", description="Who does the work", changes=Role.ADMIN
     "GET", query=schemas.RecordQuery, answer=schemas.RecordPage, documented=document_answers(HTTPStatus.NOT_FOUND)
 )
 def list_records(query: JsonObject) -> Answer:
-    """List an account's records by resource and id, or read its log on by ``after_seq``."""
+    """List an account's records by resource and id, or its log after the number ``after_seq``."""
     if "after_seq" in query:
         return _changes(query)
     filters = RecordFilters(
@@ -42,7 +42,7 @@ def list_records(query: JsonObject) -> Answer:
 
 @records.serves("POST", "/restore", body=schemas.Restoration, answer=schemas.Restored, role=Role.RUN)
 def restore_records(body: Body) -> Answer:
-    """Bring back the records that a run has deleted; each is a change in the account's log."""
+    """Restore the records that a run has deleted; each is a change in the account's log."""
     fields = body.require_valid()
     restored = services().records.restore(
         environment(),
@@ -61,7 +61,7 @@ def restore_records(body: Body) -> Answer:
     documented=document_answers(HTTPStatus.NOT_FOUND),
 )
 def erase_records(query: JsonObject) -> Answer:
-    """Erase in the background what is held now of an account's resource; runs bring it again only if they read all."""
+    """Erase an account's resource in the background; only runs that read all of it fetch it again."""
     return plain_view(services().records.erase(environment(), query["integrated_account_id"], query["resource"]))
 
 

@@ -28,6 +28,6 @@ def ping() -> JsonObject:
 
 @service.get("/healthz")
 def healthz() -> tuple[JsonObject, int]:
-    """Return whether Postgres and Redis are there, and how many daemons each group has; 503 without Postgres alone."""
+    """Return whether Postgres and Redis are reachable, and the daemons of each group; 503 only without Postgres."""
     serves, found = services().health.check()
     return found, 200 if serves else 503

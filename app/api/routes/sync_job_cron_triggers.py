@@ -18,7 +18,7 @@ sync_job_cron_triggers = Resource(
 
 @sync_job_cron_triggers.serves("POST", body=NewTrigger, answer=Trigger, status=201)
 def create_trigger(body: Body) -> Answer:
-    """Create a cron trigger; it makes no run before it is scheduled."""
+    """Create a cron trigger; it creates no run before it is scheduled."""
     faults = body.judge(_judge_names(body.fields, body.fields.get("integrated_account_id")))
     return answer_created(plain_view(services().triggers.create(environment(), _drop_unserved(body.fields), faults)))
 
@@ -48,7 +48,7 @@ def update_trigger(body: Body, id: str) -> Answer:
 
 @sync_job_cron_triggers.serves("POST", "/<id>/schedule", answer=Success, role=Role.RUN)
 def schedule_sync_job_cron_trigger(id: str) -> Answer:
-    """Have a cron trigger make runs from now on."""
+    """Have a cron trigger create runs from now on."""
     services().triggers.schedule(environment(), id)
     return {"success": True}
 

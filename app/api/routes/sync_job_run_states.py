@@ -31,7 +31,7 @@ sync_job_run_states = Resource(
 
 @sync_job_run_states.serves("POST", body=NewState, answer=State, status=201, documented=document_answers(like=State))
 def put_state(body: Body) -> Answer:
-    """Keep a value; one that has its key is replaced, which is answered 200."""
+    """Store a value; one with the same key is replaced and answered 200."""
     state, is_new = services().states.put(environment(), body.fields, body.faults)
     place = f"/sync-job-run-state/{quote(state.key, safe='')}?{urlencode({'state_key': state.state_key})}"
     return plain_view(state), HTTPStatus.CREATED if is_new else HTTPStatus.OK, location(place)
@@ -51,7 +51,7 @@ def get_state(query: JsonObject, id: str) -> Answer:
 
 @sync_job_run_states.serves("PATCH", "/<path:id>", body=StatePatch, query=StateQuery, answer=State)
 def update_state(query: JsonObject, body: Body, id: str) -> Answer:
-    """Replace a value that is there."""
+    """Replace an existing value."""
     found = services().states.update(
         environment(), query["state_key"], _check_key(id), body.require_valid(), seen=if_match()
     )

@@ -86,7 +86,7 @@ def list_runs(query: JsonObject) -> Answer:
 
 @sync_job_runs.serves("GET", "/<id>", query=RunWait, answer=Run)
 def get_run(query: JsonObject, id: str) -> Answer:
-    """Show a run; with ``wait=30`` once it has ended, or as it is after 30 seconds."""
+    """Show a run; with ``wait=30`` once it has ended, or after 30 seconds."""
     run = services().runs.get(environment(), id)
     return run_view(_await_end(run, asked=query.get("wait")))
 
@@ -105,7 +105,7 @@ def stop_run(body: Body, id: str) -> Answer:
 
 @sync_job_runs.serves("POST", "/<id>/resume", body=RunResume, answer=Run)
 def resume_sync_job_run(body: Body, id: str) -> Answer:
-    """Let a run that has ended go on from its cursors; a live one stays as it is."""
+    """Resume a run that has ended from its cursors; a live one stays as it is."""
     wishes = body.require_valid()
     run = services().runs.resume(environment(), id, errors_only=wishes.get("errors_only", False))
     return run_view(run)
@@ -113,7 +113,7 @@ def resume_sync_job_run(body: Body, id: str) -> Answer:
 
 @sync_job_runs.serves("GET", "/<id>/waits", answer=RunWaits)
 def explain_run(id: str) -> Answer:
-    """Say what a run waits for, and how fast its upstream answers beside what is usual."""
+    """Show what a run waits for, and how fast its upstream answers compared with the usual pace."""
     found = services().diagnosis.explain(environment(), id)
     return {
         **plain_view(found),
@@ -124,7 +124,7 @@ def explain_run(id: str) -> Answer:
 
 @sync_job_runs.serves("GET", "/<id>/verify", answer=RunVerification)
 def verify_sync_job_run(id: str) -> Answer:
-    """Count a run's books anew, from its units, errors, events and records."""
+    """Recount a run's books from its units, errors, events and records."""
     found = services().runs.verify(environment(), id)
     shown = ("resource", "equation", "left", "right", "holds")
     checks = [{name: getattr(check, name) for name in shown} for check in found.checks]
@@ -168,6 +168,6 @@ def _read_idempotency_key() -> IdempotencyKey | None:
         return None
     if not 1 <= len(key) <= _LONGEST_KEY:
         raise InvalidInputError([Failure("Idempotency-Key", f"expected 1 to {_LONGEST_KEY} characters")])
-    # The same JSON in another spelling is the same request.
+    # The same JSON in another notation is the same request.
     canonical = json.dumps(json_body(flask.request), sort_keys=True).encode()
     return IdempotencyKey(key=key, body_hash=hashlib.sha256(canonical).digest())

@@ -29,7 +29,7 @@ def create_job(body: Body) -> Answer:
 
 @sync_jobs.serves("POST", "/validate", body=schemas.NewJob, answer=schemas.JobVerdict, role=Role.RUN)
 def validate_sync_job(body: Body) -> Answer:
-    """Judge a whole job as its creation would, all faults at once, and write nothing."""
+    """Validate a job as its creation does, with all faults at once, without creating it."""
     services().jobs.check(environment(), body.fields, _judge(body))
     return {"valid": True}
 
@@ -82,7 +82,7 @@ def get_template(id: str) -> Answer:
 
 @sync_job_templates.serves("PATCH", "/<id>", body=schemas.TemplatePatch, answer=schemas.Template)
 def update_template(body: Body, id: str) -> Answer:
-    """Change a template; jobs that were made of it stay as they are."""
+    """Change a template; jobs that were created from it stay as they are."""
     current = services().templates.get(environment(), id)
     faults = _judge(body, current)
     found = services().templates.update(environment(), current.id, body.fields, faults, seen=if_match())
@@ -91,7 +91,7 @@ def update_template(body: Body, id: str) -> Answer:
 
 @sync_job_templates.serves("DELETE", "/<id>", answer=Deleted)
 def delete_template(id: str) -> Answer:
-    """Remove a template; jobs that were made of it stay."""
+    """Remove a template; jobs that were created from it stay."""
     return {"id": services().templates.delete(environment(), id, seen=if_match())}
 
 

@@ -1,4 +1,4 @@
-"""``/tenant``: whose accounts there are."""
+"""``/tenant``: the customers whose accounts there are."""
 
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -26,14 +26,14 @@ tenants = Resource("tenant", description="Whose accounts there are", changes=Rol
 
 @tenants.serves("POST", body=schemas.NewTenant, answer=schemas.Tenant, status=201)
 def create_tenant(body: Body) -> Answer:
-    """Make a tenant; each account makes its own too, where there is none."""
+    """Create a tenant; an account whose tenant does not exist creates it too."""
     made = services().tenants.create(environment(), body.fields, body.faults)
     return plain_view(made), 201, location(f"/tenant/{quote(made.id, safe='')}")
 
 
 @tenants.serves("POST", f"/{BULK}", body=schemas.NewTenants, answer=schemas.MadeTenants)
 def create_tenants(body: Body) -> Answer:
-    """Make tenants; those that are there already are skipped."""
+    """Create tenants; those that exist already are skipped."""
     made, skipped = services().tenants.create_all(environment(), body.fields, body.faults)
     left = [{"id": id, "reason": "already_exists"} for id in skipped]
     return {"created": [plain_view(tenant) for tenant in made], "skipped": left}
@@ -53,7 +53,7 @@ def get_tenant(id: str) -> Answer:
 
 @tenants.serves("PATCH", "/<id>", body=schemas.TenantPatch, answer=schemas.Tenant)
 def update_tenant(body: Body, id: str) -> Answer:
-    """Change what a tenant is called, or what is noted of it, which is replaced whole."""
+    """Change a tenant's name or metadata, which is replaced whole."""
     return plain_view(
         services().tenants.update(environment(), _check_id(id), body.fields, body.faults, seen=if_match())
     )

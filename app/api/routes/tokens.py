@@ -1,4 +1,4 @@
-"""``/api-token`` and ``/environment``: who may call, and where."""
+"""``/api-token`` and ``/environment``."""
 
 from app.api.parsing.parsing import Body
 from app.api.parsing.preconditions import if_match
@@ -16,7 +16,7 @@ environments = Resource("environment", description="Where a token's things are",
 
 @api_tokens.serves("POST", body=schemas.NewToken, answer=schemas.CreatedToken, status=201)
 def create_token(body: Body) -> Answer:
-    """Create a token, of no more than the present one's rights; only this answer shows its secret."""
+    """Create a token with at most the rights of the present one; only this answer shows its secret."""
     token, secret = services().tokens.issue(holder(), body.fields, body.faults)
     return answer_created({**plain_view(token), "token": secret})
 
@@ -29,20 +29,20 @@ def list_tokens(query: JsonObject) -> Answer:
 
 @api_tokens.serves("GET", "/<id>", answer=schemas.Token)
 def get_token(id: str) -> Answer:
-    """Show a token; never its secret, which is not kept."""
+    """Show a token without its secret, which is not stored."""
     return plain_view(services().tokens.get(environment(), id))
 
 
 @api_tokens.serves("DELETE", "/<id>", answer=Deleted)
 def revoke_token(id: str) -> Answer:
-    """End a token at once."""
+    """Revoke a token at once."""
     services().tokens.revoke(environment(), id, seen=if_match())
     return {"id": id}
 
 
 @environments.serves("GET", query=schemas.EnvironmentQuery, answer=page_of(schemas.Environment))
 def list_environments(query: JsonObject) -> Answer:
-    """List environments: the token's own is the only one that it sees."""
+    """List environments: a token sees only its own."""
     return page_view(services().environments.page(environment(), filters_of(query)), plain_view)
 
 

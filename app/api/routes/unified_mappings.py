@@ -38,7 +38,7 @@ def _serve(
 
     @resource.serves("POST", body=new, answer=answer, status=201)
     def create_mapping(body: Body) -> Answer:
-        """Create a mapping; the faults of its expressions have their positions."""
+        """Create a mapping; the faults of its expressions include their positions."""
         faults = body.judge(known_names.of_mapping(body.fields.get("config")))
         return answer_created(plain_view(mappings().create(environment(), body.fields, faults)))
 

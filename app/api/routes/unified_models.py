@@ -58,7 +58,7 @@ def delete_model(id: str) -> Answer:
 
 @installed_models.serves("POST", body=schemas.NewInstalledModel, answer=schemas.InstalledModel, status=201)
 def install_model(body: Body) -> Answer:
-    """Install a unified model into the environment, or change what the environment changes about it."""
+    """Install a unified model into the environment, or change the environment's override of it."""
     return answer_created(_view(services().installed_models.put(environment(), body.fields, body.faults)))
 
 
@@ -85,7 +85,7 @@ def update_installed_model(body: Body, id: str) -> Answer:
 
 @installed_models.serves("DELETE", "/<id>", answer=Deleted)
 def remove_installed_model(id: str) -> Answer:
-    """Take a unified model out of the environment, with the environment's mappings of it."""
+    """Remove a unified model from the environment, with the environment's mappings of it."""
     return {"id": services().installed_models.delete(environment(), id, seen=if_match())}
 
 

@@ -120,7 +120,7 @@ class AccountListing(SortedListing):
 
     @classmethod
     def spellings(cls, names: Set[str]) -> Set[str]:
-        """Add that of nested objects."""
+        """Add the spelling of nested objects."""
         return names | {"features[super_query]"}
 
     @pre_load
@@ -189,7 +189,7 @@ class AccountIds(Input):
             "each a text or {eq}, {ne} or {in}.",
         }
     )
-    dry_run = fields.Boolean(load_default=False, metadata={"description": "Find them only, and remove none."})
+    dry_run = fields.Boolean(load_default=False, metadata={"description": "Find them without removing any."})
     erase = fields.Boolean(load_default=False, metadata=_ERASE)
 
 

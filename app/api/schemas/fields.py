@@ -43,7 +43,7 @@ class Input(Schema):
     EMPTY_IS_ABSENT: ClassVar = False
     """Whether "" is taken as null too; such a schema converts it itself."""
     SHAPES: ClassVar[Shapes] = {}
-    """What is known of the keys within some of its fields."""
+    """The known keys within some of its fields."""
     NOT_SERVED: ClassVar[Reasons] = {}
     """Fields that the compatible API documents and that do nothing here, each with the reason."""
 
@@ -69,7 +69,7 @@ class Input(Schema):
 
 
 class Sparse(Schema):
-    """An answer that has some of its fields, whichever there are."""
+    """An answer that has only some of its fields."""
 
 
 class Id(fields.String):

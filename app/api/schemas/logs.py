@@ -34,7 +34,7 @@ class LogListing(SortedListing):
 
     @classmethod
     def spellings(cls, names: Set[str]) -> Set[str]:
-        """Add those of the outer spelling."""
+        """Add the spellings with ``log_type_filter``."""
         return names | {_wrap_name(name) for name in names}
 
     @pre_load

@@ -1,4 +1,4 @@
-"""Records and daemons."""
+"""Records, erasures and daemons."""
 
 from marshmallow import Schema, fields, validate
 

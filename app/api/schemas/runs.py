@@ -211,7 +211,7 @@ class RunWaitFor(Schema):
     """A reason why a run waits."""
 
     kind = fields.String(metadata={"enum": [str(kind) for kind in WaitKind]})
-    message = fields.String(metadata={"description": "Completes: it waits for ..."})
+    message = fields.String(metadata={"description": "Ends the sentence: it waits for ..."})
     until = Time(allow_none=True, metadata={"description": "When the wait ends by itself; null: not known."})
     resource = fields.String(allow_none=True)
 
@@ -223,7 +223,7 @@ class ResourcePace(Schema):
     method = fields.String()
     status = fields.String()
     requests = fields.Integer(metadata={"description": "Those that were answered or failed."})
-    latency_ms = fields.Float(allow_none=True, metadata={"description": "What an answer took, on the average."})
+    latency_ms = fields.Float(allow_none=True, metadata={"description": "The average time of an answer."})
     usual_latency_ms = fields.Float(
         allow_none=True,
         metadata={"description": "The same in the last 20 runs of the job for the account that completed."},

@@ -90,7 +90,7 @@ WebhookQuery = make_list_query("WebhookQuery", {"is_active": Flag(), "environmen
 
 
 class Delivery(Schema):
-    """One event on its way to a webhook, or at its end."""
+    """One event that is, was or will be sent to a webhook."""
 
     id = Id(metadata={"description": "The webhook-id header: the same at every attempt."})
     webhook_id = Id()

@@ -1,4 +1,4 @@
-"""Integrated accounts: one customer's account at a third party, credentials within."""
+"""Integrated accounts: customers' accounts at third parties, with their credentials."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace

@@ -25,7 +25,7 @@ _KIND: Final = "integrated account token"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountToken:
-    """Whose API its holder may call."""
+    """The account whose API the holder may call."""
 
     environment_id: EnvironmentId
     account_id: str

@@ -19,7 +19,7 @@ class AnsweredCall:
 
     environment_id: EnvironmentId
     integrated_account_id: str | None
-    """As the caller gave it."""
+    """As the caller sent it."""
     api: str
     """unified, proxy or custom."""
     resource: str | None

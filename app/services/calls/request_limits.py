@@ -27,7 +27,7 @@ class Allowance:
     limit: int
     window_seconds: float
     remaining: int
-    """As far as this process knows."""
+    """The remaining requests that this process knows of."""
     reset_seconds: int
     """Until the window ends; at least 1."""
     of_environment: bool = False

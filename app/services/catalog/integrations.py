@@ -1,4 +1,4 @@
-"""Integrations: how third-party APIs are spoken to; configs hold their secrets in plain here."""
+"""Integrations: how third-party APIs are called; configs hold their secrets in plain here."""
 
 from collections.abc import Sequence
 

@@ -20,7 +20,7 @@ _MAPPING_ROOTS: Final = Roots(known=OF_MAPPINGS, context=frozenset())
 
 
 class KnownNames:
-    """Compares what is saved with what its integration has."""
+    """Checks the names in what is saved against those of its integration."""
 
     def __init__(
         self,

@@ -54,6 +54,6 @@ class TemplateService(CrudService[JobTemplate]):
         return self._jobs.create(environment_id, fields, faults)
 
     def _check(self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure]) -> None:
-        # Its integration may come later, or be another for each job.
+        # Its integration may be created later, or differ from job to job.
         checked = {name: value for name, value in fields.items() if name != "integration_name"}
         self._jobs.check(environment_id, checked, faults)

@@ -1,4 +1,4 @@
-"""How fast an upstream answers for one resource, beside what is usual."""
+"""How fast an upstream answers for one resource, compared with the usual pace."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Final
 from app.services.diagnosis.run_facts import ResourceFacts
 
 _SLOW: Final = 5.0
-"""How many times the usual is slow."""
+"""How many times the usual time is slow."""
 
 _NOTICED_MS: Final = 250.0
 """A smaller difference is not noticed."""
@@ -17,14 +17,14 @@ _LEAST_LENGTH_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourcePace:
-    """How a resource's requests go."""
+    """The pace of a resource's requests."""
 
     resource: str
     method: str
     status: str
     requests: int
     latency_ms: float | None
-    """What an answer took, on the average."""
+    """The average time of an answer."""
     usual_latency_ms: float | None
     requests_per_second: float | None
     silent_seconds: float | None
@@ -52,7 +52,7 @@ def measure_pace(facts: ResourceFacts, now: datetime) -> ResourcePace:
 
 
 def is_slow_run(seconds: float | None, usual: float | None) -> bool:
-    """Whether a run takes much longer than it usually does, and long enough to wonder."""
+    """Whether a run takes much longer than usual, and longer than a minimum."""
     if seconds is None or usual is None:
         return False
     return seconds >= max(_LEAST_LENGTH_SECONDS, _SLOW * usual)

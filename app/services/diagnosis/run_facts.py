@@ -10,7 +10,7 @@ from app.engine.status import ResourceStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitFacts:
-    """Where the units of a run's fetching stand."""
+    """The state of a run's fetching units."""
 
     working: int = 0
     """Those that a daemon holds."""
@@ -21,12 +21,12 @@ class UnitFacts:
     parked: int = 0
     wakes_at: datetime | None = None
     blocked: int = 0
-    """Those that wait for the receiver to agree, or to catch up."""
+    """Those that wait for the receiver to accept, or to catch up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFacts:
-    """Where a run's events to its webhook stand."""
+    """The state of a run's events to its webhook."""
 
     pending: int = 0
     attempts: int = 0
@@ -40,7 +40,7 @@ class DeliveryFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceFacts:
-    """How a resource's requests went, and how those of its earlier runs did."""
+    """The requests of a resource, and the usual time of those of earlier runs."""
 
     name: str
     method: str
@@ -56,12 +56,12 @@ class ResourceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """All of it."""
+    """All facts of a run."""
 
     units: UnitFacts
     deliveries: DeliveryFacts
     resources: Sequence[ResourceFacts]
     active_daemons: int
-    """Those of the run's group."""
+    """Of the run's group."""
     usual_seconds: float | None = None
     """How long the last runs of the same job and account took that completed."""

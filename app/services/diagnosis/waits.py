@@ -39,7 +39,7 @@ class Wait:
 
     kind: WaitKind
     message: str
-    """Completes "it waits for"."""
+    """Ends the sentence "it waits for ..."."""
     until: datetime | None = None
     """When the wait ends by itself; None: not known."""
     resource: str | None = None

@@ -26,7 +26,7 @@ _PLACE: Final = ("resource_name", "integration_name", "method_name")
 
 
 class MappingLayer(StrEnum):
-    """Which of the configurations that are laid over each other a mapping belongs to."""
+    """The layer of configuration that a mapping belongs to."""
 
     BASE = "base"
     ENVIRONMENT = "environment"
