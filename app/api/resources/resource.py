@@ -1,7 +1,7 @@
 """A blueprint per resource, whose routes declare their bodies, queries and answers in one place."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
@@ -12,7 +12,7 @@ from marshmallow import Schema
 from werkzeug.routing import BaseConverter, Map
 
 from app.api.documents.examples import answer_of, request_of
-from app.api.documents.operations import describe_operation
+from app.api.documents.operations import Route, SchemaLike, describe_operation, number_statuses
 from app.api.parsing import preconditions, preferences
 from app.api.parsing.parsing import RequestParser, check_parameters
 from app.api.resources import roles
@@ -26,25 +26,16 @@ from app.engine.objects.objects import RowVersion
 from app.engine.roles import Role
 
 View = TypeVar("View", bound=Callable[..., Any])
-SchemaLike = Schema | type[Schema]
 
 ANY_ERROR: Final[JsonObject] = {"responses": {"default": "DEFAULT_ERROR"}}
 """Documents that a route may answer any error of an account's API."""
 
-_ITEMS: Final = ("/<id>", "/<path:id>")
-"""The rules of routes that show, change and remove a single object."""
 _CREATES: Final = "creates"
 _HEADERS: Final = "headers"
 _ROLE: Final = "x-role"
 """Where an operation of the OpenAPI document names the role that it needs."""
 _FOR_ACCOUNTS: Final = "x-account-token"
 """Where it says that the token of an integrated account may call it."""
-_ALWAYS: Final = (
-    HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-)
 
 
 class OtherThan(BaseConverter):
@@ -105,48 +96,37 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         ``documented`` adds to the route's OpenAPI operation what the schemas do not say.
         """
 
-        needed = role or (self._reads if method == "GET" else self._changes)
-        errors = {*_ALWAYS, *_errors_of(method, rule, body, query)}
+        route = Route(
+            resource=self.name,
+            method=method,
+            rule=rule,
+            answer=answer,
+            status=status,
+            body=body,
+            query=query,
+            documented=documented or {},
+            role=role or (self._reads if method == "GET" else self._changes),
+            is_for_accounts=self._is_for_accounts,
+        )
 
         def register(view: View) -> View:
-            operation = describe_operation(
-                view,
-                resource=self.name,
-                method=method,
-                rule=rule,
-                needed=needed,
-                is_for_accounts=self._is_for_accounts,
-            )
-            served = self._with_id(view) if "<id>" in rule else view
-            served = with_notes(served) if body is not None else served
-            served = self._with_preferences(served, method, answer, query, documented or {})
-            headers, example = self._answer_headers(method, rule), answer_of(operation["operationId"])
-            served = self.response(status, answer, headers=headers, example=example)(served)
-            for error in sorted(errors):
-                served = self.alt_response(error, response=error.name)(served)
-            if body is not None:
-                example = request_of(operation["operationId"])
-                schema = self._body(body, method, rule, answer)
-                served = self.arguments(schema, required=_has_required(body), example=example)(served)
-            if query is not None:
-                served = self.arguments(_instance(query), location="query")(served)
-            served = self.doc(**operation, **_with_numbers(documented or {}), **{_ROLE: needed.value})(served)
-            served = self._with_precondition(method, served) if rule in _ITEMS else served
-            served = self._open_to_accounts(served)
-            self._mark(method, rule, served)
-            self.route(self._separate_actions(rule), methods=[method])(roles.needs(needed)(served))
+            self._serve(view, route)
             return view
 
         return register
 
-    def _body(self, body: SchemaLike, method: str, rule: str, answer: SchemaLike) -> Schema:
-        """Return a body's schema, with the fields of the answer that it ignores, and the object that it changes."""
-        schema = _instance(body)
-        if isinstance(schema, Input) and rule in ("", *_ITEMS):
-            schema.read_back = frozenset(_instance(answer).fields)
-            if method == "PATCH" and rule:
-                schema.stored = lambda: self._show(**(flask.request.view_args or {})).get_json()
-        return schema
+    def _serve(self, view: View, route: Route) -> None:
+        operation = describe_operation(view, route)
+        served = self._with_id(view) if "<id>" in route.rule else view
+        served = with_notes(served) if route.body is not None else served
+        served = self._with_preferences(served, route)
+        served = self._with_answers(served, route, operation["operationId"])
+        served = self._with_arguments(served, route, operation["operationId"])
+        served = self.doc(**operation, **number_statuses(route.documented), **{_ROLE: route.role.value})(served)
+        served = self._with_precondition(served, route.method) if route.is_of_item else served
+        served = self._open_to_accounts(served)
+        self._mark(served, route)
+        self.route(self._separate_actions(route.rule), methods=[route.method])(roles.needs(route.role)(served))
 
     def _with_id(self, view: View) -> View:
         """Have a view receive the canonical id of its path, where objects are found by ids."""
@@ -159,6 +139,44 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
 
         return call  # type: ignore[return-value]
 
+    def _with_preferences(self, view: View, route: Route) -> View:
+        """Have a view apply the preferences of ``Prefer`` that concern every view."""
+        if self._is_free:
+            return view
+        shown = _instance(route.answer)
+        if route.method in ("POST", "PATCH") and "id" in shown.fields and not isinstance(shown, ShownOnce):
+            view = preferences.shorten_answers(view)
+        if route.query is None:
+            parameters = {one["name"] for one in route.documented.get("parameters", []) if one["in"] == "query"}
+            view = check_parameters(view, parameters)
+        return view
+
+    def _with_answers(self, served: View, route: Route, operation_id: str) -> View:
+        """Have a view's answer dumped by its schema, and document that and the errors."""
+        headers = {} if self._is_free else preferences.HEADERS
+        tags = preconditions.HEADERS if route.is_of_item and route.method != "DELETE" else {}
+        example = answer_of(operation_id)
+        served = self.response(route.status, route.answer, headers={**headers, **tags}, example=example)(served)
+        for error in sorted({*route.errors}):
+            served = self.alt_response(error, response=error.name)(served)
+        return served
+
+    def _with_arguments(self, served: View, route: Route, operation_id: str) -> View:
+        """Have a view receive the loaded body and query of a request."""
+        if route.body is not None:
+            schema, example = self._body(route.body, route), request_of(operation_id)
+            served = self.arguments(schema, required=_has_required(schema), example=example)(served)
+        return served if route.query is None else self.arguments(_instance(route.query), location="query")(served)
+
+    def _body(self, body: SchemaLike, route: Route) -> Schema:
+        """Return a body's schema, with the fields of the answer that it ignores, and the object that it changes."""
+        schema = _instance(body)
+        if isinstance(schema, Input) and (not route.rule or route.is_of_item):
+            schema.read_back = frozenset(_instance(route.answer).fields)
+            if route.method == "PATCH" and route.rule:
+                schema.stored = lambda: self._show(**(flask.request.view_args or {})).get_json()
+        return schema
+
     def _open_to_accounts(self, served: View) -> View:
         """Open a route to the tokens of accounts, where all routes are."""
         if not self._is_for_accounts:
@@ -166,26 +184,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         opened: View = roles.open_to_accounts(self.doc(**{_FOR_ACCOUNTS: True})(served))
         return opened
 
-    def _answer_headers(self, method: str, rule: str) -> JsonObject:
-        """Return the documented headers of an answer."""
-        preferred = {} if self._is_free else preferences.HEADERS
-        return {**preferred, **(preconditions.HEADERS if rule in _ITEMS and method != "DELETE" else {})}
-
-    def _with_preferences(
-        self, view: View, method: str, answer: SchemaLike, query: SchemaLike | None, documented: JsonObject
-    ) -> View:
-        """Have a view apply the preferences of ``Prefer`` that concern every view."""
-        if self._is_free:
-            return view
-        shown = _instance(answer)
-        if method in ("POST", "PATCH") and "id" in shown.fields and not isinstance(shown, ShownOnce):
-            view = preferences.shorten_answers(view)
-        if query is None:
-            parameters = {one["name"] for one in documented.get("parameters", []) if one["in"] == "query"}
-            view = check_parameters(view, parameters)
-        return view
-
-    def _with_precondition(self, method: str, served: View) -> View:
+    def _with_precondition(self, served: View, method: str) -> View:
         """Have GET answer with an ETag, and changes compare the caller's If-Match with it first."""
 
         @wraps(served)
@@ -219,12 +218,13 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         place = self._place(id)
         return services().row_versions.of(self._kind, environment(), place) if place else None
 
-    def _mark(self, method: str, rule: str, served: Any) -> None:
+    def _mark(self, served: Any, route: Route) -> None:
         """Record for the document which route creates objects, and what may be done with one."""
-        if rule == "/<id>":
-            self._of_items.append(method.lower())
-        served._apidoc[_CREATES] = method == "POST" and not rule
-        served._apidoc[_HEADERS] = [] if self._is_free else _header_parameters(method, rule)
+        if route.rule == "/<id>":
+            self._of_items.append(route.method.lower())
+        if_match = [preconditions.PARAMETER] if route.takes_if_match else []
+        served._apidoc[_CREATES] = route.method == "POST" and not route.rule
+        served._apidoc[_HEADERS] = [] if self._is_free else [preferences.PARAMETER, *if_match]
 
     def _document_headers(self, doc: JsonObject, noted: JsonObject, **_: Any) -> JsonObject:
         """Document the headers of requests, beside the parameters of a route or of its query."""
@@ -250,50 +250,14 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         return rule.replace("<id>", f"<other_than({words}):id>") if words else rule
 
 
-def _with_numbers(documented: JsonObject) -> JsonObject:
-    """Write statuses as numbers, as flask-smorest does, so that both descriptions of an answer are merged."""
-    answers = {
-        int(status) if status.isdigit() else status: one for status, one in documented.get("responses", {}).items()
-    }
-    return {**documented, "responses": answers} if answers else documented
-
-
-def document_answers(*errors: HTTPStatus, like: SchemaLike | None = None) -> JsonObject:
-    """Document errors beyond those of every route of a kind, and a 200 with an answer where 201 is usual."""
-    found: JsonObject = {str(int(error)): error.name for error in errors}
-    if like is not None:
-        found["200"] = {"description": "What was there", "content": {"application/json": {"schema": like}}}
-    return {"responses": found}
-
-
-def _errors_of(method: str, rule: str, body: SchemaLike | None, query: SchemaLike | None) -> Iterator[HTTPStatus]:
-    """Yield the errors that every route of a kind answers."""
-    if method != "GET" or query is not None:
-        yield HTTPStatus.BAD_REQUEST
-    if "<" in rule or body is not None:
-        yield HTTPStatus.NOT_FOUND
-    if method in ("POST", "PATCH"):
-        yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    if _takes_if_match(method, rule):
-        yield HTTPStatus.PRECONDITION_FAILED
-
-
-def _takes_if_match(method: str, rule: str) -> bool:
-    return rule in _ITEMS and method in ("PATCH", "DELETE")
-
-
-def _header_parameters(method: str, rule: str) -> list[JsonObject]:
-    return [preferences.PARAMETER, *([preconditions.PARAMETER] if _takes_if_match(method, rule) else [])]
-
-
 def _find_by_id(id: str) -> Mapping[str, str]:
     """Return the columns that find an object by its id; a text that is no UUID finds none."""
     canonical = canonical_id(id)
     return {"id": canonical} if canonical else {}
 
 
-def _has_required(schema: SchemaLike) -> bool:
-    return any(field.required for field in _instance(schema).fields.values())
+def _has_required(schema: Schema) -> bool:
+    return any(field.required for field in schema.fields.values())
 
 
 def _instance(schema: SchemaLike) -> Schema:

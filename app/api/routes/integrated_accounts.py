@@ -3,11 +3,12 @@
 from dataclasses import asdict
 from http import HTTPStatus
 
+from app.api.documents.operations import document_answers
 from app.api.parsing.parsing import Body
 from app.api.parsing.preconditions import if_match
 from app.api.resources import offered
 from app.api.resources.embedded import installation_view, integration_view, read_embeddings
-from app.api.resources.resource import ANY_ERROR, Resource, document_answers
+from app.api.resources.resource import ANY_ERROR, Resource
 from app.api.resources.services import environment, own_account, services
 from app.api.resources.views import Answer, answer_created, filters_of, page_view, plain_view
 from app.api.schemas import accounts as schemas

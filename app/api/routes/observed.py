@@ -2,8 +2,9 @@
 
 from http import HTTPStatus
 
+from app.api.documents.operations import document_answers
 from app.api.parsing.parsing import Body
-from app.api.resources.resource import Resource, document_answers
+from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
 from app.api.resources.views import Answer, filters_of, page_view, plain_view
 from app.api.schemas import observed as schemas

@@ -6,9 +6,10 @@ from urllib.parse import quote, urlencode
 
 import flask
 
+from app.api.documents.operations import document_answers
 from app.api.parsing.parsing import Body
 from app.api.parsing.preconditions import if_match
-from app.api.resources.resource import Resource, document_answers
+from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
 from app.api.resources.views import Answer, filters_of, location, page_view, plain_view
 from app.api.schemas.fields import Deleted, page_of

@@ -2,9 +2,10 @@
 
 from http import HTTPStatus
 
+from app.api.documents.operations import document_answers
 from app.api.parsing.parsing import Body
 from app.api.parsing.preconditions import if_match
-from app.api.resources.resource import Resource, document_answers
+from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
 from app.api.resources.views import Answer, answer_created, filters_of, page_view, path_id, plain_view
 from app.api.schemas import webhooks as schemas

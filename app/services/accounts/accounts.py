@@ -1,6 +1,6 @@
 """Integrated accounts: customers' accounts at third parties, with their credentials."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NoReturn
 
@@ -118,6 +118,31 @@ class AccountService:
     ) -> IntegratedAccount:
         """Change some fields; ``context`` is merged, key by key, into the present one. Raises as ``get`` does."""
         current = self._inspect(environment_id, account_id)
+        values = self._check_changes(environment_id, current, changes, faults)
+        sent: JsonObject = changes.get("context", {})
+        override = values.get("integration_override", current.integration_override)
+        declared = self._declared_paths(environment_id, current.integration_id, override)
+
+        updated = self._accounts.update(
+            environment_id,
+            account_id,
+            values,
+            change_context=lambda context: context_size.checked(_merge_context(context, sent)) if sent else context,
+            change_origins=lambda before: self._origins.changed(
+                before,
+                values.get("integration_override", before.integration_override),
+                _merge_context(before.context, sent),
+                sent,
+            ),
+            change_plain=lambda entered: entered_paths(declared, entered, sent),
+            seen=seen,
+        )
+        return self._origins.told(require(updated, KIND, account_id), {})
+
+    def _check_changes(
+        self, environment_id: EnvironmentId, current: IntegratedAccount, changes: JsonObject, faults: Sequence[Failure]
+    ) -> JsonObject:
+        """Return the values to write, without the context; raise InvalidInputError with every fault."""
         values = {name: value for name, value in changes.items() if name != "context"}
         if "integration_override" in values:
             values["integration_override"] = restored(values["integration_override"], current.integration_override)
@@ -132,24 +157,7 @@ class AccountService:
             values["override_origins"] = self._origins.of_override(
                 current, values["integration_override"], changes["integration_override"]
             )
-        sent: JsonObject = changes.get("context", {})
-        override = values.get("integration_override", current.integration_override)
-        declared = self._declared_paths(environment_id, current.integration_id, override)
-
-        def origins(before: IntegratedAccount) -> Collection[str] | None:
-            used = values.get("integration_override", before.integration_override)
-            return self._origins.changed(before, used, _merged_context(before.context, sent), sent)
-
-        updated = self._accounts.update(
-            environment_id,
-            account_id,
-            values,
-            change_context=lambda context: context_size.checked(_merged_context(context, sent)) if sent else context,
-            change_origins=origins,
-            change_plain=lambda entered: entered_paths(declared, entered, sent),
-            seen=seen,
-        )
-        return self._origins.told(require(updated, KIND, account_id), {})
+        return values
 
     def update_own(
         self, environment_id: EnvironmentId, account_id: str, changes: JsonObject, faults: Sequence[Failure] = ()
@@ -224,7 +232,7 @@ def _credentials_format(config: JsonObject) -> str:
     return declared if isinstance(declared, str) and declared else _DEFAULT_METHOD
 
 
-def _merged_context(current: JsonObject, changes: JsonObject) -> JsonObject:
+def _merge_context(current: JsonObject, changes: JsonObject) -> JsonObject:
     """Merge shallowly, and ``oauth`` one level deeper, since its tokens change one at a time."""
     sent = restored(changes, current)
     kept_oauth, sent_oauth = current.get("oauth"), sent.get("oauth")
