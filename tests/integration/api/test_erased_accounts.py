@@ -25,7 +25,7 @@ class NoRuns:
 
 @pytest.fixture
 def erase_due(engine: Engine) -> Callable[[], None]:
-    """Let the leader erase what is due."""
+    """Erase what is due, as the leader does."""
 
     def erase() -> None:
         erasing = ErasureDuty(ErasureStore(engine), NoRuns(), Pace(pause=lambda _: None))
