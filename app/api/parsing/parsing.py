@@ -71,7 +71,7 @@ class RequestParser(FlaskParser):
         """Load a ``Body`` from the body, or a dict from the query."""
         schema = self._get_schema(argmap, flask.request)
         if location == "json":
-            return _load_body(schema, json_body(flask.request), is_strict=preferences.is_strict())
+            return _load_body(schema, read_json_object(flask.request), is_strict=preferences.is_strict())
         unknown = _unknown_parameters(_known_names(schema)) if preferences.is_strict() else []
         try:
             query = schema.load(_flatten_query(flask.request.args))
@@ -100,7 +100,7 @@ def _unknown_parameters(known: Set[str]) -> list[Failure]:
     return [Failure(join_path("", key), _UNKNOWN) for key in keys if _ARRAY_SUFFIX.sub("[in]", key) not in known]
 
 
-def json_body(request: flask.Request) -> JsonObject:
+def read_json_object(request: flask.Request) -> JsonObject:
     """Parse a body as a JSON object, an empty one as ``{}``; raise InvalidInputError for anything else."""
     body = _json_value(request, empty={})
     if not isinstance(body, dict):
@@ -108,7 +108,7 @@ def json_body(request: flask.Request) -> JsonObject:
     return body
 
 
-def whole_body(request: flask.Request) -> bytes:
+def read_raw(request: flask.Request) -> bytes:
     """Return a body unparsed; raise RequestEntityTooLarge."""
     raw = request.get_data(cache=True)
     # Werkzeug cuts a body without a Content-Length at the limit.
@@ -118,7 +118,7 @@ def whole_body(request: flask.Request) -> bytes:
 
 
 def _json_value(request: flask.Request, *, empty: JSON) -> JSON:
-    raw = whole_body(request)
+    raw = read_raw(request)
     try:
         return _DECODER.decode(raw.decode("utf-8-sig")) if raw.strip() else empty
     except UnicodeDecodeError as error:
@@ -133,16 +133,16 @@ def _json_value(request: flask.Request, *, empty: JSON) -> JSON:
         raise InvalidInputError([Failure("", f"the body is not JSON: {error}")]) from error
 
 
-def free_body(request: flask.Request) -> JsonObject:
+def read_storable_object(request: flask.Request) -> JsonObject:
     """Return a body of any fields; raise InvalidInputError for JSON that can not be stored."""
-    body = json_body(request)
+    body = read_json_object(request)
     if failures := [failure for key, value in body.items() for failure in _find_unstorable(value, key, 1)]:
         raise InvalidInputError(failures)
     return body
 
 
-def any_body(request: flask.Request) -> JSON:
-    """Return a body of any JSON, None when it is empty; raise as ``free_body`` does."""
+def read_storable_json(request: flask.Request) -> JSON:
+    """Return a body of any JSON, None when it is empty; raise as ``read_storable_object`` does."""
     body = _json_value(request, empty=None)
     if failures := list(_find_unstorable(body, "", 1)):
         raise InvalidInputError(failures)

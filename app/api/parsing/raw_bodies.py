@@ -9,7 +9,7 @@ from typing import Final
 
 import flask
 
-from app.api.parsing.parsing import whole_body
+from app.api.parsing.parsing import read_raw
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
 from app.services.ports import PlainAnswer, RawBody
@@ -28,7 +28,7 @@ def take(request: flask.Request, query: JsonObject) -> RawBody | None:
     media_type = request.mimetype.lower()
     if is_asked_for is False or (is_asked_for is None and _READ.match(media_type)):
         return None
-    content = whole_body(request)
+    content = read_raw(request)
     if not content:
         return None
     content_type = request.headers.get("Content-Type", "") or _UNTOLD_TYPE

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from app.api.resources.services import environment, services
-from app.api.resources.views import plain_view
+from app.api.resources.views import show_plain
 from app.engine.config.secrets import redacted_config
 from app.engine.integrations.embedding import EmbeddedIntegration, Embeddings
 from app.engine.json_types import JsonObject
@@ -18,16 +18,16 @@ def read_embeddings(items: Iterable[Any]) -> Embeddings:
     return services().read_embeddings(environment(), {item.integration_id for item in items})
 
 
-def integration_view(integration: EmbeddedIntegration) -> JsonObject:
+def show_integration(integration: EmbeddedIntegration) -> JsonObject:
     """Show an integration within something else."""
     return {**asdict(integration), "installed_environment": [integration.environment_id]}
 
 
-def installation_view(installed: EnvironmentIntegration) -> JsonObject:
+def show_installation(installed: EnvironmentIntegration) -> JsonObject:
     """Show an installed integration, its secrets masked."""
     return {**asdict(installed), "is_enabled": True, "override": redacted_config(installed.override)}
 
 
-def model_view(model: UnifiedModel) -> JsonObject:
+def show_model(model: UnifiedModel) -> JsonObject:
     """Show a unified model with the environment that may use it."""
-    return {**plain_view(model), "installed_environment": [model.environment_id]}
+    return {**show_plain(model), "installed_environment": [model.environment_id]}

@@ -37,7 +37,7 @@ def location(path: str) -> dict[str, str]:
     return {"Location": f"{flask.request.script_root}{path}"}
 
 
-def filters_of(
+def read_filters(
     query: JsonObject, *, times: Sequence[str] = ("created_at", "updated_at"), renamed: Mapping[str, str] | None = None
 ) -> ListFilters:
     """Return the filters of a list's loaded query; ``renamed`` maps parameters to columns of another name."""
@@ -54,11 +54,11 @@ def filters_of(
     )
 
 
-def page_view(page: Page[T], view: Callable[[T], JsonObject]) -> JsonObject:
+def show_page(page: Page[T], view: Callable[[T], JsonObject]) -> JsonObject:
     """Show a page of objects."""
     return {"result": [view(item) for item in page.result], "next_cursor": page.next_cursor, "limit": page.limit}
 
 
-def plain_view(item: Any) -> JsonObject:
+def show_plain(item: Any) -> JsonObject:
     """Show an object that has no secrets."""
     return {each.name: getattr(item, each.name) for each in fields(item)}

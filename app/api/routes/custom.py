@@ -7,7 +7,7 @@ from urllib.parse import quote
 import flask
 
 from app.api.parsing import raw_bodies
-from app.api.parsing.parsing import any_body
+from app.api.parsing.parsing import read_storable_json
 from app.api.resources.direct_calls import begin_record, direct_resource, take_account
 from app.api.resources.resource import ANY_ERROR
 from app.api.resources.services import environment, services
@@ -63,7 +63,7 @@ def _pass_on(path: str, *, has_body: bool = True) -> flask.Response:
         http_method=flask.request.method,
         path=_encode_path(path),
         query=query,
-        body=any_body(flask.request) if has_body and raw_body is None else None,
+        body=read_storable_json(flask.request) if has_body and raw_body is None else None,
         raw_body=raw_body if has_body else None,
     )
     return raw_bodies.make_response(services().custom.call(environment(), request))

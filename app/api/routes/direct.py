@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 import flask
 
 from app.api.parsing import free_queries, raw_bodies
-from app.api.parsing.parsing import any_body, free_body
+from app.api.parsing.parsing import read_storable_json, read_storable_object
 from app.api.resources.direct_calls import begin_record, direct_resource, take_account
 from app.api.resources.resource import ANY_ERROR
 from app.api.resources.services import environment, services
@@ -188,8 +188,8 @@ def _read_body(resource: str, query: JsonObject) -> dict[str, Any]:
     if raw_body is not None:
         return {"raw_body": raw_body}
     if unified_name(resource) is not None:
-        return {"body": free_body(flask.request)}
-    body = any_body(flask.request)
+        return {"body": read_storable_object(flask.request)}
+    body = read_storable_json(flask.request)
     return {"body": {} if body is None else body}
 
 

@@ -7,10 +7,10 @@ from app.api.documents.operations import document_answers
 from app.api.parsing.parsing import Body
 from app.api.parsing.preconditions import if_match
 from app.api.resources import offered
-from app.api.resources.embedded import installation_view, integration_view, read_embeddings
+from app.api.resources.embedded import read_embeddings, show_installation, show_integration
 from app.api.resources.resource import ANY_ERROR, Resource
 from app.api.resources.services import environment, own_account, services
-from app.api.resources.views import Answer, answer_created, filters_of, page_view, plain_view
+from app.api.resources.views import Answer, answer_created, read_filters, show_page, show_plain
 from app.api.schemas import accounts as schemas
 from app.api.schemas import offers
 from app.api.schemas.fields import Deleted, Success, page_of
@@ -47,18 +47,18 @@ def create_account(body: Body) -> Answer:
     """Create an integrated account."""
     account = services().accounts.create(environment(), body.fields, body.faults)
     _judge_overrides(body, account)
-    return answer_created(_view(account))
+    return answer_created(_show(account))
 
 
 @integrated_accounts.serves("GET", query=schemas.AccountQuery, answer=page_of(schemas.Account))
 def list_accounts(query: JsonObject) -> Answer:
     """List integrated accounts, newest first."""
     can_be_any = _can_match(query)
-    filters = filters_of(query, renamed={"integration_dot_name": "integration_name"})
+    filters = read_filters(query, renamed={"integration_dot_name": "integration_name"})
     nothing: Page[IntegratedAccount] = Page(result=[], next_cursor=None, limit=filters.limit)
     page = services().accounts.list(environment(), filters) if can_be_any else nothing
     embedded = read_embeddings(page.result)
-    return page_view(page, lambda account: _show(account, embedded))
+    return show_page(page, lambda account: _show_with(account, embedded))
 
 
 @integrated_accounts.serves(
@@ -66,7 +66,7 @@ def list_accounts(query: JsonObject) -> Answer:
 )
 def refresh_integrated_account_credentials(body: Body) -> Answer:
     """Renew an account's OAuth 2 token now; 401 when it has to be connected anew."""
-    return {**_view(services().refreshing.refresh(environment(), body.require_valid()["id"])), "success": True}
+    return {**_show(services().refreshing.refresh(environment(), body.require_valid()["id"])), "success": True}
 
 
 @integrated_accounts.serves("POST", "/token", body=schemas.AccountTokenRequest, answer=schemas.AccountToken)
@@ -89,7 +89,7 @@ def restore_integrated_account(body: Body) -> Answer:
     """Undo the deletion of an account that is not erased yet: it is restored as it was, with all its data."""
     account_id = body.require_valid()["id"]
     services().account_deletion.restore(environment(), account_id)
-    return _view(services().accounts.get(environment(), account_id))
+    return _show(services().accounts.get(environment(), account_id))
 
 
 @integrated_accounts.serves("POST", "/run-post-install-actions", body=schemas.AccountAction, answer=Success)
@@ -101,22 +101,22 @@ def run_post_install_actions(body: Body) -> Answer:
 @integrated_accounts.serves("GET", "/<id>", answer=schemas.Account)
 def get_account(id: str) -> Answer:
     """Show an integrated account."""
-    return _view(services().accounts.get(environment(), id))
+    return _show(services().accounts.get(environment(), id))
 
 
 @integrated_accounts.serves("PATCH", "/<id>", body=schemas.AccountPatch, answer=schemas.Account)
 def update_account(body: Body, id: str) -> Answer:
     """Change an integrated account: its context is merged at the top level; masks that are sent back change nothing."""
-    finish = services().key_changes.of_account(environment(), id)
+    finish = services().key_changes.watch_account(environment(), id)
     changed = services().accounts.update(environment(), id, body.fields, body.faults, seen=if_match())
     _judge_overrides(body, changed)
-    return add_warnings(_view(changed), finish())
+    return add_warnings(_show(changed), finish())
 
 
 @integrated_accounts.serves("PATCH", "/<id>/credentials", body=schemas.AccountCredentials, answer=schemas.Account)
 def update_integrated_account_credentials(body: Body, id: str) -> Answer:
     """Change an account's credentials, which are merged into its context, and have them used again."""
-    return _view(services().accounts.update(environment(), id, body.fields, body.faults))
+    return _show(services().accounts.update(environment(), id, body.fields, body.faults))
 
 
 @integrated_accounts.serves("GET", "/<id>/tools", query=offers.ToolQuery, answer=offers.ToolPage)
@@ -142,9 +142,9 @@ def get_account_budget(id: str) -> Answer:
     """Show what was learned of an account's limits, until when it is paused, and the runs that wait for it."""
     budget = services().budgets.show(environment(), id)
     return {
-        **plain_view(budget),
-        "quota": None if budget.quota is None else plain_view(budget.quota),
-        "parked_runs": [plain_view(run) for run in budget.parked_runs],
+        **show_plain(budget),
+        "quota": None if budget.quota is None else show_plain(budget.quota),
+        "parked_runs": [show_plain(run) for run in budget.parked_runs],
     }
 
 
@@ -163,13 +163,13 @@ def delete_account(query: JsonObject, id: str) -> Answer:
 @own_accounts.serves("GET", answer=schemas.Account, documented=_ABSENT)
 def get_own_account() -> Answer:
     """Show the token's account."""
-    return _view(services().accounts.get(environment(), _own_id()))
+    return _show(services().accounts.get(environment(), _own_id()))
 
 
 @own_accounts.serves("PATCH", body=schemas.OwnAccountPatch, answer=schemas.Account)
 def update_own_account(body: Body) -> Answer:
     """Change credentials of the token's account: values that its integration's credentials ask for."""
-    return _view(services().accounts.update_own(environment(), _own_id(), body.fields, body.faults))
+    return _show(services().accounts.update_own(environment(), _own_id(), body.fields, body.faults))
 
 
 def _own_id() -> str:
@@ -185,13 +185,13 @@ def _judge_overrides(body: Body, account: IntegratedAccount) -> None:
     if override:
         name = "integration_override"
         names = services().known_names
-        body.judge(names.of_override(environment(), account.integration_id, override, name))
+        body.judge(names.judge_override(environment(), account.integration_id, override, name))
     if mappings:
-        body.judge(known_names.of_overridden_mappings(mappings, "unified_model_override"))
+        body.judge(known_names.judge_mapping_overrides(mappings, "unified_model_override"))
 
 
 def _offering(id: str) -> Offering:
-    return services().offers.of_account(environment(), id)
+    return services().offers.describe_account(environment(), id)
 
 
 def _can_match(query: JsonObject) -> bool:
@@ -201,11 +201,11 @@ def _can_match(query: JsonObject) -> bool:
     return not asked and all(False in (flag if isinstance(flag, list) else [flag]) for flag in flags)
 
 
-def _view(account: IntegratedAccount) -> JsonObject:
-    return _show(account, read_embeddings([account]))
+def _show(account: IntegratedAccount) -> JsonObject:
+    return _show_with(account, read_embeddings([account]))
 
 
-def _show(account: IntegratedAccount, embedded: Embeddings) -> JsonObject:
+def _show_with(account: IntegratedAccount, embedded: Embeddings) -> JsonObject:
     shown: JsonObject = {
         **asdict(account),
         "context": services().shown_contexts.of(account),
@@ -217,7 +217,7 @@ def _show(account: IntegratedAccount, embedded: Embeddings) -> JsonObject:
         return shown
     return {
         **shown,
-        "integration": integration_view(held.integration),
+        "integration": show_integration(held.integration),
         "environment_integration_id": held.installed.id if held.installed else None,
         **_installation(held.installed),
     }
@@ -227,4 +227,4 @@ def _installation(installed: EnvironmentIntegration | None) -> JsonObject:
     """Show an account's installation, except to the account's own holder."""
     if own_account() is not None:
         return {}
-    return {"environment_integration": installation_view(installed) if installed else None}
+    return {"environment_integration": show_installation(installed) if installed else None}

@@ -7,7 +7,7 @@ from app.api.parsing.preconditions import if_match
 from app.api.resources import offered
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, answer_created, filters_of, page_view
+from app.api.resources.views import Answer, answer_created, read_filters, show_page
 from app.api.schemas import integrations as schemas
 from app.api.schemas import offers
 from app.api.schemas.fields import Deleted, page_of
@@ -25,33 +25,33 @@ integrations = Resource("integration", description="How third-party APIs are spo
 @integrations.serves("POST", body=schemas.NewIntegration, answer=schemas.Integration, status=201)
 def create_integration(body: Body) -> Answer:
     """Create an integration."""
-    faults = body.judge(known_names.of_config(body.fields.get("config")))
-    return answer_created(_view(services().integrations.create(environment(), body.fields, faults)))
+    faults = body.judge(known_names.judge_config(body.fields.get("config")))
+    return answer_created(_show(services().integrations.create(environment(), body.fields, faults)))
 
 
 @integrations.serves("GET", query=schemas.IntegrationQuery, answer=page_of(schemas.Integration))
 def list_integrations(query: JsonObject) -> Answer:
     """List integrations, newest first."""
-    return page_view(services().integrations.list(environment(), filters_of(query)), _view)
+    return show_page(services().integrations.list(environment(), read_filters(query)), _show)
 
 
 @integrations.serves("GET", "/<id>", answer=schemas.Integration)
 def get_integration(id: str) -> Answer:
     """Show an integration."""
-    return _view(services().integrations.get(environment(), id))
+    return _show(services().integrations.get(environment(), id))
 
 
 @integrations.serves("PATCH", "/<id>", body=schemas.IntegrationPatch, answer=schemas.Integration)
 def update_integration(body: Body, id: str) -> Answer:
     """Change an integration: its config is merged deeply, and null takes a key away."""
     version = body.fields.pop("version", None)
-    finish = services().key_changes.of_integration(environment(), id)
+    finish = services().key_changes.watch_integration(environment(), id)
     changed = services().integrations.update(
         environment(), id, body.fields, body.faults, version=version, seen=if_match()
     )
     if "config" in body.fields:
-        body.judge(known_names.of_config(changed.config))
-    return add_warnings(_view(changed), finish())
+        body.judge(known_names.judge_config(changed.config))
+    return add_warnings(_show(changed), finish())
 
 
 @integrations.serves("GET", "/<string:id>/tools", query=offers.ToolQuery, answer=offers.ToolPage)
@@ -79,9 +79,9 @@ def delete_integration(id: str) -> Answer:
 
 
 def _offering(id: str) -> Offering:
-    return services().offers.of_integration(environment(), id)
+    return services().offers.describe_integration(environment(), id)
 
 
-def _view(integration: Integration) -> JsonObject:
+def _show(integration: Integration) -> JsonObject:
     shown = {"config": redacted_config(integration.config), "installed_environment": [integration.environment_id]}
     return {**asdict(integration), **shown}

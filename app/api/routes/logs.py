@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, filters_of, page_view, plain_view
+from app.api.resources.views import Answer, read_filters, show_page, show_plain
 from app.api.schemas.fields import page_of
 from app.api.schemas.logs import LogEntry, LogQuery
 from app.engine.json_types import JsonObject
@@ -26,8 +26,8 @@ logs = Resource("log", description="What happened", changes=Role.ADMIN)
 def list_log(query: JsonObject) -> Answer:
     """List log entries, newest first."""
     kind = LogType(query.pop("log_type"))
-    page = services().logs.read(environment(), kind, filters_of(query, times=("created_at",)))
-    return page_view(page, lambda entry: _show(kind, _VIEWS[kind](entry)))
+    page = services().logs.read(environment(), kind, read_filters(query, times=("created_at",)))
+    return show_page(page, lambda entry: _show(kind, _VIEWS[kind](entry)))
 
 
 def _show(kind: LogType, entry: JsonObject) -> JsonObject:
@@ -43,7 +43,7 @@ def _of_run(entry: RunEntry) -> JsonObject:
 
 
 def _of_webhook(entry: WebhookEntry) -> JsonObject:
-    delivery = plain_view(entry.delivery)
+    delivery = show_plain(entry.delivery)
     return {
         **delivery,
         "environment_id": entry.environment_id,
@@ -52,9 +52,9 @@ def _of_webhook(entry: WebhookEntry) -> JsonObject:
 
 
 _VIEWS: Final[Mapping[LogType, Callable[[Any], JsonObject]]] = {
-    LogType.TRIGGERS: plain_view,
+    LogType.TRIGGERS: show_plain,
     LogType.RUNS: _of_run,
     LogType.RAPID_BRIDGE: _of_run,
     LogType.WEBHOOKS: _of_webhook,
-    LogType.DIRECT_CALLS: plain_view,
+    LogType.DIRECT_CALLS: show_plain,
 }

@@ -6,7 +6,7 @@ from app.api.documents.operations import document_answers
 from app.api.parsing.parsing import Body
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, filters_of, page_view, plain_view
+from app.api.resources.views import Answer, read_filters, show_page, show_plain
 from app.api.schemas import observed as schemas
 from app.api.schemas.fields import page_of, take_times
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
@@ -38,7 +38,7 @@ def list_records(query: JsonObject) -> Answer:
         limit=query["limit"],
         cursor=query.get("next_cursor"),
     )
-    return page_view(services().records.list(environment(), filters), plain_view)
+    return show_page(services().records.list(environment(), filters), show_plain)
 
 
 @records.serves("POST", "/restore", body=schemas.Restoration, answer=schemas.Restored, role=Role.RUN)
@@ -63,21 +63,21 @@ def restore_records(body: Body) -> Answer:
 )
 def erase_records(query: JsonObject) -> Answer:
     """Erase an account's resource in the background; only runs that read all of it fetch it again."""
-    return plain_view(services().records.erase(environment(), query["integrated_account_id"], query["resource"]))
+    return show_plain(services().records.erase(environment(), query["integrated_account_id"], query["resource"]))
 
 
 @erasures.serves("GET", query=schemas.ErasureQuery, answer=page_of(schemas.Erasure))
 def list_erasures(query: JsonObject) -> Answer:
     """List what is to be erased and what was, newest first."""
-    return page_view(
-        services().erasures.list(environment(), filters_of(query, times=("created_at", "due_at"))), plain_view
+    return show_page(
+        services().erasures.list(environment(), read_filters(query, times=("created_at", "due_at"))), show_plain
     )
 
 
 @erasures.serves("GET", "/<id>", answer=schemas.Erasure)
 def get_erasure(id: str) -> Answer:
     """Show an erasure."""
-    return plain_view(require(services().erasures.get(environment(), id), "erasure", id))
+    return show_plain(require(services().erasures.get(environment(), id), "erasure", id))
 
 
 def _changes(query: JsonObject) -> Answer:
@@ -88,9 +88,9 @@ def _changes(query: JsonObject) -> Answer:
         resource=query.get("resource"),
         limit=query["limit"],
     )
-    page = services().records.changes(environment(), filters)
+    page = services().records.read_log(environment(), filters)
     shown: JsonObject = {
-        "result": [plain_view(record) for record in page.result],
+        "result": [show_plain(record) for record in page.result],
         "next_cursor": None if page.next_sequence is None else str(page.next_sequence),
         "limit": page.limit,
     }
@@ -106,7 +106,7 @@ def _sequence_of(cursor: str) -> int:
 @daemons.serves("GET", query=schemas.DaemonQuery, answer=page_of(schemas.Daemon))
 def list_daemons(query: JsonObject) -> Answer:
     """List daemons, by id unless they are sorted otherwise."""
-    return page_view(services().daemons.list(filters_of(query)), _daemon_view)
+    return show_page(services().daemons.list(read_filters(query)), _show_daemon)
 
 
 @daemons.serves("GET", "/<id>", answer=schemas.Daemon)
@@ -114,8 +114,8 @@ def get_daemon(id: str) -> Answer:
     """Show a daemon."""
     if "\0" in id:
         raise NotFoundError("daemon", id.replace("\0", ""))
-    return _daemon_view(services().daemons.get(id))
+    return _show_daemon(services().daemons.get(id))
 
 
-def _daemon_view(daemon: Daemon) -> JsonObject:
-    return {**plain_view(daemon), "environment_id": environment()}
+def _show_daemon(daemon: Daemon) -> JsonObject:
+    return {**show_plain(daemon), "environment_id": environment()}

@@ -4,7 +4,7 @@ from app.api.parsing.parsing import Body
 from app.api.parsing.preconditions import if_match
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, answer_created, filters_of, page_view, plain_view
+from app.api.resources.views import Answer, answer_created, read_filters, show_page, show_plain
 from app.api.schemas.fields import Deleted, Success, page_of
 from app.api.schemas.triggers import NewTrigger, Trigger, TriggerPatch, TriggerQuery
 from app.engine.json_types import JSON, JsonObject
@@ -20,19 +20,19 @@ sync_job_cron_triggers = Resource(
 def create_trigger(body: Body) -> Answer:
     """Create a cron trigger; it creates no run before it is scheduled."""
     faults = body.judge(_judge_names(body.fields, body.fields.get("integrated_account_id")))
-    return answer_created(plain_view(services().triggers.create(environment(), _drop_unserved(body.fields), faults)))
+    return answer_created(show_plain(services().triggers.create(environment(), _drop_unserved(body.fields), faults)))
 
 
 @sync_job_cron_triggers.serves("GET", query=TriggerQuery, answer=page_of(Trigger))
 def list_triggers(query: JsonObject) -> Answer:
     """List cron triggers, newest first."""
-    return page_view(services().triggers.list(environment(), filters_of(query)), plain_view)
+    return show_page(services().triggers.list(environment(), read_filters(query)), show_plain)
 
 
 @sync_job_cron_triggers.serves("GET", "/<id>", answer=Trigger)
 def get_trigger(id: str) -> Answer:
     """Show a cron trigger."""
-    return plain_view(services().triggers.get(environment(), id))
+    return show_plain(services().triggers.get(environment(), id))
 
 
 @sync_job_cron_triggers.serves("PATCH", "/<id>", body=TriggerPatch, answer=Trigger)
@@ -43,7 +43,7 @@ def update_trigger(body: Body, id: str) -> Answer:
     changed = services().triggers.update(
         environment(), current.id, _drop_unserved(body.fields), faults, seen=if_match()
     )
-    return plain_view(changed)
+    return show_plain(changed)
 
 
 @sync_job_cron_triggers.serves("POST", "/<id>/schedule", answer=Success, role=Role.RUN)
@@ -60,7 +60,7 @@ def delete_trigger(id: str) -> Answer:
 
 
 def _judge_names(fields: JsonObject, account_id: JSON, *, stored: JSON = None) -> KeyFindings:
-    return services().known_names.of_run(environment(), fields, account_id, stored=stored)
+    return services().known_names.judge_run(environment(), fields, account_id, stored=stored)
 
 
 def _drop_unserved(fields: JsonObject) -> JsonObject:

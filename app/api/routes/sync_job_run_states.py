@@ -11,7 +11,7 @@ from app.api.parsing.parsing import Body
 from app.api.parsing.preconditions import if_match
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, filters_of, location, page_view, plain_view
+from app.api.resources.views import Answer, location, read_filters, show_page, show_plain
 from app.api.schemas.fields import Deleted, page_of
 from app.api.schemas.run_states import NewState, State, StateListQuery, StatePatch, StateQuery
 from app.engine.errors import NotFoundError
@@ -35,19 +35,19 @@ def put_state(body: Body) -> Answer:
     """Store a value; one with the same key is replaced and answered 200."""
     state, is_new = services().states.put(environment(), body.fields, body.faults)
     place = f"/sync-job-run-state/{quote(state.key, safe='')}?{urlencode({'state_key': state.state_key})}"
-    return plain_view(state), HTTPStatus.CREATED if is_new else HTTPStatus.OK, location(place)
+    return show_plain(state), HTTPStatus.CREATED if is_new else HTTPStatus.OK, location(place)
 
 
 @sync_job_run_states.serves("GET", query=StateListQuery, answer=page_of(State))
 def list_states(query: JsonObject) -> Answer:
     """List the values of a state key, newest first."""
-    return page_view(services().states.list(environment(), filters_of(query)), plain_view)
+    return show_page(services().states.list(environment(), read_filters(query)), show_plain)
 
 
 @sync_job_run_states.serves("GET", "/<path:id>", query=StateQuery, answer=State)
 def get_state(query: JsonObject, id: str) -> Answer:
     """Show a value."""
-    return plain_view(services().states.get(environment(), query["state_key"], _check_key(id)))
+    return show_plain(services().states.get(environment(), query["state_key"], _check_key(id)))
 
 
 @sync_job_run_states.serves("PATCH", "/<path:id>", body=StatePatch, query=StateQuery, answer=State)
@@ -56,7 +56,7 @@ def update_state(query: JsonObject, body: Body, id: str) -> Answer:
     found = services().states.update(
         environment(), query["state_key"], _check_key(id), body.require_valid(), seen=if_match()
     )
-    return plain_view(found)
+    return show_plain(found)
 
 
 @sync_job_run_states.serves("DELETE", "/<path:id>", query=StateQuery, answer=Deleted)

@@ -6,11 +6,11 @@ import json
 import flask
 
 from app.api.parsing import preferences
-from app.api.parsing.parsing import Body, json_body
+from app.api.parsing.parsing import Body, read_json_object
 from app.api.parsing.preconditions import if_match
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, answer_created, filters_of, page_view, plain_view
+from app.api.resources.views import Answer, answer_created, read_filters, show_page, show_plain
 from app.api.schemas.dry_runs import DryRun
 from app.api.schemas.fields import Deleted, Listing, page_of
 from app.api.schemas.runs import (
@@ -65,7 +65,7 @@ _IDEMPOTENCY: JsonObject = {
 def create_run(body: Body) -> Answer | flask.Response:
     """Create a run; a repeat with the same Idempotency-Key returns the run of the first request."""
     fields = body.fields
-    faults = body.judge(services().known_names.of_run(environment(), fields, fields.get("integrated_account_id")))
+    faults = body.judge(services().known_names.judge_run(environment(), fields, fields.get("integrated_account_id")))
     if "error_handling" in fields:
         fields["error_handling"] = ErrorHandling(fields["error_handling"])
     if _is_dry():
@@ -81,7 +81,7 @@ def create_run(body: Body) -> Answer | flask.Response:
 @sync_job_runs.serves("GET", query=RunQuery, answer=page_of(Run))
 def list_runs(query: JsonObject) -> Answer:
     """List runs, newest first."""
-    return page_view(services().runs.list(environment(), filters_of(query)), run_view)
+    return show_page(services().runs.list(environment(), read_filters(query)), run_view)
 
 
 @sync_job_runs.serves("GET", "/<id>", query=RunWait, answer=Run)
@@ -116,9 +116,9 @@ def explain_run(id: str) -> Answer:
     """Show what a run waits for, and how fast its upstream answers compared with the usual pace."""
     found = services().diagnosis.explain(environment(), id)
     return {
-        **plain_view(found),
-        "waits": [plain_view(wait) for wait in found.waits],
-        "resources": [plain_view(resource) for resource in found.resources],
+        **show_plain(found),
+        "waits": [show_plain(wait) for wait in found.waits],
+        "resources": [show_plain(resource) for resource in found.resources],
     }
 
 
@@ -141,7 +141,7 @@ def delete_run(id: str) -> Answer:
 def list_sync_job_run_errors(query: JsonObject, id: str) -> Answer:
     """List the errors of a run, oldest first."""
     found = services().runs.errors(environment(), id, limit=query["limit"], cursor=query.get("next_cursor"))
-    return page_view(found, plain_view)
+    return show_page(found, show_plain)
 
 
 def _await_end(run: SyncJobRun, *, asked: int | None = None) -> SyncJobRun:
@@ -169,5 +169,5 @@ def _read_idempotency_key() -> IdempotencyKey | None:
     if not 1 <= len(key) <= _LONGEST_KEY:
         raise InvalidInputError([Failure("Idempotency-Key", f"expected 1 to {_LONGEST_KEY} characters")])
     # The same JSON in another notation is the same request.
-    canonical = json.dumps(json_body(flask.request), sort_keys=True).encode()
+    canonical = json.dumps(read_json_object(flask.request), sort_keys=True).encode()
     return IdempotencyKey(key=key, body_hash=hashlib.sha256(canonical).digest())

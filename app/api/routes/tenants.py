@@ -7,7 +7,7 @@ from app.api.parsing.parsing import Body
 from app.api.parsing.preconditions import if_match
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, filters_of, location, page_view, plain_view
+from app.api.resources.views import Answer, location, read_filters, show_page, show_plain
 from app.api.schemas import tenants as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.engine.errors import NotFoundError
@@ -28,7 +28,7 @@ tenants = Resource("tenant", description="Whose accounts there are", changes=Rol
 def create_tenant(body: Body) -> Answer:
     """Create a tenant; an account whose tenant does not exist creates it too."""
     made = services().tenants.create(environment(), body.fields, body.faults)
-    return plain_view(made), 201, location(f"/tenant/{quote(made.id, safe='')}")
+    return show_plain(made), 201, location(f"/tenant/{quote(made.id, safe='')}")
 
 
 @tenants.serves("POST", f"/{BULK}", body=schemas.NewTenants, answer=schemas.MadeTenants)
@@ -36,25 +36,25 @@ def create_tenants(body: Body) -> Answer:
     """Create tenants; those that exist already are skipped."""
     made, skipped = services().tenants.create_all(environment(), body.fields, body.faults)
     left = [{"id": id, "reason": "already_exists"} for id in skipped]
-    return {"created": [plain_view(tenant) for tenant in made], "skipped": left}
+    return {"created": [show_plain(tenant) for tenant in made], "skipped": left}
 
 
 @tenants.serves("GET", query=schemas.TenantQuery, answer=page_of(schemas.Tenant))
 def list_tenants(query: JsonObject) -> Answer:
     """List tenants, newest first."""
-    return page_view(services().tenants.list(environment(), filters_of(query)), plain_view)
+    return show_page(services().tenants.list(environment(), read_filters(query)), show_plain)
 
 
 @tenants.serves("GET", "/<id>", answer=schemas.Tenant)
 def get_tenant(id: str) -> Answer:
     """Show a tenant."""
-    return plain_view(services().tenants.get(environment(), _check_id(id)))
+    return show_plain(services().tenants.get(environment(), _check_id(id)))
 
 
 @tenants.serves("PATCH", "/<id>", body=schemas.TenantPatch, answer=schemas.Tenant)
 def update_tenant(body: Body, id: str) -> Answer:
     """Change a tenant's name or metadata, which is replaced whole."""
-    return plain_view(
+    return show_plain(
         services().tenants.update(environment(), _check_id(id), body.fields, body.faults, seen=if_match())
     )
 

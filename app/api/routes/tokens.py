@@ -4,7 +4,7 @@ from app.api.parsing.parsing import Body
 from app.api.parsing.preconditions import if_match
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, holder, services
-from app.api.resources.views import Answer, answer_created, filters_of, page_view, plain_view
+from app.api.resources.views import Answer, answer_created, read_filters, show_page, show_plain
 from app.api.schemas import tokens as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.engine.json_types import JsonObject
@@ -18,19 +18,19 @@ environments = Resource("environment", description="Where a token's things are",
 def create_token(body: Body) -> Answer:
     """Create a token with at most the rights of the present one; only this answer shows its secret."""
     token, secret = services().tokens.issue(holder(), body.fields, body.faults)
-    return answer_created({**plain_view(token), "token": secret})
+    return answer_created({**show_plain(token), "token": secret})
 
 
 @api_tokens.serves("GET", query=schemas.TokenQuery, answer=page_of(schemas.Token))
 def list_tokens(query: JsonObject) -> Answer:
     """List tokens, newest first, without those that were revoked."""
-    return page_view(services().tokens.page(environment(), filters_of(query)), plain_view)
+    return show_page(services().tokens.page(environment(), read_filters(query)), show_plain)
 
 
 @api_tokens.serves("GET", "/<id>", answer=schemas.Token)
 def get_token(id: str) -> Answer:
     """Show a token without its secret, which is not stored."""
-    return plain_view(services().tokens.get(environment(), id))
+    return show_plain(services().tokens.get(environment(), id))
 
 
 @api_tokens.serves("DELETE", "/<id>", answer=Deleted)
@@ -43,17 +43,17 @@ def revoke_token(id: str) -> Answer:
 @environments.serves("GET", query=schemas.EnvironmentQuery, answer=page_of(schemas.Environment))
 def list_environments(query: JsonObject) -> Answer:
     """List environments: a token sees only its own."""
-    return page_view(services().environments.page(environment(), filters_of(query)), plain_view)
+    return show_page(services().environments.page(environment(), read_filters(query)), show_plain)
 
 
 @environments.serves("GET", "/<id>", answer=schemas.Environment)
 def get_environment(id: str) -> Answer:
     """Show the token's environment."""
-    return plain_view(services().environments.get(environment(), id))
+    return show_plain(services().environments.get(environment(), id))
 
 
 @environments.serves("PATCH", "/<id>", body=schemas.EnvironmentPatch, answer=schemas.Environment)
 def update_environment(body: Body, id: str) -> Answer:
     """Rename the token's environment."""
     changed = services().environments.rename(environment(), id, body.fields, body.faults, seen=if_match())
-    return plain_view(changed)
+    return show_plain(changed)

@@ -43,15 +43,15 @@ class KeyChanges:
         self._integrations = integrations
         self._accounts = accounts
 
-    def of_integration(self, environment_id: EnvironmentId, integration_id: str) -> Finish:
+    def watch_integration(self, environment_id: EnvironmentId, integration_id: str) -> Finish:
         """Watch the records of an integration's accounts, without the overrides of single accounts."""
         return self._watch(environment_id, {"integration_id": integration_id})
 
-    def of_account(self, environment_id: EnvironmentId, account_id: str) -> Finish:
+    def watch_account(self, environment_id: EnvironmentId, account_id: str) -> Finish:
         """Watch the records of an account."""
         return self._watch(environment_id, {"account_id": account_id})
 
-    def of_job(self, environment_id: EnvironmentId, job_id: str) -> Finish:
+    def watch_job(self, environment_id: EnvironmentId, job_id: str) -> Finish:
         """Watch the records that a job has fetched."""
         return self._watch(environment_id, {"job_id": job_id})
 

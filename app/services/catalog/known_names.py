@@ -33,14 +33,14 @@ class KnownNames:
         self._effective = effective
         self._accounts = accounts
 
-    def of_job(
+    def judge_job(
         self, environment_id: EnvironmentId, fields: JsonObject, integration_name: JSON, *, stored: JSON = None
     ) -> KeyFindings:
         """Judge a job's items and keys; ``stored`` items are known. Without an integration little is checked."""
         named = self._names.by_name(environment_id, integration_name) if isinstance(integration_name, str) else None
-        return _of_items(fields, self._config(environment_id, named.id) if named else None, stored)
+        return _judge_items(fields, self._config(environment_id, named.id) if named else None, stored)
 
-    def of_run(
+    def judge_run(
         self, environment_id: EnvironmentId, fields: JsonObject, account_id: JSON, *, stored: JSON = None
     ) -> KeyFindings:
         """Judge the items and keys of a run, or of a trigger, ``stored`` items being known; most have none."""
@@ -49,11 +49,13 @@ class KnownNames:
         account = self._accounts.inspect(environment_id, account_id) if isinstance(account_id, str) else None
         below = self._config(environment_id, account.integration_id) if account else None
         config = None if account is None or below is None else merged(below, account.integration_override)
-        return _of_items(fields, config, stored)
+        return _judge_items(fields, config, stored)
 
-    def of_override(self, environment_id: EnvironmentId, integration_id: str, override: JSON, path: str) -> KeyFindings:
+    def judge_override(
+        self, environment_id: EnvironmentId, integration_id: str, override: JSON, path: str
+    ) -> KeyFindings:
         """Judge the placeholders of what is laid over an integration's config."""
-        return of_config(override, path, below=self._config(environment_id, integration_id))
+        return judge_config(override, path, below=self._config(environment_id, integration_id))
 
     def _config(self, environment_id: EnvironmentId, integration_id: str) -> JsonObject | None:
         """Return a config as it is used; None where its secrets do not decrypt."""
@@ -64,31 +66,31 @@ class KnownNames:
         return found.config if found else None
 
 
-def of_config(config: JSON, path: str = "config", *, below: JsonObject | None = None) -> KeyFindings:
+def judge_config(config: JSON, path: str = "config", *, below: JsonObject | None = None) -> KeyFindings:
     """Judge the placeholders of an integration's config, or of what is laid over one."""
     whole = merged(below or {}, config) if isinstance(config, dict) else {}
     roots = Roots(known=OF_CONFIG, context=context_names(whole))
     return KeyFindings(notes=list(placeholder_roots.notes(config, INTEGRATION, path, roots)))
 
 
-def of_mapping(config: JSON) -> KeyFindings:
+def judge_mapping(config: JSON) -> KeyFindings:
     """Judge the placeholders of a mapping."""
     return KeyFindings(notes=list(placeholder_roots.notes(config, MAPPING, "config", _MAPPING_ROOTS)))
 
 
-def of_overridden_mappings(override: JSON, path: str) -> KeyFindings:
+def judge_mapping_overrides(override: JSON, path: str) -> KeyFindings:
     """Judge the placeholders of an account's own mappings."""
     return KeyFindings(notes=list(placeholder_roots.notes(override, OVERRIDES, path, _MAPPING_ROOTS)))
 
 
-def _of_items(fields: JsonObject, config: JsonObject | None, stored: JSON = None) -> KeyFindings:
+def _judge_items(fields: JsonObject, config: JsonObject | None, stored: JSON = None) -> KeyFindings:
     roots = Roots(known=OF_ITEMS, context=None if config is None else context_names(config))
     items = fields.get("resources")
     found = KeyFindings() if config is None else judge_methods(items, config, "resources", stored=stored)
     found.notes.extend(placeholder_roots.notes(items, ITEMS, "resources", roots))
-    found.notes.extend(note for name in _KEYS for note in _of_key(fields.get(name), name, roots))
+    found.notes.extend(note for name in _KEYS for note in _key_notes(fields.get(name), name, roots))
     return found
 
 
-def _of_key(value: JSON, name: str, roots: Roots) -> list[KeyNote]:
+def _key_notes(value: JSON, name: str, roots: Roots) -> list[KeyNote]:
     return list(placeholder_roots.notes_of(value, name, roots)) if isinstance(value, str) else []

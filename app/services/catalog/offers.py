@@ -31,20 +31,20 @@ class Offers:
         self._integrations = integrations
         self._models = models
 
-    def of_integration(self, environment_id: EnvironmentId, id_or_name: str) -> Offering:
+    def describe_integration(self, environment_id: EnvironmentId, id_or_name: str) -> Offering:
         """Return what an integration offers, found by its id or its name; raise NotFoundError."""
         integration_id = canonical_id(id_or_name) or ""
         if not integration_id or self._integrations.get(environment_id, integration_id) is None:
             named = self._names.by_name(environment_id, id_or_name)
             integration_id = require(named, "integration", id_or_name[:100]).id
-        return self._offering(environment_id, integration_id, None)
+        return self._describe(environment_id, integration_id, None)
 
-    def of_account(self, environment_id: EnvironmentId, account_id: str) -> Offering:
+    def describe_account(self, environment_id: EnvironmentId, account_id: str) -> Offering:
         """Return what an account's API offers; raise NotFoundError."""
         account = require(self._accounts.get(environment_id, account_id), "integrated account", account_id)
-        return self._offering(environment_id, account.integration_id, account)
+        return self._describe(environment_id, account.integration_id, account)
 
-    def _offering(
+    def _describe(
         self, environment_id: EnvironmentId, integration_id: str, account: IntegratedAccount | None
     ) -> Offering:
         integration = require(self._integrations.get(environment_id, integration_id), "integration", integration_id)

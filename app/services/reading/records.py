@@ -24,7 +24,7 @@ class RecordService:
     ) -> None:
         """``restore_records`` restores what a run has deleted of an account's resource, or of all, and counts it."""
         self._list_records = list_records
-        self._read_log = read_log
+        self._read_entries = read_log
         self._restore_records = restore_records
         self._accounts = accounts
         self._erasures = erasures
@@ -34,10 +34,10 @@ class RecordService:
         self._check_account(environment_id, filters.integrated_account_id)
         return self._list_records(filters)
 
-    def changes(self, environment_id: EnvironmentId, filters: LogFilters) -> LogPage:
+    def read_log(self, environment_id: EnvironmentId, filters: LogFilters) -> LogPage:
         """Return the entries of an account's log after a number."""
         self._check_account(environment_id, filters.integrated_account_id)
-        return self._read_log(filters)
+        return self._read_entries(filters)
 
     def restore(self, environment_id: EnvironmentId, account_id: str, *, run_id: str, resource: str | None) -> int:
         """Restore the records that a run has deleted; return how many they are."""

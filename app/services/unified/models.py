@@ -28,7 +28,7 @@ class UnifiedModelService(VersionedService[UnifiedModel]):
         raise_for_failures([*faults, *_resource_failures(fields)])
         return self._store.create(environment_id, new_id(), {"resources": {}, **fields})
 
-    def of(self, environment_id: EnvironmentId, model_ids: Collection[str]) -> Mapping[str, UnifiedModel]:
+    def find_many(self, environment_id: EnvironmentId, model_ids: Collection[str]) -> Mapping[str, UnifiedModel]:
         """Return models by their ids, without those that do not exist."""
         wanted = ListFilters(among=[("id", sorted(model_ids))], limit=max(1, len(model_ids)))
         return {model.id: model for model in self._store.list(environment_id, wanted).result}

@@ -34,7 +34,7 @@ def offers(**fields: Any) -> Offers:
 
 @pytest.mark.parametrize("named", [INTEGRATION, INTEGRATION.upper(), "helpdesk"])
 def test_an_integration_offers_what_its_config_says(named: str) -> None:
-    offering = offers().of_integration(ENVIRONMENT, named)
+    offering = offers().describe_integration(ENVIRONMENT, named)
 
     assert [tool["name"] for tool in offering.tools()] == ["list_helpdesk_people"]
     assert offering.unified_apis() == []
@@ -44,7 +44,7 @@ def test_an_integration_offers_what_its_config_says(named: str) -> None:
 def test_an_account_offers_what_its_overrides_add() -> None:
     override = {"resources": {"notes": {"get": {}}}}
 
-    offering = offers(integration_override=override).of_account(ENVIRONMENT, "account")
+    offering = offers(integration_override=override).describe_account(ENVIRONMENT, "account")
 
     assert [tool["resource"] for tool in offering.tools()] == ["notes", "people"]
     assert [api["name"] for api in offering.unified_apis()] == ["crm"]
@@ -52,13 +52,13 @@ def test_an_account_offers_what_its_overrides_add() -> None:
 
 def test_what_is_not_there_is_told() -> None:
     with pytest.raises(NotFoundError, match="integrated account"):
-        offers().of_account(ELSEWHERE, "account")
+        offers().describe_account(ELSEWHERE, "account")
     for named in (INTEGRATION, "helpdesk"):
         with pytest.raises(NotFoundError, match="integration"):
-            offers().of_integration(ELSEWHERE, named)
+            offers().describe_integration(ELSEWHERE, named)
     lost = offers()
     lost._integrations = FakeTable(integration)
     with pytest.raises(NotFoundError, match="integration"):
-        lost.of_account(ENVIRONMENT, "account")
+        lost.describe_account(ENVIRONMENT, "account")
     with pytest.raises(InvalidInputError, match="base_url"):
-        offers(integration_override={"base_url": 5}).of_account(ENVIRONMENT, "account")
+        offers(integration_override={"base_url": 5}).describe_account(ENVIRONMENT, "account")

@@ -129,7 +129,7 @@ def test_records_of_an_account_are_listed() -> None:
 
 
 def test_the_log_is_read_on_after_a_number() -> None:
-    page = _service().changes(ENVIRONMENT, LogFilters(integrated_account_id="account", after=5))
+    page = _service().read_log(ENVIRONMENT, LogFilters(integrated_account_id="account", after=5))
 
     assert (page.next_sequence, page.gap_until) == (6, 7)
 

@@ -130,7 +130,7 @@ def test_what_belongs_to_another_environment_is_not_there(
 
 
 def test_models_are_found_by_their_ids(model_service: UnifiedModelService) -> None:
-    assert model_service.of(ENVIRONMENT, {"model"}) == {"model": unified_model()}
+    assert model_service.find_many(ENVIRONMENT, {"model"}) == {"model": unified_model()}
 
 
 def test_models_are_listed_and_removed(model_service: UnifiedModelService) -> None:
