@@ -77,7 +77,7 @@ class KeyChanges:
     ) -> dict[tuple[str, str, str], tuple[Holding, list[JsonObject]]]:
         found = {}
         for holding in holdings:
-            raw = self._config(environment_id, holding.integration_id)
+            raw = self._read_config(environment_id, holding.integration_id)
             config, _ = integration_config.parse_config(
                 overridden(raw, account.integration_override if account else {})
             )
@@ -86,7 +86,7 @@ class KeyChanges:
             found[at] = (holding, keys.get(holding.resource, []))
         return found
 
-    def _config(self, environment_id: EnvironmentId, integration_id: str) -> JsonObject:
+    def _read_config(self, environment_id: EnvironmentId, integration_id: str) -> JsonObject:
         """Return an integration's config; {} where its secrets do not decrypt, so that no run uses it."""
         try:
             integration = self._integrations.get(environment_id, integration_id)

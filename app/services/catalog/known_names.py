@@ -38,7 +38,7 @@ class KnownNames:
     ) -> KeyFindings:
         """Judge a job's items and keys; ``stored`` items are known. Without an integration little is checked."""
         named = self._names.by_name(environment_id, integration_name) if isinstance(integration_name, str) else None
-        return _judge_items(fields, self._config(environment_id, named.id) if named else None, stored)
+        return _judge_items(fields, self._read_config(environment_id, named.id) if named else None, stored)
 
     def judge_run(
         self, environment_id: EnvironmentId, fields: JsonObject, account_id: JSON, *, stored: JSON = None
@@ -47,7 +47,7 @@ class KnownNames:
         if not any(fields.get(name) for name in ("resources", *_KEYS)):
             return KeyFindings()
         account = self._accounts.inspect(environment_id, account_id) if isinstance(account_id, str) else None
-        below = self._config(environment_id, account.integration_id) if account else None
+        below = self._read_config(environment_id, account.integration_id) if account else None
         config = None if account is None or below is None else merged(below, account.integration_override)
         return _judge_items(fields, config, stored)
 
@@ -55,9 +55,9 @@ class KnownNames:
         self, environment_id: EnvironmentId, integration_id: str, override: JSON, path: str
     ) -> KeyFindings:
         """Judge the placeholders of what is laid over an integration's config."""
-        return judge_config(override, path, below=self._config(environment_id, integration_id))
+        return judge_config(override, path, below=self._read_config(environment_id, integration_id))
 
-    def _config(self, environment_id: EnvironmentId, integration_id: str) -> JsonObject | None:
+    def _read_config(self, environment_id: EnvironmentId, integration_id: str) -> JsonObject | None:
         """Return a config as it is used; None where its secrets do not decrypt."""
         try:
             found = self._effective.get(environment_id, integration_id)
