@@ -1,4 +1,4 @@
-"""What BROKER_URL and FERRYMAN_BUDGET_URL say: read here once, for kombu and for our own clients of Redis alike.
+"""Read BROKER_URL and FERRYMAN_BUDGET_URL, for kombu and for our own clients of Redis alike.
 
 Kombu and redis-py each read such a URL in their own way (``ssl_cert_reqs=CERT_REQUIRED`` is kombu's word alone, and
 ``rediss://`` is unverified to kombu and verified to redis-py), so neither is given one with a query.
@@ -22,7 +22,7 @@ _NO_SENTINEL: Final = (
     "Redis Sentinel is not supported: expected the address of one Redis, such as that of a proxy before it which "
     "follows the primary (redis://host:6379/0)"
 )
-_ONE_REDIS: Final = "expected one Redis, not several parted by ';'"
+_ONE_REDIS: Final = "expected one Redis, not several separated by ';'"
 
 _VERIFYING: Final[Mapping[str, str]] = {
     word: name
@@ -56,9 +56,9 @@ def read(url: str) -> BrokerAddress:
     if scheme == _WITHIN_ONE_PROCESS:
         return BrokerAddress(url=url)
     if scheme in _AMQP:
-        return _rabbitmq(url)
+        return _read_rabbitmq(url)
     if scheme in (*_REDIS, *_SOCKETS):
-        return _redis(url)
+        return _read_redis(url)
     raise ValueError(_EXPECTED)
 
 
@@ -72,20 +72,20 @@ def is_rabbitmq(url: str) -> bool:
     return url.startswith(tuple(f"{scheme}:" for scheme in _AMQP))
 
 
-def redis_arguments(url: str, tls: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def build_redis_arguments(url: str, tls: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return what redis-py connects by; ``tls`` are the options that the URL was read with, when it has lost them."""
     arguments = dict(read(url).redis or {})
     return {**arguments, **tls} if tls and "ssl" in arguments else arguments
 
 
-def _redis(url: str) -> BrokerAddress:
+def _read_redis(url: str) -> BrokerAddress:
     parts = _split(url)
-    query = _query(parts, [*_DATABASE, *(_TLS_PARAMETERS if parts.scheme in _TLS else ())])
+    query = _read_query(parts, [*_DATABASE, *(_TLS_PARAMETERS if parts.scheme in _TLS else ())])
     database = query.pop("virtual_host", None) or query.pop("db", None)
     is_socket = parts.scheme in _SOCKETS
     if not is_socket:
         database = database or unquote(parts.path).strip("/")
-    number = _number(database or "0")
+    number = _read_number(database or "0")
     login = {"username": unquote(parts.username or "") or None, "password": unquote(parts.password or "") or None}
     if is_socket:
         where: dict[str, Any] = {"unix_socket_path": unquote(parts.path)}
@@ -93,23 +93,23 @@ def _redis(url: str) -> BrokerAddress:
     else:
         where = {"host": unquote(parts.hostname or "localhost"), "port": parts.port or 6379}
         address = f"{parts.scheme}://{parts.netloc}/{number}"
-    tls = _tls(query) if parts.scheme in _TLS else None
+    tls = _read_tls(query) if parts.scheme in _TLS else None
     options = {"ssl": True, **tls} if tls else {}
     return BrokerAddress(url=address, tls=tls, redis={**where, "db": number, **login, **options})
 
 
-def _rabbitmq(url: str) -> BrokerAddress:
-    """Read one URL or several of a cluster, parted by ``;``, which all have the same options."""
+def _read_rabbitmq(url: str) -> BrokerAddress:
+    """Read one URL or several of a cluster, separated by ``;``, which all have the same options."""
     each = [_split(one) for one in url.split(";")]
     is_encrypted = each[0].scheme in _TLS
-    queries = [_query(parts, _TLS_PARAMETERS if is_encrypted else ()) for parts in each]
+    queries = [_read_query(parts, _TLS_PARAMETERS if is_encrypted else ()) for parts in each]
     if any(parts.scheme != each[0].scheme or query != queries[0] for parts, query in zip(each, queries, strict=True)):
         raise ValueError("expected the same scheme and the same options in each of several URLs")
     address = ";".join(parts._replace(query="").geturl() for parts in each)
-    return BrokerAddress(url=address, tls=_named_as_amqp_does(_tls(queries[0])) if is_encrypted else None)
+    return BrokerAddress(url=address, tls=_rename_for_amqp(_read_tls(queries[0])) if is_encrypted else None)
 
 
-def _named_as_amqp_does(tls: Mapping[str, Any]) -> dict[str, Any]:
+def _rename_for_amqp(tls: Mapping[str, Any]) -> dict[str, Any]:
     named = {name.removeprefix("ssl_"): value for name, value in tls.items()}
     checks_hostname = named.pop("check_hostname")
     named["cert_reqs"] = _MODES[named["cert_reqs"]]
@@ -128,7 +128,7 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _query(parts: SplitResult, known: list[str] | tuple[str, ...]) -> dict[str, str]:
+def _read_query(parts: SplitResult, known: list[str] | tuple[str, ...]) -> dict[str, str]:
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     if unknown := sorted(set(query) - set(known)):
         allowed = f"those known are {', '.join(known)}" if known else "expected none"
@@ -136,13 +136,13 @@ def _query(parts: SplitResult, known: list[str] | tuple[str, ...]) -> dict[str, 
     return query
 
 
-def _number(database: str) -> int:
+def _read_number(database: str) -> int:
     if not database.isdecimal():
         raise ValueError("expected the number of a Redis database behind the host, such as redis://host:6379/0")
     return int(database)
 
 
-def _tls(query: Mapping[str, str]) -> dict[str, Any]:
+def _read_tls(query: Mapping[str, str]) -> dict[str, Any]:
     """Read how the server is verified: unless the URL says otherwise, its certificate and its name."""
     verifying = _VERIFYING.get(query.get("ssl_cert_reqs", "required"))
     if verifying is None:

@@ -1,4 +1,4 @@
-"""Talks to Ferryman's HTTP API: JSON in, JSON out, one sentence when it goes wrong."""
+"""A client of Ferryman's HTTP API: JSON in, JSON out, one sentence for an error."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ _USUAL_DIRECTORY = ".ferryman"
 
 
 class ApiError(FerrymanError):
-    """The API did not do what was asked; ``status`` is None when it gave no answer at all."""
+    """The API refused a request; ``status`` is None when it did not answer at all."""
 
     code = "api"
 
@@ -26,10 +26,10 @@ class ApiError(FerrymanError):
 
 
 class ApiClient:
-    """A client of one API; an environment's proxies are passed by, since a self-hosted API is near."""
+    """A client of one API; the environment's proxies are not used, since a self-hosted API is near."""
 
     def __init__(self, url: str, token: str = "") -> None:
-        self._url = _checked(url)
+        self._url = _parse_url(url)
         self._headers = {"Accept": "application/json"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
@@ -74,27 +74,27 @@ class ApiClient:
         return kind(self._url.hostname or "", self._url.port, timeout=_TIMEOUT_SECONDS)
 
 
-def client_for(url: str | None, token: str | None, data_dir: Path) -> ApiClient:
-    """Make a client; what is not given is read from the stack on a data directory."""
+def open_client(url: str | None, token: str | None, data_dir: Path) -> ApiClient:
+    """Make a client; a missing URL or token is read from the stack on a data directory."""
     data = DataDirectory(data_dir)
-    return ApiClient(url or _running(data), token_for(token, data_dir))
+    return ApiClient(url or _find_running_url(data), find_token(token, data_dir))
 
 
-def token_for(token: str | None, data_dir: Path) -> str:
+def find_token(token: str | None, data_dir: Path) -> str:
     """Return the token; one that is not given is read from a data directory."""
     data = DataDirectory(data_dir)
     return token or _read(data.token_file, "no token is in {}; give --token", data)
 
 
-def _running(data: DataDirectory) -> str:
-    """Return the address of the stack that runs on a directory; what a copy brought of another stack's is none."""
-    message = f"no stack runs on {{}}; start 'ferryman up{_named(data)}', or give --url"
+def _find_running_url(data: DataDirectory) -> str:
+    """Return the address of the stack that runs on a directory; those of a copied directory do not count."""
+    message = f"no stack runs on {{}}; start 'ferryman up{_name_directory_option(data)}', or give --url"
     if not data.is_in_use():
         raise ApiError(None, message.format(data.root))
     return _read(data.api_url_file, message, data)
 
 
-def _named(data: DataDirectory) -> str:
+def _name_directory_option(data: DataDirectory) -> str:
     """Return the option that names a directory, where a stack would not look by itself."""
     is_usual = data.root == Path(_USUAL_DIRECTORY).resolve()
     return "" if is_usual else f" --data-dir {shlex.quote(str(data.root))}"
@@ -107,7 +107,7 @@ def _read(file: Path, message: str, data: DataDirectory) -> str:
         raise ApiError(None, message.format(data.root)) from error
 
 
-def _checked(url: str) -> SplitResult:
+def _parse_url(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         is_valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -135,7 +135,7 @@ def _explain(answer: JSON) -> str:
     details = answer.get("details")
     failures = details.get("failures", []) if isinstance(details, dict) else []
     message = str(answer.get("message") or answer.get("error") or "no reason given")
-    told = (f"{failure.get('path')}: {failure.get('message')}" for failure in failures)
-    # Most messages are made of the failures: what stands there already is not told twice.
-    faults = "; ".join(fault for fault in told if fault not in message)
+    shown = (f"{failure.get('path')}: {failure.get('message')}" for failure in failures)
+    # Most messages are made of the failures: none is shown twice.
+    faults = "; ".join(fault for fault in shown if fault not in message)
     return f"{message} ({faults})" if faults else message

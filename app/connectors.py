@@ -13,7 +13,7 @@ from app.engine.known_keys.judging import judge
 from app.engine.known_keys.of_integrations import INTEGRATION
 from app.engine.known_keys.of_unified import MAPPING
 from app.engine.unified.mapping import parse_mapping
-from app.engine.unified.model import resource_failures
+from app.engine.unified.model import check_resources
 
 CATALOG: Final = Path(__file__).parent / "catalog"
 _SHIPPED: Final = CATALOG / "connectors"
@@ -21,7 +21,7 @@ _SHIPPED: Final = CATALOG / "connectors"
 
 @dataclass(frozen=True, slots=True)
 class ConnectorMapping:
-    """How one unified method is made of the connector's API: the config of a unified-model-resource-method."""
+    """The mapping of one unified method: the config of a unified-model-resource-method."""
 
     model: str
     resource: str
@@ -56,36 +56,36 @@ class ConnectorError(FerrymanError):
         super().__init__("\n".join([what, *(f"  {fault}" for fault in faults)]))
 
 
-def shipped() -> Sequence[str]:
-    """Name the connectors that come with Ferryman."""
+def list_shipped() -> Sequence[str]:
+    """List the names of the connectors that come with Ferryman."""
     return sorted(path.parent.name for path in _SHIPPED.glob("*/integration.json"))
 
 
 def load(name_or_folder: str) -> Connector:
     """Read a shipped connector by its name, or another one by its folder; raise ConnectorError with all its faults."""
-    folder = _folder_of(name_or_folder)
+    folder = _find_folder(name_or_folder)
     faults: list[str] = []
-    integration = _integration(folder, faults)
-    mappings = list(_mappings(folder, faults))
-    models = {name: _model(folder, name, faults) for name in sorted({mapping.model for mapping in mappings})}
+    integration = _read_integration(folder, faults)
+    mappings = list(_read_mappings(folder, faults))
+    models = {name: _read_model(folder, name, faults) for name in sorted({mapping.model for mapping in mappings})}
     if faults:
         raise ConnectorError(f"the connector in {folder} has faults:", faults)
     return Connector(folder=folder, integration=integration, models=models, mappings=mappings)
 
 
-def _folder_of(name_or_folder: str) -> Path:
-    if name_or_folder in shipped():
+def _find_folder(name_or_folder: str) -> Path:
+    if name_or_folder in list_shipped():
         return _SHIPPED / name_or_folder
     folder = Path(name_or_folder)
     if not folder.is_dir():
         what = f"'{name_or_folder}' is neither a shipped connector nor a folder"
-        raise ConnectorError(what, [f"shipped are: {', '.join(shipped())}"])
+        raise ConnectorError(what, [f"shipped are: {', '.join(list_shipped())}"])
     return folder
 
 
-def _integration(folder: Path, faults: list[str]) -> JsonObject:
+def _read_integration(folder: Path, faults: list[str]) -> JsonObject:
     path = folder / "integration.json"
-    integration = _object(path, faults)
+    integration = _read_object(path, faults)
     if not integration:
         return integration
     if not isinstance(integration.get("name"), str) or not integration["name"]:
@@ -96,33 +96,33 @@ def _integration(folder: Path, faults: list[str]) -> JsonObject:
     return integration
 
 
-def _mappings(folder: Path, faults: list[str]) -> Iterator[ConnectorMapping]:
+def _read_mappings(folder: Path, faults: list[str]) -> Iterator[ConnectorMapping]:
     for path in sorted(folder.glob("mappings/*/*.json")):
         place = path.relative_to(folder)
-        for method, config in _object(path, faults).items():
+        for method, config in _read_object(path, faults).items():
             _, failures = parse_mapping(config, method, resource=path.stem, method=method)
             failures += judge(config, MAPPING, method).failures
             faults.extend(f"{place}: {failure.path}: {failure.message}" for failure in failures)
             yield ConnectorMapping(path.parent.name, path.stem, method, config if isinstance(config, dict) else {})
 
 
-def _model(folder: Path, name: str, faults: list[str]) -> JsonObject:
-    """Read a model that the folder brings along, or else a shipped one."""
+def _read_model(folder: Path, name: str, faults: list[str]) -> JsonObject:
+    """Read a model from the folder, or else a shipped one."""
     own, common = folder / "models" / f"{name}.json", CATALOG / "models" / f"{name}.json"
     path = own if own.is_file() else common
     if not path.is_file():
         faults.append(f"mappings/{name}: there is no unified model '{name}': add models/{name}.json to the folder")
         return {}
-    model = _object(path, faults)
+    model = _read_object(path, faults)
     if model and model.get("name") != name:
         faults.append(f"models/{path.name}: name: expected '{name}', as the file is called")
-    failures = resource_failures(model.get("resources")) if model else []
+    failures = check_resources(model.get("resources")) if model else []
     faults.extend(f"models/{path.name}: {failure.path}: {failure.message}" for failure in failures)
     return model
 
 
-def _object(path: Path, faults: list[str]) -> JsonObject:
-    """Read a JSON object; what is none is a fault and stands for an empty one."""
+def _read_object(path: Path, faults: list[str]) -> JsonObject:
+    """Read a JSON object; for anything else, add a fault and return an empty object."""
     try:
         found: JSON = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -10,7 +10,7 @@ _EXPECTED: Final = "expected a URL like postgresql://user:password@host/ferryman
 _ENCODED: Final = f"{_EXPECTED}; characters such as '@' in a password are percent-encoded"
 
 
-def arguments_of(url: str) -> dict[str, str]:
+def read_arguments(url: str) -> dict[str, str]:
     """Read a URL's parameters by the names that libpq has for them; raise ValueError, which repeats nothing of it."""
     if not url.startswith(_SCHEMES):
         raise ValueError(_EXPECTED)

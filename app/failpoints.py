@@ -1,4 +1,4 @@
-"""Places where a test may have a process die: between two steps whose order is what keeps every record safe.
+"""Places where a test kills a process: between two steps whose order keeps every record safe.
 
 ``FERRYMAN_FAILPOINTS`` names a directory; without it a failpoint costs one comparison. A file in it, named as a
 failpoint and holding a number n, arms that failpoint: the process that comes to it for the n-th time from then on takes
@@ -22,7 +22,7 @@ class Failpoint(StrEnum):
     BEFORE_CHECKPOINT = "before_checkpoint"
     """The page's records are upserted, its counters and the transaction are not done."""
     BEFORE_ACK = "before_ack"
-    """The page is committed; nobody was rung for it and the message is not acknowledged."""
+    """The page is committed; nothing is dispatched for it, and the message is not acknowledged."""
     BEFORE_DELIVERED = "before_delivered"
     """The receiver has answered 2xx; the delivery still counts as pending."""
 
@@ -51,7 +51,7 @@ class Failpoints:
 
 
 def arm(directory: Path, point: Failpoint, hits: int) -> Path:
-    """Arm a failpoint for all processes that were told of the directory; give the file, which is gone once it fired."""
+    """Arm a failpoint for all processes with the directory; return the file, which is removed when it fires."""
     file = directory / point
     file.write_text(str(hits))
     return file
@@ -66,12 +66,12 @@ def _die_once(file: Path) -> None:
     os.kill(os.getpid(), SIGKILL)
 
 
-def _of_environment() -> Failpoints | None:
+def _read_environment() -> Failpoints | None:
     directory = os.environ.get("FERRYMAN_FAILPOINTS")
     return Failpoints(Path(directory)) if directory else None
 
 
-_failpoints = _of_environment()
+_failpoints = _read_environment()
 
 
 def hit(point: Failpoint) -> None:

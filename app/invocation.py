@@ -9,7 +9,7 @@ from pathlib import Path
 _NAME = "ferryman"
 
 
-def program() -> str:
+def name_program() -> str:
     """Return what a shell in the same directory calls this program by."""
     called = Path(sys.argv[0])
     if called.parts[-2:] == ("cli", "__main__.py"):
@@ -22,11 +22,11 @@ def program() -> str:
     return shlex.quote(sys.argv[0])
 
 
-def command(words: Iterable[str]) -> str:
+def write_command(words: Iterable[str]) -> str:
     """Return a command of this program as it is typed here."""
-    return f"{program()} {shlex.join(words)}"
+    return f"{name_program()} {shlex.join(words)}"
 
 
-def as_called_here(message: str) -> str:
+def rewrite_commands(message: str) -> str:
     """Return a message with the commands of this program that it quotes as they are typed here."""
-    return message.replace(f"'{_NAME} ", f"'{program()} ")
+    return message.replace(f"'{_NAME} ", f"'{name_program()} ")

@@ -1,4 +1,4 @@
-"""Signs of life that daemons leave on their machine: a file each, so that a health check asks neither server."""
+"""Liveness files of daemons on their machine, so that a health check needs neither server."""
 
 import hashlib
 import json
@@ -16,12 +16,12 @@ class LivenessFiles:
         self._directory = directory or Path(tempfile.gettempdir()) / f"ferryman-daemons-{os.getuid()}"
         self._database = hashlib.sha256(database_url.encode()).hexdigest()
 
-    def leave(self, daemon_id: str, *, group: str, silent_seconds: float) -> None:
-        """Note that this process took a message so long ago; raises OSError."""
+    def write(self, daemon_id: str, *, group: str, silent_seconds: float) -> None:
+        """Write that this process took a message so long ago; raise OSError."""
         self._directory.mkdir(mode=0o700, exist_ok=True)
         if self._directory.stat().st_uid != os.getuid():
             raise PermissionError(f"{self._directory} belongs to another user")
-        file = self._file(daemon_id)
+        file = self._find_file(daemon_id)
         draft = file.with_suffix(".new")
         draft.write_text(json.dumps({"group": group, "pid": os.getpid(), "database": self._database}))
         consumed_at = time.time() - silent_seconds
@@ -29,34 +29,34 @@ class LivenessFiles:
         draft.rename(file)
 
     def remove(self, daemon_id: str) -> None:
-        """Take a daemon's sign away, and the directory with the last one."""
-        self._file(daemon_id).unlink(missing_ok=True)
-        # Another daemon's sign is in it, or comes at this moment.
+        """Remove a daemon's file, and the directory with the last one."""
+        self._find_file(daemon_id).unlink(missing_ok=True)
+        # Another daemon's file is in it, or is written at this moment.
         with suppress(OSError):
             self._directory.rmdir()
 
     def is_alive(self, group: str, *, within_seconds: float) -> bool:
         """Whether a daemon of the group runs here, and took a message not longer ago than this."""
-        return any(self._shows_life(file, group, within_seconds) for file in self._directory.glob("*.json"))
+        return any(self._is_fresh(file, group, within_seconds) for file in self._directory.glob("*.json"))
 
-    def _shows_life(self, file: Path, group: str, within_seconds: float) -> bool:
+    def _is_fresh(self, file: Path, group: str, within_seconds: float) -> bool:
         try:
             sign = json.loads(file.read_text())
             is_fresh = time.time() - file.stat().st_mtime <= within_seconds
         except (OSError, ValueError):
             return False
-        if not _runs(sign["pid"]):
+        if not _is_running(sign["pid"]):
             with suppress(OSError):
                 file.unlink()
             return False
         return is_fresh and (sign["group"], sign["database"]) == (group, self._database)
 
-    def _file(self, daemon_id: str) -> Path:
+    def _find_file(self, daemon_id: str) -> Path:
         # An id may hold anything, slashes too.
         return self._directory / f"{hashlib.sha256(daemon_id.encode()).hexdigest()[:32]}.json"
 
 
-def _runs(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

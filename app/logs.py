@@ -22,15 +22,15 @@ class FactsFormatter(logging.Formatter):
         return f"{head} {facts}{newline}{trace}".rstrip()
 
 
-def configure(level: int = logging.INFO) -> None:
+def configure_logging(level: int = logging.INFO) -> None:
     """Log to standard error."""
     root = logging.getLogger()
     root.handlers[:] = [logging.StreamHandler(sys.stderr)]
-    tell_facts(root)
+    format_facts(root)
     root.setLevel(level)
 
 
-def tell_facts(logger: logging.Logger) -> None:
-    """Have the handlers of a logger write facts behind their messages, whoever has made them."""
+def format_facts(logger: logging.Logger) -> None:
+    """Set the formatter of all of a logger's handlers, so that they write facts behind messages."""
     for handler in logger.handlers:
         handler.setFormatter(FactsFormatter(_FORMAT))

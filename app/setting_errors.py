@@ -1,4 +1,4 @@
-"""The fault of a process that is not told what it must be."""
+"""The error of a process whose settings are not complete."""
 
 
 class MissingSettingError(Exception):

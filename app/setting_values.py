@@ -1,4 +1,4 @@
-"""What values settings may have, and how a wrong one is told: by its variable, and never with the secret in it."""
+"""Check the values of settings; a message names the variable, and never repeats a secret."""
 
 import base64
 import binascii
@@ -43,7 +43,7 @@ _LONGER_THAN: Final = (("daemon_silence_seconds", "heartbeat_seconds"), ("deaf_s
 """What waits for something that comes now and then must wait longer than that takes to come."""
 
 
-def number_fault(name: str, value: float) -> str | None:
+def check_number(name: str, value: float) -> str | None:
     """Return what a number should have been; None when it may be what it is."""
     most = _MOST.get(name, math.inf)
     if math.isfinite(value) and value <= most and (value > 0 or (value == 0 and name in _MAY_BE_ZERO)):
@@ -52,25 +52,25 @@ def number_fault(name: str, value: float) -> str | None:
     return f"expected a number, {least}" if most == math.inf else f"expected a number from 0 to {most:g}"
 
 
-def text_fault(name: str, text: str) -> str | None:
+def check_text(name: str, text: str) -> str | None:
     """Return what a text should have been; None when it may be what it is."""
     check = _TEXTS.get(name)
     return None if check is None else check(text)
 
 
-def faults_together(values: Mapping[str, object], variable: Callable[[str], str]) -> list[str]:
+def check_together(values: Mapping[str, object], variable: Callable[[str], str]) -> list[str]:
     """Return which settings do not go together, by the names of their variables."""
     faults = []
     for longer, shorter in _LONGER_THAN:
         waits, comes = values[longer], values[shorter]
         if isinstance(waits, float) and isinstance(comes, float) and waits <= comes:
             faults.append(f"{variable(longer)}: expected more than {variable(shorter)}, which is {comes:g}")
-    if values["session_database_url"] and "options" in database_urls.arguments_of(str(values["database_url"])):
+    if values["session_database_url"] and "options" in database_urls.read_arguments(str(values["database_url"])):
         faults.append(f"{variable('database_url')}: {_NO_OPTIONS}")
     return faults
 
 
-def _fault_of(read: Callable[[str], object]) -> Callable[[str], str | None]:
+def _make_check(read: Callable[[str], object]) -> Callable[[str], str | None]:
     """Make a check of what reads a text and raises ValueError."""
 
     def check(text: str) -> str | None:
@@ -88,28 +88,28 @@ def _read_budget_url(text: str) -> None:
         raise ValueError("expected a URL like redis://host:6379/1")
 
 
-def _encryption_key_fault(text: str) -> str | None:
+def _check_encryption_key(text: str) -> str | None:
     for key in text.split(","):
         try:
             is_key = len(base64.urlsafe_b64decode(key.strip())) == _KEY_BYTES
         except (binascii.Error, ValueError):
             is_key = False
         if not is_key:
-            return "expected 32 random bytes in url-safe base64, or several such keys, parted by commas"
+            return "expected 32 random bytes in url-safe base64, or several such keys, separated by commas"
     return None
 
 
-def _message_key_fault(text: str) -> str | None:
+def _check_message_key(text: str) -> str | None:
     is_long = len(text) >= LEAST_MESSAGE_KEY_CHARACTERS
     return None if is_long else f"has {len(text)} characters: expected {LEAST_MESSAGE_KEY_CHARACTERS} or more"
 
 
-def _group_fault(text: str) -> str | None:
+def _check_group(text: str) -> str | None:
     is_key = _GROUP_KEY.fullmatch(text)
     return None if is_key else "expected 1 to 100 letters, digits, '.', '-' and '_', beginning with a letter or digit"
 
 
-def _networks_fault(text: str) -> str | None:
+def _check_networks(text: str) -> str | None:
     for part in filter(None, map(str.strip, text.split(","))):
         try:
             ipaddress.ip_network(part)
@@ -118,7 +118,7 @@ def _networks_fault(text: str) -> str | None:
     return None
 
 
-def _origins_fault(text: str) -> str | None:
+def _check_origins(text: str) -> str | None:
     for part in filter(None, map(str.strip, text.split(","))):
         if part != "*" and not _ORIGIN.fullmatch(part):
             return f"'{part[:60]}' is not an origin such as https://app.example.com, without a path, or *"
@@ -126,14 +126,14 @@ def _origins_fault(text: str) -> str | None:
 
 
 _TEXTS: Final[Mapping[str, Callable[[str], str | None]]] = {
-    "database_url": _fault_of(database_urls.arguments_of),
-    "session_database_url": _fault_of(database_urls.arguments_of),
-    "broker_url": _fault_of(broker_urls.read),
-    "budget_url": _fault_of(_read_budget_url),
-    "encryption_key": _encryption_key_fault,
-    "message_key": _message_key_fault,
-    "default_group": _group_fault,
-    "allowed_networks": _networks_fault,
-    "trusted_proxies": _networks_fault,
-    "cors_origins": _origins_fault,
+    "database_url": _make_check(database_urls.read_arguments),
+    "session_database_url": _make_check(database_urls.read_arguments),
+    "broker_url": _make_check(broker_urls.read),
+    "budget_url": _make_check(_read_budget_url),
+    "encryption_key": _check_encryption_key,
+    "message_key": _check_message_key,
+    "default_group": _check_group,
+    "allowed_networks": _check_networks,
+    "trusted_proxies": _check_networks,
+    "cors_origins": _check_origins,
 }

@@ -1,4 +1,4 @@
-"""The only reader of the environment: every setting of a Ferryman process, checked at start."""
+"""Every setting of a Ferryman process, read from the environment and checked at start."""
 
 import os
 from collections.abc import Mapping
@@ -10,46 +10,46 @@ from app.setting_errors import MissingSettingError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a process is told from outside; docs/settings.md and dotenv-sample describe each."""
+    """The settings of a process; docs/settings.md and dotenv-sample describe each."""
 
     database_url: str = field(repr=False)
     broker_url: str = field(repr=False)
     encryption_key: str = field(repr=False)
     """A Fernet key (32 bytes, url-safe base64) that encrypts credentials and webhook secrets."""
     session_database_url: str = field(default="", repr=False)
-    """Postgres itself, where ``database_url`` leads to a pooler: for whatever needs a session of its own."""
+    """Postgres itself, where ``database_url`` leads to a pooler: for work that needs a session of its own."""
     default_group: str = "default"
     message_key: str = field(default="", repr=False)
     """Signs Celery messages, and has those refused that it has not signed; empty: none is signed."""
     publish_timeout_seconds: float = 2.0
     spool_bytes: int = 32 * 1024 * 1024
-    """The JSON that one spool may give on as one batch: a daemon holds all of it at once."""
+    """The JSON that one spool may pass on as one batch: a daemon holds all of it at once."""
     slice_seconds: float = 5.0
     slice_pages: int = 0
     """After how many pages, or webhook events, a slice ends too; 0: only time ends it."""
     lease_seconds: float = 15.0
     stop_grace_seconds: float = 5.0
-    """How long a slice waits for answers under way once its daemon was told to go."""
+    """How long a slice waits for answers in flight once its daemon is to stop."""
     children_per_unit: int = 500
     budget_url: str = field(default="", repr=False)
     """The Redis of the shared rate budgets; empty is the broker, when that is a Redis."""
     requests_per_account: int = 64
-    """Requests under way to one account at most, over all daemons."""
+    """Requests in flight to one account at most, over all daemons."""
     units_per_account: int = 3
     """Units of one account that a daemon works on at once: fewer than its workers, so that others find one."""
     requests_at_start: int = 8
-    """What an account begins with; the window grows and shrinks from there."""
+    """The first window of an account, which then grows and shrinks."""
     request_timeout_seconds: float = 30.0
     direct_call_seconds: float = 40.0
     request_attempts: int = 5
     retry_base_seconds: float = 0.5
     allowed_networks: str = ""
-    """Networks such as ``10.0.0.0/8``, parted by commas, that may be connected to although they are not public."""
+    """Networks such as ``10.0.0.0/8``, separated by commas, that may be connected to although they are not public."""
     response_limit_bytes: int = 100 * 1024 * 1024
     answers_memory_bytes: int = 256 * 1024 * 1024
     """What all upstream answers of a process may take while they are read; beyond it the next one waits."""
     read_ahead_bytes: int = 0
-    """Answers of one list that may be kept until it is their turn; 0: no page is asked for ahead of its turn."""
+    """Bytes of a list's answers that may wait for their turn; 0: no page is requested ahead of its turn."""
     ask_again_percent: float = 0.0
     """Of an account's requests so many may be sent once more when their answers are late; 0: none."""
     delivery_timeout_seconds: float = 30.0
@@ -57,7 +57,7 @@ class Settings:
     webhook_disable_after_seconds: float = 5 * 24 * 3600.0
     delivery_batch_bytes: int = 1024 * 1024
     deliveries_per_webhook: int = 20
-    """Deliveries to one webhook that are under way at once, over all daemons."""
+    """Deliveries to one webhook that are in flight at once, over all daemons."""
     delivery_merge_records: int = 500
     """Up to how many records, and ``delivery_batch_bytes``, batches that wait are merged into one; 0: none is."""
     delivery_linger_seconds: float = 0.5
@@ -69,27 +69,27 @@ class Settings:
     overlap_seconds: int = 120
     """How far an increment reaches back before the upper bound of the one before."""
     token_requests: int = 500
-    """What one API token may ask in a window, over all API processes; 0: as much as it likes."""
+    """Requests of one API token in a window, over all API processes; 0: no limit."""
     token_window_seconds: float = 10.0
     environment_requests: int = 2000
-    """What all tokens of an environment together may ask in that window; 0: as much as they like."""
+    """Requests of all tokens of an environment in that window; 0: no limit."""
     calls_per_account: int = 50
-    """Direct calls of one account in a window, whoever makes them; 0: as many as anybody likes."""
+    """Direct calls of one account in a window, over all tokens; 0: no limit."""
     calls_window_seconds: float = 10.0
     request_limit_bytes: int = setting_values.LARGEST_REQUEST_BYTES
     trusted_proxies: str = ""
-    """Networks, parted by commas, whose machines are believed when they tell of the client that they ask for."""
+    """Networks, separated by commas, of proxies whose forwarded client addresses are trusted."""
     cors_origins: str = ""
-    """Origins, parted by commas, whose pages may call the API from a browser; ``*`` is every page."""
+    """Origins, separated by commas, whose pages may call the API from a browser; ``*`` is every page."""
     heartbeat_seconds: float = 10.0
     """How often a daemon calls itself through the broker, and reports to the leader."""
     daemon_silence_seconds: float = 40.0
     deaf_seconds: float = 60.0
-    """After how long without an answer to its own calls a daemon starts itself anew."""
+    """After how long without an answer to its own calls a daemon restarts itself."""
     sweep_seconds: float = 1.0
     ring_after_seconds: float = 30.0
     stuck_seconds: float = 300.0
-    """After how long a run that nobody can work on is freed, or ended where there is nothing to free."""
+    """After how long a stuck run is freed, or ended where there is nothing to free."""
     stalled_slices: int = 60
     """Slices of a unit in a row that bring no record and end no pagination, after which its run fails."""
     run_retention_seconds: float = 90 * 24 * 3600.0
@@ -101,7 +101,7 @@ class Settings:
     """Seconds after which a deleted account is erased with all that is held of it; 0 is at once."""
     database_pool_size: int = 10
     prepare_statements: int = 1
-    """0: a pooler that keeps no prepared statements stands before Postgres."""
+    """0: for a pooler before Postgres that keeps no prepared statements."""
 
     @property
     def direct_database_url(self) -> str:
@@ -112,34 +112,34 @@ class Settings:
 _REQUIRED = {"database_url": "DATABASE_URL", "broker_url": "BROKER_URL", "encryption_key": "FERRYMAN_ENCRYPTION_KEY"}
 
 
-def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
+def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings; raise MissingSettingError that names every variable that is missing or wrong."""
     source = os.environ if environ is None else environ
     values: dict[str, object] = {}
     faults = [f"{name} is not set" for name in _REQUIRED.values() if not source.get(name)]
     for name, spec in Settings.__dataclass_fields__.items():
         values[name] = spec.default
-        if text := source.get(_variable(name)):
+        if text := source.get(_name_variable(name)):
             values[name], fault = _read(name, spec.type, text)
-            faults += [f"{_variable(name)}: {fault}"] if fault else []
+            faults += [f"{_name_variable(name)}: {fault}"] if fault else []
     if not faults:
-        faults = setting_values.faults_together(values, _variable)
+        faults = setting_values.check_together(values, _name_variable)
     if faults:
         raise MissingSettingError("; ".join(faults))
     return Settings(**values)  # type: ignore[arg-type]  # checked field by field above
 
 
-def _variable(name: str) -> str:
+def _name_variable(name: str) -> str:
     return _REQUIRED.get(name, f"FERRYMAN_{name.upper()}")
 
 
 def _read(name: str, kind: object, text: str) -> tuple[object, str | None]:
     """Return a setting's value, and what is wrong with it; a text may be secret, so only a number is repeated."""
     if kind is str:
-        return text, setting_values.text_fault(name, text)
+        return text, setting_values.check_text(name, text)
     try:
         value = int(text) if kind is int else float(text)
     except ValueError:
         return text, f"expected {'a whole number' if kind is int else 'a number'}, not '{text[:40]}'"
-    fault = setting_values.number_fault(name, value)
+    fault = setting_values.check_number(name, value)
     return value, fault and f"{fault}, not '{text[:40]}'"

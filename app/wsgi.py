@@ -1,12 +1,12 @@
 """The WSGI application that gunicorn serves: ``app.wsgi:app``."""
 
-from app import gc_tuning, recursion_limit, settings
+from app import interpreter, settings
 from app.api.application import create_app
 from app.bootstrap.api import api_services
-from app.logs import configure
+from app.logs import configure_logging
 
-configure()
-_settings = settings.from_environment()
+configure_logging()
+_settings = settings.read_environment()
 app = create_app(api_services(_settings), _settings)
-gc_tuning.calm()
-recursion_limit.allow()
+interpreter.tune_garbage_collection()
+interpreter.raise_recursion_limit()

@@ -8,7 +8,7 @@ from celery import chain, group
 from celery.canvas import Signature
 
 from app.broker import tasks
-from app.engine.ids import timed_id
+from app.engine.ids import new_timed_id
 from app.services.runs.start import RunStart
 
 
@@ -36,4 +36,4 @@ def _branch(start: RunStart, name: str) -> Signature:
 
 
 def _signature(task: str, run_id: str, row_id: str, queue: str) -> Signature:
-    return Signature(task, args=(run_id, row_id), immutable=True, options={"queue": queue, "task_id": timed_id()})
+    return Signature(task, args=(run_id, row_id), immutable=True, options={"queue": queue, "task_id": new_timed_id()})

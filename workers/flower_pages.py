@@ -14,7 +14,7 @@ from flower.views import tasks as task_pages
 
 from app.broker.queues import HEARTBEATS
 from app.broker.task_messages import signer_of_environment
-from app.engine.runs.routing import RAPID_BRIDGE_QUEUE
+from app.engine.objects.daemons import RAPID_BRIDGE_QUEUE
 from workers.commands import REFUSALS, STOP_THE_RUN
 
 _web: Final = control.web

@@ -98,6 +98,6 @@ def _report_dropped() -> None:
 def _leave_sign(*, silent_seconds: float) -> None:
     who = identity()
     try:
-        liveness().leave(who.id, group=who.group_key, silent_seconds=silent_seconds)
+        liveness().write(who.id, group=who.group_key, silent_seconds=silent_seconds)
     except OSError as error:
         logger.warning("this daemon can leave no sign of life for 'ferryman health'", extra={"reason": str(error)})

@@ -28,7 +28,7 @@ def services() -> DaemonServices:
     global _services, _owner_pid  # noqa: PLW0603 - see the module's docstring
     with _lock:
         if _services is None or _owner_pid != os.getpid():
-            _services = daemon_services(settings.from_environment())
+            _services = daemon_services(settings.read_environment())
             _owner_pid = os.getpid()
         return _services
 

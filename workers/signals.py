@@ -12,7 +12,7 @@ from typing import Any
 from celery import Task, signals
 from kombu.exceptions import OperationalError
 
-from app import gc_tuning, logs, recursion_limit
+from app import interpreter, logs
 from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
 from app.engine.status import DaemonStatus
@@ -50,7 +50,7 @@ def tell_facts(logger: logging.Logger, **_: object) -> None:
 
     Of each task it is not told that it was received and how it ended, which Flower shows: a line tells of a run.
     """
-    logs.tell_facts(logger)
+    logs.format_facts(logger)
     for name in _OF_EACH_TASK:
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -105,8 +105,8 @@ def note_dropped(exc: BaseException | None, **_: object) -> None:
 
 def register(**_: object) -> None:
     """Write this daemon down as active, once it consumes."""
-    gc_tuning.calm()
-    recursion_limit.allow()
+    interpreter.tune_garbage_collection()
+    interpreter.raise_recursion_limit()
     heartbeat.register()
 
 

@@ -35,7 +35,7 @@ from app.api.routes.unified_mappings import environment_mappings, unified_mappin
 from app.api.routes.unified_models import installed_models, unified_models
 from app.api.routes.webhooks import webhooks
 from app.engine.json_types import JSON
-from app.net.trusted_proxies import TrustedProxies
+from app.net.addresses import TrustedProxies
 from app.settings import Settings
 
 _RESOURCES: Final = (

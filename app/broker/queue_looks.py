@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from app import broker_urls
 from app.broker.redis_sender import redis_client
 from app.engine.errors import BrokerUnavailableError
-from app.engine.ids import time_of
+from app.engine.ids import read_time
 from app.services.maintenance.queue_heads import Queues, QueueState
 
 _LARGEST_BYTES = 64 * 1024
@@ -90,7 +90,7 @@ def _sent_at(raw: bytes) -> datetime | None:
     try:
         match orjson.loads(raw):
             case {"headers": {"id": str(id)}}:
-                return time_of(id)
+                return read_time(id)
             case _:
                 return None
     except ValueError:

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from app import broker_urls
-from app.engine.ids import timed_id
+from app.engine.ids import new_timed_id
 from app.engine.json_types import JsonObject
 
 _PERSISTENT: Final = 2
@@ -34,7 +34,7 @@ def redis_client(celery: Celery) -> "Redis":
     """Make a client of the Redis that is an application's broker, which waits no longer than that does."""
     options = celery.conf.broker_transport_options
     return Redis(
-        **broker_urls.redis_arguments(celery.conf.broker_url, celery.conf.broker_use_ssl or None),
+        **broker_urls.build_redis_arguments(celery.conf.broker_url, celery.conf.broker_use_ssl or None),
         retry=_ONCE_MORE,
         **{name: options[name] for name in _OPTIONS if name in options},
     )
@@ -67,7 +67,7 @@ class RedisSender:
             raise OperationalError(str(error)) from error
 
     def _message(self, task: str, args: list[str], queue: str) -> bytes:
-        task_id = timed_id()
+        task_id = new_timed_id()
         embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
         message: JsonObject = {
             "body": base64.b64encode(orjson.dumps([args, {}, embed])).decode(),

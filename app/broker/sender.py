@@ -12,7 +12,7 @@ from app import broker_urls
 from app.broker.redis_sender import RedisSender, redis_client
 from app.broker.room import BoundedSender, Sender
 from app.engine.errors import FerrymanError
-from app.engine.ids import timed_id
+from app.engine.ids import new_timed_id
 
 _PLAIN_JSON: Final = "json"
 _PROBED: Final = "ferryman-probed"
@@ -49,7 +49,7 @@ class TaskSender:
         Raise QueueRefusedError where it takes others.
         """
         message = self._celery.amqp.as_task_v2(
-            timed_id(), task, args=args, argsrepr=repr(args), kwargsrepr="{}", ignore_result=True
+            new_timed_id(), task, args=args, argsrepr=repr(args), kwargsrepr="{}", ignore_result=True
         )
         try:
             with self._celery.producer_pool.acquire(block=True) as producer:

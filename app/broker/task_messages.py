@@ -16,7 +16,7 @@ from kombu.exceptions import DecodeError
 
 from app.broker import envelopes, signing, tasks
 from app.broker.signing import Signer
-from app.engine.ids import canonical_id
+from app.engine.ids import parse_id
 
 SEAL: Final = "ferryman-seal"
 """The header that proves all others."""
@@ -150,7 +150,7 @@ def _are_arguments(task: str, args: list[Any]) -> bool:
 
 
 def _is_id(text: str) -> bool:
-    return canonical_id(text) == text
+    return parse_id(text) == text
 
 
 def _are_signatures(chain: object) -> bool:

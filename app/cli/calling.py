@@ -14,7 +14,7 @@ from rich.table import Table
 from app.cli.options import data_dir_option
 from app.cli.terminal import console
 from app.cli.terminal import print_table as print_whole
-from app.client import client_for
+from app.client import open_client
 from app.engine.json_types import JSON, JsonObject
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -46,7 +46,7 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
     @connection_options
     @wraps(command)
     def with_client(url: str | None, token: str | None, data_dir: Path, **others: object) -> None:
-        command(client_for(url, token, data_dir.expanduser().resolve()), **others)
+        command(open_client(url, token, data_dir.expanduser().resolve()), **others)
 
     return with_client
 

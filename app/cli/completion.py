@@ -7,7 +7,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from app.cli.next_steps import tell_next_text
-from app.invocation import program
+from app.invocation import name_program
 
 _PROGRAM: Final = "ferryman"
 _VARIABLE: Final = "_FERRYMAN_COMPLETE"
@@ -27,4 +27,4 @@ def completion(context: click.Context, shell: str) -> None:
     assert kind is not None
     click.echo(kind(context.find_root().command, {}, _PROGRAM, _VARIABLE).source())
     if sys.stdout.isatty():
-        tell_next_text(_SHELLS[shell].format(program()))
+        tell_next_text(_SHELLS[shell].format(name_program()))

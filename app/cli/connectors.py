@@ -13,7 +13,7 @@ from app.cli.installing import Step, install
 from app.cli.next_steps import tell_next
 from app.cli.terminal import console
 from app.client import ApiClient
-from app.connectors import Connector, load, shipped
+from app.connectors import Connector, list_shipped, load
 from app.engine.json_types import JSON, JsonObject
 
 
@@ -26,7 +26,7 @@ def connector() -> None:
 @json_option
 def list_connectors(as_json: bool) -> None:
     """List the connectors that come with Ferryman."""
-    rows = [_row(load(name)) for name in shipped()]
+    rows = [_row(load(name)) for name in list_shipped()]
     if as_json:
         print_json(rows)
     else:

@@ -13,7 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from app.engine.errors import FerrymanError, StoreUnavailableError
-from app.invocation import as_called_here
+from app.invocation import rewrite_commands
 from app.setting_errors import MissingSettingError
 
 HIDDEN: Final = ""
@@ -51,7 +51,7 @@ class LazyGroup(click.Group):
         """Write what to begin with, as it can be typed here."""
         if self.epilog:
             formatter.write_paragraph()
-            formatter.write_text(as_called_here(self.epilog))
+            formatter.write_text(rewrite_commands(self.epilog))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete the name of a command, without loading one."""
@@ -63,7 +63,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except (FerrymanError, MissingSettingError) as error:
-            raise click.ClickException(as_called_here(_told(error))) from error
+            raise click.ClickException(rewrite_commands(_told(error))) from error
         except BrokenPipeError:
             # Whoever read our output (such as `head`) has gone; Python would complain when it flushes at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

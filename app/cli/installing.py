@@ -7,7 +7,7 @@ from typing import Final, cast
 from app.client import ApiClient
 from app.connectors import Connector, ConnectorMapping
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import merged
+from app.engine.json_values import merge
 
 _INTEGRATION: Final = "/integration"
 _MODEL: Final = "/unified-model"
@@ -82,7 +82,7 @@ def _changes(current: JsonObject, wanted: JsonObject) -> list[JsonObject]:
     A null in a patch takes a key away, so whatever is to hold one is first taken away and then made anew.
     """
     anew = _to_make_anew(current, wanted)
-    rest = _difference(merged(current, anew), wanted)
+    rest = _difference(merge(current, anew), wanted)
     return [anew, rest] if anew else [rest]
 
 

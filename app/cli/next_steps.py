@@ -16,7 +16,7 @@ _CONNECTION: Final = {"url": "--url", "data_dir": "--data-dir"}
 
 def tell_next(*words: str, why: str = "", is_connected: bool = True) -> None:
     """Name the command that mostly comes next; ``is_connected`` repeats which stack or API was named by options."""
-    command = invocation.command([*words, *(connection_words() if is_connected else ())])
+    command = invocation.write_command([*words, *(connection_words() if is_connected else ())])
     tell_next_text(f"{command}   # {why}" if why else command)
 
 

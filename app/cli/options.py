@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
+from app.engine.objects.daemons import GROUP_KEY
 from app.engine.objects.environments import DEFAULT_ENVIRONMENT
-from app.engine.runs.routing import GROUP_KEY
 
 
 def _check_group(_context: click.Context, _parameter: click.Parameter, value: str) -> str:

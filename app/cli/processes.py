@@ -32,7 +32,7 @@ def api(host: str, port: int, workers: int, threads: int) -> None:
 
     Reads DATABASE_URL, BROKER_URL and FERRYMAN_ENCRYPTION_KEY from the environment.
     """
-    demand_key(settings.from_environment())
+    demand_key(settings.read_environment())
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     temporary = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else Path("/tmp")  # noqa: S108
     command = commands.api_command(bind, worker_tmp_dir=str(temporary), workers=workers, threads=threads)
@@ -42,7 +42,7 @@ def api(host: str, port: int, workers: int, threads: int) -> None:
 def become_daemon(*, group: str, daemon_id: str | None, concurrency: int, data_dir: Path | None) -> None:
     """Replace this process by a daemon of a group."""
     environment = {} if data_dir is None else joining_environment(data_dir)
-    read = settings.from_environment({**os.environ, **environment})
+    read = settings.read_environment({**os.environ, **environment})
     demand_key(read)
     place = environment.get(daemon_names.PLACE)
     name = daemon_names.take_name(group, broker_url=read.broker_url, directory=None if place is None else Path(place))

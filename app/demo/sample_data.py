@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from app.engine.json_types import JsonObject
-from app.engine.times import iso_utc
+from app.engine.times import format_utc
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _FIRST_NAMES = ("Ada", "Björk", "Chidi", "Dolores", "Emeka", "Frida", "Grace", "Hiro", "Ines", "José", "Kaya")
@@ -51,7 +51,7 @@ class SampleData:
             "subject": _pick(_SUBJECTS, number),
             "status": _pick(_STATES, number * number),
             "requester_id": self._user_id(number),
-            "updated_at": iso_utc(_EPOCH + timedelta(minutes=number)),
+            "updated_at": format_utc(_EPOCH + timedelta(minutes=number)),
         }
 
     def _comments(self, ticket_number: int) -> list[JsonObject]:

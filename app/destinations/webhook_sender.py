@@ -8,9 +8,9 @@ import aiohttp
 
 from app.engine.errors import DeliveryError
 from app.engine.ids import new_id
+from app.engine.json_values import make_text_storable
 from app.engine.limits import retry
-from app.engine.objects.objects import Webhook
-from app.engine.storable import storable_text
+from app.engine.objects.webhooks import Webhook
 from app.engine.webhooks import events, signatures
 from app.net import guarded_connections
 from app.net.addresses import AllowedNetworks
@@ -50,7 +50,7 @@ class HttpWebhookSender:
         envelope = events.Envelope(
             environment_id=webhook.environment_id, webhook_id=webhook.id, created_at=self._clock.now()
         )
-        event = events.event(envelope, id=new_id(), event=events.TEST, payload={"foo": "bar"})
+        event = events.draft_event(envelope, id=new_id(), event=events.TEST, payload={"foo": "bar"})
         self.submit(webhook, event.id, event.body).result()
 
     def close(self) -> None:
@@ -62,8 +62,8 @@ class HttpWebhookSender:
 
     async def _post(self, webhook: Webhook, event_id: str, body: bytes) -> int:
         now = self._clock.now()
-        signed = signatures.headers(
-            webhook.valid_secrets(now),
+        signed = signatures.sign_headers(
+            webhook.list_valid_secrets(now),
             encoding=webhook.signature_encoding,
             event_id=event_id,
             timestamp_seconds=int(now.timestamp()),
@@ -77,20 +77,18 @@ class HttpWebhookSender:
             ) as response:
                 if 200 <= response.status < 300:
                     return response.status
-                excerpt = storable_text((await response.content.read(_EXCERPT_BYTES)).decode("utf-8", "replace"))
+                excerpt = make_text_storable((await response.content.read(_EXCERPT_BYTES)).decode("utf-8", "replace"))
                 raise DeliveryError(
                     f"the receiver answered {response.status}: {excerpt.strip()}".rstrip(": "),
                     status=response.status,
-                    retry_after_seconds=retry.retry_after_seconds(
-                        response.headers.get("Retry-After"), self._clock.now()
-                    ),
+                    retry_after_seconds=retry.read_retry_after(response.headers.get("Retry-After"), self._clock.now()),
                 )
         except aiohttp.InvalidURL as error:
             raise DeliveryError("the target's address is not a valid URL", code="request", is_final=True) from error
         except TimeoutError as error:
             raise DeliveryError(f"no answer within {self._timeout_seconds:.0f} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            if (blocked := guarded_connections.blocked_in(error)) is not None:
+            if (blocked := guarded_connections.find_block_error(error)) is not None:
                 raise DeliveryError(str(blocked), code="blocked_address", is_final=True) from error
             raise DeliveryError(f"the receiver can not be reached: {type(error).__name__}") from error
 
@@ -99,7 +97,7 @@ class HttpWebhookSender:
         generation = (os.getpid(), id(asyncio.get_running_loop()))
         if self._session is None or self._generation != generation:
             self._session = aiohttp.ClientSession(
-                connector=guarded_connections.connector(self._allowed, limit=_CONNECTIONS),
+                connector=guarded_connections.make_connector(self._allowed, limit=_CONNECTIONS),
                 timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,

@@ -1,57 +1,58 @@
-"""Every error that Ferryman's own code raises.
+"""The errors that Ferryman's layers share; those of one unit of work are in ``record_errors``.
 
 FerrymanError
-├── InvalidInputError          a caller's fault, with every failure and its path
-├── NotFoundError              a thing that is not there, or belongs to another environment
-├── ConflictError              a thing in a state that does not allow the call
-├── PreconditionFailedError    a thing that is another by now than the caller has seen
+├── InvalidInputError          the caller's input is not valid; lists every failure with its path
+├── NotFoundError              the thing does not exist, or belongs to another environment
+├── ConflictError              the thing is in a state that does not allow the call
+├── PreconditionFailedError    the thing has changed since the caller read it
 ├── IdempotencyKeyReusedError  the same key with another body
-├── ExpressionSyntaxError      a text that is not JSONata, with the position of the fault
-├── UncheckableError           a schema or pattern that can not be tried within its bounds
+├── ExpressionSyntaxError      a text that is not JSONata, with the position of the error
+├── UncheckableError           a schema or pattern that can not be checked within its limits
 ├── UnauthorizedError          no valid bearer token
-├── ForbiddenError             a token whose role does not allow the call
-├── TooManyRequestsError       a token or an account that has used up its requests for the moment
-├── StoreUnavailableError      Postgres is away for the moment
-│   ├── StoreOutdatedError     it lacks tables of this version, until somebody migrates it
-│   ├── StoreReadOnlyError     it answers, and takes nothing that is written
-│   └── StoreConflictError     another transaction went first, again and again
-├── StoreOfLaterVersionError   its tables are those of a version that this one does not know
-├── StoreRightsError           its role may not do what is asked
+├── ForbiddenError             the token's role does not allow the call
+├── TooManyRequestsError       a token or an account has used up its requests for the moment
+├── StoreUnavailableError      Postgres can not be used at the moment
+│   ├── StoreReadOnlyError     it is read-only
+│   ├── StoreConflictError     other transactions win every retry
+│   └── StoreOutdatedError     it has to be migrated to this version
+├── StoreOfLaterVersionError   a later version of Ferryman has migrated the database
+├── StoreRightsError           the database's role lacks a right
 ├── IrreversibleMigrationError a migration that only a backup undoes
-├── UnreadableSecretError      a credential or secret that none of the keys at hand has sealed
-├── BrokerUnavailableError     the broker is; whatever it was for waits in Postgres
-├── RecordError                one unit of work could not be done; kept, listed at /errors
+├── UnreadableSecretError      none of the configured keys decrypts a stored secret
+├── BrokerUnavailableError     the broker can not be reached; what it was for waits in Postgres
+├── RecordError                one unit of work failed; recorded, and listed at /errors
 │   ├── PlaceholderError       a placeholder that does not resolve, or can not be cast
-│   │   └── UnresolvedPlaceholderError  nothing is where it reads
-│   ├── LoopError              loop_on that is not an array
-│   ├── RecursionFaultError    a recurse that leads back to where it came from, or too deep
-│   ├── TransformError         a transform that does not give records
-│   ├── UnwritablePageError    a page that Postgres will never take, however often it is asked for
-│   ├── SpoolError             a spool that gathered more than it may give on at once
-│   ├── IdPathError            a list of which no record has the id that its method's config names
-│   ├── ExpressionError        a JSONata expression that fails, or reaches a limit
-│   ├── MappingError           a unified mapping that does not fit a request or a record
-│   ├── DeletedWhenError       a deleted_when that does not tell whether a record is deleted
-│   └── SourceError            the upstream API did not give what was asked
+│   │   └── UnresolvedPlaceholderError  there is no value at its path
+│   ├── LoopError              loop_on does not name an array
+│   ├── RecursionFaultError    a recurse that runs in a circle, or too deep
+│   ├── IdPathError            no record of a list has the id that its method's config names
+│   ├── TransformError         a transform does not return records
+│   ├── ComputedQueryError     a query's expression does not return an object
+│   ├── SpoolError             a spool holds more than one batch may
+│   ├── UnwritablePageError    Postgres refuses the content of a page
+│   ├── ExpressionError        a JSONata expression fails, or reaches a limit
+│   ├── MappingError           a unified mapping does not fit a request or a record
+│   ├── DeletedWhenError       deleted_when does not return whether a record is deleted
+│   └── SourceError            the upstream API did not return what was asked for
 │       ├── InvalidGrantError  an account's token can not be renewed: a person has to sign in again
 │       ├── RateLimitedError   the upstream asks to come back later
-│       └── PassingFaultError  the upstream fails, and tells when it will do better
-├── DeliveryError              a webhook receiver did not take an event
-└── LeaseLostError             this worker no longer owns the unit: nothing of it may be written
+│       └── TransientSourceError  the upstream fails, and says when to try again
+├── DeliveryError              a webhook receiver did not accept an event
+└── LeaseLostError             this worker no longer owns the unit: its writes are refused
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One fault of an input: a dotted path (``resources.0.method``) and what was expected there."""
+    """One error of an input: a dotted path (``resources.0.method``) and what was expected there."""
 
     path: str
     message: str
     missing_reference: bool = False
-    """The path names a thing that does not exist; a body with only such faults is answered 404."""
+    """The path names a thing that does not exist; a body with no other failures is answered 404."""
 
 
 class FerrymanError(Exception):
@@ -114,7 +115,7 @@ class ExpressionSyntaxError(FerrymanError):
 
 
 class UncheckableError(FerrymanError):
-    """A value can not be checked against a schema within the bounds of time."""
+    """A value can not be checked against a schema within the limits of time."""
 
     code = "uncheckable"
 
@@ -132,7 +133,7 @@ class ForbiddenError(FerrymanError):
 
 
 class TooManyRequestsError(FerrymanError):
-    """The requests of a token, or to an account, are used up; ``retry_after_seconds`` tells when there are new ones."""
+    """The requests of a token, or to an account, are used up until ``retry_after_seconds`` have passed."""
 
     code = "too_many_requests"
 
@@ -160,7 +161,7 @@ class StoreConflictError(StoreUnavailableError):
 
 
 class StoreOutdatedError(StoreUnavailableError):
-    """The database lacks what this version of Ferryman keeps there: run 'ferryman migrate'."""
+    """The database lacks tables or columns of this version of Ferryman: run 'ferryman migrate'."""
 
     code = "store_outdated"
 
@@ -195,180 +196,8 @@ class BrokerUnavailableError(FerrymanError):
     code = "broker_unavailable"
 
 
-class RecordError(FerrymanError):
-    """A part of a run could not be done."""
-
-    code = "record_error"
-
-
-class PlaceholderError(RecordError):
-    """A placeholder does not resolve."""
-
-    code = "placeholder"
-
-    def __init__(self, path: str, message: str) -> None:
-        self.path = path
-        super().__init__(message)
-
-
-class UnresolvedPlaceholderError(PlaceholderError):
-    """Nothing is where a placeholder reads."""
-
-
-class LoopError(RecordError):
-    """loop_on does not name an array."""
-
-    code = "loop_on"
-
-
-class RecursionFaultError(RecordError):
-    """A recurse leads back to where it came from, or too deep."""
-
-    code = "recurse"
-
-
-class IdPathError(RecordError):
-    """No record of a list has the id that its method's config names; its records are kept by their content."""
-
-    code = "id_path"
-
-
-class TransformError(RecordError):
-    """A transform does not give records."""
-
-    code = "transform"
-
-
-class ComputedQueryError(RecordError):
-    """A query's expression gives no object."""
-
-    code = "query"
-
-
-class SpoolError(RecordError):
-    """A spool has gathered more than it may give on at once."""
-
-    code = "spool"
-
-
-class UnwritablePageError(RecordError):
-    """Postgres refuses a page for what it holds."""
-
-    code = "unwritable_page"
-
-
-class ExpressionError(RecordError):
-    """A JSONata expression fails for this input.
-
-    ``reason`` is the JSONata error code where there is one; ``position`` counts the characters of the expression.
-    """
-
-    code = "expression"
-
-    def __init__(self, message: str, *, reason: str | None = None, position: int | None = None) -> None:
-        self.reason = reason
-        self.position = position
-        super().__init__(message)
-
-
-class MappingError(RecordError):
-    """A unified mapping does not fit a request or a record; ``path`` is the mapping's key."""
-
-    code = "mapping"
-
-    def __init__(self, path: str, message: str, *, record_id: str | None = None) -> None:
-        self.path = path
-        self.record_id = record_id
-        of_record = f" of record '{record_id}'" if record_id is not None else ""
-        super().__init__(f"{path}{of_record}: {message}")
-
-
-class DeletedWhenError(RecordError):
-    """deleted_when does not tell whether a record is deleted."""
-
-    code = "deleted_when"
-
-    def __init__(self, message: str, *, record_id: str | None = None) -> None:
-        self.record_id = record_id
-        of_record = f" of record '{record_id}'" if record_id is not None else ""
-        super().__init__(f"deleted_when{of_record}: {message}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderAnswer:
-    """What an upstream answered instead of what was asked, its secrets masked."""
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    """Only those that tell of limits, waits and the request's id; names in lower case."""
-    body: str = field(repr=False)
-
-
-class SourceError(RecordError):
-    """The upstream API did not give what was asked.
-
-    ``code`` is one of: blocked_address, host_not_allowed, origin_changed, needs_reauth, token_endpoint, connect,
-    timeout, http_<status>, not_json, not_xml, empty_body, no_records, repeated_cursor, repeated_page, too_large,
-    too_slow_to_read, request. ``excerpt`` holds at most 500 characters of the answer, never headers.
-    """
-
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        *,
-        status: int | None = None,
-        retryable: bool = False,
-        retry_after_seconds: float | None = None,
-        excerpt: str | None = None,
-        answer: ProviderAnswer | None = None,
-    ) -> None:
-        self.code = code
-        self.answer = answer
-        self.status = status
-        self.retryable = retryable
-        self.retry_after_seconds = retry_after_seconds
-        self.excerpt = excerpt
-        super().__init__(message)
-
-
-class InvalidGrantError(SourceError):
-    """The token endpoint takes neither the account's refresh token nor its client any more."""
-
-    def __init__(self, word: str) -> None:
-        super().__init__("needs_reauth", f"its token can not be renewed: the token endpoint answered '{word}'")
-
-
-class RateLimitedError(SourceError):
-    """The upstream asks to come back later; ``retry_after_seconds`` is always set."""
-
-    def __init__(self, retry_after_seconds: float, *, status: int = 429) -> None:
-        super().__init__(
-            f"http_{status}",
-            f"the upstream answered {status} and asks to wait {retry_after_seconds:.0f} s",
-            status=status,
-            retryable=True,
-            retry_after_seconds=retry_after_seconds,
-        )
-
-
-class PassingFaultError(SourceError):
-    """The upstream fails and tells for how long; ``retry_after_seconds`` is always set."""
-
-    def __init__(self, fault: SourceError, retry_after_seconds: float) -> None:
-        super().__init__(
-            fault.code,
-            fault.message,
-            status=fault.status,
-            retryable=True,
-            retry_after_seconds=retry_after_seconds,
-            excerpt=fault.excerpt,
-            answer=fault.answer,
-        )
-
-
 class DeliveryError(FerrymanError):
-    """A webhook receiver did not take an event."""
+    """A webhook receiver did not accept an event."""
 
     code = "delivery"
 
@@ -381,7 +210,7 @@ class DeliveryError(FerrymanError):
         retry_after_seconds: float | None = None,
         is_final: bool = False,
     ) -> None:
-        """``is_final`` claims that to send it again can not help."""
+        """``is_final``: another attempt would fail too."""
         self.code = code or self.code
         self.status = status
         self.retry_after_seconds = retry_after_seconds

@@ -1,6 +1,6 @@
-"""What the name of a field, a header or a parameter says of its value: a secret, or nothing that anybody must not see.
+"""What the name of a field, a header or a parameter says about its value: whether it is secret, or surely is not.
 
-A name that says neither is taken for a secret's wherever a literal stands (``config_secrets``); ``is_secret_name`` is
+A name that says neither counts as a secret's wherever a literal is (``config.secrets``); ``is_secret_name`` is
 the fallback where values have to be shown that nobody declared, such as the headers of an answer.
 """
 
@@ -54,7 +54,7 @@ _PLAIN_FAMILIES: Final = frozenset({"filter", "fields", "page", "sort", "include
 _PLAIN_LAST_WORDS: Final = frozenset({"version"})
 
 _LONGEST_KEPT: Final = 200
-"""What is known of longer names is not kept, for anybody may make them up."""
+"""Results for longer names are not cached: users could fill the cache with them."""
 _WORD_BORDER: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 
 
@@ -65,7 +65,7 @@ def is_secret_name(name: str) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _is_secret(name: str) -> bool:
-    words = _words(name)
+    words = _split_words(name)
     if not _SECRET_WORDS.isdisjoint(words):
         return True
     is_position = words[-1] in _POSITIONS and not _PAGING_WORDS.isdisjoint(words)
@@ -73,17 +73,17 @@ def _is_secret(name: str) -> bool:
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether nobody puts a secret into a header or a parameter of such a name."""
+    """Whether a header or a parameter of such a name never holds a secret."""
     return len(name) <= _LONGEST_KEPT and _is_plain(name)
 
 
 @functools.lru_cache(maxsize=4096)
 def _is_plain(name: str) -> bool:
-    words = _words(name)
+    words = _split_words(name)
     if "_".join(words) in _PLAIN_NAMES or words[-1] in _PLAIN_LAST_WORDS:
         return True
     return "[" in name and words[0] in _PLAIN_FAMILIES and not is_secret_name(name)
 
 
-def _words(name: str) -> list[str]:
+def _split_words(name: str) -> list[str]:
     return [word.lower() for word in _WORD_BORDER.split(name) if word] or [""]

@@ -1,4 +1,4 @@
-"""Ids: one function makes them all."""
+"""Make ids, and read them."""
 
 import os
 import time
@@ -11,16 +11,16 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-def timed_id() -> str:
-    """Make a UUID that tells when it was made (RFC 9562, version 7)."""
+def new_timed_id() -> str:
+    """Make a UUID that holds the time at which it was made (RFC 9562, version 7)."""
     milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10))
     value = milliseconds << 80 | 7 << 76 | (random >> 64 & 0xFFF) << 64 | 2 << 62 | random & (1 << 62) - 1
     return str(uuid.UUID(int=value))
 
 
-def time_of(id: str) -> datetime | None:
-    """Return when a timed id was made; None for any other text."""
+def read_time(id: str) -> datetime | None:
+    """Return the time at which a timed id was made; None for any other text."""
     try:
         found = uuid.UUID(id)
         return datetime.fromtimestamp((found.int >> 80) / 1000, UTC) if found.version == 7 else None
@@ -28,7 +28,7 @@ def time_of(id: str) -> datetime | None:
         return None
 
 
-def canonical_id(text: str) -> str | None:
+def parse_id(text: str) -> str | None:
     """Return a UUID's canonical form; None when the text is not one."""
     try:
         return str(uuid.UUID(text)) if len(text) == 36 else None
@@ -36,6 +36,6 @@ def canonical_id(text: str) -> str | None:
         return None
 
 
-def derived_id(id: str, name: str) -> str:
-    """Make the UUID that a name has within the thing of an id: the same whenever it is asked for."""
+def derive_id(id: str, name: str) -> str:
+    """Make a UUID from an id and a name: the same each time."""
     return str(uuid.uuid5(uuid.UUID(id), name))

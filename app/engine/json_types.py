@@ -2,6 +2,6 @@
 
 from typing import Any, TypeAlias
 
-# The one place where Any is allowed: JSON from outside has no static shape.
+# JSON from outside has no static shape.
 JSON: TypeAlias = Any
 JsonObject: TypeAlias = dict[str, Any]

@@ -48,12 +48,12 @@ def _step(value: JSON, segment: str) -> JSON:
         case str():
             return len(value) if segment == "length" else UNDEFINED
         case Sequence():
-            return _item(value, segment)
+            return _find_item(value, segment)
         case _:
             return UNDEFINED
 
 
-def _item(items: Sequence[JSON], segment: str) -> JSON:
+def _find_item(items: Sequence[JSON], segment: str) -> JSON:
     if segment == "length":
         return len(items)
     if not _INDEX.fullmatch(segment):

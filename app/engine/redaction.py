@@ -1,6 +1,6 @@
-"""Mask an account's context for everybody who may see the account, and keep what the masks stand for.
+"""Mask an account's context wherever it is shown, and restore the values of masks that are sent back.
 
-Whatever nobody has declared to be no secret is masked: a name tells too little of a value.
+Whatever is not declared to be no secret is masked: a name says too little about a value.
 """
 
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from typing import Final
 
 from app.engine.field_names import is_secret_name
 from app.engine.json_types import JSON, JsonObject
+from app.engine.json_values import walk
 from app.engine.paths import UNDEFINED, Path, lookup
 
 MASK: Final = "********"
@@ -19,23 +20,23 @@ _OWN_PATHS: Final[frozenset[Path]] = frozenset(
 )
 
 
-def redacted(context: JsonObject, plain: frozenset[Path] = frozenset()) -> JsonObject:
+def redact(context: JsonObject, plain: frozenset[Path] = frozenset()) -> JsonObject:
     """Copy a context with all of it masked but its shape, what is at ``plain`` paths, and facts about its token."""
-    return {key: _shown(value, (key,), plain | _OWN_PATHS) for key, value in context.items()}
+    return {key: _redact_value(value, (key,), plain | _OWN_PATHS) for key, value in context.items()}
 
 
-def secret_parts(context: JsonObject, plain: frozenset[Path]) -> JsonObject:
+def remove_plain(context: JsonObject, plain: frozenset[Path]) -> JsonObject:
     """Copy a context without what is at the ``plain`` paths."""
-    return {key: _secret(value, (key,), plain) for key, value in context.items() if (key,) not in plain}
+    return {key: _remove_plain(value, (key,), plain) for key, value in context.items() if (key,) not in plain}
 
 
-def credential_parts(context: JSON, names: frozenset[str]) -> list[JSON]:
+def list_credentials(context: JSON, names: frozenset[str]) -> list[JSON]:
     """List what of a context is a credential: at the given names at its top, or named like one anywhere."""
     top: JsonObject = context if isinstance(context, dict) else {}
-    return [value for name, value in top.items() if name in names] + list(_named_secrets(context))
+    return [value for name, value in top.items() if name in names] + list(_list_named_secrets(context))
 
 
-def shown_paths(declared: frozenset[Path], entered: frozenset[Path] | None) -> frozenset[Path]:
+def choose_shown_paths(declared: frozenset[Path], entered: frozenset[Path] | None) -> frozenset[Path]:
     """Return which paths of an account's context are shown: what is declared now, and was when it was entered.
 
     So nobody reads a secret by declaring it to be none. ``entered`` is None where that was not kept yet: then a name
@@ -46,9 +47,11 @@ def shown_paths(declared: frozenset[Path], entered: frozenset[Path] | None) -> f
     return declared & entered
 
 
-def entered_paths(declared: frozenset[Path], entered: frozenset[Path] | None, sent: JsonObject) -> frozenset[Path]:
+def choose_entered_paths(
+    declared: frozenset[Path], entered: frozenset[Path] | None, sent: JsonObject
+) -> frozenset[Path]:
     """Return what of a context was entered as no secret, once ``sent`` is merged into it; a mask enters nothing."""
-    known = shown_paths(declared, None) if entered is None else entered
+    known = choose_shown_paths(declared, None) if entered is None else entered
 
     def is_plain(path: Path) -> bool:
         value = lookup(sent, path)
@@ -57,13 +60,13 @@ def entered_paths(declared: frozenset[Path], entered: frozenset[Path] | None, se
     return frozenset(filter(is_plain, declared | known))
 
 
-def restored(sent: JSON, stored: JSON) -> JSON:
+def restore_masked(sent: JSON, stored: JSON) -> JSON:
     """Put the stored value back wherever a mask was sent in its place."""
     match sent, stored:
         case dict(), dict():
-            return {key: restored(value, stored.get(key)) for key, value in sent.items()}
+            return {key: restore_masked(value, stored.get(key)) for key, value in sent.items()}
         case list(), list():
-            paired = [restored(one, other) for one, other in zip(sent, stored, strict=False)]
+            paired = [restore_masked(one, other) for one, other in zip(sent, stored, strict=False)]
             return paired + sent[len(stored) :]
         case str(), _ if sent == MASK and stored is not None:
             return stored
@@ -77,50 +80,44 @@ def _is_secret_path(path: Path) -> bool:
     return is_secret_name(name) or any(is_secret_name(one) for one in above if one != "token")
 
 
-def _shown(value: JSON, path: Path, plain: frozenset[Path]) -> JSON:
+def _redact_value(value: JSON, path: Path, plain: frozenset[Path]) -> JSON:
     if path in plain:
         return value
     match value:
         case dict():
-            return {key: _shown(one, (*path, key), plain) for key, one in value.items()}
+            return {key: _redact_value(one, (*path, key), plain) for key, one in value.items()}
         case list():
-            return [_shown(one, path, plain) for one in value]
+            return [_redact_value(one, path, plain) for one in value]
         case None | bool() | "":
             return value
         case _:
             return MASK
 
 
-def _secret(value: JSON, path: Path, plain: frozenset[Path]) -> JSON:
+def _remove_plain(value: JSON, path: Path, plain: frozenset[Path]) -> JSON:
     match value:
         case dict():
             below = ((key, one, (*path, key)) for key, one in value.items())
-            return {key: _secret(one, at, plain) for key, one, at in below if at not in plain}
+            return {key: _remove_plain(one, at, plain) for key, one, at in below if at not in plain}
         case _:
             return value
 
 
-def _named_secrets(value: JSON) -> Iterator[JSON]:
+def _list_named_secrets(value: JSON) -> Iterator[JSON]:
     match value:
         case dict():
             for name, one in value.items():
                 if is_secret_name(name):
                     yield one
                 else:
-                    yield from _named_secrets(one)
+                    yield from _list_named_secrets(one)
         case list():
             for one in value:
-                yield from _named_secrets(one)
+                yield from _list_named_secrets(one)
         case _:
             return
 
 
 def holds_mask(value: JSON) -> bool:
-    """Whether a mask stands anywhere in a value."""
-    match value:
-        case dict():
-            return any(map(holds_mask, value.values()))
-        case list():
-            return any(map(holds_mask, value))
-        case _:
-            return bool(value == MASK)
+    """Whether a value contains a mask."""
+    return any(one == MASK for one in walk(value))

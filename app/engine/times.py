@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 
 
-def iso_utc(moment: datetime) -> str:
+def format_utc(moment: datetime) -> str:
     """Write an aware time, for example ``2021-08-10T10:00:00.000Z``."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def iso_utc_or_none(moment: datetime | None) -> str | None:
+def format_utc_or_none(moment: datetime | None) -> str | None:
     """Write a time that may be absent."""
-    return iso_utc(moment) if moment else None
+    return format_utc(moment) if moment else None

@@ -7,7 +7,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from app.engine.errors import BrokerUnavailableError
-from app.limits.redis_budgets import KEPT_SECONDS, KEY, SWAP
+from app.engine.limits import constants
+from app.limits.redis_budgets import KEY, SWAP
 from app.services.ports import Swapped
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ class RedisBudgetDesk:
     def swap(self, account_id: str, *, expected: str, text: str) -> Swapped:
         """Put a text in the place of the expected one, if that still stands there; raise BrokerUnavailableError."""
         done, current, seconds, micros = self._asked(
-            lambda: self._swap(keys=[KEY.format(account_id)], args=[expected, text, KEPT_SECONDS])
+            lambda: self._swap(keys=[KEY.format(account_id)], args=[expected, text, constants.BUDGET_KEPT_SECONDS])
         )
         return Swapped(is_done=bool(done), current=current.decode(), now=int(seconds) + int(micros) / 1e6)
 

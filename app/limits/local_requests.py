@@ -2,11 +2,9 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Final
 
+from app.engine.limits import constants
 from app.services.calls.ports import Window
-
-_MOST_KEPT: Final = 1000
 
 
 class LocalRequests:
@@ -28,7 +26,7 @@ class LocalRequests:
     def _taken(self, key: str, requests: int, now: float) -> Window:
         used, ends_at = self._windows.get(key, (0, 0.0))
         if now >= ends_at:
-            if len(self._windows) >= _MOST_KEPT:
+            if len(self._windows) >= constants.LOCAL_WINDOWS:
                 self._windows = {id: one for id, one in self._windows.items() if now < one[1]}
             used, ends_at = 0, now + self._window_seconds
         self._windows[key] = (used + requests, ends_at)

@@ -10,15 +10,12 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from app import broker_urls
+from app.engine.limits import constants
 from app.services.ports import BudgetStore, Swapped
 
 logger = logging.getLogger(__name__)
 
 KEY: Final = "ferryman:budget:{}"
-KEPT_SECONDS: Final = 3600
-"""What an account has taught is forgotten after so long without a request."""
-_TIMEOUT_SECONDS: Final = 0.5
-_AWAY_SECONDS: Final = 2.0
 
 # Compare and set, with Redis's own clock: whoever comes too late gets what stands there, and decides again.
 SWAP: Final = """
@@ -52,12 +49,12 @@ class RedisBudgets:
             return await self._meanwhile.swap(account_id, expected=expected, text=text)
         try:
             done, current, seconds, micros = await self._swap(
-                keys=[KEY.format(account_id)], args=[expected, text, KEPT_SECONDS]
+                keys=[KEY.format(account_id)], args=[expected, text, constants.BUDGET_KEPT_SECONDS]
             )
         except (RedisError, OSError) as error:
             if self._away_until == 0.0:
                 logger.warning("rate budgets are not shared: Redis is away", extra={"reason": type(error).__name__})
-            self._away_until = time.monotonic() + _AWAY_SECONDS
+            self._away_until = time.monotonic() + constants.BUDGET_AWAY_SECONDS
             return await self._meanwhile.swap(account_id, expected=expected, text=text)
         if self._away_until:
             self._away_until = 0.0
@@ -73,8 +70,8 @@ class RedisBudgets:
 def client(url: str) -> Redis:
     """Make a client for a broker's URL; it connects at its first use."""
     return Redis(
-        **broker_urls.redis_arguments(url),
-        socket_timeout=_TIMEOUT_SECONDS,
-        socket_connect_timeout=_TIMEOUT_SECONDS,
+        **broker_urls.build_redis_arguments(url),
+        socket_timeout=constants.BUDGET_TIMEOUT_SECONDS,
+        socket_connect_timeout=constants.BUDGET_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )

@@ -10,13 +10,12 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from app import broker_urls
+from app.engine.limits import constants
 from app.services.calls.ports import RequestCounts, Window
 
 logger = logging.getLogger(__name__)
 
 _KEY: Final = "ferryman:requests:{}"
-_TIMEOUT_SECONDS: Final = 0.2
-_PROBE_SECONDS: Final = 1.0
 
 # A window begins with its first request, by Redis's own clock.
 _TAKE: Final = """
@@ -56,7 +55,7 @@ class RedisRequests:
 
     def take(self, requests: Mapping[str, int]) -> Mapping[str, Window]:
         """Take requests of each key's window, in one trip."""
-        if not self._breaker.lets_through(probe_seconds=_PROBE_SECONDS):
+        if not self._breaker.lets_through(probe_seconds=constants.REQUESTS_PROBE_SECONDS):
             return self._meanwhile.take(requests)
         keys = [_KEY.format(key) for key in requests]
         try:
@@ -79,8 +78,8 @@ class RedisRequests:
 def client(url: str) -> Redis:
     """Make a client for a broker's URL; it connects at its first use."""
     return Redis(
-        **broker_urls.redis_arguments(url),
-        socket_timeout=_TIMEOUT_SECONDS,
-        socket_connect_timeout=_TIMEOUT_SECONDS,
+        **broker_urls.build_redis_arguments(url),
+        socket_timeout=constants.REQUESTS_TIMEOUT_SECONDS,
+        socket_connect_timeout=constants.REQUESTS_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )

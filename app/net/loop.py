@@ -23,11 +23,11 @@ class LoopThread:
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
         """Begin to run a coroutine; cancelling the future cancels it."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
+        return asyncio.run_coroutine_threadsafe(coroutine, self._start_loop())
 
     def call_soon(self, function: Callable[[], object]) -> None:
         """Call a function on the loop, from any thread."""
-        self._running_loop().call_soon_threadsafe(function)
+        self._start_loop().call_soon_threadsafe(function)
 
     def close(self) -> None:
         """Stop the loop; a later submit starts a new one."""
@@ -36,7 +36,7 @@ class LoopThread:
         if loop is not None and self._pid == os.getpid():
             loop.call_soon_threadsafe(loop.stop)
 
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
+    def _start_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None or self._pid != os.getpid():
                 self._loop = uvloop.new_event_loop()

@@ -5,15 +5,10 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import (
-    EnvironmentId,
-    Integration,
-    ListFilters,
-    Page,
-    RowVersion,
-    UnifiedModel,
-    UnifiedModelMethod,
-)
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.unified import UnifiedModel, UnifiedModelMethod
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

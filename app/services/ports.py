@@ -7,13 +7,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from app.engine.errors import RecordError, SourceError
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId, RowVersion, Webhook
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import RowVersion
+from app.engine.objects.webhooks import Webhook
 from app.engine.paths import Path
-from app.engine.records.list_ends import ListEnd, PageWarning
+from app.engine.record_errors import RecordError, SourceError
+from app.engine.records.outcomes import ListEnd, PageWarning
 from app.engine.runs.work import WakeUp
 from app.engine.unified.calls import CallMapping
 

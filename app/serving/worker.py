@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from app.net import trusted_proxies
-from app.net.trusted_proxies import TrustedProxies
+from app.net import addresses
+from app.net.addresses import TrustedProxies
 from app.serving.connections import Connection
 from app.serving.patience import Patience
 from app.serving.request_reading import Progress, RequestReading
@@ -38,7 +38,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         super().__init__(*args, **options)
         self._patience = Patience()
         self._largest_body = int(os.environ.get("FERRYMAN_REQUEST_LIMIT_BYTES") or LARGEST_REQUEST_BYTES)
-        self._proxies = TrustedProxies.parse(os.environ.get(trusted_proxies.SETTING, ""))
+        self._proxies = TrustedProxies.parse(os.environ.get(addresses.TRUSTED_PROXIES_SETTING, ""))
         # In the order in which they began to wait; all that is in no thread.
         self._waiting: dict[Connection, None] = {}
         self._unfinished: dict[str, dict[Connection, None]] = {}
@@ -63,7 +63,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             return
         self.nr_conns += 1
         conn = Connection(self.cfg, sock, client, listener.getsockname(), self._patience)
-        conn.is_of_proxy = isinstance(client, tuple) and self._proxies.trust(str(client[0]))
+        conn.is_of_proxy = isinstance(client, tuple) and self._proxies.is_trusted(str(client[0]))
         self._await_request(conn, seconds=self._patience.head_seconds)
         self._read(conn)
         self._give_way(conn)

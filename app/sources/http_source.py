@@ -9,11 +9,13 @@ from functools import partial
 from http import HTTPStatus
 from typing import Final, TypeVar
 
-from app.engine.errors import FerrymanError, SourceError
+from app.engine.errors import FerrymanError
 from app.engine.field_names import is_secret_name
-from app.engine.integrations.config import MethodConfig, Pagination
+from app.engine.integrations.config import MethodConfig
+from app.engine.integrations.pagination import Pagination
 from app.engine.json_types import JsonObject
 from app.engine.jsonata import exact_integers
+from app.engine.record_errors import SourceError
 from app.engine.redaction import MASK
 from app.services.ports import BudgetStore, FetchedPage, PageCall, PlainAnswer
 from app.settings import Settings
@@ -73,7 +75,7 @@ class HttpSource:
 
     def preview(self, call: PageCall) -> JsonObject:
         """Show the request of a call with its secrets masked, and send nothing; raise as ``submit``'s future does."""
-        config = call.config.method(call.resource, call.method)
+        config = call.config.find_method(call.resource, call.method)
         drafted = requests.draft(call, config)
         with _masking(drafted):
             ask = _listing(call, config, drafted).ask()
@@ -98,7 +100,7 @@ class HttpSource:
 
     async def _signed_in(self, call: PageCall, once: Callable[[PageCall], Awaitable[T]]) -> T:
         """Ask with a token that is fresh; when it is refused, once more with another one."""
-        if self._credentials is None or call.config.method(call.resource, call.method).authorization is None:
+        if self._credentials is None or call.config.find_method(call.resource, call.method).authorization is None:
             return await self._allowed(call, once)
         call = await self._credentials.fresh(call)
         try:
@@ -138,7 +140,7 @@ class HttpSource:
             raise
 
     async def _pass_on_once(self, call: PageCall) -> PlainAnswer:
-        config = call.config.method(call.resource, call.method)
+        config = call.config.find_method(call.resource, call.method)
         timeout_seconds = config.timeout_seconds or self._timeout_seconds
         request = await self._aside(
             call,
@@ -169,7 +171,7 @@ class HttpSource:
         )
 
     async def _fetch_once(self, call: PageCall, *, ahead: ReadAhead | None = None) -> FetchedPage:
-        config = call.config.method(call.resource, call.method)
+        config = call.config.find_method(call.resource, call.method)
         is_computed = computed_parts.are_in(config)
         drafted, listing, request = await self._aside(call, partial(self._asked, call, config), is_long=is_computed)
         ask = partial(self._answer, call, config, request)
@@ -236,7 +238,7 @@ def _page_of_file(drafted: RequestDraft, request: HttpRequest, response: HttpRes
 
 
 def _has_short_integers(response: HttpResponse) -> bool:
-    return not response.is_large and exact_integers.are_ruled_out(response.body)
+    return not response.is_large and exact_integers.has_no_long_integers(response.body)
 
 
 def _listing(call: PageCall, config: MethodConfig, drafted: RequestDraft) -> Listing:

@@ -4,15 +4,16 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from app.engine.accounts import secret_origins
-from app.engine.errors import SourceError
 from app.engine.field_names import is_secret_name
 from app.engine.integrations.config import MethodConfig
-from app.engine.integrations.sent_bodies import SentBody
+from app.engine.integrations.request_formats import SentBody
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata.expressions import Expression
-from app.engine.redaction import credential_parts, secret_parts
+from app.engine.paths import UNDEFINED
+from app.engine.record_errors import SourceError
+from app.engine.redaction import list_credentials, remove_plain
 from app.engine.templating import base_urls, request_paths
-from app.engine.templating.placeholders import UNDEFINED, Template
+from app.engine.templating.placeholders import Template
 from app.services.ports import PageCall, RawBody
 from app.sources.answers import computed_parts
 from app.sources.answers.handed_on import credentials_among
@@ -38,9 +39,9 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
     raw_body = _raw_body(call, config)
     scope = _scope(call)
     config = config if call.path is None else replace(config, path=Template(call.path, frozenset()))
-    base_url, base_query = base_urls.resolved(config.base_url, scope, key="base_url")
-    path, path_query = request_paths.resolved(config.path, scope)
-    request_paths.check(urlsplit(base_url).path + path)
+    base_url, base_query = base_urls.resolve_base_url(config.base_url, scope, key="base_url")
+    path, path_query = request_paths.resolve_path(config.path, scope)
+    request_paths.check_path(urlsplit(base_url).path + path)
     call.config.hosts.check_request(base_url)
     secret_origins.check(call.origins, base_url)
     credentials = authorization.headers(config.authorization, scope)
@@ -69,9 +70,9 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
         error_expression=config.error_expression,
         sign=authorization.signer(config.authorization, call.context),
         is_repeatable=_is_repeatable(call, config),
-        secrets=sent_secrets | secrets_in(secret_parts(call.context, call.plain_paths)),
+        secrets=sent_secrets | secrets_in(remove_plain(call.context, call.plain_paths)),
         credentials=credentials_among(
-            sent_secrets | secrets_in(*credential_parts(call.context, call.config.secret_fields))
+            sent_secrets | secrets_in(*list_credentials(call.context, call.config.secret_fields))
         ),
         context=call.context,
     )

@@ -13,17 +13,17 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final, Generic, TypeVar
 
-from app.engine.errors import PassingFaultError, RateLimitedError, SourceError
 from app.engine.integrations.rate_limit import RateLimitConfig
-from app.engine.limits import headers as rate_signs
-from app.engine.limits import retry
+from app.engine.limits import constants, retry
+from app.engine.limits import headers as rate_limit_headers
 from app.engine.limits.headers import RateLimitHeaders
+from app.engine.record_errors import RateLimitedError, SourceError, TransientSourceError
 from app.settings import Settings
 from app.sources.answers import error_rules
 from app.sources.exchange import faults
 from app.sources.exchange.exchange import FoundError, HttpRequest, HttpResponse
 from app.sources.limiter import hedging
-from app.sources.limiter.gate import LONGEST_WAIT_IN_PLACE_SECONDS, AccountGate, Admission
+from app.sources.limiter.gate import AccountGate, Admission
 
 _PATIENCE_SECONDS: Final = 60.0
 """All attempts of one request and the backoff between them; waits at the gate do not count."""
@@ -54,8 +54,10 @@ class Sending(Generic[T]):
     """The last one that was waited out."""
 
     async def run(self) -> T:
-        """Return what the 2xx answer reads; raise SourceError, of which RateLimitedError and PassingFaultError say that
-        the unit had better sleep."""
+        """Return what the 2xx answer reads; raise SourceError.
+
+        RateLimitedError and TransientSourceError mean that the unit should sleep.
+        """
         while True:
             passage = await self._enter()
             try:
@@ -73,7 +75,7 @@ class Sending(Generic[T]):
             if self.fault is None:
                 raise
             # Were it a refusal only, an upstream that fails with its quota used up would be asked for ever.
-            raise PassingFaultError(self.fault, limit.retry_after_seconds or 0.0) from limit
+            raise TransientSourceError(self.fault, limit.retry_after_seconds or 0.0) from limit
 
     async def _pass(self) -> HttpResponse:
         """Make one attempt."""
@@ -119,7 +121,7 @@ class Sending(Generic[T]):
         """Judge an answer, and leave the gate by it; raise SourceError for an error. What is false asks for another."""
         headers = response.plain_headers
         now = datetime.now(UTC)
-        signs = rate_signs.read(headers, now=now, server_date=response.server_date)
+        signs = rate_limit_headers.read_headers(headers, now=now, server_date=response.server_date)
         found = await self._found_error(passage, response, signs)
         status = response.status if found is None else found.status
         configured = self.config.wait_seconds(headers, response.server_date or now, status=status)
@@ -154,7 +156,7 @@ class Sending(Generic[T]):
         self.refusals += 1
         self.gate.throttled_warnings.refused(self.endpoint, status, told)
         wait = self.config.default_wait_seconds if told is None else told
-        if wait is not None and wait >= LONGEST_WAIT_IN_PLACE_SECONDS:
+        if wait is not None and wait >= constants.LONGEST_WAIT_IN_PLACE_SECONDS:
             raise RateLimitedError(wait, status=status)
         if self.refusals >= self.settings.request_attempts:
             raise RateLimitedError(max(self.gate.wait_seconds(), _UNTOLD_WAIT_SECONDS), status=status)
@@ -165,10 +167,10 @@ class Sending(Generic[T]):
         if isinstance(error, RateLimitedError) or not self._may_repeat(error):
             raise error
         told = error.retry_after_seconds or 0.0
-        if told >= LONGEST_WAIT_IN_PLACE_SECONDS:
-            raise PassingFaultError(error, min(told, rate_signs.LONGEST_WAIT_SECONDS)) from error
+        if told >= constants.LONGEST_WAIT_IN_PLACE_SECONDS:
+            raise TransientSourceError(error, min(told, constants.LONGEST_WAIT_SECONDS)) from error
         base = self.settings.retry_base_seconds
-        wait = told + retry.backoff_seconds(self.failures, base, _LONGEST_BACKOFF_SECONDS, random.random)
+        wait = told + retry.draw_backoff(self.failures, base, _LONGEST_BACKOFF_SECONDS, random.random)
         if self.failures >= self.settings.request_attempts or self.spent_seconds + wait >= _patience(self.request):
             raise error
         self.fault = error

@@ -10,10 +10,10 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from app.engine.errors import SourceError
 from app.engine.ids import new_id
 from app.engine.integrations.rate_limit import RateLimitConfig
 from app.engine.limits.budget_state import BudgetLimits
+from app.engine.record_errors import SourceError
 from app.net import guarded_connections
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
@@ -185,7 +185,7 @@ class _Pool:
         self.memory = AnswerMemory(settings.answers_memory_bytes, kept_bytes=settings.response_limit_bytes)
         self.session = aiohttp.ClientSession(
             # The gates bound the connections; a limit here would let one slow account starve the others.
-            connector=guarded_connections.connector(AllowedNetworks.parse(settings.allowed_networks), limit=0),
+            connector=guarded_connections.make_connector(AllowedNetworks.parse(settings.allowed_networks), limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Accept-Encoding": content_encodings.ACCEPTED},
             auto_decompress=False,

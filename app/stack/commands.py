@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import app
-from app.engine.runs.routing import RAPID_BRIDGE_QUEUE, queue_of
+from app.engine.objects.daemons import RAPID_BRIDGE_QUEUE, name_queue
 
 # Where to run them: `-m` looks into the working directory first, which may hold a stranger's `app` or `workers`.
 PROJECT_ROOT = Path(app.__file__).resolve().parent.parent
@@ -35,7 +35,7 @@ def daemon_command(name: str, *, group: str, concurrency: int) -> tuple[str, ...
     return (
         *(sys.executable, "-m", "celery", "-A", "workers.celery_app", "worker"),
         *("--pool", "threads", "--concurrency", str(concurrency)),
-        *("--queues", f"{queue_of(group)},{RAPID_BRIDGE_QUEUE}"),
+        *("--queues", f"{name_queue(group)},{RAPID_BRIDGE_QUEUE}"),
         *("--hostname", f"{name.replace('%', '%%')}@%h"),
         *("--loglevel", "INFO"),
         # Daemons agree through Postgres; neighbours' chatter only delays the start.

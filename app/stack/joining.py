@@ -20,7 +20,7 @@ def server_environment(data: DataDirectory) -> dict[str, str]:
         "BROKER_URL": given_broker.url_of(data) or redis.broker_url(place),
         "FERRYMAN_ENCRYPTION_KEY": data.encryption_key(),
         daemon_names.PLACE: str(data.run / "names"),
-        addresses.SETTING: os.environ.get(addresses.SETTING) or addresses.LOOPBACK,
+        addresses.ALLOWED_NETWORKS_SETTING: os.environ.get(addresses.ALLOWED_NETWORKS_SETTING) or addresses.LOOPBACK,
     }
 
 

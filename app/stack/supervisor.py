@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from signal import Signals
 
+from app.engine.limits import retry
 from app.stack.child import Child, ChildSpec
 from app.stack.errors import StackError
 from app.stack.logs import bound_log
@@ -114,7 +115,7 @@ class Supervisor:
     def _schedule_restart(self, child: Child, now: float) -> None:
         if now - child.started_at >= _STEADY_SECONDS:
             child.restarts = 0
-        delay = backoff_seconds(child.restarts)
+        delay = retry.compute_backoff(child.restarts + 1, _FIRST_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS)
         child.restarts += 1
         child.next_start = now + delay
         if child.was_ready:
@@ -147,11 +148,6 @@ class Supervisor:
         while any(child.is_alive for child in rank) and time.monotonic() < deadline:
             if self._hurry.wait(_TICK_SECONDS):
                 return
-
-
-def backoff_seconds(restarts: int) -> float:
-    """Return how long to wait before a child that died is started again: 0.5 s, doubled each time, at most 30 s."""
-    return float(min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2 ** min(restarts, 16)))
 
 
 def _stop_signal(spec: ChildSpec, attempt: int) -> Signals:

@@ -14,7 +14,8 @@ import psycopg
 from sqlalchemy import Engine, event
 
 from app.engine.ids import new_id
-from app.engine.objects.objects import EnvironmentId, ListFilters
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters
 from app.services.catalog.tokens import TokenService
 from app.services.reading.ports import LogFilters, RecordFilters
 from app.store.catalog.tokens import TokenStore

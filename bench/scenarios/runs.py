@@ -10,7 +10,7 @@ from typing import Final
 import redis
 
 from app.engine.json_types import JsonObject
-from app.engine.runs.routing import queue_of
+from app.engine.objects.daemons import name_queue
 from bench import checking
 from bench.customer import POLL_SECONDS, Sync, moment
 from bench.measurement import BenchError, Figure, Measurement, at_least, at_most
@@ -193,7 +193,7 @@ def _check_accepted(workbench: Workbench, posts: int) -> None:
 def _forget_messages(workbench: Workbench) -> None:
     workbench.clear()
     with redis.Redis(unix_socket_path=workbench.stack.broker_url.partition("://")[2]) as broker:
-        broker.delete(queue_of(_NOBODY), BARE_QUEUE)
+        broker.delete(name_queue(_NOBODY), BARE_QUEUE)
 
 
 SCENARIOS = (

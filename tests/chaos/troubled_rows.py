@@ -7,7 +7,7 @@ from redis import Redis
 
 from app import broker_urls
 from app.engine.ids import new_id
-from app.engine.runs.routing import queue_of
+from app.engine.objects.daemons import name_queue
 from tests.chaos.arena import Round
 from tests.support.patience import wait_for
 from tests.support.workspace import Sync, Workspace, listed
@@ -85,7 +85,7 @@ def make_thousands_wait(round: Round) -> None:
 
 def _messages(broker_url: str) -> int:
     with Redis.from_url(broker_url.replace("redis+socket", "unix", 1)) as client:
-        return int(client.llen(f"ferryman:{queue_of('default')}"))
+        return int(client.llen(f"ferryman:{name_queue('default')}"))
 
 
 def _few(round: Round, workspace: Workspace) -> Sync:

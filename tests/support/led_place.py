@@ -9,7 +9,7 @@ from sqlalchemy import text
 from app.bootstrap.api import api_services
 from app.bootstrap.daemon import DaemonServices, daemon_services
 from app.engine.ids import new_id
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.engine.runs.work import WakeUp
 from app.services.runs.requests import RunRequest
 from app.store.catalog.tokens import TokenStore

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from app.engine.errors import InvalidInputError, PlaceholderError, UnresolvedPlaceholderError
+from app.engine.errors import InvalidInputError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.paths import UNDEFINED
+from app.engine.record_errors import PlaceholderError, UnresolvedPlaceholderError
 from app.engine.templating import placeholders
 from tests.support.placeholder_cases import CONTEXT, Maker
 
@@ -60,7 +62,7 @@ def answer_of(template: JSON, context: JsonObject) -> JsonObject:
         return {"error": "object" if "an object has no text" in error.message else error.message}
     except InvalidInputError:
         return {"refused": True}
-    return {"undefined": True} if value is placeholders.UNDEFINED else {"value": value}
+    return {"undefined": True} if value is UNDEFINED else {"value": value}
 
 
 def unlike(cases: Sequence[JSON], theirs: Iterable[JsonObject]) -> tuple[list[str], Counter[str]]:

@@ -20,7 +20,7 @@ from app.bootstrap.shared import Outside
 from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
 from app.engine.ids import new_id
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.engine.runs.work import WakeUp
 from app.services.maintenance.duties import start_here
 from app.services.maintenance.queue_heads import QueueState

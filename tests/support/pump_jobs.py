@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import orjson
 
-from app.engine.errors import DeliveryError, SourceError
+from app.engine.errors import DeliveryError
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import Webhook
+from app.engine.objects.webhooks import Webhook
+from app.engine.record_errors import SourceError
 from app.engine.status import ErrorHandling, RunStatus
 from app.services.ports import FetchedPage, PageCall
 from tests.support.upstream import numbered

@@ -16,7 +16,7 @@ from app.api.resources.services import ApiServices
 from app.bootstrap.api import api_services
 from app.cli.main import main
 from app.client import ApiClient
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.settings import Settings
 from tests.support.servers import PostgresServer
 

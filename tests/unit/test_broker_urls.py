@@ -53,7 +53,7 @@ def test_certificate_is_verified_unless_the_url_says_otherwise(
 
     where = {"host": "one", "port": 7000, "db": 3, "username": None, "password": "pw"}
     assert address.redis == {**where, "ssl": True, **expected}
-    assert broker_urls.redis_arguments(address.url, address.tls) == address.redis
+    assert broker_urls.build_redis_arguments(address.url, address.tls) == address.redis
     with publisher(f"rediss://:pw@one:7000/3?ssl_ca_certs={CA}{query}", timeout_seconds=1).connection() as kombu:
         assert (kombu.hostname, kombu.port, kombu.virtual_host, kombu.ssl) == ("one", 7000, "3", expected)
 

@@ -25,7 +25,7 @@ def script(tmp_path: Path) -> Path:
 def test_program_on_the_path_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch, script: Path) -> None:
     called(monkeypatch, str(script), str(script.parent))
 
-    assert invocation.command(["run", "show", "a b"]) == "ferryman run show 'a b'"
+    assert invocation.write_command(["run", "show", "a b"]) == "ferryman run show 'a b'"
 
 
 def test_program_of_an_environment_that_is_not_active_is_called_by_its_path(
@@ -34,18 +34,18 @@ def test_program_of_an_environment_that_is_not_active_is_called_by_its_path(
     monkeypatch.chdir(script.parents[1])
     called(monkeypatch, "a venv/ferryman", "/nowhere")
 
-    assert invocation.command(["up"]) == "'a venv/ferryman' up"
-    assert invocation.as_called_here("run 'ferryman migrate' first") == "run ''a venv/ferryman' migrate' first"
+    assert invocation.write_command(["up"]) == "'a venv/ferryman' up"
+    assert invocation.rewrite_commands("run 'ferryman migrate' first") == "run ''a venv/ferryman' migrate' first"
 
 
 def test_module_is_called_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     called(monkeypatch, "/somewhere/app/cli/__main__.py", "/nowhere")
 
-    assert invocation.program() == f"{sys.executable} -m app.cli"
+    assert invocation.name_program() == f"{sys.executable} -m app.cli"
 
 
 @pytest.mark.parametrize("program", ["/usr/bin/pytest", "/gone/ferryman", ""])
 def test_program_that_is_called_by_another_one_has_its_own_name(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     called(monkeypatch, program, "/nowhere")
 
-    assert invocation.program() == "ferryman"
+    assert invocation.name_program() == "ferryman"

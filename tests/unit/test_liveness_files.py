@@ -18,7 +18,7 @@ def signs(tmp_path: Path) -> LivenessFiles:
 
 
 def test_daemon_that_took_a_message_lately_is_alive(signs: LivenessFiles) -> None:
-    signs.leave("a/b", group="eu", silent_seconds=3)
+    signs.write("a/b", group="eu", silent_seconds=3)
 
     assert signs.is_alive("eu", within_seconds=10)
     assert not signs.is_alive("eu", within_seconds=2)
@@ -26,7 +26,7 @@ def test_daemon_that_took_a_message_lately_is_alive(signs: LivenessFiles) -> Non
 
 
 def test_daemon_of_another_database_does_not_count(signs: LivenessFiles, tmp_path: Path) -> None:
-    signs.leave("a", group="eu", silent_seconds=0)
+    signs.write("a", group="eu", silent_seconds=0)
 
     assert not LivenessFiles("postgresql://two/ferryman", directory=tmp_path / "signs").is_alive(
         "eu", within_seconds=10
@@ -37,8 +37,8 @@ def test_daemon_that_signed_off_or_never_came_is_not_alive_and_leaves_nothing(
     signs: LivenessFiles, tmp_path: Path
 ) -> None:
     assert not signs.is_alive("eu", within_seconds=10)
-    signs.leave("a", group="eu", silent_seconds=0)
-    signs.leave("b", group="us", silent_seconds=0)
+    signs.write("a", group="eu", silent_seconds=0)
+    signs.write("b", group="us", silent_seconds=0)
 
     signs.remove("a")
     signs.remove("a")
@@ -50,7 +50,7 @@ def test_daemon_that_signed_off_or_never_came_is_not_alive_and_leaves_nothing(
 
 
 def test_sign_of_a_dead_process_is_swept_away(signs: LivenessFiles, tmp_path: Path) -> None:
-    signs.leave("a", group="eu", silent_seconds=0)
+    signs.write("a", group="eu", silent_seconds=0)
     (file,) = (tmp_path / "signs").iterdir()
     ended = subprocess.Popen([sys.executable, "-S", "-c", ""])
     ended.wait()
@@ -61,7 +61,7 @@ def test_sign_of_a_dead_process_is_swept_away(signs: LivenessFiles, tmp_path: Pa
 
 
 def test_broken_sign_is_no_sign(signs: LivenessFiles, tmp_path: Path) -> None:
-    signs.leave("a", group="eu", silent_seconds=0)
+    signs.write("a", group="eu", silent_seconds=0)
     (file,) = (tmp_path / "signs").iterdir()
     file.write_text("{")
 
@@ -69,7 +69,7 @@ def test_broken_sign_is_no_sign(signs: LivenessFiles, tmp_path: Path) -> None:
 
 
 def test_no_secret_of_the_url_is_written(tmp_path: Path) -> None:
-    LivenessFiles("postgresql://u:secret@h/d", directory=tmp_path / "signs").leave("a", group="eu", silent_seconds=0)
+    LivenessFiles("postgresql://u:secret@h/d", directory=tmp_path / "signs").write("a", group="eu", silent_seconds=0)
 
     (file,) = (tmp_path / "signs").iterdir()
     assert "secret" not in file.read_text()

@@ -23,7 +23,7 @@ def written(logger: logging.Logger) -> str:
 
 
 def test_facts_stand_behind_the_message(logger: logging.Logger) -> None:
-    logs.tell_facts(logger)
+    logs.format_facts(logger)
 
     logger.warning("records were deleted", extra={"run_id": "r-1", "count": 3})
 
@@ -31,7 +31,7 @@ def test_facts_stand_behind_the_message(logger: logging.Logger) -> None:
 
 
 def test_facts_stand_before_a_traceback(logger: logging.Logger) -> None:
-    logs.tell_facts(logger)
+    logs.format_facts(logger)
 
     try:
         raise ValueError("broken")
@@ -43,7 +43,7 @@ def test_facts_stand_before_a_traceback(logger: logging.Logger) -> None:
 
 
 def test_arguments_of_a_task_are_not_told_beside_its_message(logger: logging.Logger) -> None:
-    logs.tell_facts(logger)
+    logs.format_facts(logger)
 
     logger.info("Task %s received", "t-1", extra={"data": {"args": "['u-1']"}})
 

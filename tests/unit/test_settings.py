@@ -1,7 +1,7 @@
 import pytest
 
 from app import setting_values, settings
-from app.engine.runs.routing import GROUP_KEY
+from app.engine.objects.daemons import GROUP_KEY
 from app.settings import MissingSettingError, Settings
 
 REQUIRED = {
@@ -14,7 +14,7 @@ NUMBERS = [name for name, spec in Settings.__dataclass_fields__.items() if spec.
 
 def faults(**variables: str) -> str:
     with pytest.raises(MissingSettingError) as caught:
-        settings.from_environment({**REQUIRED, **variables})
+        settings.read_environment({**REQUIRED, **variables})
     return str(caught.value)
 
 
@@ -42,11 +42,11 @@ def faults(**variables: str) -> str:
     ],
 )
 def test_setting_is_taken(variable: str, value: str) -> None:
-    settings.from_environment({**REQUIRED, variable: value})
+    settings.read_environment({**REQUIRED, variable: value})
 
 
 def test_nothing_is_told_of_defaults() -> None:
-    read = settings.from_environment(REQUIRED)
+    read = settings.read_environment(REQUIRED)
 
     assert read == Settings(
         database_url=REQUIRED["DATABASE_URL"],

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from app.net.trusted_proxies import TrustedProxies, parsed
+from app.net.addresses import TrustedProxies, parse_address
 
 Environ = dict[str, Any]
 
@@ -41,7 +41,7 @@ class BehindProxies:
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Pass a request on."""
-        if self._proxies.trust(environ.get("REMOTE_ADDR", "")):
+        if self._proxies.is_trusted(environ.get("REMOTE_ADDR", "")):
             self._read(environ)
         return self._application(environ, start_response)
 
@@ -59,7 +59,7 @@ class BehindProxies:
     def _distance(self, hops: Sequence[Hop]) -> int:
         """Count the hops that trusted proxies have written, from the right; at least one."""
         count = 1
-        while count < len(hops) and self._proxies.trust(hops[-count].address or ""):
+        while count < len(hops) and self._proxies.is_trusted(hops[-count].address or ""):
             count += 1
         return count
 
@@ -132,7 +132,7 @@ def _parse_address(text: str | None) -> str | None:
         return None
     bare = text[1:].partition("]")[0] if text.startswith("[") else text
     bare = bare.partition(":")[0] if bare.count(":") == 1 else bare
-    address = parsed(bare)
+    address = parse_address(bare)
     return None if address is None else str(address)
 
 

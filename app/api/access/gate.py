@@ -13,7 +13,7 @@ from app.api.resources import roles
 from app.api.resources.services import enter, enter_for_account, services
 from app.engine.errors import TooManyRequestsError, UnauthorizedError
 from app.engine.ids import new_id
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 from marshmallow import Schema
 
 from app.engine.json_types import JsonObject
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
 
 SchemaLike: TypeAlias = Schema | type[Schema]
 

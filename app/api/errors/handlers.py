@@ -25,13 +25,13 @@ from app.engine.errors import (
     InvalidInputError,
     NotFoundError,
     PreconditionFailedError,
-    RecordError,
     StoreUnavailableError,
     TooManyRequestsError,
     UnauthorizedError,
     UnreadableSecretError,
 )
 from app.engine.json_types import JsonObject
+from app.engine.record_errors import RecordError
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from typing import Final
 
 import orjson
 
-from app.engine.errors import MappingError, ProviderAnswer, RateLimitedError, RecordError, SourceError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import MappingError, ProviderAnswer, RateLimitedError, RecordError, SourceError
 
 _WITHOUT_ANSWER: Final = {"timeout": HTTPStatus.GATEWAY_TIMEOUT, "request": HTTPStatus.BAD_REQUEST}
 _UNTOLD_STATUS: Final = HTTPStatus.BAD_GATEWAY

@@ -7,7 +7,7 @@ from typing import Final
 from app.api.schemas.fields import Input
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.judging import KeyFindings, KeyNote, WarningCode, judge
-from app.engine.known_keys.suggestions import did_you_mean
+from app.engine.known_keys.suggestions import suggest
 
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _NOT_SERVED: Final = "is not served here, and does nothing"
@@ -23,7 +23,7 @@ def judge_body(schema: Input, body: JsonObject, known: Set[str], *, is_strict: b
         found.failures.extend(judged.failures)
         found.notes.extend(judged.notes)
     if is_strict:
-        found.failures.extend(one.as_failure() for one in found.notes)
+        found.failures.extend(one.make_failure() for one in found.notes)
         found.notes.clear()
     return found
 
@@ -38,7 +38,7 @@ def _unknown_fields(schema: Input, body: JsonObject, known: Set[str]) -> list[Ke
             message = f"{_NOT_SERVED}: {schema.NOT_SERVED[name]}"
             notes.append(KeyNote(code=WarningCode.NOT_SERVED, path=name, message=message))
         else:
-            message = f"is not known here: {did_you_mean(name, known)}"
+            message = f"is not known here: {suggest(name, known)}"
             notes.append(KeyNote(code=WarningCode.UNKNOWN_FIELD, path=join_path("", name), message=message))
     return sorted(notes, key=lambda one: one.path)
 

@@ -12,7 +12,7 @@ from werkzeug.datastructures import ETags
 
 from app.engine.errors import PreconditionFailedError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import RowVersion
+from app.engine.objects.lists import RowVersion
 
 PARAMETER: Final[JsonObject] = {
     "in": "header",

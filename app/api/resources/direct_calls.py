@@ -11,9 +11,9 @@ import flask
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, own_account, services
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
-from app.engine.ids import canonical_id
+from app.engine.ids import parse_id
 from app.engine.json_types import JsonObject
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
 from app.services.calls.call_log import AnsweredCall
 
 _ACCOUNT: Final = "integrated_account_id"
@@ -38,7 +38,7 @@ def take_account(query: JsonObject) -> str:
     own = own_account()
     if own is None:
         return asked
-    if asked and canonical_id(asked) != own:
+    if asked and parse_id(asked) != own:
         raise NotFoundError("integrated account", asked[:100])
     return own
 

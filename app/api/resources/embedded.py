@@ -6,11 +6,11 @@ from typing import Any
 
 from app.api.resources.services import environment, services
 from app.api.resources.views import show_plain
-from app.engine.config.secrets import redacted_config
+from app.engine.config.secrets import redact_config
 from app.engine.integrations.embedding import EmbeddedIntegration, Embeddings
 from app.engine.json_types import JsonObject
-from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.objects.objects import UnifiedModel
+from app.engine.objects.integrations import EnvironmentIntegration
+from app.engine.objects.unified import UnifiedModel
 
 
 def read_embeddings(items: Iterable[Any]) -> Embeddings:
@@ -25,7 +25,7 @@ def show_integration(integration: EmbeddedIntegration) -> JsonObject:
 
 def show_installation(installed: EnvironmentIntegration) -> JsonObject:
     """Show an installed integration, its secrets masked."""
-    return {**asdict(installed), "is_enabled": True, "override": redacted_config(installed.override)}
+    return {**asdict(installed), "is_enabled": True, "override": redact_config(installed.override)}
 
 
 def show_model(model: UnifiedModel) -> JsonObject:

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from app.engine.integrations.capabilities import CapabilityFilter, Surface, described
+from app.engine.integrations.capabilities import CapabilityFilter, Surface, describe_capabilities
 from app.engine.integrations.offers import Offering
 from app.engine.json_types import JsonObject
 
 
 def tools(offering: Offering, query: JsonObject) -> JsonObject:
     """Show its tools."""
-    return _make_page(offering.tools(methods=_read_list(query, "methods"), tags=_read_list(query, "tags")))
+    return _make_page(offering.describe_tools(methods=_read_list(query, "methods"), tags=_read_list(query, "tags")))
 
 
 def capabilities(offering: Offering, query: JsonObject) -> JsonObject:
@@ -20,12 +20,12 @@ def capabilities(offering: Offering, query: JsonObject) -> JsonObject:
         resource=query.get("resource"),
         is_described=query.get("has_description", False),
     )
-    return described(offering, wish)
+    return describe_capabilities(offering, wish)
 
 
-def unified_apis(offering: Offering) -> JsonObject:
+def list_unified_apis(offering: Offering) -> JsonObject:
     """Show the unified models that are mapped to it."""
-    return _make_page(offering.unified_apis())
+    return _make_page(offering.list_unified_apis())
 
 
 def _read_list(query: JsonObject, name: str) -> Sequence[str]:

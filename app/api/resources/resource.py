@@ -20,10 +20,10 @@ from app.api.resources.services import environment, services
 from app.api.resources.views import path_id
 from app.api.schemas.fields import Input, ShownOnce
 from app.api.schemas.save_warnings import take_is_warned, with_notes
-from app.engine.ids import canonical_id
+from app.engine.ids import parse_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import RowVersion
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
+from app.engine.objects.lists import RowVersion
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -252,7 +252,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
 
 def _find_by_id(id: str) -> Mapping[str, str]:
     """Return the columns that find an object by its id; a text that is no UUID finds none."""
-    canonical = canonical_id(id)
+    canonical = parse_id(id)
     return {"id": canonical} if canonical else {}
 
 

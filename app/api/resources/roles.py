@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 import flask
 
 from app.engine.errors import ForbiddenError
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
 
 View = TypeVar("View", bound=Callable[..., Any])
 

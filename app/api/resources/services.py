@@ -7,7 +7,7 @@ from typing import cast
 import flask
 
 from app.engine.integrations.embedding import Embeddings
-from app.engine.objects.objects import ApiToken, EnvironmentId
+from app.engine.objects.environments import ApiToken, EnvironmentId
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
 from app.services.accounts.deletion import AccountDeletion, BulkDeletion

@@ -9,9 +9,9 @@ import flask
 
 from app.api.schemas.fields import take_choices, take_times
 from app.engine.errors import NotFoundError
-from app.engine.ids import canonical_id
+from app.engine.ids import parse_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import ListFilters, Page
+from app.engine.objects.lists import ListFilters, Page
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ Answer: TypeAlias = JsonObject | tuple[JsonObject, int, dict[str, str]]
 
 def path_id(kind: str, text: str) -> str:
     """Return the canonical form of a path's id; raise NotFoundError for what is no UUID."""
-    id = canonical_id(text)
+    id = parse_id(text)
     if id is None:
         raise NotFoundError(kind, text[:100])
     return id

@@ -12,10 +12,11 @@ from app.api.resources.resource import ANY_ERROR
 from app.api.resources.services import environment, services
 from app.api.resources.views import Answer
 from app.api.schemas import direct as schemas
-from app.engine.errors import Failure, InvalidInputError, SourceError
+from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
-from app.engine.roles import Role
-from app.engine.unified.model import USUAL_METHODS, unified_name
+from app.engine.objects.environments import Role
+from app.engine.record_errors import SourceError
+from app.engine.unified.model import USUAL_METHODS, parse_unified_name
 from app.services.calls.direct import DirectPage, DirectRequest
 
 unified = direct_resource("unified", description="Call accounts by unified models, to try a mapping before running it")
@@ -187,7 +188,7 @@ def _read_body(resource: str, query: JsonObject) -> dict[str, Any]:
     raw_body = raw_bodies.take(flask.request, query)
     if raw_body is not None:
         return {"raw_body": raw_body}
-    if unified_name(resource) is not None:
+    if parse_unified_name(resource) is not None:
         return {"body": read_storable_object(flask.request)}
     body = read_storable_json(flask.request)
     return {"body": {} if body is None else body}

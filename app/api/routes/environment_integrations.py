@@ -15,8 +15,8 @@ from app.api.schemas.save_warnings import add_warnings
 from app.engine.errors import Failure
 from app.engine.integrations.embedding import Embeddings
 from app.engine.json_types import JsonObject
-from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
+from app.engine.objects.integrations import EnvironmentIntegration
 
 environment_integrations = Resource(
     "environment-integration", description="How an environment uses integrations", changes=Role.ADMIN

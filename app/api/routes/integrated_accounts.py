@@ -15,14 +15,15 @@ from app.api.schemas import accounts as schemas
 from app.api.schemas import offers
 from app.api.schemas.fields import Deleted, Success, page_of
 from app.api.schemas.save_warnings import add_warnings
-from app.engine.config.secrets import redacted_config
+from app.engine.config.secrets import redact_config
 from app.engine.errors import NotFoundError
 from app.engine.integrations.embedding import Embeddings
 from app.engine.integrations.offers import Offering
 from app.engine.json_types import JsonObject
-from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.objects.objects import IntegratedAccount, Page
-from app.engine.roles import Role
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import Role
+from app.engine.objects.integrations import EnvironmentIntegration
+from app.engine.objects.lists import Page
 from app.services.accounts.ports import KIND
 from app.services.catalog import known_names
 
@@ -134,7 +135,7 @@ def get_integrated_account_capabilities(query: JsonObject, id: str) -> Answer:
 @integrated_accounts.serves("GET", "/<id>/unified-apis", answer=offers.UnifiedApiPage)
 def list_integrated_account_unified_apis(id: str) -> Answer:
     """List the unified models that are mapped for an account, with their resources and methods."""
-    return offered.unified_apis(_offering(id))
+    return offered.list_unified_apis(_offering(id))
 
 
 @integrated_accounts.serves("GET", "/<id>/budget", answer=schemas.AccountBudget)
@@ -209,7 +210,7 @@ def _show_with(account: IntegratedAccount, embedded: Embeddings) -> JsonObject:
     shown: JsonObject = {
         **asdict(account),
         "context": services().shown_contexts.of(account),
-        "integration_override": redacted_config(account.integration_override),
+        "integration_override": redact_config(account.integration_override),
         "is_sandbox": False,
     }
     held = embedded.get(account.integration_id)

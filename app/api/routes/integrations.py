@@ -12,11 +12,11 @@ from app.api.schemas import integrations as schemas
 from app.api.schemas import offers
 from app.api.schemas.fields import Deleted, page_of
 from app.api.schemas.save_warnings import add_warnings
-from app.engine.config.secrets import redacted_config
+from app.engine.config.secrets import redact_config
 from app.engine.integrations.offers import Offering
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import Integration
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
+from app.engine.objects.integrations import Integration
 from app.services.catalog import known_names
 
 integrations = Resource("integration", description="How third-party APIs are spoken to", changes=Role.ADMIN)
@@ -69,7 +69,7 @@ def get_integration_capabilities(query: JsonObject, id: str) -> Answer:
 @integrations.serves("GET", "/<string:id>/unified-apis", answer=offers.UnifiedApiPage)
 def list_integration_unified_apis(id: str) -> Answer:
     """List the unified models that are mapped to an integration, found by its id or name, with their methods."""
-    return offered.unified_apis(_offering(id))
+    return offered.list_unified_apis(_offering(id))
 
 
 @integrations.serves("DELETE", "/<id>", answer=Deleted)
@@ -83,5 +83,5 @@ def _offering(id: str) -> Offering:
 
 
 def _show(integration: Integration) -> JsonObject:
-    shown = {"config": redacted_config(integration.config), "installed_environment": [integration.environment_id]}
+    shown = {"config": redact_config(integration.config), "installed_environment": [integration.environment_id]}
     return {**asdict(integration), **shown}

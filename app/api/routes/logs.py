@@ -11,7 +11,7 @@ from app.api.schemas.fields import page_of
 from app.api.schemas.logs import LogEntry, LogQuery
 from app.engine.json_types import JsonObject
 from app.engine.logs.entries import LogType, RunEntry, WebhookEntry
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
 
 _ABOUT: Final = (
     *("environment_id", "sync_job_run_id", "sync_job_id", "integrated_account_id", "integration", "webhook_id"),

@@ -11,8 +11,8 @@ from app.api.schemas import observed as schemas
 from app.api.schemas.fields import page_of, take_times
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import Daemon
-from app.engine.roles import Role
+from app.engine.objects.daemons import Daemon
+from app.engine.objects.environments import Role
 from app.services.crud import require
 from app.services.reading.ports import LogFilters, RecordFilters
 
@@ -45,13 +45,13 @@ def list_records(query: JsonObject) -> Answer:
 def restore_records(body: Body) -> Answer:
     """Restore the records that a run has deleted; each is a change in the account's log."""
     fields = body.require_valid()
-    restored = services().records.restore(
+    restore_masked = services().records.restore(
         environment(),
         fields["integrated_account_id"],
         run_id=fields["sync_job_run_id"],
         resource=fields.get("resource"),
     )
-    return {"restored": restored}
+    return {"restored": restore_masked}
 
 
 @records.serves(

@@ -5,7 +5,7 @@ import flask
 from app.api.resources.roles import needs
 from app.api.resources.services import services
 from app.engine.json_types import JsonObject
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
 
 service = flask.Blueprint("service", __name__)
 

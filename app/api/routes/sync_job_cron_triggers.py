@@ -9,7 +9,7 @@ from app.api.schemas.fields import Deleted, Success, page_of
 from app.api.schemas.triggers import NewTrigger, Trigger, TriggerPatch, TriggerQuery
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.judging import KeyFindings
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
 
 sync_job_cron_triggers = Resource(
     "sync-job-cron-trigger", description="When sync jobs run by themselves", changes=Role.ADMIN

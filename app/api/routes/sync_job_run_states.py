@@ -16,7 +16,7 @@ from app.api.schemas.fields import Deleted, page_of
 from app.api.schemas.run_states import NewState, State, StateListQuery, StatePatch, StateQuery
 from app.engine.errors import NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
 
 
 def _place(id: str) -> Mapping[str, str]:

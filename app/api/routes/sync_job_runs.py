@@ -26,9 +26,8 @@ from app.api.schemas.runs import (
 )
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import SyncJobRun
-from app.engine.objects.run_view import run_view
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
+from app.engine.objects.runs import SyncJobRun, show_run
 from app.engine.status import ErrorHandling, RunStatus
 from app.services.runs.requests import IdempotencyKey, RunRequest
 
@@ -75,20 +74,20 @@ def create_run(body: Body) -> Answer | flask.Response:
     )
     preferences.apply_respond_async()
     run = _await_end(run)
-    return (run_view(run), 200, {"Idempotency-Replayed": "true"}) if is_replay else answer_created(run_view(run))
+    return (show_run(run), 200, {"Idempotency-Replayed": "true"}) if is_replay else answer_created(show_run(run))
 
 
 @sync_job_runs.serves("GET", query=RunQuery, answer=page_of(Run))
 def list_runs(query: JsonObject) -> Answer:
     """List runs, newest first."""
-    return show_page(services().runs.list(environment(), read_filters(query)), run_view)
+    return show_page(services().runs.list(environment(), read_filters(query)), show_run)
 
 
 @sync_job_runs.serves("GET", "/<id>", query=RunWait, answer=Run)
 def get_run(query: JsonObject, id: str) -> Answer:
     """Show a run; with ``wait=30`` once it has ended, or after 30 seconds."""
     run = services().runs.get(environment(), id)
-    return run_view(_await_end(run, asked=query.get("wait")))
+    return show_run(_await_end(run, asked=query.get("wait")))
 
 
 @sync_job_runs.serves("PATCH", "/<id>", body=RunPatch, answer=Run)
@@ -97,10 +96,10 @@ def stop_run(body: Body, id: str) -> Answer:
     runs, status = services().runs, body.require_valid().get("status")
     run = runs.get(environment(), id)
     if status in (None, run.status):
-        return run_view(run)
+        return show_run(run)
     if status != RunStatus.STOPPED:
         raise InvalidInputError([Failure("status", "a run can only be set to 'stopped'")])
-    return run_view(runs.stop(environment(), run.id))
+    return show_run(runs.stop(environment(), run.id))
 
 
 @sync_job_runs.serves("POST", "/<id>/resume", body=RunResume, answer=Run)
@@ -108,7 +107,7 @@ def resume_sync_job_run(body: Body, id: str) -> Answer:
     """Resume a run that has ended from its cursors; a live one stays as it is."""
     wishes = body.require_valid()
     run = services().runs.resume(environment(), id, errors_only=wishes.get("errors_only", False))
-    return run_view(run)
+    return show_run(run)
 
 
 @sync_job_runs.serves("GET", "/<id>/waits", answer=RunWaits)

@@ -13,9 +13,8 @@ from app.api.schemas.fields import Deleted, page_of
 from app.api.schemas.save_warnings import add_warnings
 from app.engine.errors import Failure
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import SyncJob
-from app.engine.objects.templates import JobTemplate
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
+from app.engine.objects.jobs import JobTemplate, SyncJob
 
 sync_jobs = Resource("sync-job", description="What to pull, described once", changes=Role.ADMIN, actions=("validate",))
 sync_job_templates = Resource("sync-job-template", description="What sync jobs begin with", changes=Role.ADMIN)

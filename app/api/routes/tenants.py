@@ -12,16 +12,17 @@ from app.api.schemas import tenants as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.engine.errors import NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects.tenants import BULK, is_id
-from app.engine.roles import Role
+from app.engine.objects.environments import RESERVED_TENANT_ID, Role, is_tenant_id
 
 
 def _place(id: str) -> Mapping[str, str]:
     """Return the columns that find a tenant by its id; none for an invalid id."""
-    return {"id": id} if is_id(id) else {}
+    return {"id": id} if is_tenant_id(id) else {}
 
 
-tenants = Resource("tenant", description="Whose accounts there are", changes=Role.ADMIN, actions=(BULK,), place=_place)
+tenants = Resource(
+    "tenant", description="Whose accounts there are", changes=Role.ADMIN, actions=(RESERVED_TENANT_ID,), place=_place
+)
 
 
 @tenants.serves("POST", body=schemas.NewTenant, answer=schemas.Tenant, status=201)
@@ -31,7 +32,7 @@ def create_tenant(body: Body) -> Answer:
     return show_plain(made), 201, location(f"/tenant/{quote(made.id, safe='')}")
 
 
-@tenants.serves("POST", f"/{BULK}", body=schemas.NewTenants, answer=schemas.MadeTenants)
+@tenants.serves("POST", f"/{RESERVED_TENANT_ID}", body=schemas.NewTenants, answer=schemas.MadeTenants)
 def create_tenants(body: Body) -> Answer:
     """Create tenants; those that exist already are skipped."""
     made, skipped = services().tenants.create_all(environment(), body.fields, body.faults)
@@ -66,6 +67,6 @@ def delete_tenant(id: str) -> Answer:
 
 
 def _check_id(id: str) -> str:
-    if not is_id(id):
+    if not is_tenant_id(id):
         raise NotFoundError("tenant", id[:300].replace("\0", ""))
     return id

@@ -8,7 +8,7 @@ from app.api.resources.views import Answer, answer_created, read_filters, show_p
 from app.api.schemas import tokens as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.engine.json_types import JsonObject
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
 
 api_tokens = Resource("api-token", description="Who may call the API", changes=Role.ADMIN)
 environments = Resource("environment", description="Where a token's things are", changes=Role.ADMIN)

@@ -12,7 +12,7 @@ from app.api.resources.views import Answer, answer_created, read_filters, show_p
 from app.api.schemas import unified as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.engine.json_types import JsonObject
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
 from app.services.catalog import known_names
 from app.services.unified.methods import MappingService
 

@@ -11,8 +11,8 @@ from app.api.resources.views import Answer, answer_created, read_filters, show_p
 from app.api.schemas import unified as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentUnifiedModel, UnifiedModel
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
+from app.engine.objects.unified import EnvironmentUnifiedModel, UnifiedModel
 
 unified_models = Resource(
     "unified-model", description="Resources that mean the same at every integration", changes=Role.ADMIN

@@ -11,8 +11,8 @@ from app.api.resources.views import Answer, answer_created, path_id, read_filter
 from app.api.schemas import webhooks as schemas
 from app.api.schemas.fields import Deleted, Success, page_of
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import Webhook
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
+from app.engine.objects.webhooks import Webhook
 
 webhooks = Resource("webhook", description="Where RapidBridge runs deliver", changes=Role.ADMIN, actions=("test",))
 

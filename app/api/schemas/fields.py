@@ -10,10 +10,10 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, vali
 from webargs.fields import DelimitedList
 
 from app.api.schemas.save_warnings import Warned
-from app.engine.ids import canonical_id
+from app.engine.ids import parse_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.shapes import Shape
-from app.engine.times import iso_utc
+from app.engine.times import format_utc
 
 MAX_LIMIT: Final = 1000
 DEFAULT_LIMIT: Final = 100
@@ -79,7 +79,7 @@ class Id(fields.String):
         super().__init__(metadata={"format": "uuid", **options.pop("metadata", {})}, **options)
 
     def _deserialize(self, value: JSON, attr: str | None, data: Mapping[str, JSON] | None, **options: Any) -> str:
-        id = canonical_id(value) if isinstance(value, str) else None
+        id = parse_id(value) if isinstance(value, str) else None
         if id is None:
             raise ValidationError("expected a UUID")
         return id
@@ -120,7 +120,7 @@ class Time(fields.Field[Any]):
         super().__init__(metadata={"type": "string", "format": "date-time", **options.pop("metadata", {})}, **options)
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> str | None:
-        return iso_utc(value) if isinstance(value, datetime) else value
+        return format_utc(value) if isinstance(value, datetime) else value
 
     def _deserialize(self, value: JSON, attr: str | None, data: Mapping[str, JSON] | None, **options: Any) -> datetime:
         try:

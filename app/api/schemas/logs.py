@@ -8,7 +8,7 @@ from marshmallow import ValidationError, fields, pre_load, validate
 from app.api.schemas.fields import Id, JsonObjectField, SortedListing, Sparse, Time, make_list_query
 from app.api.schemas.webhooks import STATUSES, Delivery
 from app.engine.json_types import JSON, JsonObject
-from app.engine.logs.entries import RUN_EVENTS, LogType, event_named
+from app.engine.logs.entries import RUN_EVENTS, LogType, expand_event_name
 
 _TYPES: Final = [str(kind) for kind in LogType]
 _EVENTS: Final = [*RUN_EVENTS, *(event.partition(":")[2] for event in RUN_EVENTS)]
@@ -23,7 +23,7 @@ class RunEvent(fields.String):
         super().__init__(metadata={"enum": _EVENTS}, **options)
 
     def _deserialize(self, value: JSON, attr: str | None, data: Mapping[str, JSON] | None, **options: Any) -> str:
-        name = event_named(super()._deserialize(value, attr, data, **options))
+        name = expand_event_name(super()._deserialize(value, attr, data, **options))
         if name not in RUN_EVENTS:
             raise ValidationError(f"expected one of {', '.join(RUN_EVENTS)}")
         return name

@@ -5,7 +5,7 @@ from marshmallow import Schema, fields, validate
 from app.api.schemas.fields import Id, Input, JsonObjectField, Listing, Query, Time, make_list_query, make_sort_field
 from app.api.schemas.json_kinds import MAY_LACK
 from app.api.schemas.save_warnings import Warned
-from app.engine.objects.erasures import ErasureStatus
+from app.engine.objects.accounts import ErasureStatus
 
 
 class Record(Schema):
@@ -48,7 +48,7 @@ class Restoration(Input):
 class Restored(Warned):
     """How many records were restored."""
 
-    restored = fields.Integer(required=True)
+    restore_masked = fields.Integer(required=True)
 
 
 RecordQuery = make_list_query(

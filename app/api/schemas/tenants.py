@@ -5,11 +5,11 @@ from typing import Final
 from marshmallow import Schema, fields, validate
 
 from app.api.schemas.fields import UNCHANGEABLE, Id, Input, JsonObjectField, Time, make_list_query
-from app.engine.objects.tenants import ID
+from app.engine.objects.environments import TENANT_ID
 from app.services.accounts.tenants import MOST_AT_ONCE
 
 _NAME: Final = validate.Length(max=1000, error="expected 1000 characters at most")
-_ID: Final = {"pattern": f"^{ID.pattern}$", "description": "Yours: an account's `tenant_id`."}
+_ID: Final = {"pattern": f"^{TENANT_ID.pattern}$", "description": "Yours: an account's `tenant_id`."}
 _METADATA: Final = {"description": "Yours; sent anew, it is replaced whole."}
 
 

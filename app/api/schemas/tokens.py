@@ -8,7 +8,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from app.api.schemas.fields import Id, Input, ShownOnce, Time, make_list_query
 from app.api.schemas.save_warnings import Warned
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
 
 _ROLES: Final = validate.OneOf(list(Role), error=f"expected one of: {', '.join(Role)}")
 

@@ -10,8 +10,8 @@ from app.cli.next_steps import tell_next
 from app.cli.operating.operators import operator_settings
 from app.cli.options import stack_option
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import Environment
-from app.engine.times import iso_utc
+from app.engine.objects.environments import Environment
+from app.engine.times import format_utc
 
 
 @click.group()
@@ -49,4 +49,4 @@ def list_environments(data_dir: Path | None, as_json: bool) -> None:
 
 
 def _row(entry: Environment) -> JsonObject:
-    return {"id": entry.id, "name": entry.name, "created_at": iso_utc(entry.created_at)}
+    return {"id": entry.id, "name": entry.name, "created_at": format_utc(entry.created_at)}

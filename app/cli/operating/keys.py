@@ -12,7 +12,7 @@ from app.cli.next_steps import tell_next
 from app.cli.operating.operators import operator_settings
 from app.cli.options import stack_option
 from app.engine.json_types import JsonObject
-from app.engine.times import iso_utc, iso_utc_or_none
+from app.engine.times import format_utc, format_utc_or_none
 from app.services.maintenance.key_rotation import KeyUse, Rotated
 
 
@@ -69,10 +69,10 @@ def _print(rotated: Rotated) -> None:
 
 
 def _row(key: KeyUse) -> JsonObject:
-    return {"id": key.id, "created_at": iso_utc_or_none(key.created_at), "state": _state(key), "rows": key.rows}
+    return {"id": key.id, "created_at": format_utc_or_none(key.created_at), "state": _state(key), "rows": key.rows}
 
 
 def _state(key: KeyUse) -> str:
     if not key.id:
         return "to be replaced by 'rotate'"
-    return "current" if key.retired_at is None else f"retired {iso_utc(key.retired_at)}"
+    return "current" if key.retired_at is None else f"retired {format_utc(key.retired_at)}"

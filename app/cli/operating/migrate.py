@@ -16,7 +16,7 @@ def migrate(down_to: str | None, as_json: bool) -> None:
 
     Reads DATABASE_URL, BROKER_URL and FERRYMAN_ENCRYPTION_KEY from the environment.
     """
-    database_url = settings.from_environment().direct_database_url
+    database_url = settings.read_environment().direct_database_url
     if down_to is None:
         migrations.upgrade(database_url)
     else:

@@ -22,4 +22,4 @@ def joined_settings(data_dir: Path | None, environ: Mapping[str, str]) -> Settin
     if data_dir is None and not environ.get("DATABASE_URL"):
         data_dir = Path(environ.get("FERRYMAN_DATA_DIR") or _DEFAULT_DATA_DIR)
     joined = {} if data_dir is None else joining_environment(data_dir)
-    return settings.from_environment({**environ, **joined})
+    return settings.read_environment({**environ, **joined})

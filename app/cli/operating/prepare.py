@@ -17,7 +17,7 @@ from app.store.db import migrate
 @click.argument("token_file", type=click.Path(path_type=Path))
 def prepare(token_file: Path) -> None:
     """Migrate, and make the token in TOKEN_FILE anew unless the database knows it."""
-    chosen = settings.from_environment()
+    chosen = settings.read_environment()
     migrate.upgrade(chosen.direct_database_url)
     demand_key(chosen)
     tokens = people(chosen).tokens

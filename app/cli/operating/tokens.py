@@ -12,11 +12,9 @@ from app.cli.operating.operators import operator_settings
 from app.cli.options import environment_option, stack_option
 from app.cli.spans import Span
 from app.engine.json_types import JsonObject
-from app.engine.objects.environments import DEFAULT_ENVIRONMENT
-from app.engine.objects.objects import ApiToken, EnvironmentId
-from app.engine.roles import Role
-from app.engine.times import iso_utc, iso_utc_or_none
-from app.invocation import command
+from app.engine.objects.environments import DEFAULT_ENVIRONMENT, ApiToken, EnvironmentId, Role
+from app.engine.times import format_utc, format_utc_or_none
+from app.invocation import write_command
 
 
 @click.group()
@@ -51,7 +49,7 @@ def create(
         print_json({**_row(made), "token": secret})
         return
     click.echo(secret)
-    tell_next_text(f"export FERRYMAN_TOKEN=<the line above>; {command(['run', 'list', *connection_words()])}")
+    tell_next_text(f"export FERRYMAN_TOKEN=<the line above>; {write_command(['run', 'list', *connection_words()])}")
 
 
 @token.command("list")
@@ -95,8 +93,8 @@ def _row(entry: ApiToken) -> JsonObject:
         "id": entry.id,
         "name": entry.name,
         "role": str(entry.role),
-        "created_at": iso_utc(entry.created_at),
-        "last_used_at": iso_utc_or_none(entry.last_used_at),
+        "created_at": format_utc(entry.created_at),
+        "last_used_at": format_utc_or_none(entry.last_used_at),
         "state": _state(entry),
     }
 
@@ -107,4 +105,4 @@ def _state(entry: ApiToken) -> str:
     if entry.expires_at is None:
         return "valid"
     verb = "expired" if entry.expires_at <= datetime.now(UTC) else "valid until"
-    return f"{verb} {iso_utc(entry.expires_at)}"
+    return f"{verb} {format_utc(entry.expires_at)}"

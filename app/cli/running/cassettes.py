@@ -13,13 +13,12 @@ import click
 from app.bootstrap.in_process import InProcess, in_process
 from app.cli.operating.operators import joined_settings
 from app.cli.running.following import follow_run
-from app.client import token_for
+from app.client import find_token
 from app.engine.errors import ForbiddenError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId
-from app.engine.objects.run_view import run_view
-from app.engine.roles import Role
+from app.engine.objects.environments import EnvironmentId, Role
+from app.engine.objects.runs import show_run
 from app.engine.runs.increments import LowerBounds
 from app.engine.status import ErrorHandling
 from app.services.runs.requests import RunRequest
@@ -41,7 +40,7 @@ class Place:
     def of(cls, data_dir: Path, token: str | None, environ: Mapping[str, str]) -> "Place":
         """Return the one that DATABASE_URL names, or else the stack that runs on a directory."""
         settings = joined_settings(None if environ.get("DATABASE_URL") else data_dir, environ)
-        return cls(settings=settings, token=token_for(token, data_dir))
+        return cls(settings=settings, token=find_token(token, data_dir))
 
 
 def record(place: Place, body: JsonObject, path: Path, *, quiet: bool) -> JsonObject:
@@ -59,7 +58,7 @@ def record(place: Place, body: JsonObject, path: Path, *, quiet: bool) -> JsonOb
         run, _ = here.api.runs.create(environment, replace(_request(body), daemon_group_key=group_key))
 
         def begin() -> None:
-            shown = run_view(here.api.runs.get(environment, run.id))
+            shown = show_run(here.api.runs.get(environment, run.id))
             recorder.begin({**{name: shown[name] for name in _FACTS}, _OWN_BOUNDS: _own_bounds(shown)})
 
         ended = _carried_out(here, environment, run.id, begin, quiet=quiet)
@@ -122,7 +121,7 @@ def _carried_out(
     def look() -> JsonObject:
         if faults:
             raise faults[0]
-        return run_view(here.api.runs.get(environment, run_id))
+        return show_run(here.api.runs.get(environment, run_id))
 
     thread = threading.Thread(target=work, name="ferryman-cassette", daemon=True)
     thread.start()

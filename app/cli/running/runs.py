@@ -26,10 +26,10 @@ from app.cli.running.following import follow_run
 from app.cli.running.looks import PATH, print_looked, run_path, tenants_of
 from app.cli.running.stats import errors_of
 from app.cli.terminal import INTERRUPTED
-from app.client import ApiClient, client_for
+from app.client import ApiClient, open_client
 from app.engine.json_types import JsonObject
 from app.engine.status import RunStatus
-from app.invocation import command
+from app.invocation import write_command
 
 _CASSETTE: Final = click.Path(path_type=Path, dir_okay=False)
 
@@ -96,7 +96,7 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option
     if record or replay:
         _on_tape(body, record, replay, others=(group, webhook, idempotency_key, dry_run or None), as_json=as_json)
         return
-    client = client_for(url, token, data_dir.expanduser().resolve())
+    client = open_client(url, token, data_dir.expanduser().resolve())
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     if dry_run:
         _try_out(client, body, as_json=as_json)
@@ -212,7 +212,7 @@ def _follow(client: ApiClient, run_id: str, *, as_json: bool) -> None:
     try:
         ended = follow_run(lambda: client.get(run_path(run_id)), quiet=as_json)
     except KeyboardInterrupt:
-        again = command(["run", "follow", run_id, *connection_words()])
+        again = write_command(["run", "follow", run_id, *connection_words()])
         click.echo(f"The run goes on: '{again}' shows it again, 'stop' ends it.", err=True)
         sys.exit(INTERRUPTED)
     print_looked(client, ended, as_json=as_json)

@@ -11,7 +11,7 @@ from app.cli.next_steps import connection_words
 from app.cli.running.stats import counters_of, duration_of, errors_of, resources_of
 from app.cli.terminal import console, print_table
 from app.engine.json_types import JSON, JsonObject
-from app.invocation import command
+from app.invocation import write_command
 
 _COLOURS: Final = {"completed": "green", "failed": "red", "stopped": "yellow", "rate_limited": "yellow"}
 
@@ -34,7 +34,7 @@ def print_run(run: JsonObject, *, waits: JsonObject | None = None) -> None:
     for warning in _warnings(run):
         output.print(f"[yellow]warning[/] {escape(warning)}")
     if errors := sum(stats.get("errors", 0) for _, stats in resources_of(run)):
-        listing = command(["run", "errors", run["id"], *connection_words()])
+        listing = write_command(["run", "errors", run["id"], *connection_words()])
         output.print(f"{errors:,} requests or records failed: '{escape(listing)}' lists them")
 
 
@@ -112,13 +112,13 @@ def _advice(run: JsonObject, wait: JsonObject) -> str:
         case "daemon" if "none is active" in wait["message"]:
             group = run.get("daemon_group_key")
             words = ["daemon", *(("--group", group) if group else ()), *connection_words()]
-            return f": '{command(words)}' starts one"
+            return f": '{write_command(words)}' starts one"
         case "limit":
             words = ["account", "budget", "reset", run["integrated_account_id"], *connection_words()]
-            return f"; '{command(words)}' ends the wait"
+            return f"; '{write_command(words)}' ends the wait"
         case "receiver":
             words = ["webhook", "deliveries", str(run["webhook_id"]), "--status", "pending", *connection_words()]
-            return f"; '{command(words)}' lists them"
+            return f"; '{write_command(words)}' lists them"
         case _:
             return ""
 

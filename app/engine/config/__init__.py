@@ -1,1 +1,1 @@
-"""Read configured JSON field by field, and tell its secrets from what anybody may see."""
+"""Read configured JSON field by field, and find its secrets."""

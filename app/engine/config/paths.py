@@ -37,7 +37,7 @@ class MarkedPath:
         """Return what is at the path, or UNDEFINED."""
         return lookup(value, self.keys)
 
-    def missing_at(self, value: JSON) -> int | None:
+    def find_missing(self, value: JSON) -> int | None:
         """Return the position of the first key that is absent; None where the path leads on, if only to a null."""
         for position, key in enumerate(self.keys):
             if value is None:
@@ -49,7 +49,7 @@ class MarkedPath:
 
 
 def parse(value: JSON) -> MarkedPath | None:
-    """Read a path; None for what is none."""
+    """Read a path; return None for anything else."""
     if isinstance(value, list):
         is_path = bool(value) and all(isinstance(key, str) and key for key in value)
         return MarkedPath(tuple(value)) if is_path else None
@@ -70,7 +70,7 @@ def _parse_text(text: str) -> MarkedPath | None:
     return None
 
 
-def signs_of_an_expression(text: str) -> frozenset[str]:
+def find_expression_signs(text: str) -> frozenset[str]:
     """Return what of a text is more than a path has outside of quotes: it was probably meant as JSONata."""
     rest = _WRITTEN_AS_IT_IS.sub("", text)
     is_rooted = rest.startswith(("$.", "$$")) or rest == "$"
@@ -79,4 +79,4 @@ def signs_of_an_expression(text: str) -> frozenset[str]:
 
 def may_be_a_name(text: str) -> bool:
     """Whether the signs of a text are those of a key's name."""
-    return signs_of_an_expression(text) <= _IN_NAMES
+    return find_expression_signs(text) <= _IN_NAMES

@@ -38,7 +38,7 @@ class ComputedAuthorization:
     """Headers that an expression makes of each request, such as a signature of its address."""
 
     expression: Expression
-    """JSONata over ``url``, ``requestOptions`` (method, headers, body, query) and ``context``; gives an object."""
+    """JSONata over ``url``, ``requestOptions`` (method, headers, body, query) and ``context``; returns an object."""
 
 
 Authorization: TypeAlias = BearerAuthorization | HeaderAuthorization | BasicAuthorization | ComputedAuthorization
@@ -55,20 +55,22 @@ def read_authorization(reader: ConfigReader) -> Authorization | None:
 
 
 def _read_bearer(reader: ConfigReader) -> Authorization:
-    return BearerAuthorization(token=reader.template("token", default=_DEFAULT_TOKEN))
+    return BearerAuthorization(token=reader.read_template("token", default=_DEFAULT_TOKEN))
 
 
 def _read_header(reader: ConfigReader) -> Authorization | None:
     if reader.value.get("expression") is not None:
-        expression = reader.expression("expression")
+        expression = reader.read_expression("expression")
         return None if expression is None else ComputedAuthorization(expression=expression)
     return HeaderAuthorization(
-        name=reader.template("header_name", "name", "header"), value=reader.template("header_value", "value")
+        name=reader.read_template("header_name", "name", "header"), value=reader.read_template("header_value", "value")
     )
 
 
 def _read_basic(reader: ConfigReader) -> Authorization:
-    return BasicAuthorization(username=reader.template("username"), password=reader.template("password", default=""))
+    return BasicAuthorization(
+        username=reader.read_template("username"), password=reader.read_template("password", default="")
+    )
 
 
 _FORMATS: Final[Mapping[str, Callable[[ConfigReader], JSON]]] = {

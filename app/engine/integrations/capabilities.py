@@ -15,7 +15,7 @@ _FORMAT: Final = "format"
 
 
 class Surface(StrEnum):
-    """What capabilities are asked for."""
+    """Which capabilities are listed."""
 
     ALL = "all"
     PROXY = "proxy"
@@ -34,16 +34,16 @@ class CapabilityFilter:
     """Methods of the config that describe themselves, and no others."""
 
 
-def described(offering: Offering, wish: CapabilityFilter) -> JsonObject:
-    """Describe what can be called, narrowed by a wish; how ready it is for agents counts every method."""
+def describe_capabilities(offering: Offering, wanted: CapabilityFilter) -> JsonObject:
+    """Describe what can be called, filtered; the readiness for agents counts every method."""
     account = offering.account
     integration = {"id": offering.integration_id, "name": offering.name, "label": offering.label}
     shown: JsonObject = {
         "integration": {**integration, "category": offering.category},
-        "proxy": [] if wish.surface is Surface.UNIFIED else _proxy(offering, wish),
-        "unified": [] if wish.surface is Surface.PROXY else list(_unified(offering, wish)),
-        "auth": _auth(offering.shown_config.get("credentials")),
-        "ai_readiness": _readiness(offering),
+        "proxy": [] if wanted.surface is Surface.UNIFIED else _describe_proxy(offering, wanted),
+        "unified": [] if wanted.surface is Surface.PROXY else list(_describe_unified(offering, wanted)),
+        "auth": _describe_auth(offering.shown_config.get("credentials")),
+        "ai_readiness": _rate_readiness(offering),
     }
     if account is not None:
         shown["environment_id"] = account.environment_id
@@ -56,49 +56,49 @@ def described(offering: Offering, wish: CapabilityFilter) -> JsonObject:
     return shown
 
 
-def _proxy(offering: Offering, wish: CapabilityFilter) -> list[JSON]:
+def _describe_proxy(offering: Offering, wanted: CapabilityFilter) -> list[JSON]:
     resources: dict[str, list[JSON]] = {}
-    for tool in offering.tools(methods=wish.methods):
+    for tool in offering.describe_tools(methods=wanted.methods):
         resource, method = tool["resource"], tool["method"]
-        said = _text(offering.raw(resource, method).get("description"))
-        if wish.resource in (None, resource) and (said or not wish.is_described):
-            resources.setdefault(resource, []).append(_method(offering, tool, said))
+        description = _text_or_none(offering.read_raw(resource, method).get("description"))
+        if wanted.resource in (None, resource) and (description or not wanted.is_described):
+            resources.setdefault(resource, []).append(_describe_method(offering, tool, description))
     return [{"resource": resource, "methods": methods} for resource, methods in resources.items()]
 
 
-def _method(offering: Offering, tool: JsonObject, said: str | None) -> JsonObject:
-    raw = offering.raw(tool["resource"], tool["method"])
+def _describe_method(offering: Offering, tool: JsonObject, description: str | None) -> JsonObject:
+    raw = offering.read_raw(tool["resource"], tool["method"])
     return {
         "method": tool["method"],
         "name": tool["name"],
-        "description": said,
-        "has_description": said is not None,
+        "description": description,
+        "has_description": description is not None,
         "has_query_schema": bool(raw.get("query_schema")),
         "has_body_schema": bool(raw.get("body_schema")),
         "has_response_schema": bool(raw.get("response_schema")),
-        "api_documentation_url": _text(raw.get("api_documentation_url")),
+        "api_documentation_url": _text_or_none(raw.get("api_documentation_url")),
     }
 
 
-def _unified(offering: Offering, wish: CapabilityFilter) -> Iterator[JsonObject]:
+def _describe_unified(offering: Offering, wanted: CapabilityFilter) -> Iterator[JsonObject]:
     for model in offering.models:
         resources: dict[str, JsonObject] = {}
-        for one in offering.mapped(model):
-            if wish.resource in (None, one.resource) and is_among(one.method, wish.methods):
-                shown = resources.setdefault(one.resource, _unified_resource(offering, model, one.resource))
+        for one in offering.list_mapped(model):
+            if wanted.resource in (None, one.resource) and is_among(one.method, wanted.methods):
+                shown = resources.setdefault(one.resource, _describe_resource(offering, model, one.resource))
                 shown["methods"].append(one.method)
                 if "env_overridden" in shown:
                     shown["env_overridden"] |= one.is_overridden
         yield from resources.values()
 
 
-def _unified_resource(offering: Offering, model: MappedModel, resource: str) -> JsonObject:
+def _describe_resource(offering: Offering, model: MappedModel, resource: str) -> JsonObject:
     about = model.resources.get(resource)
     shown: JsonObject = {
         "model": model.name,
         "model_label": model.name,
         "resource": resource,
-        "description": _text(about.get("description")) if isinstance(about, dict) else None,
+        "description": _text_or_none(about.get("description")) if isinstance(about, dict) else None,
         "docs_url": None,
         "methods": [],
     }
@@ -106,17 +106,26 @@ def _unified_resource(offering: Offering, model: MappedModel, resource: str) -> 
     return shown if offering.account is None else {**shown, "env_overridden": False}
 
 
-def _auth(credentials: JSON) -> JsonObject:
-    fields = [{name: field[name] for name in _FIELD if name in field} for field in non_secrets.form_fields(credentials)]
+def _describe_auth(credentials: JSON) -> JsonObject:
+    fields = [
+        {name: field[name] for name in _FIELD if name in field} for field in non_secrets.list_form_fields(credentials)
+    ]
     shown: JsonObject = {
-        "formats": list(_formats(credentials)),
+        "formats": list(_list_formats(credentials)),
         "fields": [{"label": field["name"], "type": "text", "required": False, **field} for field in fields],
     }
-    link = next((link for form in _forms(credentials) if (link := _text(form.get("documentation_link")))), None)
+    link = next(
+        (
+            link
+            for form in non_secrets.list_forms(credentials)
+            if (link := _text_or_none(form.get("documentation_link")))
+        ),
+        None,
+    )
     return shown if link is None else {**shown, "documentation_link": link}
 
 
-def _formats(credentials: JSON) -> Iterator[str]:
+def _list_formats(credentials: JSON) -> Iterator[str]:
     if not isinstance(credentials, dict):
         return
     if _FORMAT in credentials:
@@ -125,18 +134,9 @@ def _formats(credentials: JSON) -> Iterator[str]:
         yield from credentials
 
 
-def _forms(credentials: JSON) -> Iterator[JsonObject]:
-    if not isinstance(credentials, dict):
-        return
-    for form in [credentials] if _FORMAT in credentials else credentials.values():
-        inner = form.get("config", form) if isinstance(form, dict) else None
-        if isinstance(inner, dict):
-            yield inner
-
-
-def _readiness(offering: Offering) -> JsonObject:
-    told = [_text(offering.raw(*at).get("description")) is not None for at in offering.config.methods]
-    count, described_count = len(told), sum(told)
+def _rate_readiness(offering: Offering) -> JsonObject:
+    described = [_text_or_none(offering.read_raw(*at).get("description")) is not None for at in offering.config.methods]
+    count, described_count = len(described), sum(described)
     return {
         "proxy_methods": count,
         "proxy_methods_with_descriptions": described_count,
@@ -144,5 +144,5 @@ def _readiness(offering: Offering) -> JsonObject:
     }
 
 
-def _text(value: JSON) -> str | None:
+def _text_or_none(value: JSON) -> str | None:
     return value if isinstance(value, str) and value else None

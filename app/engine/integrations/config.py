@@ -1,63 +1,41 @@
-"""An integration's config (wire.md A9): how one third-party API is spoken to, checked whole and typed."""
+"""An integration's config (wire.md A9): how one third-party API is called, checked whole and typed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.engine.config import non_secrets
-from app.engine.config.reader import ConfigReader, shown
-from app.engine.config.secrets import literal_secrets
-from app.engine.errors import Failure, SourceError
-from app.engine.integrations import addresses, response_paths
+from app.engine.config.reader import ConfigReader, show_value
+from app.engine.config.secrets import list_literal_secrets
+from app.engine.errors import Failure
+from app.engine.integrations import request_formats, response_paths
 from app.engine.integrations.allowed_hosts import AllowedHosts, read_allowed_hosts
 from app.engine.integrations.authorization import (
     Authorization,
-    BasicAuthorization,
-    BearerAuthorization,
-    ComputedAuthorization,
-    HeaderAuthorization,
     read_authorization,
 )
 from app.engine.integrations.credentials import OAuthGrant, read_grants
 from app.engine.integrations.pagination import (
-    CursorPagination,
-    DynamicPagination,
-    LinkHeaderPagination,
-    OffsetPagination,
-    PagePagination,
     Pagination,
-    RangePagination,
     read_pagination,
 )
 from app.engine.integrations.rate_limit import RateLimitConfig, read_rate_limit
-from app.engine.integrations.request_formats import ArrayFormat, BodyFormat, RequestFormats, read_formats
+from app.engine.integrations.request_formats import (
+    ArrayFormat,
+    BodyFormat,
+    RequestFormats,
+    SentBody,
+    read_formats,
+    read_sent_body,
+)
 from app.engine.integrations.response_paths import ResponsePath, read_response_path
-from app.engine.integrations.sent_bodies import SentBody, read_sent_body
 from app.engine.json_types import JSON
 from app.engine.jsonata.expressions import Expression
 from app.engine.paths import Path
+from app.engine.record_errors import SourceError
 from app.engine.records.keys import BY_ID, RecordKey, read_key
 from app.engine.templating import placeholders
 from app.engine.templating.placeholders import Template
-
-__all__ = [
-    "Authorization",
-    "BasicAuthorization",
-    "BearerAuthorization",
-    "ComputedAuthorization",
-    "CursorPagination",
-    "DynamicPagination",
-    "HeaderAuthorization",
-    "IntegrationConfig",
-    "LinkHeaderPagination",
-    "MethodConfig",
-    "OffsetPagination",
-    "PagePagination",
-    "Pagination",
-    "RangePagination",
-    "RateLimitConfig",
-    "parse_config",
-]
 
 _HTTP_METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
@@ -84,7 +62,7 @@ class MethodConfig:
     headers: Template | None
     """Resolves to an object; a null takes an inherited or standing header away."""
     query: Template | Expression | None
-    """An expression makes the whole query out of the call's."""
+    """An expression computes the whole query from the call's."""
     body: Template | None
     """Replaces the call's body when it is set."""
     response_path: ResponsePath | None
@@ -93,7 +71,7 @@ class MethodConfig:
     authorization: Authorization | None
     sent_body: SentBody = SentBody.AS_IT_IS
     key: RecordKey = BY_ID
-    """What its records are known by."""
+    """The key of its records."""
     timeout_seconds: float | None = None
     is_read: bool = False
     """It changes nothing upstream, whatever its HTTP method, so that it may be sent twice."""
@@ -109,7 +87,7 @@ class MethodConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntegrationConfig:
-    """How one third-party API is spoken to."""
+    """How one third-party API is called."""
 
     base_url: Template
     query: Template | None
@@ -132,23 +110,23 @@ class IntegrationConfig:
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """Literal ones of the config itself."""
     _unlisted: dict[tuple[str, str], MethodConfig] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """Usual methods that the config does not list, as they were asked for: each page asks again."""
+    """A cache of usual methods that the config does not list: each page needs its method."""
 
-    def method(self, resource: str, method: str) -> MethodConfig:
+    def find_method(self, resource: str, method: str) -> MethodConfig:
         """Find how to call a method; raise SourceError when a custom one is not in the config."""
         asked = (resource, method)
         found = self.methods.get(asked) or self._unlisted.get(asked)
         if found is None:
-            found = self._unlisted[asked] = self._usual(resource, method)
+            found = self._unlisted[asked] = self._build_usual(resource, method)
         return found
 
-    def passing_on(self, http_method: str) -> "IntegrationConfig":
+    def pass_on(self, http_method: str) -> "IntegrationConfig":
         """Return the config of a call to the caller's own path: base_url, query, headers and credentials count."""
         formats = replace(self.defaults.formats, arrays=ArrayFormat.REPEAT, body=BodyFormat.JSON)
         method = replace(self.defaults, http_method=http_method, formats=formats, pagination=None)
         return replace(self, methods={(PASSED_ON, http_method.lower()): method})
 
-    def given_for(self, *origins: Sequence[str] | None) -> "IntegrationConfig":
+    def restrict_to(self, *origins: Sequence[str] | None) -> "IntegrationConfig":
         """Return the config with the hosts that its own secrets, and its overrides', were entered for."""
         given = tuple(tuple(patterns) for patterns in origins if patterns is not None)
         if not given:
@@ -156,7 +134,7 @@ class IntegrationConfig:
         hosts = replace(self.hosts, given=given)
         return replace(self, hosts=hosts, grants=tuple(replace(grant, hosts=hosts) for grant in self.grants))
 
-    def _usual(self, resource: str, method: str) -> MethodConfig:
+    def _build_usual(self, resource: str, method: str) -> MethodConfig:
         if method not in _REST_ROUTES:
             raise SourceError("unknown_method", f"resource '{resource}' has no method '{method}' in the integration")
         if "{{" in resource:
@@ -172,62 +150,62 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
     reader = ConfigReader(raw, path, failures)
     if not reader.is_object():
         return None, failures
-    defaults, grants = _read_defaults(reader), read_grants(reader.child("credentials"))
+    defaults, grants = _read_defaults(reader), read_grants(reader.enter("credentials"))
     methods = _read_resources(reader, defaults)
     addresses = frozenset(method.base_url for method in (defaults, *methods.values()))
-    secrets = literal_secrets(reader.value)
+    secrets = list_literal_secrets(reader.value)
     tokens = {address for grant in grants for address in grant.addresses}
     hosts = read_allowed_hosts(reader, secrets, addresses=addresses, tokens=tokens)
     non_secrets.check(reader)
     config = IntegrationConfig(
         base_url=defaults.base_url,
-        query=reader.object_template("query"),
+        query=reader.read_object_template("query"),
         defaults=defaults,
         methods=methods,
-        rate_limit=read_rate_limit(reader.child("rate_limit")),
+        rate_limit=read_rate_limit(reader.enter("rate_limit")),
         grants=tuple(replace(grant, hosts=hosts, base_urls=addresses) for grant in grants),
         hosts=hosts,
         addresses=addresses,
-        plain_paths=non_secrets.plain_paths(reader.value),
-        secret_fields=non_secrets.secret_fields(reader.value),
+        plain_paths=non_secrets.read_plain_paths(reader.value),
+        secret_fields=non_secrets.read_secret_fields(reader.value),
         secrets=frozenset(text for secret in secrets for text in secret.texts),
     )
     return (None if failures else config), failures
 
 
-def failures_of_new(raw: JSON, path: str = "config") -> list[Failure]:
+def check_new_config(raw: JSON, path: str = "config") -> list[Failure]:
     """Return every fault of a config that is to be stored; those that are stored already need not name their hosts."""
     config, failures = parse_config(raw, path)
-    failures += response_paths.failures_of_paths(raw, path)
-    return failures if config is None else [*failures, *config.hosts.failures(path)]
+    failures += response_paths.check_paths(raw, path)
+    return failures if config is None else [*failures, *config.hosts.list_failures(path)]
 
 
 def _read_defaults(reader: ConfigReader) -> MethodConfig:
     return MethodConfig(
         path=placeholders.parse(""),
         http_method="GET",
-        base_url=addresses.read_base_url(reader),
-        headers=reader.object_template("headers"),
+        base_url=request_formats.read_base_url(reader),
+        headers=reader.read_object_template("headers"),
         query=None,
         body=None,
         response_path=read_response_path(reader),
-        pagination=read_pagination(reader.child("pagination")),
-        authorization=read_authorization(reader.child("authorization")),
+        pagination=read_pagination(reader.enter("pagination")),
+        authorization=read_authorization(reader.enter("authorization")),
         key=read_key(reader),
         formats=read_formats(reader, RequestFormats()),
-        error_expression=reader.expression("error_expression"),
+        error_expression=reader.read_expression("error_expression"),
     )
 
 
 def _read_resources(reader: ConfigReader, defaults: MethodConfig) -> dict[tuple[str, str], MethodConfig]:
-    resources = reader.child("resources")
+    resources = reader.enter("resources")
     if resources.value is None or not resources.is_object():
         return {}
     methods: dict[tuple[str, str], MethodConfig] = {}
     for name in resources.value:
-        resource = resources.child(name)
+        resource = resources.enter(name)
         for method in resource.value if resource.is_object() else ():
-            one = resource.child(method)
+            one = resource.enter(method)
             if one.is_object():
                 headers = _read_headers(one, inherited=reader.value.get("headers"))
                 methods[name, method] = _read_method(one, defaults, headers=headers, name=name, method=method)
@@ -240,32 +218,34 @@ def _read_method(
     own = reader.value
     http_method, route = _REST_ROUTES.get(method, _CUSTOM_ROUTE)
     return MethodConfig(
-        path=addresses.read_path(reader, default=route.replace("{resource}", name)),
+        path=request_formats.read_path(reader, default=route.replace("{resource}", name)),
         http_method=_read_http_method(reader, http_method),
-        base_url=addresses.read_base_url(reader) if own.get("base_url") else defaults.base_url,
+        base_url=request_formats.read_base_url(reader) if own.get("base_url") else defaults.base_url,
         headers=headers,
-        query=reader.expression("query") if isinstance(own.get("query"), str) else reader.object_template("query"),
-        body=reader.any_template("body"),
+        query=reader.read_expression("query")
+        if isinstance(own.get("query"), str)
+        else reader.read_object_template("query"),
+        body=reader.read_any_template("body"),
         sent_body=read_sent_body(reader),
         response_path=read_response_path(reader) if "response_path" in own else defaults.response_path,
-        pagination=read_pagination(reader.child("pagination")) if "pagination" in own else defaults.pagination,
+        pagination=read_pagination(reader.enter("pagination")) if "pagination" in own else defaults.pagination,
         authorization=_read_authorization(reader, defaults),
         key=read_key(reader, defaults.key),
-        timeout_seconds=reader.integer("timeout_seconds", default=None, least=1),
-        is_read=reader.flag("is_read"),
+        timeout_seconds=reader.read_integer("timeout_seconds", default=None, least=1),
+        is_read=reader.read_flag("is_read"),
         formats=read_formats(reader, defaults.formats),
-        error_expression=reader.expression("error_expression")
+        error_expression=reader.read_expression("error_expression")
         if "error_expression" in own
         else defaults.error_expression,
     )
 
 
 def _read_headers(reader: ConfigReader, *, inherited: JSON) -> Template | None:
-    """Read a method's headers over the inherited ones, whose own faults were noted where they stand."""
-    reader.object_template("headers")
+    """Read a method's headers over the inherited ones, whose own failures were added where they are read."""
+    reader.read_object_template("headers")
     merged = [headers for headers in (inherited, reader.value.get("headers")) if isinstance(headers, dict)]
     value = {"headers": {name: text for headers in merged for name, text in headers.items()}}
-    return ConfigReader(value, reader.at, []).object_template("headers")
+    return ConfigReader(value, reader.at, []).read_object_template("headers")
 
 
 def _read_http_method(reader: ConfigReader, default: str) -> str:
@@ -273,14 +253,14 @@ def _read_http_method(reader: ConfigReader, default: str) -> str:
     if value is None:
         return default
     if not isinstance(value, str) or value.upper() not in _HTTP_METHODS:
-        reader.fault("method", f"expected get, post, put, patch or delete, found {shown(value)}")
+        reader.report("method", f"expected get, post, put, patch or delete, found {show_value(value)}")
         return default
     return value.upper()
 
 
 def _read_authorization(reader: ConfigReader, defaults: MethodConfig) -> Authorization | None:
-    if reader.flag("no_auth"):
+    if reader.read_flag("no_auth"):
         return None
     if "authorization" in reader.value:
-        return read_authorization(reader.child("authorization"))
+        return read_authorization(reader.enter("authorization"))
     return defaults.authorization

@@ -4,23 +4,28 @@ One object with a ``format``, or a map from formats to objects. Only OAuth 2 say
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
-from app.engine.config.non_secrets import form_fields
-from app.engine.config.reader import ConfigReader, shown
+from app.engine.config.non_secrets import list_form_fields
+from app.engine.config.reader import ConfigReader, show_value
 from app.engine.integrations.allowed_hosts import AllowedHosts
 from app.engine.integrations.token_answers import TokenPlaces
 from app.engine.json_types import JSON, JsonObject
+from app.engine.known_keys.of_credentials import PLAIN_FORMATS
 from app.engine.templating.placeholders import Template
 
 GrantKind: TypeAlias = Literal["refresh_token", "client_credentials"]
 
 _ADDRESS: Final = re.compile("https?://", re.IGNORECASE)
 _TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - an address
-_PLAIN_FORMATS: Final = frozenset({"api_key", "basic", "bearer", "header", "none"})
+_GRANTS: Final[Mapping[str, tuple[GrantKind, tuple[str, ...]]]] = {
+    "oauth2": ("refresh_token", ("refreshPath", "tokenPath")),
+    "oauth2_client_credentials": ("client_credentials", ("tokenPath",)),
+}
+"""By format: the kind of grant, and the keys of its path, the first that is set."""
 
 
 class _ClientPlace(StrEnum):
@@ -40,7 +45,7 @@ class _Encoding(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthGrant:
-    """How an access token is asked for."""
+    """How an access token is requested."""
 
     kind: GrantKind
     token_host: Template
@@ -62,7 +67,7 @@ class OAuthGrant:
     """Further fields of the request, such as ``audience``; they win, and a null takes one away."""
     answer: TokenPlaces = field(default_factory=TokenPlaces)
     hosts: AllowedHosts = field(default_factory=AllowedHosts)
-    """Which may be asked."""
+    """The hosts that may be requested."""
     base_urls: frozenset[Template] = frozenset()
     """The addresses that the tokens are for."""
 
@@ -74,7 +79,7 @@ class OAuthGrant:
             return (self.token_path,)
         return (self.token_host,) if more or isinstance(first, str) else (self.token_host, self.token_path)
 
-    def address_in(self, scope: JsonObject) -> Template | None:
+    def find_address(self, scope: JsonObject) -> Template | None:
         """Return the path where it is an address of its own, as it is written or by its only placeholder."""
         first, *more = self.token_path.pieces
         is_address = _is_address(first) or (not more and _is_address(self.token_path.resolve(scope)))
@@ -87,88 +92,80 @@ def read_grants(reader: ConfigReader) -> tuple[OAuthGrant, ...]:
         return ()
     if "format" in reader.value:
         name = reader.value["format"]
-        body = reader.child("config") if reader.value.get("config") is not None else reader
-        return _read_format(reader, "format", name, body)
+        return _read_format(reader, "format", name, _unwrap(reader))
     return tuple(
-        grant for name in reader.value for grant in _read_format(reader, name, name, _inner(reader.child(name)))
+        grant for name in reader.value for grant in _read_format(reader, name, name, _unwrap(reader.enter(name)))
     )
 
 
-def field_names(credentials: JSON, method: str) -> frozenset[str]:
-    """Name the values that a person is asked for who connects an account by a method, or by any where that is none."""
-    return frozenset(field["name"] for field in form_fields(credentials, method))
+def list_field_names(credentials: JSON, method: str) -> frozenset[str]:
+    """List the values that a form asks for to connect an account by a method, or by any where it has none."""
+    return frozenset(field["name"] for field in list_form_fields(credentials, method))
 
 
-def _inner(reader: ConfigReader) -> ConfigReader:
+def _unwrap(reader: ConfigReader) -> ConfigReader:
     is_wrapped = isinstance(reader.value, dict) and reader.value.get("config") is not None
-    return reader.child("config") if is_wrapped else reader
+    return reader.enter("config") if is_wrapped else reader
 
 
 def _read_format(reader: ConfigReader, key: str, name: JSON, body: ConfigReader) -> tuple[OAuthGrant, ...]:
-    if isinstance(name, str) and name in _PLAIN_FORMATS:
+    if isinstance(name, str) and name in PLAIN_FORMATS:
         return ()
     if not isinstance(name, str) or name not in _GRANTS:
-        expected = ", ".join([*sorted(_PLAIN_FORMATS), *_GRANTS])
-        reader.fault(key, f"expected one of {expected}; found {shown(name)}")
+        expected = ", ".join([*PLAIN_FORMATS, *_GRANTS])
+        reader.report(key, f"expected one of {expected}; found {show_value(name)}")
         return ()
     if not body.is_object() or body.value.get("auth") is None:
-        # Somebody else renews the tokens, and hands them over by PATCH.
+        # The tokens are renewed elsewhere, and sent by PATCH.
         return ()
-    return (_GRANTS[name](body),)
-
-
-def _read_refreshing(reader: ConfigReader) -> OAuthGrant:
-    return _read_grant(reader, kind="refresh_token", path_names=("refreshPath", "tokenPath"))
-
-
-def _read_client_credentials(reader: ConfigReader) -> OAuthGrant:
-    return _read_grant(reader, kind="client_credentials", path_names=("tokenPath",))
+    kind, path_names = _GRANTS[name]
+    return (_read_grant(body, kind=kind, path_names=path_names),)
 
 
 def _read_grant(reader: ConfigReader, *, kind: GrantKind, path_names: tuple[str, ...]) -> OAuthGrant:
-    client, auth = _object(reader, "client"), _object(reader, "auth")
-    options = _object(reader, "options")
+    client, auth = _read_object(reader, "client"), _read_object(reader, "auth")
+    options = _read_object(reader, "options")
     return OAuthGrant(
         kind=kind,
-        token_host=auth.template("tokenHost"),
-        token_path=auth.template(*path_names, default=_TOKEN_PATH),
-        client_id=client.template("id", default="{{context.client_id}}"),
-        client_secret=client.template("secret", default="{{context.client_secret:any:undefined}}"),
-        scope=_scope(reader),
-        is_client_in_header=options.choice("authorizationMethod", _ClientPlace, _ClientPlace.BODY)
-        is _ClientPlace.HEADER,
-        is_json=options.choice("bodyFormat", _TokenBody, _TokenBody.FORM) is _TokenBody.JSON,
-        id_param=client.text("idParamName", default="client_id"),
-        secret_param=client.text("secretParamName", default="client_secret"),
-        scope_separator=options.text("scopeSeparator", default=" "),
-        is_loosely_encoded=options.choice("credentialsEncodingMode", _Encoding, _Encoding.STRICT) is _Encoding.LOOSE,
-        params=reader.object_template("tokenParams"),
-        answer=_read_places(_object(reader, "tokenResponse")),
+        token_host=auth.read_template("tokenHost"),
+        token_path=auth.read_template(*path_names, default=_TOKEN_PATH),
+        client_id=client.read_template("id", default="{{context.client_id}}"),
+        client_secret=client.read_template("secret", default="{{context.client_secret:any:undefined}}"),
+        scope=_read_scope(reader),
+        is_client_in_header=_is_client_in_header(options),
+        is_json=options.read_choice("bodyFormat", _TokenBody, _TokenBody.FORM) is _TokenBody.JSON,
+        id_param=client.read_text("idParamName", default="client_id"),
+        secret_param=client.read_text("secretParamName", default="client_secret"),
+        scope_separator=options.read_text("scopeSeparator", default=" "),
+        is_loosely_encoded=options.read_choice("credentialsEncodingMode", _Encoding, _Encoding.STRICT)
+        is _Encoding.LOOSE,
+        params=reader.read_object_template("tokenParams"),
+        answer=_read_places(_read_object(reader, "tokenResponse")),
     )
 
 
 def _read_places(reader: ConfigReader) -> TokenPlaces:
     return TokenPlaces(
-        token=reader.path("path"),
-        access=reader.path("access"),
-        refresh=reader.path("refresh"),
-        expiry=reader.path("expires"),
+        token=reader.read_path("path"),
+        access=reader.read_path("access"),
+        refresh=reader.read_path("refresh"),
+        expiry=reader.read_path("expires"),
     )
 
 
-def _object(reader: ConfigReader, key: str) -> ConfigReader:
+def _read_object(reader: ConfigReader, key: str) -> ConfigReader:
     """Read an object that may be absent."""
-    child = reader.child(key)
+    child = reader.enter(key)
     if child.value is not None and child.is_object():
         return child
     return ConfigReader({}, child.at, child.failures)
 
 
-def _scope(reader: ConfigReader) -> str:
+def _read_scope(reader: ConfigReader) -> str:
     value = reader.value.get("scope")
     parts = [value] if isinstance(value, str) else value or []
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
-        reader.fault("scope", f"expected an array of texts, found {shown(value)}")
+        reader.report("scope", f"expected an array of texts, found {show_value(value)}")
         return ""
     return " ".join(parts)
 
@@ -177,11 +174,5 @@ def _is_address(value: object) -> bool:
     return isinstance(value, str) and _ADDRESS.match(value) is not None
 
 
-_GRANTS: Final[Mapping[str, Callable[[ConfigReader], OAuthGrant]]] = {
-    "oauth2": _read_refreshing,
-    "oauth2_client_credentials": _read_client_credentials,
-}
-
-
 def _is_client_in_header(options: ConfigReader) -> bool:
-    return options.choice("authorizationMethod", _ClientPlace, _ClientPlace.BODY) is _ClientPlace.HEADER
+    return options.read_choice("authorizationMethod", _ClientPlace, _ClientPlace.BODY) is _ClientPlace.HEADER

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Final
 
 from app.engine.config import non_secrets
-from app.engine.config.secrets import redacted_config
+from app.engine.config.secrets import redact_config
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import EnvironmentIntegration
 
 _SHOWN: Final = ("label", "logo", "icon", "description")
-"""What a list of integrations shows; how an API is spoken to is at the integration itself."""
+"""What a list of integrations shows; how the API is called is shown at the integration itself."""
 READ: Final = (*_SHOWN, non_secrets.KEY)
 """The parts of a config that decide what is shown of it."""
 
@@ -46,7 +46,7 @@ Embeddings = Mapping[str, Embedding]
 """By the id of the integration."""
 
 
-def face(config: Mapping[str, JSON]) -> JsonObject:
+def show_face(config: Mapping[str, JSON]) -> JsonObject:
     """Return what is shown of a config within other objects."""
-    shown = redacted_config({name: config[name] for name in READ if name in config})
+    shown = redact_config({name: config[name] for name in READ if name in config})
     return {name: shown[name] for name in _SHOWN if isinstance(shown.get(name), str)}

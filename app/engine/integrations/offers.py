@@ -7,7 +7,7 @@ from typing import Final
 
 from app.engine.integrations.config import IntegrationConfig, MethodConfig
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import IntegratedAccount
+from app.engine.objects.accounts import IntegratedAccount
 from app.engine.unified import model as unified_model
 
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_-]+")
@@ -68,65 +68,67 @@ class Offering:
         label = self.shown_config.get("label")
         return label if isinstance(label, str) and label else self.name
 
-    def tools(self, *, methods: Collection[str] = (), tags: Collection[str] = ()) -> list[JsonObject]:
+    def describe_tools(self, *, methods: Collection[str] = (), tags: Collection[str] = ()) -> list[JsonObject]:
         """Describe each method of the config that is one of ``methods`` and has one of ``tags``; none given is all."""
         names: set[str] = set()
         return [
-            self._tool(resource, method, names)
-            for resource, method in self._methods()
-            if is_among(method, methods) and (not tags or not set(tags).isdisjoint(self._tags(resource)))
+            self._describe_tool(resource, method, names)
+            for resource, method in self._list_methods()
+            if is_among(method, methods) and (not tags or not set(tags).isdisjoint(self._read_tags(resource)))
         ]
 
-    def unified_apis(self) -> list[JsonObject]:
+    def list_unified_apis(self) -> list[JsonObject]:
         """List the unified models with the methods of each resource that are mapped."""
         shown = []
         for model in self.models:
             resources: dict[str, JSON] = {}
-            for one in self.mapped(model):
+            for one in self.list_mapped(model):
                 resources.setdefault(one.resource, {"methods": []})["methods"].append(one.method)
             if resources:
                 about = {"unified_model_id": model.id, "name": model.name, "category": model.category}
                 shown.append({**about, "resources": resources})
         return shown
 
-    def _methods(self) -> Sequence[tuple[str, str]]:
-        """Return resources by name, their usual methods first: how a config is stored tells no order."""
+    def _list_methods(self) -> Sequence[tuple[str, str]]:
+        """Return resources by name, their usual methods first: since a stored config has no order."""
         return sorted(self.config.methods, key=lambda at: (at[0], _USUAL_PLACE.get(at[1], len(_USUAL_PLACE)), at[1]))
 
-    def _tool(self, resource: str, method: str, names: set[str]) -> JsonObject:
-        raw = self.raw(resource, method)
-        query_schema = _query_schema(raw.get("query_schema"), self.config.methods[resource, method])
+    def _describe_tool(self, resource: str, method: str, names: set[str]) -> JsonObject:
+        raw = self.read_raw(resource, method)
+        query_schema = _build_query_schema(raw.get("query_schema"), self.config.methods[resource, method])
         body_schema = raw.get("body_schema")
         return {
-            "name": _tool_name(f"{method}_{self.name}_{resource}", names),
+            "name": _name_tool(f"{method}_{self.name}_{resource}", names),
             "description": raw.get("description") or f"{method} {resource} of {self.label}",
             "resource": resource,
             "method": method,
             "query_schema": query_schema,
             "body_schema": body_schema,
-            "required": [*dict.fromkeys((*_required(query_schema), *_required(body_schema)))],
-            "tags": self._tags(resource),
+            "required": [*dict.fromkeys((*_list_required(query_schema), *_list_required(body_schema)))],
+            "tags": self._read_tags(resource),
         }
 
-    def mapped(self, model: MappedModel) -> Iterator[MappedMethod]:
+    def list_mapped(self, model: MappedModel) -> Iterator[MappedMethod]:
         """Yield the methods of a model that are mapped."""
         override = self.unified_model_override.get(model.name)
         for resource, described in sorted(model.resources.items()):
             changed = override.get(resource) if isinstance(override, dict) else None
             own: JsonObject = changed if isinstance(changed, dict) else {}
-            for method in unified_model.methods_of(model.resources, resource) or ():
+            for method in unified_model.list_methods(model.resources, resource) or ():
                 if (resource, method) not in model.methods and own.get(method) is None:
                     continue
-                said = model.methods.get((resource, method)) or described.get("description")
+                description = model.methods.get((resource, method)) or described.get("description")
                 is_overridden = (resource, method) in model.overridden or own.get(method) is not None
-                yield MappedMethod(resource=resource, method=method, description=said, is_overridden=is_overridden)
+                yield MappedMethod(
+                    resource=resource, method=method, description=description, is_overridden=is_overridden
+                )
 
-    def raw(self, resource: str, method: str) -> JsonObject:
+    def read_raw(self, resource: str, method: str) -> JsonObject:
         """Return a method as it is written."""
         raw: JsonObject = self.shown_config["resources"][resource][method]
         return raw
 
-    def _tags(self, resource: str) -> list[str]:
+    def _read_tags(self, resource: str) -> list[str]:
         """Read ``tool_tags``, ``{resource: [tag]}``."""
         tags = self.shown_config.get("tool_tags")
         listed = tags.get(resource) if isinstance(tags, dict) else None
@@ -139,8 +141,8 @@ def is_among(method: str, wanted: Collection[str]) -> bool:
     return not wanted or method in wanted or group in wanted
 
 
-def _tool_name(wish: str, taken: set[str]) -> str:
-    plain = _NOT_IN_NAMES.sub("_", wish)[:_LONGEST_NAME]
+def _name_tool(wanted: str, taken: set[str]) -> str:
+    plain = _NOT_IN_NAMES.sub("_", wanted)[:_LONGEST_NAME]
     name, number = plain, 1
     while name in taken:
         number += 1
@@ -149,8 +151,8 @@ def _tool_name(wish: str, taken: set[str]) -> str:
     return name
 
 
-def _query_schema(schema: JSON, config: MethodConfig) -> JsonObject:
-    """Return the schema of a method's query, with what its path needs; ``id`` stands in the URL instead."""
+def _build_query_schema(schema: JSON, config: MethodConfig) -> JsonObject:
+    """Return the schema of a method's query, with what its path needs; ``id`` is in the URL instead."""
     needed = sorted({"id" for path in config.path.references if path == ("id",)} | config.query_keys_in_path)
     given: JsonObject = schema if isinstance(schema, dict) else {}
     if given and given.get("type") != "object" and not isinstance(given.get("properties"), dict):
@@ -164,7 +166,7 @@ def _query_schema(schema: JSON, config: MethodConfig) -> JsonObject:
     return {**given, "type": "object", "properties": described, **({"required": required} if required else {})}
 
 
-def _required(schema: JSON) -> Iterator[str]:
+def _list_required(schema: JSON) -> Iterator[str]:
     """Yield the names that a schema requires, in either dialect."""
     if not isinstance(schema, dict):
         return

@@ -1,4 +1,4 @@
-"""How an integration hands out its pages, and how the end of a list is known (docs/completeness.md)."""
+"""The pagination of an integration, and how the end of a list is known (docs/completeness.md)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from app.engine.config.paths import MarkedPath
-from app.engine.config.reader import ConfigReader, shown
+from app.engine.config.reader import ConfigReader, show_value
 from app.engine.json_types import JSON
 from app.engine.jsonata.expressions import Expression
 
@@ -26,7 +26,7 @@ class NextIs(StrEnum):
     """What a next cursor is."""
 
     AUTO = "auto"
-    """How it is written tells."""
+    """Decided by how it is written."""
     LINK = "link"
     """An address to follow, relative to the page that named it."""
     VALUE = "value"
@@ -74,7 +74,7 @@ class PagePagination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CursorPagination:
-    """Each page tells the cursor of the next one."""
+    """Each page holds the cursor of the next one."""
 
     cursor_path: MarkedPath
     """Where the next cursor is; ``data.-1.id`` is the last record's id."""
@@ -118,7 +118,7 @@ class OffsetPagination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RangePagination:
-    """Pages are asked for by the header ``Range``, and found by ``Content-Range`` or ``Next-Range``."""
+    """Pages are requested by the header ``Range``, and end as ``Content-Range`` or ``Next-Range`` says."""
 
     range_unit: str
     limit: int
@@ -129,7 +129,7 @@ class RangePagination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DynamicPagination:
-    """Expressions tell what each page is asked with.
+    """Expressions make the request of each page.
 
     A result is an object: its ``query``, ``headers`` and ``body`` are added to the request and its ``url`` is asked
     instead; one with none of these is a query. The scope has ``query``, ``url`` and ``requestOptions`` of the request
@@ -137,7 +137,7 @@ class DynamicPagination:
     """
 
     first: Expression | None
-    """Makes the values of the first page; none when it gives nothing."""
+    """Makes the values of the first page; none when it returns nothing."""
     following: Expression
     """Makes the values of the next page; nothing or null ends."""
     cursor: Expression | None
@@ -162,125 +162,125 @@ def read_pagination(reader: ConfigReader) -> Pagination | None:
 
 def _read_page(reader: ConfigReader) -> Pagination:
     return PagePagination(
-        page_param=reader.text("page_param", default="page"),
-        limit_param=reader.optional_text("limit_param"),
-        limit=_limit(reader),
-        first_page=_first_page(reader),
-        place=reader.choice("cursor_in", CursorPlace, CursorPlace.QUERY),
-        short_page_ends=reader.flag("short_page_ends"),
+        page_param=reader.read_text("page_param", default="page"),
+        limit_param=reader.read_optional_text("limit_param"),
+        limit=_read_limit(reader),
+        first_page=_read_first_page(reader),
+        place=reader.read_choice("cursor_in", CursorPlace, CursorPlace.QUERY),
+        short_page_ends=reader.read_flag("short_page_ends"),
         signs=_read_signs(reader),
-        is_parallel=_is_parallel(reader),
+        is_parallel=_read_parallel(reader),
     )
 
 
-def _first_page(reader: ConfigReader) -> int:
-    number = reader.integer("first_page", default=1, least=0)
+def _read_first_page(reader: ConfigReader) -> int:
+    number = reader.read_integer("first_page", default=1, least=0)
     return 1 if number is None else number
 
 
 def _read_cursor(reader: ConfigReader) -> Pagination:
     return CursorPagination(
-        cursor_path=reader.marked_path("cursor_path") or MarkedPath(("next_cursor",)),
-        cursor_param=reader.text("cursor_param", default="cursor"),
-        limit_param=reader.optional_text("limit_param"),
-        limit=_limit(reader),
-        end_cursors=_end_cursors(reader),
-        next_is=reader.choice("next_is", NextIs, NextIs.AUTO),
-        place=reader.choice("cursor_in", CursorPlace, CursorPlace.QUERY),
+        cursor_path=reader.read_marked_path("cursor_path") or MarkedPath(("next_cursor",)),
+        cursor_param=reader.read_text("cursor_param", default="cursor"),
+        limit_param=reader.read_optional_text("limit_param"),
+        limit=_read_limit(reader),
+        end_cursors=_read_end_cursors(reader),
+        next_is=reader.read_choice("next_is", NextIs, NextIs.AUTO),
+        place=reader.read_choice("cursor_in", CursorPlace, CursorPlace.QUERY),
         signs=_read_signs(reader),
-        is_parallel=_is_parallel(reader),
+        is_parallel=_read_parallel(reader),
     )
 
 
 def _read_link_header(reader: ConfigReader) -> Pagination:
     return LinkHeaderPagination(
-        limit_param=reader.optional_text("limit_param"),
-        limit=_limit(reader),
+        limit_param=reader.read_optional_text("limit_param"),
+        limit=_read_limit(reader),
         signs=_read_signs(reader),
-        is_parallel=_is_parallel(reader),
+        is_parallel=_read_parallel(reader),
     )
 
 
 def _read_offset(reader: ConfigReader) -> Pagination:
     return OffsetPagination(
-        offset_param=reader.text("offset_param", default="offset"),
-        limit_param=reader.text("limit_param", default="limit"),
-        limit=_limit(reader),
-        place=reader.choice("cursor_in", CursorPlace, CursorPlace.QUERY),
-        short_page_ends=reader.flag("short_page_ends"),
+        offset_param=reader.read_text("offset_param", default="offset"),
+        limit_param=reader.read_text("limit_param", default="limit"),
+        limit=_read_limit(reader),
+        place=reader.read_choice("cursor_in", CursorPlace, CursorPlace.QUERY),
+        short_page_ends=reader.read_flag("short_page_ends"),
         signs=_read_signs(reader),
-        is_parallel=_is_parallel(reader),
+        is_parallel=_read_parallel(reader),
     )
 
 
 def _read_range(reader: ConfigReader) -> Pagination:
     return RangePagination(
-        range_unit=reader.text("range_unit", default="items"),
-        limit=reader.integer("limit", "page_size", default=100, least=1) or 100,
-        short_page_ends=reader.flag("short_page_ends"),
+        range_unit=reader.read_text("range_unit", default="items"),
+        limit=reader.read_integer("limit", "page_size", default=100, least=1) or 100,
+        short_page_ends=reader.read_flag("short_page_ends"),
         signs=_read_signs(reader),
-        is_parallel=_is_parallel(reader),
+        is_parallel=_read_parallel(reader),
     )
 
 
 def _read_dynamic(reader: ConfigReader) -> Pagination | None:
-    first = reader.expression("get_initial_pagination_values_expression")
-    following = reader.expression("get_pagination_values_expression")
-    cursor = reader.expression("get_cursor_from_response_expression")
+    first = reader.read_expression("get_initial_pagination_values_expression")
+    following = reader.read_expression("get_pagination_values_expression")
+    cursor = reader.read_expression("get_cursor_from_response_expression")
     if reader.value.get("get_pagination_values_expression") in (None, ""):
-        reader.fault("get_pagination_values_expression", "expected a JSONata expression, found nothing")
+        reader.report("get_pagination_values_expression", "expected a JSONata expression, found nothing")
     signs = _read_signs(reader)
     if following is None:
         return None
     return DynamicPagination(
-        first=first, following=following, cursor=cursor, signs=signs, is_parallel=_is_parallel(reader)
+        first=first, following=following, cursor=cursor, signs=signs, is_parallel=_read_parallel(reader)
     )
 
 
 def _read_signs(reader: ConfigReader) -> EndSigns:
     return EndSigns(
-        total_path=reader.marked_path("total_path"),
-        total_header=_header(reader, "total_header"),
-        is_estimate=_is_estimate(reader),
-        total_pages_path=reader.marked_path("total_pages_path"),
-        total_pages_header=_header(reader, "total_pages_header"),
-        has_more_path=reader.marked_path("has_more_path"),
-        stop_when=reader.expression("stop_when"),
-        most_empty_pages=reader.integer("max_empty_pages", default=MOST_EMPTY_PAGES, least=1) or MOST_EMPTY_PAGES,
+        total_path=reader.read_marked_path("total_path"),
+        total_header=_read_header(reader, "total_header"),
+        is_estimate=_read_estimate(reader),
+        total_pages_path=reader.read_marked_path("total_pages_path"),
+        total_pages_header=_read_header(reader, "total_pages_header"),
+        has_more_path=reader.read_marked_path("has_more_path"),
+        stop_when=reader.read_expression("stop_when"),
+        most_empty_pages=reader.read_integer("max_empty_pages", default=MOST_EMPTY_PAGES, least=1) or MOST_EMPTY_PAGES,
     )
 
 
-def _is_parallel(reader: ConfigReader) -> bool:
-    """Read whether pages may be asked for before the page before them is stored; they may unless it says no."""
-    return reader.value.get("parallel") is None or reader.flag("parallel")
+def _read_parallel(reader: ConfigReader) -> bool:
+    """Read whether pages may be requested before the page before them is stored; true by default."""
+    return reader.value.get("parallel") is None or reader.read_flag("parallel")
 
 
-def _header(reader: ConfigReader, key: str) -> str | None:
-    name = reader.optional_text(key)
+def _read_header(reader: ConfigReader, key: str) -> str | None:
+    name = reader.read_optional_text(key)
     return None if name is None else name.lower()
 
 
-def _is_estimate(reader: ConfigReader) -> bool:
+def _read_estimate(reader: ConfigReader) -> bool:
     value = reader.value.get("total")
     if value not in (None, "exact", "estimate"):
-        reader.fault("total", f"expected 'exact' or 'estimate', found {shown(value)}")
+        reader.report("total", f"expected 'exact' or 'estimate', found {show_value(value)}")
     return bool(value == "estimate")
 
 
-def _end_cursors(reader: ConfigReader) -> tuple[JSON, ...]:
+def _read_end_cursors(reader: ConfigReader) -> tuple[JSON, ...]:
     value = reader.value.get("end_cursors")
     if value is None:
         return _END_CURSORS
     if not isinstance(value, list) or any(isinstance(one, dict | list) for one in value):
-        reader.fault("end_cursors", f"expected a list of texts, numbers, booleans and null, found {shown(value)}")
+        reader.report("end_cursors", f"expected a list of texts, numbers, booleans and null, found {show_value(value)}")
         return _END_CURSORS
     return tuple(value)
 
 
-def _limit(reader: ConfigReader) -> int | None:
+def _read_limit(reader: ConfigReader) -> int | None:
     """Read the page size; 100 where the API takes one and none is named."""
     has_param = reader.value.get("limit_param") is not None
-    return reader.integer("limit", "page_size", default=100 if has_param else None, least=1)
+    return reader.read_integer("limit", "page_size", default=100 if has_param else None, least=1)
 
 
 _FORMATS: Final[Mapping[str, Callable[[ConfigReader], JSON]]] = {

@@ -13,9 +13,8 @@ from app.engine.errors import ExpressionSyntaxError, Failure
 from app.engine.json_types import JSON
 from app.engine.jsonata import expressions
 from app.engine.jsonata.expressions import Expression
-from app.engine.known_keys.leaves import leaves
 from app.engine.known_keys.of_integrations import INTEGRATION
-from app.engine.known_keys.values import PATH
+from app.engine.known_keys.shapes import PATH, walk_leaves
 
 ResponsePath: TypeAlias = MarkedPath | Expression
 
@@ -27,16 +26,16 @@ _QUOTED: Final = "a key of such characters stands in backticks"
 def read_response_path(reader: ConfigReader) -> ResponsePath | None:
     """Read where the records are; None where the answer is the records."""
     value = reader.value.get(_KEY)
-    expression, _ = _as_expression(value)
-    return reader.marked_path(_KEY) if expression is None else expression
+    expression, _ = _parse_expression(value)
+    return reader.read_marked_path(_KEY) if expression is None else expression
 
 
-def failures_of_paths(config: JSON, at: str) -> Iterator[Failure]:
-    """Yield what of a config is to be a path and looks like JSONata that nothing would evaluate."""
-    for leaf in leaves(config, INTEGRATION, at):
-        if leaf.key.value is not PATH or not _is_suspect(leaf.value):
+def check_paths(config: JSON, at: str) -> Iterator[Failure]:
+    """Yield a failure for each path of a config that looks like JSONata, which would not be evaluated."""
+    for leaf in walk_leaves(config, INTEGRATION, at):
+        if leaf.key.value is not PATH or not isinstance(leaf.value, str) or paths.may_be_a_name(leaf.value):
             continue
-        expression, why = _as_expression(leaf.value)
+        expression, why = _parse_expression(leaf.value)
         if leaf.name != _KEY:
             message = f"expected a path such as 'data.-1.id', found what only JSONata has; {_QUOTED}"
             yield Failure(leaf.path, message)
@@ -44,13 +43,9 @@ def failures_of_paths(config: JSON, at: str) -> Iterator[Failure]:
             yield Failure(leaf.path, f"is neither a path nor JSONata ({why}); {_QUOTED}")
 
 
-def _is_suspect(value: JSON) -> bool:
-    return isinstance(value, str) and not paths.may_be_a_name(value)
-
-
-def _as_expression(value: JSON) -> tuple[Expression | None, str]:
-    """Read JSONata; None, and why, for what is none."""
-    if not isinstance(value, str) or not paths.signs_of_an_expression(value):
+def _parse_expression(value: JSON) -> tuple[Expression | None, str]:
+    """Read JSONata; return None, and why, for anything else."""
+    if not isinstance(value, str) or not paths.find_expression_signs(value):
         return None, "it has no sign of it"
     if paths.may_be_a_name(value) and _CALL not in value:
         return None, "it may be a name"

@@ -1,4 +1,4 @@
-"""The arguments of a run, checked against its job's args_schema (wire.md C6)."""
+"""The arguments of a run, checked against its job's args_schema and args_validation (wire.md C6)."""
 
 import copy
 from collections.abc import Iterable, Iterator
@@ -8,100 +8,103 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-from app.engine.config.reader import type_name
-from app.engine.errors import Failure, UncheckableError
-from app.engine.json_schema.args_validator import Fault, schema_faults, value_faults
-from app.engine.json_schema.dialects import is_flat, normalised, subschemas
-from app.engine.json_schema.patterns import pattern_fault
-from app.engine.json_schema.validators import size_fault
+from app.engine.config.reader import name_type
+from app.engine.errors import ExpressionSyntaxError, Failure, UncheckableError
+from app.engine.json_schema.args_validator import Fault, find_schema_faults, find_value_faults
+from app.engine.json_schema.dialects import is_flat, normalise_schema, walk_subschemas
+from app.engine.json_schema.patterns import find_pattern_fault
+from app.engine.json_schema.validators import find_size_fault
 from app.engine.json_types import JSON, JsonObject
+from app.engine.jsonata import expressions
+from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError
 
 _REFERENCES: Final = frozenset({"$ref", "$dynamicRef"})
 
 
-def schema_failures(schema: JSON, path: str = "args_schema") -> list[Failure]:
+def check_schema(schema: JSON, path: str = "args_schema") -> list[Failure]:
     """Return what is wrong with an args_schema, in either of its dialects."""
     if not isinstance(schema, dict):
-        return [Failure(path, f"expected an object, found {type_name(schema)}")]
-    if fault := size_fault(schema):
+        return [Failure(path, f"expected an object, found {name_type(schema)}")]
+    if fault := find_size_fault(schema):
         return [Failure(path, fault)]
     try:
-        faults = _faults_of(normalised(schema))
+        faults = _find_faults(normalise_schema(schema))
     except RecursionError:
         return [Failure(path, "is nested too deeply, or refers to itself without end")]
     except UncheckableError as error:
         return [Failure(path, f"can not be checked: {error.message}")]
-    return _in_order(path, _written(schema, faults))
+    return _sort_faults(path, _place_as_written(schema, faults))
 
 
 def bind(schema: JsonObject, args: JsonObject) -> tuple[JsonObject, list[Failure]]:
-    """Fill defaults in and check; give the arguments beside every fault.
+    """Fill defaults in and check; return the arguments and every failure.
 
     The schema is one that schema_failures finds nothing wrong with.
     """
     if not schema:
         return args, []
     try:
-        plain = normalised(schema)
-        bound = _with_defaults(plain, args)
-        return bound, _in_order("args", value_faults(plain, bound))
+        plain = normalise_schema(schema)
+        bound = _fill_defaults(plain, args)
+        return bound, _sort_faults("args", find_value_faults(plain, bound))
     except RecursionError:  # A schema of a tree is sound, and args may be a tree of any depth.
         return args, [Failure("args", "is nested too deeply")]
     except UncheckableError as error:
-        return args, [_unchecked(schema, error)]
+        return args, [_explain_uncheckable(schema, error)]
 
 
-def _unchecked(schema: JsonObject, error: UncheckableError) -> Failure:
+def _explain_uncheckable(schema: JsonObject, error: UncheckableError) -> Failure:
     """Return what no arguments can be checked by: a job may have been stored before its schema was refused."""
-    found = _in_order("args_schema", _written(schema, _pattern_faults(normalised(schema))))
+    found = _sort_faults("args_schema", _place_as_written(schema, _find_pattern_faults(normalise_schema(schema))))
     places = "; ".join(f"{fault.path} {fault.message}" for fault in found)
     return Failure("args", f"can not be checked against the job's args_schema: {places or error.message}")
 
 
-def _faults_of(plain: JsonObject) -> list[Fault]:
-    faults = [*schema_faults(plain), *_type_faults(plain)]
+def _find_faults(plain: JsonObject) -> list[Fault]:
+    faults = [*find_schema_faults(plain), *_find_type_faults(plain)]
     # References can be followed, and patterns read, only through a schema that is sound.
-    faults = faults or [*_reference_faults(plain), *_pattern_faults(plain)]
+    faults = faults or [*_find_reference_faults(plain), *_find_pattern_faults(plain)]
     if not faults:
-        _try_out(plain)
+        _try_references(plain)
     return faults
 
 
-def _written(schema: JsonObject, faults: Iterable[Fault]) -> Iterator[Fault]:
-    """Tell of faults where their author wrote them: a flat map was wrapped in ``properties``."""
+def _place_as_written(schema: JsonObject, faults: Iterable[Fault]) -> Iterator[Fault]:
+    """Move faults to where their author wrote them: a flat map was wrapped in ``properties``."""
     is_wrapped = is_flat(schema)
     return ((list(at)[1:] if is_wrapped else at, message) for at, message in faults)
 
 
-def _try_out(plain: JsonObject) -> None:
+def _try_references(plain: JsonObject) -> None:
     """Raise RecursionError for a schema that refers to itself without end."""
-    list(value_faults(plain, {}))
+    list(find_value_faults(plain, {}))
 
 
-def _type_faults(plain: JsonObject) -> Iterator[Fault]:
+def _find_type_faults(plain: JsonObject) -> Iterator[Fault]:
     """Arguments are an object: a schema of anything else would refuse every run."""
     types = plain.get("type", "object")
     if "object" not in (types if isinstance(types, list) else [types]):
         yield ["type"], "expected 'object', which is what args are"
 
 
-def _reference_faults(plain: JsonObject) -> Iterator[Fault]:
+def _find_reference_faults(plain: JsonObject) -> Iterator[Fault]:
     """Find references to anything but a schema within this one: only those have been checked."""
-    schemas = {id(schema) for _, schema in subschemas(plain)}
+    schemas = {id(schema) for _, schema in walk_subschemas(plain)}
     root = DRAFT202012.create_resource(plain)
     try:
-        # Read whole once: each look for an anchor would read it anew.
+        # Crawled once: each look for an anchor would do it again.
         registry = Registry[JSON]().with_resource("", root).crawl()
     except ValueError:
         yield ["$id"], "expected URIs here and below"
         return
-    for at, schema in subschemas(plain):
+    for at, schema in walk_subschemas(plain):
         for keyword in _REFERENCES & schema.keys():
-            if id(_target(registry, schema[keyword])) not in schemas:
+            if id(_find_target(registry, schema[keyword])) not in schemas:
                 yield [*at, keyword], f"refers to '{schema[keyword]}', which is no schema within this one"
 
 
-def _target(registry: Registry[JSON], reference: str) -> JSON:
+def _find_target(registry: Registry[JSON], reference: str) -> JSON:
     """Find what a reference points to, or None; nothing is fetched, which would open the server's own network."""
     try:
         return registry.resolver().lookup(reference).contents
@@ -109,17 +112,17 @@ def _target(registry: Registry[JSON], reference: str) -> JSON:
         return None
 
 
-def _pattern_faults(plain: JsonObject) -> Iterator[Fault]:
+def _find_pattern_faults(plain: JsonObject) -> Iterator[Fault]:
     """Find patterns that can not be matched in linear time."""
-    for at, schema in subschemas(plain):
+    for at, schema in walk_subschemas(plain):
         written = [(["pattern"], schema["pattern"])] if "pattern" in schema else []
         written += [(["patternProperties", pattern], pattern) for pattern in schema.get("patternProperties", ())]
         for keyword, pattern in written:
-            if fault := pattern_fault(pattern):
+            if fault := find_pattern_fault(pattern):
                 yield [*at, *keyword], fault
 
 
-def _with_defaults(schema: JSON, value: JSON) -> JSON:
+def _fill_defaults(schema: JSON, value: JSON) -> JSON:
     """Copy a value, with the defaults of what is absent from it and from the objects in it."""
     properties = schema.get("properties") if isinstance(schema, dict) else None
     if not isinstance(value, dict) or not isinstance(properties, dict):
@@ -129,11 +132,43 @@ def _with_defaults(schema: JSON, value: JSON) -> JSON:
         if name not in value and isinstance(described, dict) and "default" in described:
             filled[name] = copy.deepcopy(described["default"])
         if name in filled:
-            filled[name] = _with_defaults(described, filled[name])
+            filled[name] = _fill_defaults(described, filled[name])
     return filled
 
 
-def _in_order(root: str, faults: Iterable[Fault]) -> list[Failure]:
+def _sort_faults(root: str, faults: Iterable[Fault]) -> list[Failure]:
     """Return faults in the order of their paths, each once."""
-    told = {(".".join([root, *map(str, path)]), message) for path, message in faults}
-    return [Failure(path, message) for path, message in sorted(told)]
+    failures = {(".".join([root, *map(str, path)]), message) for path, message in faults}
+    return [Failure(path, message) for path, message in sorted(failures)]
+
+
+_LONGEST_MESSAGE: Final = 1000
+
+
+def check_rule(rule: str | None, path: str = "args_validation") -> list[Failure]:
+    """Return what is wrong with a rule itself."""
+    if not rule:
+        return []
+    try:
+        expressions.parse(rule)
+    except ExpressionSyntaxError as error:
+        return [Failure(path, error.message)]
+    return []
+
+
+def apply_rule(rule: str | None, args: JsonObject) -> list[Failure]:
+    """Evaluate a rule on arguments: a falsy result accepts them; a rule that fails accepts none."""
+    if not rule:
+        return []
+    try:
+        found = expressions.parse(rule).evaluate({"args": args})
+    except (ExpressionError, ExpressionSyntaxError) as error:
+        return [Failure("args", f"the job's args_validation failed: {error.message}")]
+    return [] if found is UNDEFINED or not found else [Failure("args", _read_message(found))]
+
+
+def _read_message(found: JSON) -> str:
+    text = found.get("message") if isinstance(found, dict) else found
+    if isinstance(text, str) and text:
+        return text[:_LONGEST_MESSAGE]
+    return f"the job's args_validation refuses them, and returns {name_type(found)} without a message"

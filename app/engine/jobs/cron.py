@@ -18,35 +18,35 @@ _LONGEST: Final = 200
 _AN_INSTANT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def failures(expression: str | None, zone: str | None) -> list[Failure]:
+def check_cron(expression: str | None, zone: str | None) -> list[Failure]:
     """Return what is wrong with an expression and the name of a zone; None is not looked at."""
     found = []
-    if zone is not None and _zone(zone) is None:
+    if zone is not None and _find_zone(zone) is None:
         found.append(Failure("timezone", f"'{zone[:100]}' is not a zone of the IANA database, such as Europe/Berlin"))
-    if expression is not None and (message := _expression_fault(expression)):
+    if expression is not None and (message := _check_expression(expression)):
         found.append(Failure("cron_expression", message))
     return found
 
 
-def next_after(expression: str, zone: str, after: datetime) -> datetime:
+def find_next_due(expression: str, zone: str, after: datetime) -> datetime:
     """Return the first due time after a moment, in UTC; raise InvalidInputError when there can be none."""
-    if faults := _known_failures(expression, zone):
+    if faults := _check_cached(expression, zone):
         raise InvalidInputError(faults)
-    return _next_due(expression, zone, after)
+    return _find_next_due(expression, zone, after)
 
 
 # Thousands of triggers share a few expressions, and their due times.
 @functools.lru_cache(maxsize=1024)
-def _next_due(expression: str, zone: str, after: datetime) -> datetime:
-    return next(CronSim(expression, after.astimezone(_zone(zone)))).astimezone(UTC)
+def _find_next_due(expression: str, zone: str, after: datetime) -> datetime:
+    return next(CronSim(expression, after.astimezone(_find_zone(zone)))).astimezone(UTC)
 
 
 @functools.lru_cache(maxsize=1024)
-def _known_failures(expression: str, zone: str) -> tuple[Failure, ...]:
-    return tuple(failures(expression, zone))
+def _check_cached(expression: str, zone: str) -> tuple[Failure, ...]:
+    return tuple(check_cron(expression, zone))
 
 
-def _expression_fault(expression: str) -> str | None:
+def _check_expression(expression: str) -> str | None:
     if len(expression) > _LONGEST or len(expression.split()) != FIELDS:
         return "expected five fields: minute, hour, day of month, month, day of week, such as '0 6 * * 1-5'"
     try:
@@ -58,7 +58,7 @@ def _expression_fault(expression: str) -> str | None:
     return None
 
 
-def _zone(name: str) -> ZoneInfo | None:
+def _find_zone(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # unknown; not a relative path; a folder of zones

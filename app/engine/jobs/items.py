@@ -22,11 +22,11 @@ class NodeKind(StrEnum):
     """What an item of the flat list does."""
 
     REQUEST = "request"
-    """Asks the upstream."""
+    """Requests the upstream."""
     TRANSFORM = "transform"
     """Makes other records of each batch of its parent's."""
     SPOOL = "spool"
-    """Gathers all batches of its parent and gives them on as one."""
+    """Gathers all batches of its parent and passes them on as one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +80,14 @@ class ResourceItem:
     """What becomes of records that a complete pass did not see; None keeps them."""
     kind: NodeKind = NodeKind.REQUEST
     expression: Expression | None = None
-    """A transform's, or what gives a request's query."""
+    """A transform's, or the expression of a request's query."""
     body_expression: Expression | None = None
-    """What gives a request's body."""
+    """The expression of a request's body."""
     recursion: Recursion | None = None
     included: tuple[IncludedField, ...] = ()
     """What its records have from their parents, those of the parent's own included first; it is part of their ids."""
     deleted_when: Expression | None = None
-    """Tells of a record that it is deleted upstream; it sees nothing but the record."""
+    """True of a record that is deleted upstream; it sees nothing but the record."""
 
     @property
     def templates(self) -> Sequence[Template]:
@@ -104,13 +104,13 @@ class ResourceItem:
         """Every path that its placeholders and its loop read."""
         paths = frozenset(path for template in self.templates for path in template.references)
         if self.is_request:
-            # What a batch is made of has its fields already.
+            # The records of a batch have their fields already.
             paths |= {field.path for field in self.included if not field.is_of_parent}
         return paths | {self.loop_on} if self.loop_on else paths
 
     @property
     def is_request(self) -> bool:
-        """Whether the item asks the upstream; others work on what their parent has given."""
+        """Whether the item requests the upstream; others work on their parent's records."""
         return self.kind is NodeKind.REQUEST
 
     @property

@@ -18,7 +18,7 @@ class RunPlan:
     children: Mapping[str, Sequence[ResourceItem]]
     kept: Mapping[str, frozenset[Path] | None]
     decide_deletions: frozenset[str] = frozenset()
-    """The names of items whose lists, or those of a descendant, tell which records have vanished."""
+    """The names of items whose lists, or those of a descendant, show which records have vanished."""
 
     @property
     def roots(self) -> Sequence[ResourceItem]:
@@ -54,7 +54,7 @@ def plan(items: Sequence[ResourceItem]) -> RunPlan:
         for child in reversed(children.get(item.name, [])):
             ancestors[child.name] = (item, *ancestors[item.name])
             waiting.append(child)
-    kept = {item.name: _kept(item, children) for item in items}
+    kept = {item.name: _find_kept_fields(item, children) for item in items}
     tracked = [item for item in items if item.delete_tracking is not None]
     return RunPlan(
         order=order,
@@ -65,7 +65,7 @@ def plan(items: Sequence[ResourceItem]) -> RunPlan:
     )
 
 
-def _kept(item: ResourceItem, children: Mapping[str, Sequence[ResourceItem]]) -> frozenset[Path] | None:
+def _find_kept_fields(item: ResourceItem, children: Mapping[str, Sequence[ResourceItem]]) -> frozenset[Path] | None:
     read: set[Path] = set()
     descendants = list(children.get(item.name, ()))
     while descendants:
@@ -76,10 +76,10 @@ def _kept(item: ResourceItem, children: Mapping[str, Sequence[ResourceItem]]) ->
             return None
         if descendant.kind is not NodeKind.SPOOL:
             descendants.extend(children.get(descendant.name, ()))
-        for reference in descendant.references | _of_recursion(descendant):
+        for reference in descendant.references | _list_recursion_paths(descendant):
             read |= {reference[len(at) :] for at in item.binding_paths if reference[: len(at)] == at}
     return None if () in read else frozenset(read)
 
 
-def _of_recursion(item: ResourceItem) -> frozenset[Path]:
+def _list_recursion_paths(item: ResourceItem) -> frozenset[Path]:
     return item.recursion.references if item.recursion is not None else frozenset()

@@ -1,28 +1,29 @@
 """A run's keys: templates of the job or the run, resolved once, when the run is created.
 
-Runs of one job with the same ``mutex_key`` are carried out one at a time; ``state_key`` names the states of a run.
+Runs of one job with the same ``mutex_key`` run one at a time; ``state_key`` names the states of a run.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
-from app.engine.errors import Failure, InvalidInputError, PlaceholderError
+from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
+from app.engine.paths import UNDEFINED
+from app.engine.record_errors import PlaceholderError
 from app.engine.records.rows import encode
 from app.engine.templating import placeholders
-from app.engine.templating.placeholders import UNDEFINED
 
 MUTEX_KEY: Final = "mutex_key"
 STATE_KEY: Final = "state_key"
 LONGEST: Final = 500
 
 
-def failures(field: str, template: str | None) -> Sequence[Failure]:
+def check_template(field: str, template: str | None) -> Sequence[Failure]:
     """Return what is wrong with a key before its placeholders have values."""
     if template is None:
         return []
     if len(template) > LONGEST:
-        return [_too_long(field)]
+        return [_make_length_failure(field)]
     try:
         placeholders.parse(template)
     except InvalidInputError as error:
@@ -37,7 +38,7 @@ def resolve(
 
     ``masked`` is the same scope without the account's secrets: a key is shown to everyone, so none may be in it.
     """
-    if faults := failures(field, template):
+    if faults := check_template(field, template):
         return None, faults
     try:
         parsed = placeholders.parse(template)
@@ -48,10 +49,10 @@ def resolve(
         return None, [Failure(field, error.message)]
     if value is None or value is UNDEFINED or value == "":
         return None, []
-    # A cast may give any JSON.
+    # A cast may return any JSON.
     key = value if isinstance(value, str) else encode(value).decode()
-    return (key, []) if len(key) <= LONGEST else (None, [_too_long(field)])
+    return (key, []) if len(key) <= LONGEST else (None, [_make_length_failure(field)])
 
 
-def _too_long(field: str) -> Failure:
+def _make_length_failure(field: str) -> Failure:
     return Failure(field, f"expected at most {LONGEST} characters")

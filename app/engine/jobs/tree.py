@@ -1,4 +1,4 @@
-"""Tie a job's items into a tree: find parents, refuse cycles, and check what each item may read."""
+"""Build a tree of a job's items: find parents, refuse cycles, and check what each item may read."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
@@ -8,29 +8,29 @@ from app.engine.jobs.items import NodeKind, ResourceItem
 from app.engine.paths import Path
 
 
-def as_tree(items: Sequence[ResourceItem], path: str) -> tuple[list[ResourceItem], list[Failure]]:
-    """Point every item at its parent's name; give what keeps the items from being a tree."""
-    failures = _name_failures(items, path)
+def build_tree(items: Sequence[ResourceItem], path: str) -> tuple[list[ResourceItem], list[Failure]]:
+    """Point every item at its parent's name; return also what keeps the items from being a tree."""
+    failures = _check_names(items, path)
     parents: dict[int, str | None] = {}
     for item in items:
         try:
-            parents[item.position] = _parent_name(item, items)
+            parents[item.position] = _find_parent_name(item, items)
         except LookupError as error:
             parents[item.position] = None
             failures.append(Failure(f"{path}.{item.position}.depends_on", str(error.args[0])))
     tree = [replace(item, depends_on=parents[item.position]) for item in items]
-    failures += _cycle_failures(tree, path)
-    return (tree, failures) if failures else _with_resources(tree, path)
+    failures += _check_cycles(tree, path)
+    return (tree, failures) if failures else _inherit_resources(tree, path)
 
 
-def _with_resources(items: Sequence[ResourceItem], path: str) -> tuple[list[ResourceItem], list[Failure]]:
+def _inherit_resources(items: Sequence[ResourceItem], path: str) -> tuple[list[ResourceItem], list[Failure]]:
     """Return transforms and spools their parent's resource; two of a family can not both be kept under one."""
     by_name = {item.name: item for item in items}
     failures: list[Failure] = []
     for item in items:
         if item.is_request or item.depends_on is None:
             continue
-        line = [item, *_parents(item, by_name)]
+        line = [item, *_list_parents(item, by_name)]
         resource = next(one.resource for one in line if one.resource)
         by_name[item.name] = replace(item, resource=resource)
         if item.persist and any(one.persist and one.resource == resource for one in line[1:]):
@@ -39,15 +39,15 @@ def _with_resources(items: Sequence[ResourceItem], path: str) -> tuple[list[Reso
     return list(by_name.values()), failures
 
 
-def _parents(item: ResourceItem, by_name: Mapping[str, ResourceItem]) -> Iterator[ResourceItem]:
-    """Give an item's parent, its parent, and so on."""
+def _list_parents(item: ResourceItem, by_name: Mapping[str, ResourceItem]) -> Iterator[ResourceItem]:
+    """Yield an item's parent, its parent, and so on."""
     parent = item.depends_on
     while parent is not None:
         yield by_name[parent]
         parent = by_name[parent].depends_on
 
 
-def _parent_name(item: ResourceItem, items: Sequence[ResourceItem]) -> str | None:
+def _find_parent_name(item: ResourceItem, items: Sequence[ResourceItem]) -> str | None:
     """Find the parent by its name, else by its resource; raise LookupError that says what is wrong."""
     wanted = item.depends_on
     if wanted is None or any(other.name == wanted for other in items):
@@ -56,17 +56,17 @@ def _parent_name(item: ResourceItem, items: Sequence[ResourceItem]) -> str | Non
     if len(named) == 1:
         return named[0]
     if named:
-        raise LookupError(f"'{wanted}' is the resource of several items: expected one of {_shown_names(named)}")
+        raise LookupError(f"'{wanted}' is the resource of several items: expected one of {_show_names(named)}")
     others = [other.name for other in items if other is not item and other.name]
-    expected = f"expected one of {_shown_names(others)}" if others else "there is no other"
+    expected = f"expected one of {_show_names(others)}" if others else "there is no other"
     raise LookupError(f"'{wanted}' names no other resource of this job: {expected}")
 
 
-def _shown_names(names: Sequence[str]) -> str:
+def _show_names(names: Sequence[str]) -> str:
     return ", ".join(f"'{name}'" for name in names[:10]) + (", …" if len(names) > 10 else "")
 
 
-def _name_failures(items: Sequence[ResourceItem], path: str) -> list[Failure]:
+def _check_names(items: Sequence[ResourceItem], path: str) -> list[Failure]:
     failures: list[Failure] = []
     first: dict[str, int] = {}
     for item in items:
@@ -77,7 +77,7 @@ def _name_failures(items: Sequence[ResourceItem], path: str) -> list[Failure]:
     return failures
 
 
-def _cycle_failures(items: Sequence[ResourceItem], path: str) -> list[Failure]:
+def _check_cycles(items: Sequence[ResourceItem], path: str) -> list[Failure]:
     """Follow every item to its root; name each cycle once."""
     by_name = {item.name: item for item in items}
     failures: list[Failure] = []
@@ -95,13 +95,13 @@ def _cycle_failures(items: Sequence[ResourceItem], path: str) -> list[Failure]:
     return failures
 
 
-def with_checked_references(items: Sequence[ResourceItem], path: str) -> tuple[list[ResourceItem], list[Failure]]:
-    """Check that placeholders read the objects of ancestors only; a loop over one such object is none."""
+def check_references(items: Sequence[ResourceItem], path: str) -> tuple[list[ResourceItem], list[Failure]]:
+    """Check that placeholders read the objects of ancestors only; and remove loops over one such object."""
     by_name = {item.name: item for item in items}
     failures: list[Failure] = []
     checked: list[ResourceItem] = []
     for item in items:
-        bound = _bound_paths(item, by_name)
+        bound = _list_bound_paths(item, by_name)
         seen_by_recursion = bound | item.binding_paths
         wrong = [reference for reference in item.references if not _is_bound(reference, bound)]
         if item.recursion is not None:
@@ -118,11 +118,11 @@ def _is_bound(reference: Path, bound: Set[Path]) -> bool:
     return reference[0] != "resources" or any(reference[: len(at)] == at for at in bound)
 
 
-def _bound_paths(item: ResourceItem, by_name: Mapping[str, ResourceItem]) -> set[Path]:
-    """Find where the objects of ancestors stand; whose batch was changed as a whole, no object of it is left."""
+def _list_bound_paths(item: ResourceItem, by_name: Mapping[str, ResourceItem]) -> set[Path]:
+    """Find the paths of ancestors' objects; an ancestor whose batch a transform has replaced has none."""
     bound: set[Path] = set()
     hides_parent = False
-    for ancestor in _parents(item, by_name):
+    for ancestor in _list_parents(item, by_name):
         if not hides_parent:
             bound |= ancestor.binding_paths
         if ancestor.kind is NodeKind.SPOOL:

@@ -1,4 +1,4 @@
-"""JSON Schema for arguments: the formats that Ferryman knows, and faults told in words that name no value.
+"""JSON Schema for arguments: the formats that Ferryman knows, and messages that repeat no value.
 
 Arguments may hold secrets, so no message repeats what was sent.
 """
@@ -13,9 +13,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError, best_match
 from referencing import Registry
 
-from app.engine.config.reader import type_name
+from app.engine.config.reader import name_type
 from app.engine.json_schema.patterns import is_regex
-from app.engine.json_schema.validators import SECONDS_FOR_A_SCHEMA, Allowance, bounded, has_match
+from app.engine.json_schema.validators import SECONDS_FOR_A_SCHEMA, Allowance, bound_validator, has_match
 from app.engine.json_types import JSON, JsonObject
 
 Fault = tuple[Sequence[str | int], str]
@@ -55,61 +55,61 @@ def _is_regex(value: object) -> bool:
     return not isinstance(value, str) or is_regex(value)
 
 
-def schema_faults(schema: JsonObject) -> Iterator[Fault]:
-    """Give every fault of a plain schema, its path and what is wrong; raise UncheckableError."""
+def find_schema_faults(schema: JsonObject) -> Iterator[Fault]:
+    """Yield every fault of a plain schema, its path and what is wrong; raise UncheckableError."""
     allowance = Allowance(_FORMATS, seconds=SECONDS_FOR_A_SCHEMA)
     validator = _SchemaValidator(Draft202012Validator.META_SCHEMA, format_checker=allowance)
-    return _faults(validator, schema, allowance)
+    return _find_faults(validator, schema, allowance)
 
 
-def value_faults(schema: JsonObject, value: JSON) -> Iterator[Fault]:
-    """Give every fault of a value.
+def find_value_faults(schema: JsonObject, value: JSON) -> Iterator[Fault]:
+    """Yield every fault of a value.
 
     Raise RecursionError where value and schema go too deep, or without end; UncheckableError where they take too long.
     """
     allowance = Allowance(_FORMATS)
-    # An empty registry, unlike the default one, knows no way to fetch.
+    # An empty registry, unlike the default one, fetches nothing.
     validator = _ArgsValidator(schema, format_checker=allowance, registry=Registry())
-    return _faults(validator, value, allowance)
+    return _find_faults(validator, value, allowance)
 
 
-def _faults(validator: Draft202012Validator, value: JSON, allowance: Allowance) -> Iterator[Fault]:
+def _find_faults(validator: Draft202012Validator, value: JSON, allowance: Allowance) -> Iterator[Fault]:
     for error in validator.iter_errors(value):
         allowance.spend()
         deepest = best_match([error]) or error
-        yield deepest.absolute_path, _message(deepest)
+        yield deepest.absolute_path, _describe_fault(deepest)
 
 
-def _message(error: ValidationError) -> str:
+def _describe_fault(error: ValidationError) -> str:
     limit: JSON = error.validator_value
     match error.validator:
         case "required" | "additionalProperties":
             return error.message
         case "type":
-            return f"expected {' or '.join([limit] if isinstance(limit, str) else limit)}, found {_kind(error)}"
+            return f"expected {' or '.join([limit] if isinstance(limit, str) else limit)}, found {_name_kind(error)}"
         case "enum":
-            return _shortened(f"expected one of {', '.join(map(_as_json, limit))}")
+            return _shorten(f"expected one of {', '.join(map(_write_json, limit))}")
         case "format":
             return f"expected the format {limit}"
         case "anyOf" | "oneOf" if error.context:
-            return _shortened(" or ".join(dict.fromkeys(_message(cause) for cause in error.context)))
+            return _shorten(" or ".join(dict.fromkeys(_describe_fault(cause) for cause in error.context)))
         case keyword:
-            return _shortened(f"does not satisfy {keyword}: {_as_json(limit)}")
+            return _shorten(f"does not satisfy {keyword}: {_write_json(limit)}")
 
 
-def _kind(error: ValidationError) -> str:
-    return "null" if error.instance is None else type_name(error.instance)
+def _name_kind(error: ValidationError) -> str:
+    return "null" if error.instance is None else name_type(error.instance)
 
 
-def _as_json(value: JSON) -> str:
+def _write_json(value: JSON) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _shortened(message: str) -> str:
+def _shorten(message: str) -> str:
     return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
 
 
-def _required(
+def _check_required(
     validator: Draft202012Validator, names: Sequence[str], value: JSON, schema: JsonObject
 ) -> Iterator[ValidationError]:
     """Report at the path of what is missing; the library's own keyword names it in the message only."""
@@ -117,18 +117,18 @@ def _required(
         yield from (ValidationError("is required", path=[name]) for name in names if name not in value)
 
 
-def _additional_properties(
+def _check_additional_properties(
     validator: Draft202012Validator, allowed: JSON, value: JSON, schema: JsonObject
 ) -> Iterator[ValidationError]:
     """Report each name that is not allowed at its own path; the library's own keyword puts all into one message."""
-    for name in _additional_names(validator, value, schema) if validator.is_type(value, "object") else []:
+    for name in _list_additional_names(validator, value, schema) if validator.is_type(value, "object") else []:
         if allowed is False:
             yield ValidationError("is not expected here", path=[name])
         elif isinstance(allowed, dict):
             yield from validator.descend(value[name], allowed, path=name)
 
 
-def _additional_names(validator: Draft202012Validator, value: JsonObject, schema: JsonObject) -> list[str]:
+def _list_additional_names(validator: Draft202012Validator, value: JsonObject, schema: JsonObject) -> list[str]:
     named = schema.get("properties", {})
     patterns = schema.get("patternProperties", {})
     return [
@@ -136,7 +136,7 @@ def _additional_names(validator: Draft202012Validator, value: JsonObject, schema
     ]
 
 
-_SchemaValidator: Final[type[Draft202012Validator]] = bounded(Draft202012Validator)
-_ArgsValidator: Final[type[Draft202012Validator]] = bounded(
-    Draft202012Validator, required=_required, additionalProperties=_additional_properties
+_SchemaValidator: Final[type[Draft202012Validator]] = bound_validator(Draft202012Validator)
+_ArgsValidator: Final[type[Draft202012Validator]] = bound_validator(
+    Draft202012Validator, required=_check_required, additionalProperties=_check_additional_properties
 )

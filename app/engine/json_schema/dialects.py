@@ -15,7 +15,7 @@ _TOP_KEYWORDS: Final = frozenset(
     | {"$ref", "$schema", "$id", "allOf", "anyOf", "oneOf"}
 )
 
-# Where JSON Schema holds schemas. Elsewhere (default, enum, const, examples) stands data, which must stay untouched.
+# Where JSON Schema holds schemas. Elsewhere (default, enum, const, examples) is data, which must stay unchanged.
 _SCHEMAS: Final = frozenset(
     {"items", "contains", "additionalProperties", "unevaluatedItems", "unevaluatedProperties", "propertyNames"}
     | {"not", "if", "then", "else"}
@@ -25,41 +25,45 @@ _MAPS_OF_SCHEMAS: Final = frozenset({"properties", "patternProperties", "depende
 
 
 def is_flat(schema: JsonObject) -> bool:
-    """Return the dialects apart; an argument may well be called ``type`` or ``properties``."""
+    """Whether a schema is of the flat dialect; an argument may be called ``type`` or ``properties``."""
     if any(name in _TOP_KEYWORDS and not isinstance(value, dict) for name, value in schema.items()):
         return False
     properties = schema.get("properties")
     return properties is None or not all(isinstance(value, dict | bool) for value in properties.values())
 
 
-def normalised(schema: JsonObject) -> JsonObject:
+def normalise_schema(schema: JsonObject) -> JsonObject:
     """Turn either dialect into plain JSON Schema; what is wrong in it stays wrong."""
-    return _plain_object({"type": "object", "properties": schema} if is_flat(schema) else schema)
+    return _normalise_object({"type": "object", "properties": schema} if is_flat(schema) else schema)
 
 
-def subschemas(schema: JSON, at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], JsonObject]]:
+def walk_subschemas(schema: JSON, at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], JsonObject]]:
     """Walk a plain schema and all schemas within it, each with the path to it."""
     if not isinstance(schema, dict):
         return
     yield at, schema
     for name, value in schema.items():
         if name in _SCHEMAS:
-            yield from subschemas(value, (*at, name))
+            yield from walk_subschemas(value, (*at, name))
         elif name in _LISTS_OF_SCHEMAS and isinstance(value, list):
             for index, item in enumerate(value):
-                yield from subschemas(item, (*at, name, str(index)))
+                yield from walk_subschemas(item, (*at, name, str(index)))
         elif name in _MAPS_OF_SCHEMAS and isinstance(value, dict):
             for key, item in value.items():
-                yield from subschemas(item, (*at, name, key))
+                yield from walk_subschemas(item, (*at, name, key))
 
 
-def _plain(schema: JSON) -> JSON:
-    return _plain_object(schema) if isinstance(schema, dict) else schema
+def _normalise(schema: JSON) -> JSON:
+    return _normalise_object(schema) if isinstance(schema, dict) else schema
 
 
-def _plain_object(schema: JsonObject) -> JsonObject:
-    plain = {name: _plain_keyword(name, value) for name, value in schema.items() if not _is_flag(name, value)}
-    flagged = _flagged_names(schema.get("properties"))
+def _normalise_object(schema: JsonObject) -> JsonObject:
+    plain = {
+        name: _normalise_keyword(name, value)
+        for name, value in schema.items()
+        if not (name == "required" and isinstance(value, bool))
+    }
+    flagged = _list_flagged_names(schema.get("properties"))
     listed = plain.get("required", [])
     if flagged and isinstance(listed, list):
         named = {name for name in listed if isinstance(name, str)}
@@ -67,21 +71,17 @@ def _plain_object(schema: JsonObject) -> JsonObject:
     return plain
 
 
-def _plain_keyword(name: str, value: JSON) -> JSON:
+def _normalise_keyword(name: str, value: JSON) -> JSON:
     if name in _SCHEMAS:
-        return _plain(value)
+        return _normalise(value)
     if name in _LISTS_OF_SCHEMAS and isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_normalise(item) for item in value]
     if name in _MAPS_OF_SCHEMAS and isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _normalise(item) for key, item in value.items()}
     return value
 
 
-def _flagged_names(properties: JSON) -> list[str]:
+def _list_flagged_names(properties: JSON) -> list[str]:
     if not isinstance(properties, dict):
         return []
     return [name for name, value in properties.items() if isinstance(value, dict) and value.get("required") is True]
-
-
-def _is_flag(name: str, value: JSON) -> bool:
-    return name == "required" and isinstance(value, bool)

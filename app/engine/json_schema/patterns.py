@@ -20,11 +20,11 @@ _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|c([A-Za-z])|.)", re.DOTALL)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
-def pattern_fault(pattern: str) -> str | None:
-    """Say what keeps a pattern from being matched in linear time, if anything does."""
+def find_pattern_fault(pattern: str) -> str | None:
+    """Return why a pattern can not be matched in linear time; None when it can."""
     if len(pattern) > LONGEST_PATTERN:
         return f"is longer than {LONGEST_PATTERN} characters"
-    compiled = _compiled(pattern)
+    compiled = _compile(pattern)
     return f"can not be matched in linear time: {compiled}" if isinstance(compiled, str) else None
 
 
@@ -32,7 +32,7 @@ def is_regex(pattern: str) -> bool:
     """Whether a text is a regular expression, of the linear kind or not."""
     if len(pattern) > LONGEST_PATTERN:
         return False
-    if not isinstance(_compiled(pattern), str):
+    if not isinstance(_compile(pattern), str):
         return True
     try:
         return re.compile(pattern) is not None
@@ -42,9 +42,9 @@ def is_regex(pattern: str) -> bool:
 
 def is_match(pattern: str, text: str) -> bool:
     """Whether a pattern is found in a text, as JSON Schema means it; raise UncheckableError."""
-    if fault := pattern_fault(pattern):
+    if fault := find_pattern_fault(pattern):
         raise UncheckableError(f"the pattern '{pattern[:LONGEST_PATTERN]}' {fault}")
-    compiled = _compiled(pattern)
+    compiled = _compile(pattern)
     assert not isinstance(compiled, str)
     longest = _MOST_STEPS // compiled.programsize
     if len(text) > longest:
@@ -55,20 +55,20 @@ def is_match(pattern: str, text: str) -> bool:
 
 
 @lru_cache(maxsize=300)
-def _compiled(pattern: str) -> "re2._Regexp | str":
-    """Compile a pattern of JSON Schema, or say what the engine does not know in it."""
+def _compile(pattern: str) -> "re2._Regexp | str":
+    """Compile a pattern of JSON Schema, or return why the engine can not."""
     options = re2.Options()
     options.log_errors = False
     options.max_mem = 1024 * 1024
     try:
-        return re2.compile(_ESCAPE.sub(_translated, pattern), options)
+        return re2.compile(_ESCAPE.sub(_translate_escape, pattern), options)
     except re2.error as error:
         return str(error.args[0], "utf-8", "replace")
     except UnicodeEncodeError:
         return "it is no Unicode text"
 
 
-def _translated(escape: re.Match[str]) -> str:
+def _translate_escape(escape: re.Match[str]) -> str:
     """Write an escape of JavaScript's that the engine does not know as one that it does."""
     if escape[1]:
         return f"\\x{{{escape[1]}}}"

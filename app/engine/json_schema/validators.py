@@ -16,6 +16,7 @@ from jsonschema.validators import extend, validator_for
 from app.engine.errors import UncheckableError
 from app.engine.json_schema.patterns import is_match
 from app.engine.json_types import JSON, JsonObject
+from app.engine.json_values import walk
 
 SECONDS: Final = 0.5
 SECONDS_FOR_A_SCHEMA: Final = 3.0
@@ -40,25 +41,21 @@ class Allowance(FormatChecker):
             raise UncheckableError(f"it takes more than {self._seconds} seconds of computing")
 
 
-def size_fault(schema: JSON) -> str | None:
-    """Say that a schema has too many parts, if it has."""
-    waiting, parts = [schema], 0
-    while waiting:
-        value = waiting.pop()
-        parts += 1
-        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+def find_size_fault(schema: JSON) -> str | None:
+    """Return the fault of a schema with too many parts; None when it has not."""
+    parts = sum(1 for _ in walk(schema))
     return f"has {parts} parts: expected at most {MOST_PARTS}" if parts > MOST_PARTS else None
 
 
-def schema_fault(schema: JsonObject) -> tuple[Sequence[str | int], str] | None:
+def find_schema_fault(schema: JsonObject) -> tuple[Sequence[str | int], str] | None:
     """Find a fault of a schema that is only shown, of whatever dialect it names: its path, and what is wrong."""
-    if fault := size_fault(schema):
+    if fault := find_size_fault(schema):
         return (), fault
     dialect = schema.get("$schema")
     library: Any = validator_for({"$schema": dialect} if isinstance(dialect, str) else {}, default=Draft202012Validator)
     allowance = Allowance(library.FORMAT_CHECKER, seconds=SECONDS_FOR_A_SCHEMA)
     try:
-        validator = bounded(library)(library.META_SCHEMA, format_checker=allowance)
+        validator = bound_validator(library)(library.META_SCHEMA, format_checker=allowance)
         error = next(validator.iter_errors(schema), None)
     except RecursionError:
         return (), "is nested too deeply"
@@ -67,7 +64,7 @@ def schema_fault(schema: JsonObject) -> tuple[Sequence[str | int], str] | None:
     return None if error is None else (error.absolute_path, f"is no JSON Schema: {error.message[:200]}")
 
 
-def bounded(library: Any, **keywords: Any) -> Any:
+def bound_validator(library: Any, **keywords: Any) -> Any:
     """Make a validator class like one of the library's, whose ``format_checker`` must be an Allowance."""
     own = {name: keyword for name, keyword in _KEYWORDS.items() if name in library.VALIDATORS}
     made = extend(library, {**own, **keywords})  # type: ignore[no-untyped-call]
@@ -97,12 +94,12 @@ def _is_valid(self: Any, instance: JSON) -> bool:
     return next(self.iter_errors(instance), None) is None
 
 
-def _pattern(validator: Draft202012Validator, pattern: str, value: JSON, schema: JsonObject) -> Iterator[Any]:
+def _check_pattern(validator: Draft202012Validator, pattern: str, value: JSON, schema: JsonObject) -> Iterator[Any]:
     if validator.is_type(value, "string") and not has_match(validator, pattern, value):
         yield ValidationError("does not match")
 
 
-def _pattern_properties(
+def _check_pattern_properties(
     validator: Draft202012Validator, patterns: JsonObject, value: JSON, schema: JsonObject
 ) -> Iterator[ValidationError]:
     for pattern, described in patterns.items() if validator.is_type(value, "object") else ():
@@ -111,69 +108,69 @@ def _pattern_properties(
                 yield from validator.descend(one, described, path=name, schema_path=pattern)
 
 
-def _unique_items(
+def _check_unique_items(
     validator: Draft202012Validator, is_asked: JSON, value: JSON, schema: JsonObject
 ) -> Iterator[ValidationError]:
     """Compare in linear time; the library compares every item with every other where they have no order."""
-    if is_asked and validator.is_type(value, "array") and len(set(map(_canonical, value))) < len(value):
+    if is_asked and validator.is_type(value, "array") and len(set(map(_write_canonical, value))) < len(value):
         yield ValidationError("has equal items")
 
 
-def _canonical(value: JSON) -> str:
-    return json.dumps(_with_alike_numbers(value), sort_keys=True)
+def _write_canonical(value: JSON) -> str:
+    return json.dumps(_unify_numbers(value), sort_keys=True)
 
 
-def _with_alike_numbers(value: JSON) -> JSON:
+def _unify_numbers(value: JSON) -> JSON:
     """Write 1.0 as 1, which JSON Schema takes for the same."""
     match value:
         case dict():
-            return {name: _with_alike_numbers(one) for name, one in value.items()}
+            return {name: _unify_numbers(one) for name, one in value.items()}
         case list():
-            return [_with_alike_numbers(one) for one in value]
+            return [_unify_numbers(one) for one in value]
         case float() if value.is_integer():
             return int(value)
         case _:
             return value
 
 
-def _unevaluated(
+def _check_unevaluated(
     validator: Draft202012Validator, described: JSON, value: JSON, schema: JsonObject
 ) -> Iterator[ValidationError]:
-    """Ask of what no other keyword has looked at; the library does so by Python's patterns, in square time."""
+    """Check what no other keyword has looked at; the library does so by Python's patterns, in quadratic time."""
     if isinstance(value, dict | list):
         keys = set(value if isinstance(value, dict) else range(len(value)))
-        if keys - _evaluated(validator, value):
+        if keys - _find_evaluated(validator, value):
             yield ValidationError("holds what was not expected")
 
 
-def _evaluated(validator: Any, value: JSON) -> set[str | int]:
+def _find_evaluated(validator: Any, value: JSON) -> set[str | int]:
     """Return the names, or places, in a value that a schema looks at."""
     if not isinstance(validator.schema, dict):
         return set()
-    found = _looked_at(validator, value, validator.schema)
-    for part in _in_place(validator, value, validator.schema):
-        found |= _evaluated(part, value)
+    found = _find_looked_at(validator, value, validator.schema)
+    for part in _list_satisfied(validator, value, validator.schema):
+        found |= _find_evaluated(part, value)
     return found
 
 
-def _looked_at(validator: Any, value: JSON, schema: JsonObject) -> set[str | int]:
+def _find_looked_at(validator: Any, value: JSON, schema: JsonObject) -> set[str | int]:
     if isinstance(value, list):
         found: set[str | int] = set(range(len(value) if "items" in schema else len(schema.get("prefixItems", ()))))
-        return found | _taken(validator, enumerate(value), schema, "contains", "unevaluatedItems")
+        return found | _find_taken(validator, enumerate(value), schema, "contains", "unevaluatedItems")
     found = schema.get("properties", {}).keys() & value.keys()
     patterns = schema.get("patternProperties", {})
     found |= {name for name in value for pattern in patterns if has_match(validator, pattern, name)}
-    return found | _taken(validator, value.items(), schema, "additionalProperties", "unevaluatedProperties")
+    return found | _find_taken(validator, value.items(), schema, "additionalProperties", "unevaluatedProperties")
 
 
-def _taken(validator: Any, entries: Any, schema: JsonObject, *keywords: str) -> set[str | int]:
+def _find_taken(validator: Any, entries: Any, schema: JsonObject, *keywords: str) -> set[str | int]:
     """Return the keys of the entries that the schema under one of the keywords takes."""
     present = [validator.evolve(schema=schema[keyword]) for keyword in keywords if keyword in schema]
     return {key for key, one in entries if any(part.is_valid(one) for part in present)}
 
 
-def _in_place(validator: Any, value: JSON, schema: JsonObject) -> Iterator[Any]:
-    """Give the validators of the subschemas that a value satisfies as a whole."""
+def _list_satisfied(validator: Any, value: JSON, schema: JsonObject) -> Iterator[Any]:
+    """Yield the validators of the subschemas that a value satisfies as a whole."""
     for keyword in ("$ref", "$dynamicRef"):
         if keyword in schema:
             target = validator._resolver.lookup(schema[keyword])
@@ -190,9 +187,9 @@ def _in_place(validator: Any, value: JSON, schema: JsonObject) -> Iterator[Any]:
 
 
 _KEYWORDS: Final = {
-    "pattern": _pattern,
-    "patternProperties": _pattern_properties,
-    "uniqueItems": _unique_items,
-    "unevaluatedItems": _unevaluated,
-    "unevaluatedProperties": _unevaluated,
+    "pattern": _check_pattern,
+    "patternProperties": _check_pattern_properties,
+    "uniqueItems": _check_unique_items,
+    "unevaluatedItems": _check_unevaluated,
+    "unevaluatedProperties": _check_unevaluated,
 }

@@ -15,29 +15,29 @@ _DIGITS_AS_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
 _SIXTEEN_DIGITS: Final = b"0" * 16
 
 
-def are_ruled_out(body: bytes) -> bool:
-    """Whether an answer holds no long integers: much cheaper than to look through what was made of it.
+def has_no_long_integers(body: bytes) -> bool:
+    """Whether an answer holds no long integers: much cheaper than a look through the parsed value.
 
     A body with zero bytes is in an encoding whose digits do not stand in a row.
     """
     return b"\0" not in body and _SIXTEEN_DIGITS not in body.translate(_DIGITS_AS_ZEROS)
 
 
-def with_long_integers_as_texts(seen: T) -> T:
-    """Return what an expression is to see, or a copy of it in which integers that a double can not hold are texts."""
+def write_long_integers_as_texts(seen: T) -> T:
+    """Return an expression's input, or a copy of it in which integers that a double can not hold are texts."""
     try:
         is_clear = _SIXTEEN_DIGITS not in orjson.dumps(seen).translate(_DIGITS_AS_ZEROS)
     except TypeError:  # an integer beyond 64 bits
         is_clear = False
-    return seen if is_clear else _exact(seen)
+    return seen if is_clear else _write_exact(seen)
 
 
-def _exact(value: Any) -> Any:
+def _write_exact(value: Any) -> Any:
     match value:
         case dict():
-            return {name: _exact(one) for name, one in value.items()}
+            return {name: _write_exact(one) for name, one in value.items()}
         case list():
-            return [_exact(one) for one in value]
+            return [_write_exact(one) for one in value]
         case int() if not -_LARGEST <= value <= _LARGEST:
             return str(value)
         case _:

@@ -3,18 +3,6 @@
 from typing import Final
 
 from app.engine.known_keys.shapes import (
-    ByFormat,
-    Fields,
-    Formatted,
-    Key,
-    ListOf,
-    kept,
-    reading,
-    spelling_of,
-    unserved,
-    within,
-)
-from app.engine.known_keys.values import (
     ANY_TEXT_OR_NULL,
     ANYTHING,
     EXPRESSION,
@@ -22,7 +10,17 @@ from app.engine.known_keys.values import (
     PATH,
     TEXT,
     TEXT_OR_NULL,
+    ByFormat,
+    Fields,
+    Formatted,
+    Key,
+    ListOf,
     choice,
+    kept,
+    reading,
+    spelling_of,
+    unserved,
+    within,
 )
 
 _NAME: Final = reading("The header's name; may hold placeholders.", TEXT_OR_NULL)
@@ -36,7 +34,7 @@ AUTHORIZATION: Final = Formatted(
                 "header_name": _NAME,
                 "header_value": _VALUE,
                 "expression": reading(
-                    "JSONata over `url`, `requestOptions` and `context` that gives an object of headers, instead.",
+                    "JSONata over `url`, `requestOptions` and `context` that returns an object of headers, instead.",
                     EXPRESSION,
                 ),
                 "name": spelling_of("header_name", _NAME),
@@ -114,7 +112,7 @@ _ANSWER: Final = Fields(
 _GRANT: Final[dict[str, Key]] = {
     **_FORM,
     "client": within("The client that tokens are asked for with.", _CLIENT),
-    "auth": within("Where tokens are asked for; without it somebody else renews them.", _AUTH),
+    "auth": within("Where tokens are requested; without it they are renewed elsewhere.", _AUTH),
     "options": within("How tokens are asked for.", _OPTIONS),
     "scope": reading("What the tokens are for.", {"type": ["array", "string", "null"], "items": {"type": "string"}}),
     "tokenParams": reading("Further fields of the request for a token; null takes one away.", OBJECT),

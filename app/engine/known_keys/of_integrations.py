@@ -4,8 +4,7 @@ from typing import Final
 
 from app.engine.known_keys.of_credentials import AUTHORIZATION, CREDENTIALS
 from app.engine.known_keys.of_paging import PAGINATION, RATE_LIMIT
-from app.engine.known_keys.shapes import Fields, Key, MapOf, kept, reading, unserved, within
-from app.engine.known_keys.values import (
+from app.engine.known_keys.shapes import (
     ANY_TEXT_OR_NULL,
     ANYTHING,
     EXPRESSION,
@@ -15,8 +14,15 @@ from app.engine.known_keys.values import (
     TEXT,
     TEXT_OR_NULL,
     TEXTS,
+    Fields,
+    Key,
+    MapOf,
     choice,
+    kept,
+    reading,
+    unserved,
     whole,
+    within,
 )
 
 _BASE_URL: Final = {**TEXT, "pattern": r"^(https?://[^/?#\s]|\{\{)"}
@@ -100,6 +106,6 @@ INTEGRATION: Final = Fields(
         "logo": kept("The address of its picture."),
         "icon": kept("The address of its small picture."),
         "webhook": unserved("Webhooks of the third party are not received."),
-        "actions": unserved("What is to be done when an account is connected or checked is not carried out."),
+        "actions": unserved("Actions when an account is connected or checked do not run."),
     }
 )

@@ -2,13 +2,24 @@
 
 from typing import Final
 
-from app.engine.known_keys.shapes import Fields, ListOf, reading, unserved, within
-from app.engine.known_keys.values import ANYTHING, EXPRESSION, FLAG, OBJECT, TEXT, choice
+from app.engine.known_keys.shapes import (
+    ANYTHING,
+    EXPRESSION,
+    FLAG,
+    OBJECT,
+    TEXT,
+    Fields,
+    ListOf,
+    choice,
+    reading,
+    unserved,
+    within,
+)
 
 LONGEST_NAME: Final = 200
 _NAME: Final = {"type": ["string", "null"], "minLength": 1, "maxLength": LONGEST_NAME, "pattern": "^[^{}]+$"}
 _ID: Final = {"type": ["string", "integer", "null"], "minLength": 1}
-_GRAPH: Final = "Of graphs of nodes (version 4), which are not carried out here: "
+_GRAPH: Final = "Of graphs of nodes (version 4), which do not run here: "
 
 _REPEATED: Final = Fields(
     keys={
@@ -29,7 +40,7 @@ _CONFIG: Final = Fields(
         "config": unserved(f"{_GRAPH}what the destination does."),
         "name": unserved(f"{_GRAPH}the moment of an event."),
         "key": unserved(f"{_GRAPH}the state's key."),
-        "default": unserved(f"{_GRAPH}the state where there is none."),
+        "default": unserved(f"{_GRAPH}the default state."),
         "value": unserved(f"{_GRAPH}the state to write."),
         "value_expression": unserved(f"{_GRAPH}what makes the state."),
     }
@@ -43,7 +54,7 @@ ITEM: Final = Fields(
         ),
         "name": reading("What others depend on; the resource by default.", _NAME),
         "type": reading(
-            "`transform` and `spool` work on what `depends_on` gives, and ask nothing.",
+            "`transform` and `spool` work on the records of `depends_on`, and request nothing.",
             choice("request", "transform", "spool"),
         ),
         "depends_on": reading(

@@ -3,16 +3,20 @@
 from typing import Final
 
 from app.engine.json_types import JsonObject
-from app.engine.known_keys.shapes import Fields, Formatted, Key, reading, spelling_of
-from app.engine.known_keys.values import (
+from app.engine.known_keys.shapes import (
     EXPRESSION,
     EXPRESSION_OR_FALSE,
     EXPRESSION_OR_NAME,
     FLAG,
     PATH,
     TEXT_OR_NULL,
+    Fields,
+    Formatted,
+    Key,
     choice,
     number,
+    reading,
+    spelling_of,
     whole,
 )
 
@@ -42,13 +46,13 @@ _END: Final[JsonObject] = {
 }
 
 
-def _fields(*parts: dict[str, Key]) -> Fields:
+def _join_fields(*parts: dict[str, Key]) -> Fields:
     return Fields(keys={name: key for part in (*parts, _SIGNS) for name, key in part.items()})
 
 
 PAGINATION: Final = Formatted(
     formats={
-        "page": _fields(
+        "page": _join_fields(
             {
                 "page_param": reading("The parameter of the page's number; `page`.", TEXT_OR_NULL),
                 "first_page": reading("The number of the first page; 1.", whole(0)),
@@ -57,7 +61,7 @@ PAGINATION: Final = Formatted(
             _PLACE,
             _SHORT,
         ),
-        "cursor": _fields(
+        "cursor": _join_fields(
             {
                 "cursor_path": reading("Where the body has the next cursor; `next_cursor`.", PATH),
                 "cursor_param": reading("The parameter of the cursor; `cursor`.", TEXT_OR_NULL),
@@ -67,12 +71,12 @@ PAGINATION: Final = Formatted(
             _LIMITED,
             _PLACE,
         ),
-        "link_header": _fields(_LIMITED),
-        "offset": _fields(
+        "link_header": _join_fields(_LIMITED),
+        "offset": _join_fields(
             {"offset_param": reading("The parameter of the offset; `offset`.", TEXT_OR_NULL)}, _LIMITED, _PLACE, _SHORT
         ),
-        "range": _fields({"range_unit": reading("The unit of the ranges; `items`.", TEXT_OR_NULL)}, _SIZE, _SHORT),
-        "dynamic": _fields(
+        "range": _join_fields({"range_unit": reading("The unit of the ranges; `items`.", TEXT_OR_NULL)}, _SIZE, _SHORT),
+        "dynamic": _join_fields(
             {
                 "get_initial_pagination_values_expression": reading("JSONata: what the first page asks.", EXPRESSION),
                 "get_pagination_values_expression": reading(
@@ -100,6 +104,6 @@ RATE_LIMIT: Final = Fields(
         "rate_limit_header_expression": reading(
             "JSONata, or a header's name: when the limit is lifted.", EXPRESSION_OR_NAME
         ),
-        "default_wait_seconds": reading("The first wait where an answer tells none.", number(0.1, 3600)),
+        "default_wait_seconds": reading("The first wait where an answer names none.", number(0.1, 3600)),
     }
 )

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from app.engine.known_keys.shapes import Fields, Key, MapOf, Use, kept, reading
-from app.engine.known_keys.values import EXPRESSION, OBJECT, choice
+from app.engine.known_keys.shapes import EXPRESSION, OBJECT, Fields, Key, MapOf, Use, choice, kept, reading
+from app.engine.unified.model import SLUG
 
 _CHOSEN: Final = {
     "type": ["string", "object", "null"],
@@ -13,12 +13,12 @@ _CHOSEN: Final = {
 }
 
 
-_SLUG: Final = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+_SLUG: Final = f"^{SLUG.pattern}$"
 _METHOD: Final = {"type": "string", "pattern": _SLUG}
 _NAMED_METHOD: Final = {"type": "object", "required": ["name"], "properties": {"name": _METHOD}}
 
 
-def _refused(meaning: str) -> Key:
+def _refuse(meaning: str) -> Key:
     return Key(meaning=meaning, use=Use.REFUSED)
 
 
@@ -42,10 +42,10 @@ MAPPING: Final = Fields(
         "response_header_mapping": reading("JSONata: makes headers of the answer.", EXPRESSION),
         "is_partial_expression": reading("JSONata: whether something is missing in a page.", EXPRESSION),
         "description": kept("What it does, for people and for AI agents."),
-        "before": _refused("Requests that are sent before."),
-        "after": _refused("Requests that are sent afterwards."),
-        "side_load": _refused("Records that are fetched beside."),
-        "file_upload": _refused("A file that is sent."),
+        "before": _refuse("Requests that are sent before."),
+        "after": _refuse("Requests that are sent afterwards."),
+        "side_load": _refuse("Records that are fetched beside."),
+        "file_upload": _refuse("A file that is sent."),
     }
 )
 MODEL_RESOURCES: Final = MapOf(

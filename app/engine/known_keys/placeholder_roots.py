@@ -12,10 +12,8 @@ from app.engine.config import non_secrets
 from app.engine.errors import InvalidInputError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.judging import KeyNote, WarningCode
-from app.engine.known_keys.leaves import Leaf, leaves
-from app.engine.known_keys.shapes import Shape, Use
-from app.engine.known_keys.suggestions import closest
-from app.engine.known_keys.values import holds_placeholders
+from app.engine.known_keys.shapes import Leaf, Shape, Use, holds_placeholders, walk_leaves
+from app.engine.known_keys.suggestions import find_closest
 from app.engine.paths import Path
 from app.engine.templating import placeholders
 
@@ -24,7 +22,7 @@ _USUAL_CONTEXT: Final = frozenset(
     {"access_token", "api_key", "api_token", "client_id", "client_secret", "oauth", "password", "refresh_token"}
     | {"token", "username"}
 )
-"""What accounts of many integrations have, whatever a form asks for."""
+"""What accounts of many integrations have, even where no form asks for it."""
 _CODE: Final = frozenset({"query"})
 """Keys whose texts are JSONata; objects hold placeholders."""
 
@@ -38,11 +36,11 @@ class Roots:
     """The keys of accounts' contexts; None where any name may be one."""
 
     def note(self, reference: Path, path: str) -> KeyNote | None:
-        """Return what there is to say of a placeholder; None where its root is known."""
+        """Return the warning of a placeholder; None where its root is known."""
         root = reference[0]
         if root in self.known or root in (self.context or ()):
             return None
-        close = closest(root, [*self.known, *(self.context or ())])
+        close = find_closest(root, [*self.known, *(self.context or ())])
         if self.context is None and close is None:
             return None
         hint = f"did you mean '{close}'?" if close else f"a value of the account's context is '{_CONTEXT}.{root}'"
@@ -58,21 +56,21 @@ OF_ITEMS: Final = frozenset({"args", "resources", "sync_job_run", "tenant_id", "
 OF_MAPPINGS: Final = frozenset({"id", "query", "rawQuery", "body", _CONTEXT})
 
 
-def context_names(config: JsonObject) -> frozenset[str]:
-    """Name the keys that the contexts of an integration's accounts are known to have."""
-    asked = {field["name"] for field in non_secrets.form_fields(config.get("credentials"))}
-    return frozenset(asked | {path[0] for path in non_secrets.plain_paths(config)} | _USUAL_CONTEXT)
+def list_context_names(config: JsonObject) -> frozenset[str]:
+    """List the keys that the contexts of an integration's accounts are known to have."""
+    asked = {field["name"] for field in non_secrets.list_form_fields(config.get("credentials"))}
+    return frozenset(asked | {path[0] for path in non_secrets.read_plain_paths(config)} | _USUAL_CONTEXT)
 
 
-def notes(value: JSON, shape: Shape, path: str, roots: Roots) -> Iterator[KeyNote]:
-    """Yield what there is to say of the placeholders that a configured value holds."""
-    for leaf in leaves(value, shape, path):
+def find_notes(value: JSON, shape: Shape, path: str, roots: Roots) -> Iterator[KeyNote]:
+    """Yield the warnings of the placeholders in a configured value."""
+    for leaf in walk_leaves(value, shape, path):
         if _is_template(leaf):
-            yield from notes_of(leaf.value, leaf.path, roots)
+            yield from check_value(leaf.value, leaf.path, roots)
 
 
-def notes_of(value: JSON, path: str, roots: Roots) -> Iterator[KeyNote]:
-    """Yield what there is to say of the placeholders of one value; one that can not be read is its reader's fault."""
+def check_value(value: JSON, path: str, roots: Roots) -> Iterator[KeyNote]:
+    """Yield the warnings of the placeholders of one value; one that can not be parsed is left to its reader."""
     try:
         references = placeholders.parse(value).references
     except InvalidInputError:

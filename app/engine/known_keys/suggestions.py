@@ -1,4 +1,4 @@
-"""What a mistyped name was probably meant to be."""
+"""Suggestions for mistyped names."""
 
 import difflib
 from collections.abc import Iterable
@@ -10,10 +10,10 @@ _SHORTEST_BEGINNING: Final = 3
 _MOST_LISTED: Final = 40
 
 
-def closest(word: str, known: Iterable[str]) -> str | None:
+def find_closest(word: str, known: Iterable[str]) -> str | None:
     """Return the known name that a word is close to: spelt alike, or a beginning of it; None where none is."""
-    plain = {_plain(name): name for name in sorted(known)}
-    starter = _plain(word)
+    plain = {_normalise(name): name for name in sorted(known)}
+    starter = _normalise(word)
     longer = [name for text, name in plain.items() if text.startswith(starter)]
     if len(starter) >= _SHORTEST_BEGINNING and len(longer) == 1:
         return longer[0]
@@ -23,18 +23,18 @@ def closest(word: str, known: Iterable[str]) -> str | None:
 
 def is_slip(word: str, known: Iterable[str]) -> bool:
     """Whether a word is a known name but for a letter or so."""
-    return bool(difflib.get_close_matches(_plain(word), [_plain(name) for name in known], n=1, cutoff=_NEARLY))
+    return bool(difflib.get_close_matches(_normalise(word), [_normalise(name) for name in known], n=1, cutoff=_NEARLY))
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Say what a word was probably meant to be, or what is known; to be put behind what is wrong with it."""
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return a hint for a message: what a word was probably meant to be, or the known names."""
     names = sorted(known)
-    close = closest(word, names)
+    close = find_closest(word, names)
     if close is not None:
         return f"did you mean '{close}'?"
     more = ", …" if len(names) > _MOST_LISTED else ""
     return f"expected one of {', '.join(names[:_MOST_LISTED])}{more}" if names else "there are none"
 
 
-def _plain(name: str) -> str:
+def _normalise(name: str) -> str:
     return name.replace("_", "").replace("-", "").lower()

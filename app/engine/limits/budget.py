@@ -1,4 +1,4 @@
-"""Decide how many requests each process may have under way to one account, and when it may send the next.
+"""Decide how many requests each process may have in flight to one account, and when it may send the next.
 
 One budget per account is shared by all processes. A process reports what it saw and gets its part in exchange; nothing
 here waits or asks for the time, so that whole fleets can be simulated. Times are seconds of one shared clock.
@@ -11,78 +11,37 @@ time until it served again. It is cut a little at each later refusal, and tried 
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
 
-from app.engine.limits.budget_state import (
-    HOLD_SECONDS,
-    Budget,
-    BudgetLimits,
-    Grant,
-    Holder,
-    Quota,
-    Report,
-    fresh,
-    merged,
-)
-
-PACE_MARGIN: Final = 0.95
-"""How much of a known limit is used: what is sent evenly does not arrive evenly."""
-LEASE_SECONDS: Final = 3.0
-"""After this long without a report, what a process held is free: it was killed."""
-
-_AHEAD_SECONDS: Final = 0.25
-"""How far ahead starts are given out."""
-_EPOCH_SECONDS: Final = 20.0
-_BURST_SECONDS: Final = 2.0
-"""A limit is learned from what came right before it was hit: idle time before that says nothing."""
-_REFUSALS_KEPT_SECONDS: Final = 30.0
-_LONGEST_LEARNED_SECONDS: Final = 120.0
-"""A limit that lasts longer is not spread evenly: its requests are used when there is work."""
-_REFUSALS_TO_LEARN: Final = 2
-_MEASURED_SECONDS: Final = 1.0
-_STRIKE_SECONDS: Final = 1.0
-_LONGEST_STRIKE_SECONDS: Final = 64.0
-_LONGEST_DEFAULT_SECONDS: Final = 1800.0
-"""A budget that nobody asks for is forgotten after an hour, and with it how often it was refused."""
-_SLOWEST_PACE: Final = 1 / 60
-_FIRST_HOLD_SECONDS: Final = 3.0
-_LONGEST_HOLD_SECONDS: Final = 120.0
-_CUT: Final = 0.94
-_DEEPEST_FIRST_CUT: Final = 0.85
-"""What was served of a pace also tells how long the processes themselves stood still."""
-_DEEPEST_CUT: Final = 0.7
-"""Of a pace that was cut just before, and refused all the same."""
-_GROWTH_PER_SECOND: Final = 1.05
-_SURE: Final = 5.0
-"""From so many served requests on a learned pace is believed: of one or two it says how little was asked for."""
-_FORGOTTEN_AT: Final = 8.0
-"""A pace that has grown to so many times the last known limit says nothing any more."""
-_CLOCK_JUMP_SECONDS: Final = 2.0
+from app.engine.limits import constants, retry
+from app.engine.limits.budget_state import Budget, BudgetLimits, Grant, Holder, Quota, Report, merge_quota, new_budget
 
 
 def exchange(budget: Budget, report: Report, *, process: str, now: float, limits: BudgetLimits) -> tuple[Budget, Grant]:
-    """Take a process's report in and give it its part."""
-    if budget.saved_at > now + _CLOCK_JUMP_SECONDS:
-        budget = fresh(limits)
-    budget = _forget(budget, report, process, now)
+    """Apply a process's report, and grant its part of the budget."""
+    if budget.saved_at > now + constants.CLOCK_JUMP_SECONDS:
+        budget = new_budget(limits)
+    budget = _drop_expired(budget, report, process, now)
     budget = _learn(budget, report, now, limits)
-    budget = _with_quota(budget, report)
-    pace = _effective_pace(budget, limits)
+    if report.quota is not None:
+        budget = replace(budget, quota=merge_quota(budget.quota, report.quota))
+    pace = _choose_pace(budget, limits)
     window = 1 if budget.is_probing else max(1, int(budget.window))
-    slots = _share(budget, report, process, window, now)
+    slots = _compute_share(budget, report, process, window, now)
     others = {name: holder for name, holder in budget.holders.items() if name != process}
     sent = report.in_flight + sum(holder.in_flight for holder in others.values())
-    budget, starts = _give_starts(budget, report, slots, pace, sent=sent, now=now)
+    budget, starts = _grant_starts(budget, report, slots, pace, sent=sent, now=now)
     in_flight = report.in_flight + len(starts or ())
     holders = dict(others)
     if report.wanted:
         held = max(slots, report.in_flight)
-        holders[process] = Holder(slots=held, wanted=report.wanted, in_flight=in_flight, until=now + LEASE_SECONDS)
+        holders[process] = Holder(
+            slots=held, wanted=report.wanted, in_flight=in_flight, until=now + constants.LEASE_SECONDS
+        )
     budget = replace(budget, holders=holders, saved_at=now)
     return budget, Grant(
         slots=slots,
         starts=starts,
-        next_at=_next_at(budget, pace, now),
+        next_at=_find_next_start(budget, pace, now),
         not_before=budget.not_before,
         cut_at=budget.cut_at,
         window=window,
@@ -92,23 +51,27 @@ def exchange(budget: Budget, report: Report, *, process: str, now: float, limits
     )
 
 
-def _forget(budget: Budget, report: Report, process: str, now: float) -> Budget:
-    """Drop what is over: expired holds, a quota that was made up again, old counts."""
-    holders = {name: holder for name, holder in budget.holders.items() if now < holder.until <= now + 2 * LEASE_SECONDS}
+def _drop_expired(budget: Budget, report: Report, process: str, now: float) -> Budget:
+    """Drop expired holds, a quota that is full again, and old counts."""
+    holders = {
+        name: holder
+        for name, holder in budget.holders.items()
+        if now < holder.until <= now + 2 * constants.LEASE_SECONDS
+    }
     quota = budget.quota
     if quota is not None and quota.until <= now:
-        # Made up again; when that goes on is told by the next answer, and if none tells, it is over.
+        # Full again; the next answer says until when, and without such an answer it has ended.
         quota = None if quota.size is None else Quota(left=quota.size, size=None, until=now + 1.0)
     budget = replace(budget, holders=holders, quota=quota, epoch_at=budget.epoch_at or now)
     if budget.pace is None and report.was_idle and not budget.is_probing and not holders.keys() - {process}:
         # What comes now is a burst of its own: the pause before it says nothing of the limit.
         budget = replace(budget, epoch_at=now, served=0.0)
     elapsed = now - budget.epoch_at
-    longest = _BURST_SECONDS if budget.pace is None else _EPOCH_SECONDS
+    longest = constants.BURST_SECONDS if budget.pace is None else constants.EPOCH_SECONDS
     if elapsed <= longest or budget.is_probing:
         return budget
     kept = longest / 2
-    refused = budget.refused if now - budget.cut_at < _REFUSALS_KEPT_SECONDS else 0
+    refused = budget.refused if now - budget.cut_at < constants.REFUSALS_KEPT_SECONDS else 0
     return replace(budget, epoch_at=now - kept, served=budget.served * kept / elapsed, refused=refused)
 
 
@@ -118,131 +81,133 @@ def _learn(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> 
         late_refused = report.late_refused + report.refused
         report = replace(report, refused=0, late_refused=late_refused, is_slow=False)
     if budget.is_probing and report.served:
-        budget = _paced(budget, now)
+        budget = _learn_pace(budget, now)
     if report.refused:
         served = budget.served + report.served + report.late_served
         refused = budget.refused + report.refused + report.late_refused
-        return _refused(replace(budget, served=served, refused=refused), report, now)
+        return _apply_refusals(replace(budget, served=served, refused=refused), report, now)
     budget = replace(budget, served=budget.served + report.late_served, refused=budget.refused + report.late_refused)
     if report.is_slow:
-        return _halved(budget, now)
+        return _halve(budget, now)
     if not report.served:
         return budget
-    return _grown(replace(budget, strikes=0, served=budget.served + report.served), report, now, limits)
+    return _grow(replace(budget, strikes=0, served=budget.served + report.served), report, now, limits)
 
 
-def _refused(budget: Budget, report: Report, now: float) -> Budget:
-    """Take refusals in: halve the window, wait, and be ready to learn."""
+def _apply_refusals(budget: Budget, report: Report, now: float) -> Budget:
+    """Apply refusals: halve the window, wait, and prepare to learn a pace."""
     strikes = 0 if report.served else budget.strikes
-    budget = replace(_halved(budget, now), strikes=strikes + 1)
-    wait = report.wait_seconds or _untold_seconds(report.default_wait_seconds, budget.pace, strikes)
+    budget = replace(_halve(budget, now), strikes=strikes + 1)
+    wait = report.wait_seconds or _choose_wait(report.default_wait_seconds, budget.pace, strikes)
     budget = replace(budget, not_before=max(budget.not_before, now + wait))
     if budget.pace is None or strikes:
         return replace(budget, is_probing=True)
-    return _slowed(budget, now)
+    return _slow_down(budget, now)
 
 
-def _untold_seconds(default: float | None, pace: float | None, strikes: int) -> float:
-    """Choose the wait that the upstream did not tell: one beat of a known pace, else longer each time."""
+def _choose_wait(default: float | None, pace: float | None, strikes: int) -> float:
+    """Choose the wait where the upstream names none: one beat of a known pace, else longer each time."""
     if default is not None:
-        return min(default * 2.0 ** min(strikes, 10), max(default, _LONGEST_DEFAULT_SECONDS))
+        return retry.compute_backoff(strikes + 1, default, max(default, constants.LONGEST_DEFAULT_WAIT_SECONDS))
     if pace is not None and strikes == 0:
-        return min(1.0 / pace, _STRIKE_SECONDS)
-    return min(_STRIKE_SECONDS * 2.0 ** min(strikes, 10), _LONGEST_STRIKE_SECONDS)
+        return min(1.0 / pace, constants.FIRST_WAIT_SECONDS)
+    return retry.compute_backoff(strikes + 1, constants.FIRST_WAIT_SECONDS, constants.LONGEST_UNNAMED_WAIT_SECONDS)
 
 
-def _halved(budget: Budget, now: float) -> Budget:
+def _halve(budget: Budget, now: float) -> Budget:
     half = max(1.0, budget.window / 2)
     return replace(budget, window=half, threshold=half, cut_at=now)
 
 
-def _slowed(budget: Budget, now: float) -> Budget:
+def _slow_down(budget: Budget, now: float) -> Budget:
     """Cut a known pace to what was served of it, within bounds."""
     assert budget.pace is not None
     elapsed = now - budget.epoch_at
-    is_measured = elapsed >= _MEASURED_SECONDS
+    is_measured = elapsed >= constants.MEASURED_SECONDS
     seen = budget.served / elapsed if is_measured else budget.pace
-    deepest = _DEEPEST_FIRST_CUT if now >= budget.grow_at else _DEEPEST_CUT
-    pace = max(_SLOWEST_PACE, min(max(seen, budget.pace * deepest), budget.pace * _CUT))
+    deepest = constants.DEEPEST_FIRST_CUT if now >= budget.grow_at else constants.DEEPEST_CUT
+    pace = max(constants.SLOWEST_PACE, min(max(seen, budget.pace * deepest), budget.pace * constants.CUT))
     is_known = budget.limit_pace is not None and budget.pace >= 0.8 * budget.limit_pace
-    hold = min(budget.hold * 2, _LONGEST_HOLD_SECONDS) if is_known else HOLD_SECONDS
+    hold = min(budget.hold * 2, constants.LONGEST_HOLD_SECONDS) if is_known else constants.HOLD_SECONDS
     slowed = replace(
-        budget, pace=pace, limit_pace=budget.pace, evidence=_SURE, hold=hold, grow_at=now + hold, refused=0
+        budget,
+        pace=pace,
+        limit_pace=budget.pace,
+        evidence=constants.EVIDENCE_ENOUGH,
+        hold=hold,
+        grow_at=now + hold,
+        refused=0,
     )
     # Else it goes on: refusals in quick succession would never see what is served.
     return replace(slowed, epoch_at=now, served=0.0) if is_measured else slowed
 
 
-def _paced(budget: Budget, now: float) -> Budget:
+def _learn_pace(budget: Budget, now: float) -> Budget:
     """Learn from the end of a refusal: what was served since the epoch began, over the time until this answer."""
     elapsed = max(1.0, budget.not_before - budget.epoch_at)
     budget = replace(budget, is_probing=False)
-    if budget.quota is not None or budget.refused < _REFUSALS_TO_LEARN or budget.served < 1:
+    if budget.quota is not None or budget.refused < constants.REFUSALS_TO_LEARN or budget.served < 1:
         return budget
-    if elapsed > _LONGEST_LEARNED_SECONDS:
+    if elapsed > constants.LONGEST_LEARNED_SECONDS:
         return replace(budget, pace=None, epoch_at=now, served=0.0, refused=0)
-    pace = max(_SLOWEST_PACE, budget.served / elapsed)
+    pace = max(constants.SLOWEST_PACE, budget.served / elapsed)
     return replace(
         budget,
         pace=pace,
         limit_pace=pace,
         next_at=now + 1.0 / pace,
         evidence=budget.served,
-        hold=HOLD_SECONDS / 2,
-        grow_at=now + _FIRST_HOLD_SECONDS * min(1.0, budget.served / _SURE),
+        hold=constants.HOLD_SECONDS / 2,
+        grow_at=now + constants.FIRST_HOLD_SECONDS * min(1.0, budget.served / constants.EVIDENCE_ENOUGH),
         epoch_at=now,
         served=0.0,
         refused=0,
     )
 
 
-def _grown(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> Budget:
+def _grow(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> Budget:
     window = budget.window
     if report.is_full:
         window += report.served if window < budget.threshold else report.served / window
     budget = replace(budget, window=min(float(limits.most), window))
-    # Who asks one by one never wants more than it has been given a start for: that it had to wait tells.
+    # A process that sends one by one never wants more than its grant: that it had to wait shows more demand.
     is_held_back = report.is_full or report.wanted > report.in_flight
     if budget.pace is None or now <= budget.grow_at or not is_held_back:
         return budget
     # By the time that has passed, up to one beat: served requests are as rare as the pace is slow.
     seconds = min(now - budget.grow_at, max(1.0, 1.0 / budget.pace))
-    pace = budget.pace * _growth_per_second(budget, report) ** seconds
-    if budget.limit_pace is not None and pace > _FORGOTTEN_AT * budget.limit_pace:
+    pace = budget.pace * _compute_growth(budget, report) ** seconds
+    if budget.limit_pace is not None and pace > constants.FORGOTTEN_AT * budget.limit_pace:
         return replace(budget, pace=None, limit_pace=None)
     return replace(budget, pace=pace, grow_at=now)
 
 
-def _growth_per_second(budget: Budget, report: Report) -> float:
+def _compute_growth(budget: Budget, report: Report) -> float:
     """Try more sooner, the less was served when the pace was learned: a lone request doubles it each second.
 
     So does an upstream that says that there is room.
     """
     doubling_seconds = 1.0 if report.has_room else max(1.0, budget.evidence) ** 2
-    return max(_GROWTH_PER_SECOND, math.exp2(1.0 / doubling_seconds))
+    return max(constants.GROWTH_PER_SECOND, math.exp2(1.0 / doubling_seconds))
 
 
-def _with_quota(budget: Budget, report: Report) -> Budget:
-    return budget if report.quota is None else replace(budget, quota=merged(budget.quota, report.quota))
-
-
-def _effective_pace(budget: Budget, limits: BudgetLimits) -> float | None:
+def _choose_pace(budget: Budget, limits: BudgetLimits) -> float | None:
     paces = [] if budget.pace is None else [budget.pace]
     if limits.pace is not None:
-        paces.append(limits.pace * PACE_MARGIN)
+        paces.append(limits.pace * constants.PACE_MARGIN)
     return min(paces, default=None)
 
 
-def _share(budget: Budget, report: Report, process: str, window: int, now: float) -> int:
-    """Return a process its fair part, as far as the others have let go of what they held beyond theirs."""
+def _compute_share(budget: Budget, report: Report, process: str, window: int, now: float) -> int:
+    """Return a process's fair part, as far as the others have released what they held beyond theirs."""
     others = {name: holder for name, holder in budget.holders.items() if name != process}
     wanted = {name: holder.wanted for name, holder in others.items()} | {process: report.wanted}
     held = sum(holder.slots for holder in others.values())
-    return max(0, min(_fair_parts(wanted, window, now)[process], window - held))
+    return max(0, min(_split_window(wanted, window, now)[process], window - held))
 
 
-def _fair_parts(wanted: Mapping[str, int], window: int, now: float) -> dict[str, int]:
-    """Part a window: none gets more than it wants, and what some leave over goes to those who want most.
+def _split_window(wanted: Mapping[str, int], window: int, now: float) -> dict[str, int]:
+    """Split a window: no process gets more than it wants, and the rest goes to those that want most.
 
     When there are fewer places than processes, the places go round, a second each.
     """
@@ -256,24 +221,24 @@ def _fair_parts(wanted: Mapping[str, int], window: int, now: float) -> dict[str,
     return parts
 
 
-def _give_starts(
+def _grant_starts(
     budget: Budget, report: Report, slots: int, pace: float | None, *, sent: int, now: float
 ) -> tuple[Budget, tuple[float, ...] | None]:
     if pace is None and budget.quota is None:
         return budget, None
     count = max(0, min(report.wanted, slots) - report.in_flight)
     if budget.quota is not None:
-        # What is under way may not be counted yet.
+        # The upstream may not have counted requests in flight yet.
         count = max(0, min(count, budget.quota.left - sent))
     at = max(budget.next_at, now, budget.not_before)
     starts: list[float] = []
-    while len(starts) < count and at <= now + _AHEAD_SECONDS:
+    while len(starts) < count and at <= now + constants.START_AHEAD_SECONDS:
         starts.append(at)
         at += 0.0 if pace is None else 1.0 / pace
     return replace(budget, next_at=at) if starts and pace is not None else budget, tuple(starts)
 
 
-def _next_at(budget: Budget, pace: float | None, now: float) -> float:
+def _find_next_start(budget: Budget, pace: float | None, now: float) -> float:
     moments = [now, budget.not_before]
     if pace is not None:
         moments.append(budget.next_at)

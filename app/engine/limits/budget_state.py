@@ -6,11 +6,8 @@ A budget is kept as one JSON text; a text of another release, or nonsense, count
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Final
 
-HOLD_SECONDS: Final = 10.0
-"""How long a pace is kept before more is tried."""
-_SAME_RESET_SECONDS: Final = 0.5
+from app.engine.limits import constants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +15,7 @@ class BudgetLimits:
     """What is known beforehand."""
 
     most: int = 64
-    """Requests under way at once, at most."""
+    """Requests in flight, at most."""
     start: int = 8
     pace: float | None = None
     """Requests per second that the integration's config allows."""
@@ -63,11 +60,11 @@ class Budget:
     evidence: float = 0.0
     """How many served requests the pace was learned from."""
     next_at: float = 0.0
-    hold: float = HOLD_SECONDS
+    hold: float = constants.HOLD_SECONDS
     grow_at: float = 0.0
     epoch_at: float = 0.0
     served: float = 0.0
-    """Since the epoch began; what was served long ago is forgotten."""
+    """Since the epoch began; what was served long ago no longer counts."""
     refused: int = 0
     quota: Quota | None = None
     holders: Mapping[str, Holder] = field(default_factory=dict)
@@ -78,7 +75,7 @@ class Report:
     """What a process saw since its last report, and what it wants now."""
 
     wanted: int = 0
-    """Requests under way, and those that wait."""
+    """Requests in flight, and those that wait."""
     in_flight: int = 0
     served: int = 0
     """Of requests that were sent after the last cut, as ``refused``."""
@@ -89,15 +86,15 @@ class Report:
     trouble_sent_at: float = 0.0
     """When the last request was sent that was refused, or met a busy upstream."""
     wait_seconds: float | None = None
-    """What the upstream told; None when it told nothing."""
+    """What the upstream named; None where it named none."""
     default_wait_seconds: float | None = None
-    """The first wait that the integration's config asks for where the upstream tells none."""
+    """The first wait that the integration's config asks for where the upstream names none."""
     is_slow: bool = False
     """Answers take much longer than they did."""
     is_full: bool = False
     """The window was what held requests back."""
     was_idle: bool = False
-    """Nothing was under way for a moment, and what came before is not counted."""
+    """Nothing was in flight for a moment, and what came before is not counted."""
     quota: Quota | None = None
     has_room: bool = False
     """The last answer said that requests remain."""
@@ -122,30 +119,30 @@ class Grant:
     """Nothing is known yet: send in rounds, so that a first refusal comes before many requests are out."""
 
 
-def fresh(limits: BudgetLimits) -> Budget:
-    """Begin with nothing known."""
+def new_budget(limits: BudgetLimits) -> Budget:
+    """Return a budget of which nothing is known."""
     start = min(limits.start, limits.most)
     return Budget(window=float(start), threshold=float(limits.most))
 
 
-def opened(budget: Budget) -> Budget:
-    """End a pause: one request tries whether the upstream serves again; what was learned stays."""
+def reopen(budget: Budget) -> Budget:
+    """End a pause: one request tests whether the upstream serves again; what was learned stays."""
     return replace(budget, not_before=0.0, next_at=0.0, quota=None, is_probing=True)
 
 
-def merged(known: Quota | None, told: Quota) -> Quota:
+def merge_quota(known: Quota | None, reported: Quota) -> Quota:
     """Keep the least that remains of one window: answers overtake each other."""
-    if known is None or told.until > known.until + _SAME_RESET_SECONDS:
-        return told
-    return replace(told, left=min(known.left, told.left))
+    if known is None or reported.until > known.until + constants.SAME_RESET_SECONDS:
+        return reported
+    return replace(reported, left=min(known.left, reported.left))
 
 
-def to_text(budget: Budget) -> str:
+def write_budget(budget: Budget) -> str:
     """Write a budget as JSON."""
     return json.dumps(asdict(budget), separators=(",", ":"))
 
 
-def from_text(text: str) -> Budget | None:
+def read_budget(text: str) -> Budget | None:
     """Read a budget; None for nothing, or for what another release wrote."""
     try:
         fields = json.loads(text)

@@ -1,7 +1,7 @@
-"""Read what an upstream tells of its rate limit: Retry-After, RateLimit and the many X-RateLimit headers.
+"""Read the rate limit in an upstream's headers: Retry-After, RateLimit and the many X-RateLimit headers.
 
-Resets come as epoch seconds, epoch milliseconds or seconds from now; their size tells them apart. A wait that is
-negative, zero, past, or more than a day away is not believed: it counts as not told. RFC 9110 10.2.3;
+Resets come as epoch seconds, epoch milliseconds or seconds from now; their size tells which. A wait that is
+negative, zero, past, or more than a day away is ignored. RFC 9110 10.2.3;
 draft-ietf-httpapi-ratelimit-headers (structured fields, and the three older names).
 """
 
@@ -12,9 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-LONGEST_BELIEVED_SECONDS: Final = 24 * 3600.0
-LONGEST_WAIT_SECONDS: Final = 3600.0
-"""After this long one request asks again, whatever was told."""
+from app.engine.limits import constants
 
 _RESET_NAMES: Final = (
     "ratelimit-reset",
@@ -32,7 +30,6 @@ _REMAINING_NAMES: Final = (
 _LIMIT_NAMES: Final = ("ratelimit-limit", "x-ratelimit-limit", "x-rate-limit-limit", "x-ratelimit-limit-requests")
 
 # A clock that differs less from the upstream's whole-second Date header may well be the same.
-_SAME_CLOCK_SECONDS: Final = 2.0
 _EPOCH_SECONDS: Final = 1e9
 _EPOCH_MILLISECONDS: Final = 1e11
 _EPOCH_MICROSECONDS: Final = 1e14
@@ -48,7 +45,7 @@ _PARAMETER = re.compile(r"(?:^|[;,\s])\s*(r|t|q|w|limit|remaining|reset)\s*=\s*(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimitHeaders:
-    """What one answer tells; None is not told, or not believed."""
+    """What one answer says; None where it says nothing, or nothing that can be true."""
 
     retry_after_seconds: float | None = None
     reset_seconds: float | None = None
@@ -57,56 +54,56 @@ class RateLimitHeaders:
     limit: int | None = None
 
     def wait_seconds(self, configured: float | None = None, *, has_default: bool = False) -> float | None:
-        """Return how long a request that was refused should wait: the longest of what was told.
+        """Return how long a request that was refused should wait: the longest wait that was named.
 
         A reset beside requests that remain is another limit's than the one that refused (GitHub's hour, while its
         secondary limit asks for a minute): it counts only where nothing else is known.
         """
-        told = [seconds for seconds in (self.retry_after_seconds, configured) if seconds is not None]
-        is_of_another = bool(self.remaining) and (bool(told) or has_default)
+        named = [seconds for seconds in (self.retry_after_seconds, configured) if seconds is not None]
+        is_of_another = bool(self.remaining) and (bool(named) or has_default)
         if self.reset_seconds is not None and not is_of_another:
-            told.append(self.reset_seconds)
-        return min(max(told), LONGEST_WAIT_SECONDS) if told else None
+            named.append(self.reset_seconds)
+        return min(max(named), constants.LONGEST_WAIT_SECONDS) if named else None
 
 
-def read(headers: Mapping[str, str], *, now: datetime, server_date: datetime | None) -> RateLimitHeaders:
+def read_headers(headers: Mapping[str, str], *, now: datetime, server_date: datetime | None) -> RateLimitHeaders:
     """Read an answer's headers; names in lower case. Never raises."""
-    clock = _clock(now, server_date)
-    fields = _structured(headers.get("ratelimit", ""))
+    clock = _choose_clock(now, server_date)
+    fields = _read_structured(headers.get("ratelimit", ""))
     return RateLimitHeaders(
-        retry_after_seconds=seconds_told(headers.get("retry-after"), clock),
-        reset_seconds=_first_seconds(headers, clock) if fields.reset_seconds is None else fields.reset_seconds,
-        remaining=_first_integer(headers, _REMAINING_NAMES) if fields.remaining is None else fields.remaining,
-        limit=_limit(headers, fields),
+        retry_after_seconds=read_seconds(headers.get("retry-after"), clock),
+        reset_seconds=_find_seconds(headers, clock) if fields.reset_seconds is None else fields.reset_seconds,
+        remaining=_find_integer(headers, _REMAINING_NAMES) if fields.remaining is None else fields.remaining,
+        limit=_read_limit(headers, fields),
     )
 
 
-def seconds_told(text: str | None, clock: datetime) -> float | None:
+def read_seconds(text: str | None, clock: datetime) -> float | None:
     """Read a wait or a moment in any of the forms that occur; None when it is absent or not to be believed."""
     if text is None:
         return None
     text = text.strip()
     if _NUMBER.fullmatch(text):
-        return believed(_from_number(float(text), clock))
+        return believe(_convert_number(float(text), clock))
     if (match := _DURATION.fullmatch(text)) and text:
         parts = zip(match.groups(), _DURATION_UNITS, strict=True)
-        return believed(sum(float(part) * unit for part, unit in parts if part))
-    return believed(_from_date(text, clock))
+        return believe(sum(float(part) * unit for part, unit in parts if part))
+    return believe(_convert_date(text, clock))
 
 
-def believed(seconds: float | None) -> float | None:
+def believe(seconds: float | None) -> float | None:
     """Keep a wait that makes sense."""
-    return seconds if seconds is not None and 0.0 < seconds <= LONGEST_BELIEVED_SECONDS else None
+    return seconds if seconds is not None and 0.0 < seconds <= constants.LONGEST_BELIEVED_SECONDS else None
 
 
-def _clock(now: datetime, server_date: datetime | None) -> datetime:
-    """Choose the clock that a moment is told by: the upstream's own, when ours is clearly another."""
-    if server_date is None or abs((server_date - now).total_seconds()) <= _SAME_CLOCK_SECONDS:
+def _choose_clock(now: datetime, server_date: datetime | None) -> datetime:
+    """Choose the clock for moments: the upstream's own, when ours clearly differs."""
+    if server_date is None or abs((server_date - now).total_seconds()) <= constants.SAME_CLOCK_SECONDS:
         return now
     return server_date
 
 
-def _from_number(value: float, clock: datetime) -> float:
+def _convert_number(value: float, clock: datetime) -> float:
     if value < _EPOCH_SECONDS:
         return value
     if value < _EPOCH_MILLISECONDS:
@@ -114,7 +111,7 @@ def _from_number(value: float, clock: datetime) -> float:
     return value / (1e3 if value < _EPOCH_MICROSECONDS else 1e6) - clock.timestamp()
 
 
-def _from_date(text: str, clock: datetime) -> float | None:
+def _convert_date(text: str, clock: datetime) -> float | None:
     for parse in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             moment = parse(text)
@@ -125,50 +122,50 @@ def _from_date(text: str, clock: datetime) -> float | None:
     return None
 
 
-def _structured(text: str) -> RateLimitHeaders:
+def _read_structured(text: str) -> RateLimitHeaders:
     """Read a RateLimit field; of several policies the one with the least left."""
-    policies = [dict(_PARAMETER.findall(part)) for part in _policies(text)]
+    policies = [dict(_PARAMETER.findall(part)) for part in _split_policies(text)]
     found = [
         RateLimitHeaders(
-            remaining=_integer(policy.get("r", policy.get("remaining"))),
-            reset_seconds=_seconds(policy.get("t", policy.get("reset"))),
-            limit=_integer(policy.get("limit")),
+            remaining=_read_integer(policy.get("r", policy.get("remaining"))),
+            reset_seconds=_read_believed(policy.get("t", policy.get("reset"))),
+            limit=_read_integer(policy.get("limit")),
         )
         for policy in policies
     ]
-    told = [signs for signs in found if signs.remaining is not None]
+    named = [policy for policy in found if policy.remaining is not None]
     return min(
-        told, key=lambda signs: (signs.remaining or 0, -(signs.reset_seconds or 0.0)), default=RateLimitHeaders()
+        named, key=lambda policy: (policy.remaining or 0, -(policy.reset_seconds or 0.0)), default=RateLimitHeaders()
     )
 
 
-def _policies(text: str) -> list[str]:
+def _split_policies(text: str) -> list[str]:
     """Split a list of policies; an older draft parts the fields of its only one by commas."""
     return [text] if "remaining=" in text.replace(" ", "") else text.split(",")
 
 
-def _limit(headers: Mapping[str, str], fields: RateLimitHeaders) -> int | None:
+def _read_limit(headers: Mapping[str, str], fields: RateLimitHeaders) -> int | None:
     if fields.limit is not None:
         return fields.limit
     policies = headers.get("ratelimit-policy", "").split(",")
     quotas = [dict(_PARAMETER.findall(policy)).get("q") for policy in policies]
     if len(policies) == 1 and quotas[0] is not None:
-        return _integer(quotas[0])
-    return _first_integer(headers, _LIMIT_NAMES)
+        return _read_integer(quotas[0])
+    return _find_integer(headers, _LIMIT_NAMES)
 
 
-def _first_integer(headers: Mapping[str, str], names: tuple[str, ...]) -> int | None:
-    return next((value for name in names if (value := _integer(headers.get(name))) is not None), None)
+def _find_integer(headers: Mapping[str, str], names: tuple[str, ...]) -> int | None:
+    return next((value for name in names if (value := _read_integer(headers.get(name))) is not None), None)
 
 
-def _first_seconds(headers: Mapping[str, str], clock: datetime) -> float | None:
-    return next((value for name in _RESET_NAMES if (value := seconds_told(headers.get(name), clock)) is not None), None)
+def _find_seconds(headers: Mapping[str, str], clock: datetime) -> float | None:
+    return next((value for name in _RESET_NAMES if (value := read_seconds(headers.get(name), clock)) is not None), None)
 
 
-def _integer(text: str | None) -> int | None:
+def _read_integer(text: str | None) -> int | None:
     match = _INTEGER.match(text) if text else None
     return int(match[1]) if match else None
 
 
-def _seconds(text: str | None) -> float | None:
-    return believed(float(text)) if text else None
+def _read_believed(text: str | None) -> float | None:
+    return believe(float(text)) if text else None

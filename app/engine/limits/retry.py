@@ -1,4 +1,4 @@
-"""When to try again: exponential backoff with full jitter, and what Retry-After asks for.
+"""When to try again: exponential backoff, with full jitter where many wait for one server, and Retry-After.
 
 Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/. Retry-After: RFC 9110, 10.2.3.
 """
@@ -7,24 +7,29 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
+from app.engine.limits import constants
 
 
-def backoff_seconds(attempt: int, base: float, cap: float, random: Callable[[], float]) -> float:
-    """Choose the pause after the ``attempt``-th failure (from 1): anything up to ``base * 2**(attempt - 1)``."""
-    return random() * min(cap, base * 2.0 ** min(attempt - 1, 62))
+def compute_backoff(attempt: int, base: float, cap: float) -> float:
+    """Return the seconds to wait after the ``attempt``-th failure (from 1): ``base``, doubled by each further one."""
+    return min(cap, base * 2.0 ** min(attempt - 1, 62))
 
 
-def retry_after_seconds(header: str | None, now: datetime) -> float | None:
-    """Read a Retry-After header, in either form; a past or absurd time is clamped, garbage is None."""
+def draw_backoff(attempt: int, base: float, cap: float, random: Callable[[], float]) -> float:
+    """Draw a pause with full jitter: anything from 0 to what ``compute_backoff`` returns."""
+    return random() * compute_backoff(attempt, base, cap)
+
+
+def read_retry_after(header: str | None, now: datetime) -> float | None:
+    """Read a Retry-After header, in either form: clamped to 0 s and a day; None where there is no time in it."""
     if header is None:
         return None
     text = header.strip()
     if text.isascii() and text.replace(".", "", 1).isdigit():
-        return min(float(text), LONGEST_RETRY_AFTER_SECONDS)
+        return min(float(text), constants.LONGEST_BELIEVED_SECONDS)
     try:
         moment = parsedate_to_datetime(text)
     except (TypeError, ValueError, OverflowError):
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max((aware - now).total_seconds(), 0.0), LONGEST_RETRY_AFTER_SECONDS)
+    return min(max((aware - now).total_seconds(), 0.0), constants.LONGEST_BELIEVED_SECONDS)

@@ -1,4 +1,4 @@
-"""What the log tells (wire.md B, /log): its kinds, and an entry of each."""
+"""The log (wire.md B, /log): its kinds, and an entry of each."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,8 @@ from typing import Final
 
 from app.engine.jobs.items import NodeKind
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import Delivery, EnvironmentId
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.webhooks import Delivery
 from app.engine.status import RunStatus
 from app.engine.webhooks import events
 
@@ -16,7 +17,7 @@ class LogType(StrEnum):
     """A kind of log."""
 
     TRIGGERS = "sync_job_cron_trigger"
-    """What became of cron triggers' due times."""
+    """The outcomes of cron triggers' due times."""
     RAPID_BRIDGE = "rapid_bridge"
     """What happened in runs, those of daemons too."""
     RUNS = "sync_job_run"
@@ -28,7 +29,7 @@ class LogType(StrEnum):
 
 
 STOPPED: Final = "sync_job_run:stopped"
-"""No webhook is sent it, but the log tells of it."""
+"""No webhook gets it, but the log has it."""
 RUN_EVENTS: Final = (*events.OF_RUNS, STOPPED)
 """What may have happened in a run."""
 
@@ -44,7 +45,7 @@ _STATUSES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedRun:
-    """Of which run an entry tells."""
+    """The run of an entry."""
 
     environment_id: EnvironmentId
     sync_job_run_id: str
@@ -64,7 +65,7 @@ class RunEntry:
     timestamp: datetime
     """When it happened."""
     created_at: datetime
-    """Where it stands in the log: a ``started`` beside its ``created``, all else when it happened."""
+    """Its place in the log: a ``started`` beside its ``created``, all else when it happened."""
     resource: str | None = None
     method: str | None = None
     num_records: int | None = None
@@ -73,7 +74,7 @@ class RunEntry:
     retry_count: int | None = None
     """Attempts of a delivery after its first."""
     delivery_status: str | None = None
-    """Set where the entry tells of a delivery."""
+    """Set where the entry is about a delivery."""
     webhook_status: int | None = None
     """What the receiver answered at the last attempt."""
     error: JsonObject | None = None
@@ -83,18 +84,18 @@ class RunEntry:
 
     @property
     def status(self) -> str | None:
-        """Return the run's status that this is the beginning of."""
+        """The run's status that begins with this event."""
         return _STATUSES.get(self.sync_job_run_event)
 
     @property
     def webhook_successful(self) -> bool | None:
-        """Return whether the delivery was taken; None while it is undecided, and where nothing was sent."""
+        """Whether the delivery was accepted; None while it is undecided, and where nothing was sent."""
         known = {"delivered": True, "dead_lettered": False, "cancelled": False, "quarantined": False}
         return known.get(self.delivery_status or "")
 
     @property
     def sync_job_request_type(self) -> str | None:
-        """Return what brought it: a call of a unified API or of the account's own, a transform or a spool."""
+        """Its origin: a call of a unified API or of the account's own, a transform or a spool."""
         if self.resource is None:
             return None
         if self.method in (NodeKind.TRANSFORM, NodeKind.SPOOL):
@@ -103,14 +104,14 @@ class RunEntry:
 
     @property
     def logs(self) -> list[str]:
-        """Return what there is to say of it in words."""
-        said = [f"{self.error['code']}: {self.error['message']}"] if self.error else []
-        return [*said, *([self.last_error] if self.last_error else [])]
+        """Its errors in words."""
+        texts = [f"{self.error['code']}: {self.error['message']}"] if self.error else []
+        return [*texts, *([self.last_error] if self.last_error else [])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookEntry:
-    """One event on its way to a webhook, or at its end."""
+    """One delivery, and its environment."""
 
     environment_id: EnvironmentId
     delivery: Delivery
@@ -136,6 +137,6 @@ class DirectCall:
     created_at: datetime
 
 
-def event_named(name: str) -> str:
+def expand_event_name(name: str) -> str:
     """Return an event's whole name; ``completed`` means ``sync_job_run:completed``."""
     return name if ":" in name else f"sync_job_run:{name}"

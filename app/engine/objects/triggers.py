@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 
 BEGUN: Final = "was begun by a daemon that has not come to an end with it"
 """The error of a ``last_run`` until its outcome is known."""
@@ -13,7 +13,7 @@ BEGUN: Final = "was begun by a daemon that has not come to an end with it"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CronTrigger:
-    """Makes a run of a sync job whenever its cron expression is due."""
+    """Creates a run of a sync job whenever its cron expression is due."""
 
     id: str
     environment_id: EnvironmentId
@@ -40,28 +40,28 @@ class CronTrigger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueTrigger:
-    """A trigger whose time has come."""
+    """A trigger that is due."""
 
     trigger: CronTrigger
     due_at: datetime
     stands_at: datetime
-    """The due time that its row holds: another one once somebody has begun to make its run."""
+    """The due time that its row holds: another one once a daemon has begun to create its run."""
     now: datetime
     """The database's clock when it was found."""
 
     @property
     def is_second_try(self) -> bool:
-        """Whether somebody has begun this due time before, and has not come to an end."""
+        """Whether a daemon has begun this due time before, and has not finished it."""
         return was_begun(self.trigger.last_run)
 
 
 def was_begun(last_run: JsonObject | None) -> bool:
-    """Whether the last due time was begun, and nothing came of it yet."""
+    """Whether the last due time was begun, and has no outcome yet."""
     return isinstance(last_run, dict) and last_run.get("error") == BEGUN
 
 
-def begun_time(last_run: JsonObject | None) -> datetime | None:
-    """Return the due time that was begun, and of which nothing came yet; None where none is told of."""
+def read_begun_time(last_run: JsonObject | None) -> datetime | None:
+    """Return the due time that was begun, and has no outcome yet; None where there is none."""
     match last_run:
         case {"error": error, "due_at": str(due_at)} if error == BEGUN:
             try:
@@ -74,7 +74,7 @@ def begun_time(last_run: JsonObject | None) -> datetime | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerOccurrence:
-    """What became of one due time of a trigger."""
+    """The outcome of one due time of a trigger."""
 
     id: str
     environment_id: EnvironmentId
@@ -82,5 +82,5 @@ class TriggerOccurrence:
     due_at: datetime
     sync_job_run_id: str | None
     error: str | None
-    """Why it made no run."""
+    """Why it created no run."""
     created_at: datetime

@@ -1,4 +1,4 @@
-"""Shape records for the records table: their ids, their JSON text and the hash that tells whether one has changed."""
+"""Make rows of the records table: ids, JSON text, and the hash by which a change is found."""
 
 import hashlib
 import json
@@ -13,15 +13,15 @@ from app.engine.paths import lookup
 from app.engine.records.keys import BY_ID, RecordKey
 
 HASH_BYTES = 16
-# A longer id would not fit into the primary key's index: it is known by its hash.
+# A longer id would not fit into the primary key's index: its hash is used instead.
 _LONGEST_ID = 500
-# A row that is kept takes some 4 KB, however short it is: orjson writes into that much, and what it gives back is in
+# A row that is kept takes some 4 KB, however short it is: orjson writes into that much, and what it frees is in
 # pieces that are too small for the next row.
 _MOST_ROWS_KEPT = 5_000
 
 
 class RecordRow(NamedTuple):
-    """One record as the records table takes it; a tuple, since there are a thousand of them per page."""
+    """One row of the records table; a tuple, since there are a thousand of them per page."""
 
     remote_id: str
     data: bytes
@@ -30,9 +30,9 @@ class RecordRow(NamedTuple):
 
 
 class RecordBatch:
-    """Records on their way into the table, each id once: of several with one id the last is kept.
+    """Records that are about to be written, each id once: of several with one id the last is kept.
 
-    To write a record as text and to hash it is the dearest part of the way, and Postgres needs only the ids to look for
+    Writing a record as text and hashing it is the most expensive part, and Postgres needs only the ids to look for
     what it holds. So ids are read at once, and rows are made when they are asked for: while Postgres is busy.
     """
 
@@ -42,19 +42,19 @@ class RecordBatch:
         self._drafts = drafts
         self.given = 0
         self.without_id = 0
-        """How many are known by their content, beside texts and numbers, which are what they are."""
+        """How many are identified by their content; texts and numbers, which are their own ids, do not count."""
         for record in records:
             self.given += 1
-            # Usual ids on the shortest way: there are a thousand per page.
+            # The fast path for usual ids: there are a thousand per page.
             value = record.get(name) if name is not None and type(record) is dict else None
             if type(value) is int:
                 drafts[str(value)] = record
             elif type(value) is str and 0 < len(value) <= _LONGEST_ID:
                 drafts[value] = record
-            elif (known := remote_id(record, key)) is not None:
+            elif (known := read_id(record, key)) is not None:
                 drafts[known] = record
             else:
-                row = _known_by_content(record)
+                row = _identify_by_content(record)
                 drafts[row.remote_id] = row if len(drafts) < _MOST_ROWS_KEPT else record
                 self.without_id += isinstance(record, dict | list)
 
@@ -68,36 +68,36 @@ class RecordBatch:
 
     @property
     def keeps_rows(self) -> bool:
-        """Whether a row that was made need not be made again; a very large batch makes each when it is asked for."""
+        """Whether rows are cached; a very large batch makes each row when it is needed."""
         return len(self._drafts) <= _MOST_ROWS_KEPT
 
     def make_rows(self, ids: Iterable[str]) -> None:
-        """Make the rows of these records now, to be kept."""
+        """Make and cache the rows of these records now."""
         for _ in self.rows(ids):
             pass
 
     def rows(self, ids: Iterable[str]) -> Iterator[RecordRow]:
-        """Make the rows of these records, one as it is asked for; none is made twice where rows are kept."""
+        """Yield the rows of these records; each is made when it is needed, and once where rows are cached."""
         keeps_rows = self.keeps_rows
         for known in ids:
             draft = self._drafts[known]
             if not isinstance(draft, RecordRow):
-                draft = _row(known, draft)
+                draft = _make_row(known, draft)
                 if keeps_rows:
                     self._drafts[known] = draft
             yield draft
 
 
-def record_row(record: JSON, key: RecordKey) -> RecordRow:
-    """Shape one record; one without an id is known by its content, so that none is ever lost.
+def make_row(record: JSON, key: RecordKey) -> RecordRow:
+    """Make the row of one record; one without an id is identified by its content, so that none is lost.
 
     The text has its keys sorted: the same content in another key order is the same record.
     """
-    known = remote_id(record, key)
-    return _row(known, record) if known is not None else _known_by_content(record)
+    known = read_id(record, key)
+    return _make_row(known, record) if known is not None else _identify_by_content(record)
 
 
-def remote_id(record: JSON, key: RecordKey) -> str | None:
+def read_id(record: JSON, key: RecordKey) -> str | None:
     """Read a record's id as text; None when it has none, or lacks a part of it."""
     if not isinstance(record, dict | list) or not key.paths:
         return None
@@ -107,22 +107,22 @@ def remote_id(record: JSON, key: RecordKey) -> str | None:
         value = record.get(name) if isinstance(record, dict) else lookup(record, (name,))
     elif key.is_array:
         is_object = type(record) is dict
-        return _joined(
+        return _join(
             [record.get(path[0]) if is_object and len(path) == 1 else lookup(record, path) for path in key.parts]
         )
     else:
         value = lookup(record, key.paths[0])
     if not _is_id(value):
         return None
-    return _fitting(value if isinstance(value, str) else str(value))
+    return _fit(value if isinstance(value, str) else str(value))
 
 
-def _joined(values: list[JSON]) -> str | None:
+def _join(values: list[JSON]) -> str | None:
     """Write the parts of an id as a JSON array, which keeps their types and borders apart."""
     for value in values:
         if type(value) is not int and not _is_id(value):
             return None
-    return _fitting(encode(values).decode())
+    return _fit(encode(values).decode())
 
 
 def _is_id(value: JSON) -> bool:
@@ -137,16 +137,14 @@ def _is_id(value: JSON) -> bool:
             return False
 
 
-def _fitting(text: str) -> str:
-    return text if len(text) <= _LONGEST_ID else _hashed(text)
-
-
-def _hashed(text: str) -> str:
+def _fit(text: str) -> str:
+    if len(text) <= _LONGEST_ID:
+        return text
     return f"hash:{hashlib.blake2b(text.encode(), digest_size=HASH_BYTES).hexdigest()}"
 
 
-def _known_by_content(record: JSON) -> RecordRow:
-    row = _row("", record)
+def _identify_by_content(record: JSON) -> RecordRow:
+    row = _make_row("", record)
     return row._replace(remote_id=f"content:{row.content_hash.hex()}")
 
 
@@ -158,11 +156,11 @@ def encode(value: JSON) -> bytes:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def encoded(data: bytes) -> JSON:
-    """Return JSON that was written before a place in a value that ``encode`` writes."""
+def embed_encoded(data: bytes) -> JSON:
+    """Wrap JSON text, so that ``encode`` embeds it as it is."""
     return orjson.Fragment(data)
 
 
-def _row(known: str, record: JSON) -> RecordRow:
+def _make_row(known: str, record: JSON) -> RecordRow:
     data = encode(record)
     return RecordRow(known, data, hashlib.blake2b(data, digest_size=HASH_BYTES).digest())

@@ -1,4 +1,4 @@
-"""Recount a run's books: what its resources have counted, against what the tables hold.
+"""Reconcile a run's counters with the tables: do its books balance?
 
 Most of it can be recounted exactly. Records can not: a later run that changes one puts its own id on it, so that a
 run's records are at most those that it wrote.
@@ -15,7 +15,7 @@ from app.engine.status import RunStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recount:
-    """One resource of a run: its counters, and what was found when they were counted anew."""
+    """One resource of a run: its counters, and what a recount has found."""
 
     name: str
     resource: str
@@ -66,7 +66,7 @@ class RunRecount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that must be true of the books."""
+    """One equation that must hold."""
 
     resource: str
     equation: str
@@ -85,77 +85,68 @@ def audit(run: RunRecount, plan: RunPlan) -> list[Check]:
     """Check every resource of a run, live or ended."""
     by_name = {resource.name: resource for resource in run.resources}
     uncounted = {item.name for item in plan.order if item.loop_on or item.recursion or not item.is_request}
-    # How many of a parent's records were told as deleted is known only as far as they were held.
+    # How many of a parent's records were marked as deleted is known only as far as they were held.
     uncounted |= {child.name for item in plan.order if item.deleted_when for child in plan.children_of(item.name)}
     checks: list[Check] = []
     for resource in run.resources:
-        checks += _own(resource)
-        checks += _fate_of_records(resource, to_webhook=run.to_webhook)
+        checks += _check_own(resource)
+        checks += _check_records(resource, to_webhook=run.to_webhook)
         if resource.parent_name is not None:
-            checks += _children(resource, by_name[resource.parent_name], is_countable=resource.name not in uncounted)
+            checks += _check_children(
+                resource, by_name[resource.parent_name], is_countable=resource.name not in uncounted
+            )
         if run.status is RunStatus.COMPLETED:
-            checks.append(_check(resource, "unfinished units = 0", resource.unfinished_units, 0))
-    return [*checks, *_kept(run)]
+            checks.append(_make_check(resource, "unfinished units = 0", resource.unfinished_units, 0))
+    return [*checks, *_check_kept(run)]
 
 
-def _own(resource: Recount) -> Iterator[Check]:
+def _check_own(resource: Recount) -> Iterator[Check]:
     counters = resource.counters
-    yield _check(resource, "pages = pages of its units", counters.pages, resource.unit_pages)
-    yield _check(resource, "errors = errors that are listed", counters.errors, resource.errors)
-    yield Check(
-        resource=resource.name,
-        equation="requests that failed <= errors - retried",
-        left=resource.failed_elements,
-        right=counters.standing_errors,
-        is_bound=True,
-    )
+    yield _make_check(resource, "pages = pages of its units", counters.pages, resource.unit_pages)
+    yield _make_check(resource, "errors = errors that are listed", counters.errors, resource.errors)
+    failed, most = resource.failed_elements, counters.standing_errors
+    yield _make_check(resource, "requests that failed <= errors - retried", failed, most, is_bound=True)
 
 
-def _fate_of_records(resource: Recount, *, to_webhook: bool) -> Iterator[Check]:
+def _check_records(resource: Recount, *, to_webhook: bool) -> Iterator[Check]:
     counters, events = resource.counters, resource.events
     if not resource.persist:
         return
-    left_name, left, right_name, right = (books.delivery_equation if to_webhook else books.storage_equation)(counters)
-    yield _check(resource, f"{left_name} = {right_name}", left, right)
+    left_name, left, right_name, right = (
+        books.write_delivery_equation if to_webhook else books.write_storage_equation
+    )(counters)
+    yield _make_check(resource, f"{left_name} = {right_name}", left, right)
     if not to_webhook:
         return
-    yield _check(resource, "queued = records in its events", counters.queued, events.total)
-    yield _check(resource, "delivered = records in delivered events", counters.delivered, events.delivered)
-    yield _check(
+    yield _make_check(resource, "queued = records in its events", counters.queued, events.total)
+    yield _make_check(resource, "delivered = records in delivered events", counters.delivered, events.delivered)
+    yield _make_check(
         resource, "dead_lettered = records in dead-lettered events", counters.dead_lettered, events.dead_lettered
     )
-    yield Check(
-        resource=resource.name,
-        equation="records in quarantined events <= quarantined",
-        left=events.quarantined,
-        right=counters.quarantined,
-        is_bound=True,
-    )
+    equation = "records in quarantined events <= quarantined"
+    yield _make_check(resource, equation, events.quarantined, counters.quarantined, is_bound=True)
 
 
-def _children(child: Recount, parent: Recount, *, is_countable: bool) -> Iterator[Check]:
+def _check_children(child: Recount, parent: Recount, *, is_countable: bool) -> Iterator[Check]:
     counters = child.counters
     lost = parent.failed_elements + child.loop_errors
-    yield _check(child, f"skipped = failed requests of {parent.name} + its own loop errors", counters.skipped, lost)
+    yield _make_check(
+        child, f"skipped = failed requests of {parent.name} + its own loop errors", counters.skipped, lost
+    )
     if is_countable:
         # What only the receiver would not have was an object like any other before.
         unusable = parent.counters.quarantined - parent.events.quarantined
         asked = parent.counters.fetched - unusable + counters.retried
-        yield _check(child, f"requests = objects of {parent.name} + retried", child.elements, asked)
+        yield _make_check(child, f"requests = objects of {parent.name} + retried", child.elements, asked)
 
 
-def _kept(run: RunRecount) -> Iterator[Check]:
+def _check_kept(run: RunRecount) -> Iterator[Check]:
     for name, kept in run.kept.items():
         writers = [resource.counters for resource in run.resources if resource.resource == name]
         written = sum(counters.created + counters.updated + counters.deleted for counters in writers)
-        yield Check(
-            resource=name,
-            equation="records of this run <= created + updated + deleted",
-            left=kept,
-            right=written,
-            is_bound=True,
-        )
+        equation = "records of this run <= created + updated + deleted"
+        yield Check(resource=name, equation=equation, left=kept, right=written, is_bound=True)
 
 
-def _check(resource: Recount, equation: str, left: int, right: int) -> Check:
-    return Check(resource=resource.name, equation=equation, left=left, right=right)
+def _make_check(resource: Recount, equation: str, left: int, right: int, *, is_bound: bool = False) -> Check:
+    return Check(resource=resource.name, equation=equation, left=left, right=right, is_bound=is_bound)

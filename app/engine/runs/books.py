@@ -1,4 +1,4 @@
-"""The books of a run: what each resource counted, and the equations that must hold before it says completed."""
+"""The counters of a run's resources, and the equations that must hold before it is completed: its books balance."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
@@ -8,22 +8,22 @@ from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JsonObject
 from app.engine.runs.increments import LowerBounds
 from app.engine.status import ResourceStatus
-from app.engine.times import iso_utc_or_none
+from app.engine.times import format_utc_or_none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
-    """What one resource of one run has come to."""
+    """What one resource of one run has counted."""
 
     pages: int = 0
     fetched: int = 0
-    """Records that the upstream gave."""
+    """Records that the upstream returned."""
     created: int = 0
     updated: int = 0
     unchanged: int = 0
     """Records that were held as they are; with ``changes_only``, those that the webhook knows as they are."""
     deleted: int = 0
-    """Records that have vanished upstream, and those that it told as deleted."""
+    """Records that have vanished upstream, and those that it marks as deleted."""
     quarantined: int = 0
     """Records that could not be kept, or are larger than their receiver takes; each has an error."""
     queued: int = 0
@@ -37,17 +37,17 @@ class Counters:
     errors: int = 0
     """All that ``GET /errors`` lists, those too that a resume has mended."""
     retried: int = 0
-    """Failed requests that a resume has asked for again."""
+    """Failed requests that a resume has repeated."""
     unproven: int = 0
     """Lists whose end is a guess: the upstream did not say that there is no more."""
     tombstones: int = 0
-    """Those of the deleted records that came as records: ``deleted_when`` told them."""
+    """Those of the deleted records that came as records: ``deleted_when`` found them."""
     repeated: int = 0
     """Records that came again: with one write, or after the run itself has written them. The last one is kept."""
 
     @property
     def standing_errors(self) -> int:
-        """Count the errors whose request nobody has made again."""
+        """The errors whose request was not repeated."""
         return self.errors - self.retried
 
     def __add__(self, other: "Counters") -> "Counters":
@@ -57,8 +57,8 @@ class Counters:
 _NAMES = tuple(one.name for one in fields(Counters))
 
 
-def imbalance(counters: Counters, *, persisted: bool, to_webhook: bool) -> str | None:
-    """Return which equation does not hold; None when the books balance."""
+def find_imbalance(counters: Counters, *, persisted: bool, to_webhook: bool) -> str | None:
+    """Return the equation that does not hold; None when the books balance."""
     negative = [name for name, count in asdict(counters).items() if count < 0]
     if negative:
         return f"{negative[0]} is below zero"
@@ -67,25 +67,25 @@ def imbalance(counters: Counters, *, persisted: bool, to_webhook: bool) -> str |
     if not persisted:
         return None
     if to_webhook:
-        return _inequality(*delivery_equation(counters)) or _inequality(
+        return _compare(*write_delivery_equation(counters)) or _compare(
             "queued", counters.queued, "delivered + dead_lettered", counters.delivered + counters.dead_lettered
         )
-    return _inequality(*storage_equation(counters))
+    return _compare(*write_storage_equation(counters))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListFacts:
-    """What is known of a resource's lists beside their books."""
+    """What is known of a resource's lists beside their counters."""
 
     expected: int | None = None
-    """The records that the upstream's totals declare; None where it told none."""
+    """The records that the upstream's totals declare; None where it declares none."""
     warnings: JsonObject = field(default_factory=dict)
     """By code: how often, and the first message."""
     previous_run_date: datetime | None = None
-    """The lower bound of its increment; None where it asks for everything."""
+    """The lower bound of its increment; None where it requests everything."""
 
 
-def delivery_equation(counters: Counters) -> tuple[str, int, str, int]:
+def write_delivery_equation(counters: Counters) -> tuple[str, int, str, int]:
     """Return the equation of records for a webhook, of which those that have vanished are sent too."""
     given, names = counters.fetched + counters.deleted, "fetched + deleted"
     if counters.tombstones:
@@ -94,7 +94,7 @@ def delivery_equation(counters: Counters) -> tuple[str, int, str, int]:
     return names, given, "queued + quarantined + unchanged + repeated + withheld", fate
 
 
-def storage_equation(counters: Counters) -> tuple[str, int, str, int]:
+def write_storage_equation(counters: Counters) -> tuple[str, int, str, int]:
     """Return the equation of records that are kept here."""
     fate, names = counters.created + counters.updated, "created + updated"
     if counters.tombstones:
@@ -107,7 +107,7 @@ def storage_equation(counters: Counters) -> tuple[str, int, str, int]:
     )
 
 
-def stats(
+def show_stats(
     counters: Counters,
     *,
     status: str,
@@ -115,32 +115,32 @@ def stats(
     finished_at: datetime | None,
     lists: ListFacts = ListFacts(),
 ) -> JsonObject:
-    """Show a resource's books as ``resource_stats`` does: ``persisted`` are the rows that the run has written."""
+    """Show a resource's counters as ``resource_stats`` does: ``persisted`` are the rows that the run has written."""
     return {
         **{name: getattr(counters, name) for name in _NAMES},
         "persisted": counters.created + counters.updated + counters.delivered,
         "expected": lists.expected,
         "warnings": lists.warnings,
         "status": status,
-        "started_at": iso_utc_or_none(started_at),
-        "finished_at": iso_utc_or_none(finished_at),
-        "previous_run_date": iso_utc_or_none(lists.previous_run_date),
+        "started_at": format_utc_or_none(started_at),
+        "finished_at": format_utc_or_none(finished_at),
+        "previous_run_date": format_utc_or_none(lists.previous_run_date),
     }
 
 
-def first_stats(items: Iterable[ResourceItem], bounds: LowerBounds) -> JsonObject:
-    """Show the books of resources that have not begun."""
+def show_first_stats(items: Iterable[ResourceItem], bounds: LowerBounds) -> JsonObject:
+    """Show the counters of resources that have not started."""
     first: JsonObject = {}
     for item in items:
-        first.setdefault(item.name, {})[item.method] = stats(
+        first.setdefault(item.name, {})[item.method] = show_stats(
             Counters(),
             status=ResourceStatus.WAITING,
             started_at=None,
             finished_at=None,
-            lists=ListFacts(previous_run_date=bounds.of(item.name)),
+            lists=ListFacts(previous_run_date=bounds.find(item.name)),
         )
     return first
 
 
-def _inequality(left_name: str, left: int, right_name: str, right: int) -> str | None:
+def _compare(left_name: str, left: int, right_name: str, right: int) -> str | None:
     return None if left == right else f"{left_name} ({left}) is not {right_name} ({right})"

@@ -1,4 +1,4 @@
-"""When records that a run did not see may be taken for deleted: only if the run would have seen them."""
+"""When records that a run did not see count as deleted: only if the run would have seen them."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from app.engine.runs.settling import ResourceState
 _INCREMENT = ("previous_run_date",)
 
 
-def tracked(plan: RunPlan) -> list[str]:
+def list_tracked(plan: RunPlan) -> list[str]:
     """List the resources whose records may be deleted: all items that write them keep track."""
     writers: dict[str, list[ResourceItem]] = {}
     for item in plan.order:
@@ -19,9 +19,9 @@ def tracked(plan: RunPlan) -> list[str]:
 
 
 def was_complete(resource: str, plan: RunPlan, states: Mapping[str, ResourceState]) -> bool:
-    """Whether a run which has ended has asked for every record of a resource, without one error or guess on the way.
+    """Whether a run that has ended has requested every record of a resource, without an error or a guess.
 
-    ``states`` is by name. An increment asks only for what has changed, wherever it reads ``previous_run_date``, which
+    ``states`` is by name. An increment requests only what has changed, wherever it reads ``previous_run_date``, which
     each resource has of its own.
     """
     return not any(
@@ -36,12 +36,12 @@ def was_complete(resource: str, plan: RunPlan, states: Mapping[str, ResourceStat
 
 
 def reads_increment(item: ResourceItem) -> bool:
-    """Whether an item asks for what has changed since the last run, where there was one."""
+    """Whether an item requests only what has changed since the last run."""
     if any(_INCREMENT[0] in expression.text for expression in item.expressions):
         return True
     return _INCREMENT in item.references | (item.recursion.references if item.recursion is not None else frozenset())
 
 
 def is_too_many(vanished: int, held: int, *, limit_percent: float) -> bool:
-    """Whether so many deletions are more likely a fault upstream than the truth."""
+    """Whether so many deletions are more likely an error of the upstream than real."""
     return vanished * 100 > limit_percent * held

@@ -1,4 +1,4 @@
-"""Where increments begin: each resource of a run has a lower bound of its own, which an unread page holds back."""
+"""The lower bounds of increments: each resource of a run has its own, which an unread page holds back."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,23 +9,23 @@ from app.engine.jobs.items import ResourceItem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LowerBounds:
-    """From when a run and each of its resources ask; None asks for everything."""
+    """The lower bounds of a run and each of its resources; None requests everything."""
 
     run: datetime | None = None
     """The earliest of them."""
     own: Mapping[str, datetime | None] = field(default_factory=dict)
-    """By name, of the resources that ask from later on than the run."""
+    """By name, of the resources with a later bound than the run."""
 
-    def of(self, name: str) -> datetime | None:
+    def find(self, name: str) -> datetime | None:
         """Return the lower bound of a resource."""
         return self.own.get(name) or self.run
 
 
-def held(parents: Mapping[str, str | None], unread: Collection[str]) -> frozenset[str]:
-    """Name the resources that ask from where they did, since something of them or around them was not read.
+def find_held(parents: Mapping[str, str | None], unread: Collection[str]) -> frozenset[str]:
+    """Return the resources whose next increment begins where this one did, since a page of their tree was not read.
 
-    ``parents`` are by name, and stand before their children. All ancestors of an unread page are asked again, since
-    they lead to it; all that would have come of it is asked again too.
+    ``parents`` are by name, parents before their children. All ancestors of an unread page are requested again, and
+    all its descendants.
     """
     names = set(unread)
     for name, parent in parents.items():
@@ -36,7 +36,7 @@ def held(parents: Mapping[str, str | None], unread: Collection[str]) -> frozense
     return frozenset(names)
 
 
-def last_below(items: Sequence[ResourceItem]) -> Sequence[int]:
+def find_last_descendants(items: Sequence[ResourceItem]) -> Sequence[int]:
     """Return the position of the last descendant of each item, or its own, of a plan's order."""
     last = list(range(len(items)))
     positions = {item.name: position for position, item in enumerate(items)}

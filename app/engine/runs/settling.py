@@ -48,7 +48,7 @@ class ResourceState:
     wakes_at: datetime | None = None
     """When the first of the parked units goes on."""
     rekeying: JsonObject | None = None
-    """By what its records are known in this run, in the place of something else (engine/jobs/rekeying.py)."""
+    """By what its records are known in this run, in the place of something else (engine/jobs/item_keys.py)."""
     previous_run_date: datetime | None = None
     """The lower bound of its increment; None asks for everything."""
     left_out: int = 0
@@ -148,7 +148,7 @@ def _refused_roots(resources: Sequence[ResourceState]) -> Sequence[str]:
 
 def _imbalance(resources: Sequence[ResourceState], *, to_webhook: bool) -> str | None:
     for resource in resources:
-        reason = books.imbalance(resource.counters, persisted=resource.persist, to_webhook=to_webhook)
+        reason = books.find_imbalance(resource.counters, persisted=resource.persist, to_webhook=to_webhook)
         if reason:
             return f"{resource.name}: {reason}"
     return None

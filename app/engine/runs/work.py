@@ -1,4 +1,4 @@
-"""The values that one slice of work is made of, from the claim of a unit to the write of its pages."""
+"""The values of one slice of work, from the claim of a unit to the write of its pages."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,12 +6,13 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.engine.ids import new_id
+from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JsonObject
-from app.engine.records.changes import Change
-from app.engine.records.list_ends import PageWarning
+from app.engine.limits import retry
+from app.engine.records.outcomes import Change, PageWarning
 from app.engine.records.rows import RecordBatch
 from app.engine.runs.books import Counters
-from app.engine.runs.settling import Exchanges
+from app.engine.runs.settling import Exchanges, ResourceState
 from app.engine.status import UnitStatus
 
 
@@ -38,11 +39,16 @@ class Claim:
     elements: Sequence[JsonObject] = field(repr=False)
     frontier: JsonObject
     idle_slices: int = 0
-    """Slices in a row that asked and got nothing: no record, and no end of a pagination."""
+    """Slices in a row without progress: no record, and no end of a pagination."""
     webhook_id: str | None = None
     """The webhook among whose deliveries a delivery unit's lease is counted."""
     is_crowded: bool = False
-    """Somebody may wait for this lease to end: that webhook has about as many under way as it may, or had before."""
+    """Others may wait for this lease to end: that webhook has about as many deliveries in flight as it may, or had."""
+
+    @property
+    def retry_seconds(self) -> float:
+        """How long the unit sleeps after an unexpected error: a second, then longer each time."""
+        return retry.compute_backoff(self.attempts, 2.0, 30.0) - 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +60,7 @@ class ClaimTerms:
     most_of_account: int
     """Units of one account that the owner works on at once."""
     most_of_webhook: int
-    """Deliveries to one webhook that are under way at once, whoever sends them."""
+    """Deliveries to one webhook that are in flight at once, over all daemons."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +74,10 @@ class UnitDraft:
     elements: Sequence[JsonObject] = ()
 
 
-def units_of(
+def cut_into_units(
     resource_id: str, elements: Sequence[JsonObject], *, size: int, status: UnitStatus = UnitStatus.READY
 ) -> list[UnitDraft]:
-    """Cut a resource's elements into units of at most ``size``."""
+    """Split a resource's elements into units of at most ``size``."""
     return [
         UnitDraft(id=new_id(), resource_id=resource_id, status=status, elements=elements[start : start + size])
         for start in range(0, len(elements), size)
@@ -88,7 +94,7 @@ class Pass:
     resource_ids: Sequence[str]
     """Their rows; what was deleted is counted with the first."""
     webhook_id: str | None = None
-    """The webhook that is told of changes only; None where records are persisted."""
+    """The webhook that gets changes only; None where records are persisted."""
     replaced_only: bool = False
     """Of what it has not seen, only that counts which it has seen under another id."""
 
@@ -115,7 +121,7 @@ class EventDraft:
     log_sequence: int | None = None
     """A record batch's number in its account's log."""
     remote_ids: Sequence[str] | None = None
-    """The records that it tells of, where the webhook is told of changes only."""
+    """The ids of its records, where the webhook gets changes only."""
     previous_log_sequence: int | None = None
     """That of the batch before it to the same webhook; None for the first."""
 
@@ -133,6 +139,26 @@ class ErrorDraft:
     at: datetime
 
 
+def draft_error(
+    code: str,
+    message: str,
+    *,
+    at: datetime,
+    source: ResourceItem | ResourceState | None = None,
+    details: JsonObject | None = None,
+) -> ErrorDraft:
+    """Make an error of a run, or of one of its resources."""
+    return ErrorDraft(
+        id=new_id(),
+        resource=None if source is None else source.name,
+        method=None if source is None else source.method,
+        code=code,
+        message=message,
+        details=details or {},
+        at=at,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatheredBatch:
     """A batch that a spool keeps until the end of its parent."""
@@ -144,14 +170,14 @@ class GatheredBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """Records to compare with what a webhook was told of them, and how to tell it of the difference."""
+    """Records to compare with what a webhook was last sent, and how to make events of the differences."""
 
     webhook_id: str
     records: RecordBatch = field(repr=False)
     deleted: Sequence[str] = ()
-    """Ids of records that the upstream tells as deleted."""
+    """Ids of records that the upstream marks as deleted."""
     tell: Callable[[Change, Sequence[str]], Sequence[EventDraft]]
-    """Makes the events that tell of the records of these ids; each knows whose ids it tells of."""
+    """Makes the events of the records of these ids."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,18 +190,18 @@ class PageWrite:
     """The unit's last status when nothing is left of it; None keeps the lease."""
     lease_seconds: float
     has_progress: bool = True
-    """It brings records, or ends a pagination; an upstream may give empty pages with new cursors for ever."""
+    """It brings records, or ends a pagination; an upstream may return empty pages with new cursors for ever."""
     account_id: str
     resource: str
     records: RecordBatch = field(default_factory=RecordBatch)
     deleted: Sequence[str] = ()
     """Ids of records to make tombstones of, where they are held."""
     changes: Changes | None = None
-    """Records for a webhook that is told of changes only."""
+    """Records for a webhook that gets changes only."""
     tracks_deletes: bool = False
     """The records' ids are kept until the resource ends: those that are not among them have vanished."""
     former_ids: Sequence[str] = ()
-    """What the records were known by before their resource had another key; kept with their ids."""
+    """The records' ids by their resource's former key; kept with their ids."""
     server_date: datetime | None = None
     """The upstream's clock as one of the pages came."""
     events: Sequence[EventDraft] = ()
@@ -187,21 +213,21 @@ class PageWrite:
     child_errors: Mapping[str, int] = field(default_factory=dict)
     """Resource id to those of the errors that are a child's, each of which skips it too."""
     expected: int | None = None
-    """The records that the upstream's totals declare of the lists that end here; None where it told none."""
+    """The records that the upstream's totals declare of the lists that end here; None where it declares none."""
     has_paged: bool = False
-    """A page has led to a next one."""
+    """A page had a next page."""
     exchanges: Exchanges = field(default_factory=Exchanges)
     gathered: Sequence[GatheredBatch] = ()
     warnings: Sequence[PageWarning] = ()
-    """What was odd about the pages, and lost no record."""
+    """Warnings of the pages: no record was lost."""
     collision: PageWarning | None = None
     """Warns of one record that takes the place of another one of the same run; None where none can be another one."""
     counts_repeats: bool = False
     """Records that the run itself has written before count as repeated, not as updated or unchanged."""
     given_on: Sequence[str] = ()
-    """What spools have gathered and given on by this write: nobody needs it any more."""
+    """What spools have gathered and passed on by this write: it can be deleted."""
     has_gaps: bool = False
-    """A request could not be made of a record, which no resume mends: the next run has to ask for the record again."""
+    """A child request could not be built, which no resume repairs: the next run has to request the record again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +243,7 @@ class PendingEvent:
     attempts: int
     created_at: datetime
     is_open: bool = False
-    """A batch of records that nobody has tried to send: others may be merged with it."""
+    """A batch of records before its first attempt: others may be merged with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +257,7 @@ class WakeUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrowdedOut:
-    """A unit that nobody holds, and that could be claimed if there were room."""
+    """A unit without a lease, which could be claimed if there were room."""
 
     kind: UnitKind
     account_id: str
@@ -240,7 +266,7 @@ class CrowdedOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkFacts:
-    """What a piece of work is about, for people who watch it."""
+    """What a task works on, for monitoring."""
 
     run_id: str
     account_id: str
@@ -250,11 +276,11 @@ class WorkFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SliceOutcome:
-    """What one slice came to."""
+    """The outcome of one slice."""
 
     run_id: str | None = None
     may_settle: bool = False
-    """The run may have come to its end: somebody should look."""
+    """The run may have ended: it should be settled."""
 
 
 NOTHING_DONE = SliceOutcome()

@@ -1,7 +1,7 @@
-"""What a placeholder's cast makes of a value (wire.md C5: JavaScript's rules, without what JSON can not hold).
+"""The casts of placeholders (wire.md C5: JavaScript's rules, without what JSON can not hold).
 
 Every cast but ``str``, ``segment`` and ``encoded`` takes away the whitespace around a text, and leaves what it can not
-read; only text for an object is an error, told by ValueError.
+read; only text of an object is an error, a ValueError.
 """
 
 import json
@@ -13,8 +13,8 @@ from typing import Final, NoReturn
 from urllib.parse import quote
 
 from app.engine.json_types import JSON
+from app.engine.json_values import make_storable
 from app.engine.paths import UNDEFINED
-from app.engine.storable import storable
 
 # What parseInt and parseFloat read: the longest prefix that is a number. JavaScript knows ASCII digits only.
 _INTEGER: Final = re.compile(r"([+-]?)(?:0[xX]([0-9a-fA-F]+)|([0-9]+))")
@@ -29,7 +29,7 @@ _SMALL: Final = 1e-6
 
 
 def cast_whole(value: JSON, cast: str) -> JSON:
-    """Cast a value that stands for itself; raise ValueError for text of an object."""
+    """Cast a value that is a whole placeholder; raise ValueError for text of an object."""
     return CASTS[cast](value)
 
 
@@ -38,10 +38,10 @@ def cast_within_text(value: JSON, cast: str) -> str:
 
     ``json`` reads whole values only: within text, a text that holds JSON stays as it was written.
     """
-    return text_of(_as_is(value) if cast == "json" else CASTS[cast](value))
+    return write_text(_strip(value) if cast == "json" else CASTS[cast](value))
 
 
-def text_of(value: JSON) -> str:
+def write_text(value: JSON) -> str:
     """Write a value as JavaScript would; undefined is empty. Raise ValueError for an object."""
     match value:
         case str():
@@ -51,11 +51,11 @@ def text_of(value: JSON) -> str:
         case bool():
             return "true" if value else "false"
         case float():
-            return _float_text(value)
+            return _write_float(value)
         case int():
             return str(value)
         case list():
-            return ",".join("" if item is None else text_of(item) for item in value)
+            return ",".join("" if item is None else write_text(item) for item in value)
         case _ if value is UNDEFINED:
             return ""
         case _:
@@ -64,7 +64,7 @@ def text_of(value: JSON) -> str:
             )
 
 
-def _float_text(value: float) -> str:
+def _write_float(value: float) -> str:
     if value.is_integer() and abs(value) < _LARGE:
         return str(int(value))
     if _SMALL <= abs(value) < _LARGE:
@@ -73,44 +73,44 @@ def _float_text(value: float) -> str:
     return re.sub(r"e([+-])0+", r"e\1", repr(value))
 
 
-def _to_text(value: JSON) -> JSON:
-    return None if value is None else _listed_text(value)
+def _cast_to_text(value: JSON) -> JSON:
+    return None if value is None else _write_listed_text(value)
 
 
-def _listed_text(value: JSON) -> str:
+def _write_listed_text(value: JSON) -> str:
     """Write a value as the cast does: unlike JavaScript's own text of an array, it names what is null in one."""
     if isinstance(value, list):
-        return ",".join("null" if item is None else _listed_text(item) for item in value)
-    return text_of(value)
+        return ",".join("null" if item is None else _write_listed_text(item) for item in value)
+    return write_text(value)
 
 
-def _to_integer(value: JSON) -> JSON:
+def _cast_to_integer(value: JSON) -> JSON:
     match value:
         case float() if math.isfinite(value):
             return int(value)
         case str() if found := _INTEGER.match(value.strip(_SPACE)):
             sign, hexadecimal, decimal = found.groups()
-            return _parsed_integer(sign + (hexadecimal or decimal), 16 if hexadecimal else 10, _as_is(value))
+            return _parse_integer(sign + (hexadecimal or decimal), 16 if hexadecimal else 10, _strip(value))
         case _:
-            return _as_is(value)
+            return _strip(value)
 
 
-def _parsed_integer(digits: str, radix: int, otherwise: JSON) -> JSON:
+def _parse_integer(digits: str, radix: int, otherwise: JSON) -> JSON:
     try:
         return int(digits, radix)
     except ValueError:  # Python refuses thousands of digits, which would take it seconds.
         return otherwise
 
 
-def _to_number(value: JSON) -> JSON:
+def _cast_to_number(value: JSON) -> JSON:
     if isinstance(value, str):
         text = value.strip(_SPACE)
         found = _NUMBER.match(text)
-        return _parsed_number(found[1], text) if found else text
+        return _parse_number(found[1], text) if found else text
     return value
 
 
-def _parsed_number(digits: str, otherwise: JSON) -> JSON:
+def _parse_number(digits: str, otherwise: JSON) -> JSON:
     number = float(digits)
     if not math.isfinite(number):
         return otherwise
@@ -119,19 +119,19 @@ def _parsed_number(digits: str, otherwise: JSON) -> JSON:
     return int(number) if number.is_integer() and abs(number) < _LARGE else number
 
 
-def _to_boolean(value: JSON) -> JSON:
-    found = _as_is(value)
+def _cast_to_boolean(value: JSON) -> JSON:
+    found = _strip(value)
     return {"true": True, "false": False}.get(found, found) if isinstance(found, str) else found
 
 
-def _to_json(value: JSON) -> JSON:
+def _cast_to_json(value: JSON) -> JSON:
     if not isinstance(value, str):
         return value
     text = value.strip(_SPACE)
     try:
-        found = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        found = json.loads(text, parse_constant=_refuse, parse_float=_parse_finite)
         # Only an escape can stand for what the text itself can not hold.
-        return storable(found) if r"\u" in text else found
+        return make_storable(found) if r"\u" in text else found
     except (ValueError, RecursionError):
         return text
 
@@ -141,33 +141,33 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-def _finite(digits: str) -> float:
+def _parse_finite(digits: str) -> float:
     number = float(digits)
     return number if math.isfinite(number) else _refuse(digits)
 
 
-def _to_null(value: JSON) -> JSON:
-    found = _as_is(value)
+def _cast_to_null(value: JSON) -> JSON:
+    found = _strip(value)
     return None if found == "null" else found
 
 
-def _to_segment(value: JSON) -> JSON:
-    return None if value is None else quote(_listed_text(value), safe="", errors="replace")
+def _cast_to_segment(value: JSON) -> JSON:
+    return None if value is None else quote(_write_listed_text(value), safe="", errors="replace")
 
 
-def _as_is(value: JSON) -> JSON:
+def _strip(value: JSON) -> JSON:
     return value.strip(_SPACE) if isinstance(value, str) else value
 
 
 CASTS: Final[Mapping[str, Callable[[JSON], JSON]]] = {
-    "str": _to_text,
-    "int": _to_integer,
-    "num": _to_number,
-    "bool": _to_boolean,
-    "json": _to_json,
-    "any": _as_is,
-    "null": _to_null,
-    "undefined": _as_is,
-    "segment": _to_segment,
-    "encoded": _to_text,
+    "str": _cast_to_text,
+    "int": _cast_to_integer,
+    "num": _cast_to_number,
+    "bool": _cast_to_boolean,
+    "json": _cast_to_json,
+    "any": _strip,
+    "null": _cast_to_null,
+    "undefined": _strip,
+    "segment": _cast_to_segment,
+    "encoded": _cast_to_text,
 }

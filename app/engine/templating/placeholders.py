@@ -1,7 +1,7 @@
 """Placeholders such as ``{{args.user_id:int}}`` in any JSON value, parsed once and resolved many times (wire.md C5).
 
-A value that is one placeholder gives a typed value; placeholders within text give text. What one gives is never read
-again. What is meant as one and can not be read is refused; ``{{"{{"}}`` gives two braces as they are.
+A value that is one placeholder resolves to a typed value; placeholders within text resolve to text, which is not parsed
+again. Text that looks like a placeholder and is none is refused; ``{{"{{"}}`` stands for two braces.
 """
 
 import re
@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from app.engine.errors import Failure, InvalidInputError, PlaceholderError, UnresolvedPlaceholderError
+from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
-from app.engine.paths import UNDEFINED, Path, lookup
+from app.engine.paths import UNDEFINED, Path
+from app.engine.record_errors import PlaceholderError, UnresolvedPlaceholderError
 from app.engine.templating.tokens import Scope, Token, parse_token
-
-__all__ = ["MAX_DEPTH", "MERGE_KEY", "UNDEFINED", "Path", "Template", "lookup", "parse"]
 
 MERGE_KEY: Final = "$truto_merge"
 MAX_DEPTH: Final = 64
@@ -61,15 +60,10 @@ class Template:
             case _:
                 raise TypeError("only a text has pieces")
 
-    @property
-    def is_constant(self) -> bool:
-        """Whether it holds no placeholder."""
-        return not self.references
-
     def resolve(self, scope: Scope) -> JSON:
         """Fill the placeholders in; raise PlaceholderError for one that has no value.
 
-        A key or item whose value is undefined is left out; a template that is undefined as a whole gives UNDEFINED.
+        A key or item whose value is undefined is left out; an undefined template resolves to UNDEFINED.
         """
         try:
             return _resolve(self.root, scope)
@@ -85,24 +79,24 @@ def parse(value: JSON) -> Template:
     root = _parse(value, (), failures)
     if failures:
         raise InvalidInputError(failures)
-    return Template(root, frozenset(_paths(root)))
+    return Template(root, frozenset(_list_paths(root)))
 
 
-def without_placeholders(text: str) -> str:
-    """Return what of a text is sent as it is written."""
+def remove_placeholders(text: str) -> str:
+    """Return a text without its placeholders."""
     return _TOKEN.sub("", text)
 
 
-def literal_pieces(text: str) -> list[str]:
-    """Return what of a text comes of no value: what stands around its placeholders, and their defaults."""
+def list_literal_pieces(text: str) -> list[str]:
+    """Return the literal parts of a text: those around its placeholders, and their defaults."""
     pieces, end = [], 0
     for found in _TOKEN.finditer(text):
-        pieces += [text[end : found.start()], _literal_of(found)]
+        pieces += [text[end : found.start()], _read_literal(found)]
         end = found.end()
     return [piece for piece in (*pieces, text[end:]) if piece]
 
 
-def _literal_of(found: re.Match[str]) -> str:
+def _read_literal(found: re.Match[str]) -> str:
     if found["literal"] is not None:
         return found["literal"]
     try:
@@ -141,13 +135,13 @@ def _parse_text(text: str, at: Path, failures: list[Failure]) -> _Node:
     parts: list[str | Token] = []
     end = 0
     for found in _TOKEN.finditer(text):
-        parts += [_checked(text[end : found.start()], at, failures), _part(found, at, failures)]
+        parts += [_check_braces(text[end : found.start()], at, failures), _parse_part(found, at, failures)]
         end = found.end()
-    parts.append(_checked(text[end:], at, failures))
-    return _joined(parts)
+    parts.append(_check_braces(text[end:], at, failures))
+    return _join(parts)
 
 
-def _part(found: re.Match[str], at: Path, failures: list[Failure]) -> str | Token:
+def _parse_part(found: re.Match[str], at: Path, failures: list[Failure]) -> str | Token:
     if found["literal"] is not None:
         return found["literal"]
     try:
@@ -157,8 +151,8 @@ def _part(found: re.Match[str], at: Path, failures: list[Failure]) -> str | Toke
         return ""
 
 
-def _checked(text: str, at: Path, failures: list[Failure]) -> str:
-    """Refuse braces that no placeholder came of: they would be sent as they are."""
+def _check_braces(text: str, at: Path, failures: list[Failure]) -> str:
+    """Refuse braces outside of placeholders: they would be sent as they are."""
     begin = text.find("{{")
     if begin >= 0:
         shown = text[begin : begin + _SHOWN_CHARACTERS]
@@ -167,7 +161,7 @@ def _checked(text: str, at: Path, failures: list[Failure]) -> str:
     return text
 
 
-def _joined(parts: list[str | Token]) -> _Node:
+def _join(parts: list[str | Token]) -> _Node:
     joined: list[str | Token] = []
     for part in parts:
         if isinstance(part, str) and joined and isinstance(joined[-1], str):
@@ -183,35 +177,31 @@ def _joined(parts: list[str | Token]) -> _Node:
             return _Text(tuple(joined))
 
 
-def _paths(node: _Node) -> Iterator[Path]:
+def _list_paths(node: _Node) -> Iterator[Path]:
     match node:
         case Token():
             yield from node.paths
         case _Text(children) | _Array(children):
             for child in children:
-                yield from _paths(child)
+                yield from _list_paths(child)
         case _Object(fields):
             for _, child in fields:
-                yield from _paths(child)
+                yield from _list_paths(child)
 
 
 def _resolve(node: _Node, scope: Scope) -> JSON:
     match node:
         case Token():
-            return node.value(scope)
+            return node.resolve_value(scope)
         case _Text(parts):
-            return "".join(part if isinstance(part, str) else part.text(scope) for part in parts)
+            return "".join(part if isinstance(part, str) else part.resolve_text(scope) for part in parts)
         case _Array(items):
             return [item for item in (_resolve(item, scope) for item in items) if item is not UNDEFINED]
         case _Object(fields):
-            resolved = {key: _resolve_field(key, field, scope) for key, field in fields}
-            return _merged({key: value for key, value in resolved.items() if value is not UNDEFINED})
+            resolved = {key: (_resolve_merge if key == MERGE_KEY else _resolve)(field, scope) for key, field in fields}
+            return _merge_sources({key: value for key, value in resolved.items() if value is not UNDEFINED})
         case _:
             return node
-
-
-def _resolve_field(key: str, node: _Node, scope: Scope) -> JSON:
-    return _resolve_merge(node, scope) if key == MERGE_KEY else _resolve(node, scope)
 
 
 def _resolve_merge(node: _Node, scope: Scope) -> JSON:
@@ -226,8 +216,8 @@ def _resolve_merge(node: _Node, scope: Scope) -> JSON:
         raise
 
 
-def _merged(value: JsonObject) -> JsonObject:
-    """Merge what stands at ``$truto_merge`` into the object around it: later wins, what is no object is skipped."""
+def _merge_sources(value: JsonObject) -> JsonObject:
+    """Merge the objects at ``$truto_merge`` into the object around it: later wins, anything else is skipped."""
     sources = value.pop(MERGE_KEY, None)
     for source in sources if isinstance(sources, list) else [sources]:
         if isinstance(source, dict):

@@ -1,4 +1,4 @@
-"""The one way to put the path of a request together: none leads elsewhere than it reads, however often it is decoded.
+"""Build the path of a request so that it never leads elsewhere than it reads, however often it is decoded.
 
 A template is sent as it is written, with the values of its placeholders encoded once. An id is one segment, whatever
 it holds. Other values may be a few, as in ``repos/{{query.full_name}}/issues``, and with the cast ``segment`` they are
@@ -10,9 +10,10 @@ import unicodedata
 from typing import Final
 from urllib.parse import quote, unquote
 
-from app.engine.errors import Failure, InvalidInputError, SourceError
+from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import Path
+from app.engine.record_errors import SourceError
 from app.engine.templating.placeholders import Template
 from app.engine.templating.tokens import Token
 
@@ -34,32 +35,32 @@ _OVERLONG: Final = re.compile(
 _WIDE: Final = re.compile(r"%u([0-9a-f]{4})", re.IGNORECASE)
 
 
-def encoded(address: str) -> str:
+def encode_address(address: str) -> str:
     """Percent-encode what no URL may hold, such as spaces and letters beyond ASCII, and nothing twice."""
     return quote(_STRAY_PERCENT.sub("%25", address), safe=_URL_CHARACTERS, errors="replace")
 
 
-def resolved(template: Template, scope: JsonObject) -> tuple[str, str]:
+def resolve_path(template: Template, scope: JsonObject) -> tuple[str, str]:
     """Return a path and its query; raise PlaceholderError, or SourceError for a value that leads elsewhere."""
     pieces = template.pieces
-    texts = [piece if isinstance(piece, str) else piece.text(scope, written) for piece in pieces]
+    texts = [piece if isinstance(piece, str) else piece.resolve_text(scope, write_value) for piece in pieces]
     for position, piece in enumerate(pieces):
         if isinstance(piece, Token) and not texts[position] and "undefined" not in piece.flags:
             _check_empty(texts, position, piece)
-    path, _, query = encoded("".join(texts)).lstrip("/").partition("?")
+    path, _, query = encode_address("".join(texts)).lstrip("/").partition("?")
     return f"/{path}" if path else "", query
 
 
-def written(path: Path, cast: str, value: JSON) -> JSON:
+def write_value(path: Path, cast: str, value: JSON) -> JSON:
     """Return a placeholder's value as a path holds it; raise SourceError for a null."""
     if value is None:
         raise SourceError("request", f"'{'.'.join(path)}', a part of the path, is null")
-    return value if cast in _SELF_ENCODING else _encoded(value, "" if path[0] == "id" else "/")
+    return value if cast in _SELF_ENCODING else _encode_value(value, "" if path[0] == "id" else "/")
 
 
-def check(path: str) -> str:
+def check_path(path: str) -> str:
     """Return a whole path as it is to be sent; raise SourceError for one that may lead elsewhere."""
-    if (fault := _fault(path)) is not None:
+    if (fault := _find_fault(path)) is not None:
         raise SourceError("request", f"a value {fault}")
     return path
 
@@ -69,7 +70,7 @@ def check_caller(path: str, field: str) -> str:
 
     A slash, ``?`` or ``#`` may be encoded once, as a character of its segment, and a backslash not at all.
     """
-    fault = _fault(path) or _caller_fault(path)
+    fault = _find_fault(path) or _find_caller_fault(path)
     if fault is not None:
         raise InvalidInputError([Failure(field, fault)])
     return path.removeprefix("/")
@@ -84,20 +85,20 @@ def check_resource(name: str) -> None:
     """Raise InvalidInputError for a caller's resource that is no segment of a path as it is written."""
     if _MARK.search(name):
         raise InvalidInputError([Failure("resource", "holds a '/', '?' or '#', which no resource's name does")])
-    check_caller(encoded(name), "resource")
+    check_caller(encode_address(name), "resource")
 
 
-def _fault(path: str) -> str | None:
-    for form in _decodings(path):
+def _find_fault(path: str) -> str | None:
+    for form in _list_decodings(path):
         if _CONTROL.search(form):
             return "puts a line break or another control character into the path"
-        if any(_leads_up(segment) for segment in _SEPARATOR.split(form)):
+        if any(_is_dot_segment(segment) for segment in _SEPARATOR.split(form)):
             return "makes '.' or '..' a segment of the path, which could lead out of the integration's base_url"
     return None if _is_plain(form) else f"is percent-encoded more than {_MOST_DECODINGS} times"
 
 
-def _caller_fault(path: str) -> str | None:
-    forms = _decodings(path)
+def _find_caller_fault(path: str) -> str | None:
+    forms = _list_decodings(path)
     if any(_OTHER_PLACE.match(form) for form in forms):
         return "expected a path below the integration's base_url, found the address of another place"
     if any("\\" in form for form in forms):
@@ -106,45 +107,45 @@ def _caller_fault(path: str) -> str | None:
     return "holds a '/', '?' or '#' that is percent-encoded twice" if marks[1:2] != marks[-1:] else None
 
 
-def _decodings(path: str) -> list[str]:
+def _list_decodings(path: str) -> list[str]:
     """Return a path as it is sent, and what each server that decodes it once more would read."""
-    forms = [_compatible(path)]
+    forms = [_normalise(path)]
     while len(forms) <= _MOST_DECODINGS and not _is_plain(forms[-1]):
-        forms.append(_compatible(_decoded(forms[-1])))
+        forms.append(_normalise(_decode(forms[-1])))
     return forms if len(forms) > 1 else forms * 2
 
 
-def _compatible(form: str) -> str:
+def _normalise(form: str) -> str:
     """Write wide and other forms of characters as plain ones, each by itself: marks in a row take square time."""
-    return form if form.isascii() else "".join(map(_plain_character, form))
+    return form if form.isascii() else "".join(map(_normalise_character, form))
 
 
-def _plain_character(character: str) -> str:
+def _normalise_character(character: str) -> str:
     return character if character.isascii() else unicodedata.normalize("NFKC", character)
 
 
 def _is_plain(form: str) -> bool:
-    return "%" not in form or _decoded(form) == form
+    return "%" not in form or _decode(form) == form
 
 
-def _decoded(form: str) -> str:
+def _decode(form: str) -> str:
     text = _OVERLONG.sub(lambda found: chr(int(found[1]) << 6 | int(found[2], 16) & 0x3F), form)
     return unquote(_WIDE.sub(lambda found: chr(int(found[1], 16)), text))
 
 
-def _leads_up(segment: str) -> bool:
+def _is_dot_segment(segment: str) -> bool:
     """Whether a server may take a segment for a dot segment: some cut it at ``;``, some strip it."""
     return segment.partition(";")[0].strip() in (".", "..")
 
 
-def _encoded(value: JSON, safe: str) -> JSON:
+def _encode_value(value: JSON, safe: str) -> JSON:
     match value:
         case str():
             return quote(value, safe=safe, errors="replace")
         case list():
-            return [_encoded(item, safe) for item in value]
+            return [_encode_value(item, safe) for item in value]
         case dict():
-            return {name: _encoded(item, safe) for name, item in value.items()}
+            return {name: _encode_value(item, safe) for name, item in value.items()}
         case _:
             return value
 

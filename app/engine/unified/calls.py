@@ -1,4 +1,4 @@
-"""Carry out one call of a unified API by a mapping: what its records and its error become.
+"""Map one call of a unified API: its records and its error.
 
 What mappings see: ``query`` (what the caller asks, without what is meant for the integration alone), ``rawQuery`` (all
 of it), ``context`` (the account's, secrets masked), ``id``, ``body``, and ``response``: a record, or a page's records.
@@ -11,18 +11,18 @@ from typing import Final
 
 import orjson
 
-from app.engine.errors import ExpressionError, MappingError, SourceError
+from app.engine.config.reader import name_type
 from app.engine.json_types import JSON, JsonObject
+from app.engine.json_values import make_storable
 from app.engine.jsonata.bulk import evaluate_each
-from app.engine.jsonata.exact_integers import with_long_integers_as_texts
+from app.engine.jsonata.exact_integers import write_long_integers_as_texts
 from app.engine.jsonata.expressions import Expression
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError, MappingError, SourceError
 from app.engine.records.keys import RecordKey
-from app.engine.records.rows import remote_id
-from app.engine.storable import storable
-from app.engine.unified.headers import header_texts
+from app.engine.records.rows import read_id
 from app.engine.unified.mapping import UnifiedMapping
-from app.engine.unified.mapping_values import evaluated, named, object_of
+from app.engine.unified.mapping_values import evaluate_part, require_object, write_headers
 from app.engine.unified.wanted_fields import WantedFields, read_wanted
 
 REMOTE_QUERY: Final = "remote_query"
@@ -35,7 +35,7 @@ _OUT_OF_TIME: Final = f"its page had used up the {_MOST_SECONDS_PER_PAGE:g} s th
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnifiedRequest:
-    """What a caller asks of a unified API."""
+    """A request to a unified API."""
 
     id: str | None = None
     query: JsonObject = field(default_factory=dict)
@@ -44,7 +44,7 @@ class UnifiedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappedPage:
-    """What became of a page's records."""
+    """A page's mapped records, and its errors."""
 
     records: list[JSON]
     errors: Sequence[MappingError] = ()
@@ -63,14 +63,14 @@ class CallMapping:
 
     @property
     def reads_headers(self) -> bool:
-        """Whether it makes something of an answer's headers."""
+        """Whether it reads an answer's headers."""
         mapping = self.mapping
         expressions = (mapping.response_mapping, mapping.is_partial_expression)
         return mapping.response_header_mapping is not None or any(
             expression is not None and _reads_headers(expression) for expression in expressions
         )
 
-    def page(
+    def map_page(
         self,
         records: list[JSON],
         key: RecordKey,
@@ -83,64 +83,66 @@ class CallMapping:
         ``has_short_integers``: it is known that no record holds an integer that JSONata would take digits from.
         """
         expression = self.mapping.response_mapping
-        exact = records if expression is None or has_short_integers else with_long_integers_as_texts(records)
+        exact = records if expression is None or has_short_integers else write_long_integers_as_texts(records)
         scope = self.scope
         if expression is not None and _reads_headers(expression):
             scope = {**scope, "headers": dict(headers)}
         if expression is not None and self.mapping.maps_pages:
-            return self._whole_page(expression, exact, scope)
-        return self._each_record(zip(records, self._found(expression, exact, scope), strict=True), key)
+            return self._map_whole_page(expression, exact, scope)
+        return self._collect(zip(records, self._map_records(expression, exact, scope), strict=True), key)
 
-    def headers(self, page: Sequence[JSON], headers: Mapping[str, str]) -> dict[str, str]:
+    def map_headers(self, page: Sequence[JSON], headers: Mapping[str, str]) -> dict[str, str]:
         """Make the headers that a caller is answered with; raise MappingError."""
         expression = self.mapping.response_header_mapping
         if expression is None:
             return {}
         scope = {**self.scope, "headers": dict(headers), "response": list(page)}
-        found = object_of(evaluated(expression, "response_header_mapping", scope), "response_header_mapping")
-        return {name: text for name, text in header_texts(found, "response_header_mapping").items() if text is not None}
+        found = require_object(evaluate_part(expression, "response_header_mapping", scope), "response_header_mapping")
+        return {
+            name: text for name, text in write_headers(found, "response_header_mapping").items() if text is not None
+        }
 
     def is_partial(self, page: Sequence[JSON], headers: Mapping[str, str]) -> bool:
         """Whether something is missing in a page, whose records are the API's own; raise MappingError."""
         expression = self.mapping.is_partial_expression
         if expression is None:
             return False
-        scope = {**self.scope, "headers": dict(headers), "response": with_long_integers_as_texts(list(page))}
-        found = evaluated(expression, "is_partial_expression", scope)
+        scope = {**self.scope, "headers": dict(headers), "response": write_long_integers_as_texts(list(page))}
+        found = evaluate_part(expression, "is_partial_expression", scope)
         return found is not UNDEFINED and bool(found)
 
-    def error(self, error: SourceError) -> SourceError:
-        """Put an upstream's error into the words of the mapping, when it has some."""
+    def map_error(self, error: SourceError) -> SourceError:
+        """Replace an upstream's error by that of the mapping, where it has one."""
         expression, answer = self.mapping.error_mapping, error.answer
         if expression is None or answer is None:
             return error
-        body = _decoded(answer.body)
+        body = _decode(answer.body)
         seen = {"response": body, "error": body, "status": answer.status, "headers": dict(answer.headers)}
         try:
             found = expression.evaluate({**self.scope, **seen, "message": error.message})
         except ExpressionError as failure:
-            return _reworded(error, f"{error.message} (error_mapping: {failure.message})")
+            return _reword(error, f"{error.message} (error_mapping: {failure.message})")
         described = {"message": found} if isinstance(found, str) else found if isinstance(found, dict) else {}
         if isinstance(message := described.get("message"), str):
-            _reworded(error, message)
+            _reword(error, message)
         if isinstance(code := described.get("code"), str):
             error.code = code
         if isinstance(status := described.get("status"), int):
             error.status = status
         return error
 
-    def _each_record(self, mapped: Iterable[tuple[JSON, JSON | ExpressionError]], key: RecordKey) -> MappedPage:
+    def _collect(self, mapped: Iterable[tuple[JSON, JSON | ExpressionError]], key: RecordKey) -> MappedPage:
         made: list[JSON] = []
         errors: list[MappingError] = []
         for record, found in mapped:
             if type(found) is dict:
-                made.append(self._finished(found, record, key))
+                made.append(self._finish(found, record, key))
             else:
-                errors.append(_refused(found, remote_id(record, key)))
+                errors.append(_make_mapping_error(found, read_id(record, key)))
         return MappedPage(records=made, errors=errors, quarantined=len(errors))
 
-    def _found(self, expression: Expression | None, records: list[JSON], scope: JsonObject) -> Iterator[JSON]:
-        """Give what the mapping makes of each record: anything that is no object can not be kept."""
+    def _map_records(self, expression: Expression | None, records: list[JSON], scope: JsonObject) -> Iterator[JSON]:
+        """Yield the mapping's result for each record: anything that is no object can not be kept."""
         if expression is None:
             yield from records
             return
@@ -152,12 +154,12 @@ class CallMapping:
                 return
             yield next(found)
 
-    def _finished(self, found: JsonObject, record: JSON, key: RecordKey) -> JsonObject:
-        if found.get("id") is None and (id := remote_id(record, key)) is not None:
+    def _finish(self, found: JsonObject, record: JSON, key: RecordKey) -> JsonObject:
+        if found.get("id") is None and (id := read_id(record, key)) is not None:
             found = {"id": id, **{key: value for key, value in found.items() if key != "id"}}
-        return self.wanted.of(found, remote=record) if self.wanted.is_special else found
+        return self.wanted.finish(found, remote=record) if self.wanted.is_special else found
 
-    def _whole_page(self, expression: Expression, records: list[JSON], scope: JsonObject) -> MappedPage:
+    def _map_whole_page(self, expression: Expression, records: list[JSON], scope: JsonObject) -> MappedPage:
         try:
             found = expression.evaluate({**scope, "response": records})
         except ExpressionError as error:
@@ -165,26 +167,26 @@ class CallMapping:
             return MappedPage(records=[], errors=[failure], quarantined=len(records))
         made = [] if found is UNDEFINED or found is None else found if isinstance(found, list) else [found]
         if other := [one for one in made if not isinstance(one, dict)]:
-            message = f"expected an array of objects, the mapping gives {named(other[0])} in it"
+            message = f"expected an array of objects, the mapping returns {name_type(other[0])} in it"
             failure = MappingError("response_mapping", message)
             return MappedPage(records=[], errors=[failure], quarantined=len(records))
-        return MappedPage(records=[self.wanted.of(one, remote=UNDEFINED) for one in made])
+        return MappedPage(records=[self.wanted.finish(one, remote=UNDEFINED) for one in made])
 
 
-def _reworded(error: SourceError, message: str) -> SourceError:
+def _reword(error: SourceError, message: str) -> SourceError:
     error.message, error.args = message, (message,)
     return error
 
 
-def _refused(found: JSON, record_id: str | None) -> MappingError:
-    message = found.message if isinstance(found, ExpressionError) else f"expected an object, found {named(found)}"
+def _make_mapping_error(found: JSON, record_id: str | None) -> MappingError:
+    message = found.message if isinstance(found, ExpressionError) else f"expected an object, found {name_type(found)}"
     return MappingError("response_mapping", message, record_id=record_id)
 
 
-def call_mapping(
+def prepare_call(
     mapping: UnifiedMapping, asked: UnifiedRequest, context: JsonObject, *, monotonic: Callable[[], float]
 ) -> CallMapping:
-    """Make ready to map one call; raise MappingError. ``context`` is the account's with its secrets masked."""
+    """Prepare the mapping of one call; raise MappingError. ``context`` is the account's with its secrets masked."""
     wanted, raw_query = read_wanted(asked.query)
     scope: JsonObject = {
         "query": {name: value for name, value in raw_query.items() if name != REMOTE_QUERY},
@@ -200,8 +202,8 @@ def _reads_headers(expression: Expression) -> bool:
     return "headers" in expression.text
 
 
-def _decoded(text: str) -> JSON:
+def _decode(text: str) -> JSON:
     try:
-        return storable(orjson.loads(text))
+        return make_storable(orjson.loads(text))
     except orjson.JSONDecodeError:
         return text

@@ -1,11 +1,11 @@
-"""How one method of a unified API is carried out by one integration (wire.md A10): read, and checked whole.
+"""How one integration implements one method of a unified API (wire.md A10): read, and checked whole.
 
 Its keys are those of ``known_keys.of_unified``; others are refused where it is saved.
 """
 
 from dataclasses import dataclass
 
-from app.engine.config.reader import ConfigReader, shown
+from app.engine.config.reader import ConfigReader, show_value
 from app.engine.errors import Failure
 from app.engine.json_types import JSON
 from app.engine.jsonata.expressions import Expression
@@ -23,16 +23,16 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnifiedMapping:
-    """One method of one resource of a unified model, as one integration carries it out."""
+    """One method of one resource of a unified model, as one integration implements it."""
 
     resource: str | Choice
     method: str | Choice
     response_mapping: Expression | None
     """None leaves records as they are."""
     maps_pages: bool
-    """The response mapping takes all records of a page at once, and may give fewer or more."""
+    """The response mapping takes all records of a page at once, and may return fewer or more."""
     query: Template | Expression | None
-    """Sent with each request, whatever the caller asks."""
+    """Sent with each request, whatever the caller sends."""
     query_mapping: Expression | None
     body: Template | None
     request_body_mapping: Expression | None
@@ -41,7 +41,7 @@ class UnifiedMapping:
     request_header_mapping: Expression | None = None
     response_header_mapping: Expression | None = None
     is_partial_expression: Expression | None = None
-    """Tells of a page that a direct call gives whether something is missing in it."""
+    """True of a page of a direct call in which something is missing."""
 
 
 def parse_mapping(
@@ -49,7 +49,7 @@ def parse_mapping(
 ) -> tuple[UnifiedMapping | None, list[Failure]]:
     """Read a mapping, which speaks of ``resource`` and ``method`` unless it names others.
 
-    Gives None beside every fault when it has one; an expression's fault has its position. Never raises.
+    Returns None and every failure when it has one; an expression's fault has its position. Never raises.
     """
     failures: list[Failure] = []
     reader = ConfigReader(raw, path, failures)
@@ -58,59 +58,63 @@ def parse_mapping(
     mapping = UnifiedMapping(
         resource=_read_choice(reader, "resource", default=resource, names="resources"),
         method=_read_choice(reader, "method", default=method, names="methods"),
-        response_mapping=reader.expression("response_mapping"),
+        response_mapping=reader.read_expression("response_mapping"),
         maps_pages=_read_maps_pages(reader),
         query=_read_query(reader),
-        query_mapping=reader.expression("query_mapping"),
-        body=reader.object_template("body"),
-        request_body_mapping=reader.expression("request_body_mapping"),
-        path_mapping=reader.expression("path_mapping"),
-        error_mapping=reader.expression("error_mapping"),
-        request_header_mapping=reader.expression("request_header_mapping"),
-        response_header_mapping=reader.expression("response_header_mapping"),
-        is_partial_expression=reader.expression("is_partial_expression"),
+        query_mapping=reader.read_expression("query_mapping"),
+        body=reader.read_object_template("body"),
+        request_body_mapping=reader.read_expression("request_body_mapping"),
+        path_mapping=reader.read_expression("path_mapping"),
+        error_mapping=reader.read_expression("error_mapping"),
+        request_header_mapping=reader.read_expression("request_header_mapping"),
+        response_header_mapping=reader.read_expression("response_header_mapping"),
+        is_partial_expression=reader.read_expression("is_partial_expression"),
     )
     return (None if failures else mapping), failures
 
 
-def override_failures(raw: JSON, path: str) -> list[Failure]:
+def check_overrides(raw: JSON, path: str) -> list[Failure]:
     """Check an account's overrides, ``{model: {resource: {method: mapping}}}``."""
     failures: list[Failure] = []
-    for model in _children(ConfigReader(raw, path, failures)):
-        for resource in _children(model):
-            for method in _children(resource):
+    for model in _list_children(ConfigReader(raw, path, failures)):
+        for resource in _list_children(model):
+            for method in _list_children(resource):
                 failures += parse_mapping(method.value, method.at, resource="resource", method="method")[1]
     return failures
 
 
-def _children(reader: ConfigReader) -> list[ConfigReader]:
-    return [reader.child(name) for name in reader.value] if reader.is_object() else []
+def _list_children(reader: ConfigReader) -> list[ConfigReader]:
+    return [reader.enter(name) for name in reader.value] if reader.is_object() else []
 
 
 def _read_query(reader: ConfigReader) -> Template | Expression | None:
-    """Read an object with placeholders, or a JSONata expression that gives one."""
-    return reader.expression("query") if isinstance(reader.value.get("query"), str) else reader.object_template("query")
+    """Read an object with placeholders, or a JSONata expression that returns one."""
+    return (
+        reader.read_expression("query")
+        if isinstance(reader.value.get("query"), str)
+        else reader.read_object_template("query")
+    )
 
 
 def _read_maps_pages(reader: ConfigReader) -> bool:
     value = reader.value.get("response_mapping_method")
     if value not in (None, "item", "array"):
-        reader.fault("response_mapping_method", f"expected 'item' or 'array', found {shown(value)}")
+        reader.report("response_mapping_method", f"expected 'item' or 'array', found {show_value(value)}")
     return bool(value == "array")
 
 
 def _read_choice(reader: ConfigReader, key: str, *, default: str, names: str) -> str | Choice:
     value = reader.value.get(key)
     if not isinstance(value, dict):
-        return reader.text(key, default=default)
-    choice = reader.child(key)
-    expression = choice.expression("expression")
+        return reader.read_text(key, default=default)
+    choice = reader.enter(key)
+    expression = choice.read_expression("expression")
     if expression is None:
         if not choice.value.get("expression"):
-            choice.fault("expression", "expected a JSONata expression that gives a name")
+            choice.report("expression", "expected a JSONata expression that returns a name")
         return default
     listed = choice.value.get(names, choice.value.get("resources"))
     if listed is not None and not (isinstance(listed, list) and all(isinstance(name, str) for name in listed)):
-        choice.fault(names, "expected a list of names")
+        choice.report(names, "expected a list of names")
         listed = None
     return Choice(expression=expression, names=frozenset(listed or ()))

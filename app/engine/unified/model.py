@@ -4,15 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from app.engine.config.reader import ConfigReader, shown
+from app.engine.config.reader import ConfigReader, show_value
 from app.engine.errors import Failure
-from app.engine.json_schema.validators import schema_fault
+from app.engine.json_schema.validators import find_schema_fault
 from app.engine.json_types import JSON
 
 USUAL_METHODS: Final = ("list", "get", "create", "update", "delete")
 
-_SLUG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_NAME: Final = f"expected {_SLUG.pattern}, that is a name without '/'"
+SLUG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAME: Final = f"expected {SLUG.pattern}, that is a name without '/'"
 
 
 class UnifiedName(NamedTuple):
@@ -22,38 +22,38 @@ class UnifiedName(NamedTuple):
     resource: str
 
 
-def unified_name(resource: str) -> UnifiedName | None:
-    """Part a sync job's resource; None when it is one of the integration's own."""
+def parse_unified_name(resource: str) -> UnifiedName | None:
+    """Split a sync job's resource; None when it is one of the integration's own."""
     model, separator, name = resource.partition("/")
     return UnifiedName(model, name) if separator else None
 
 
 def are_names(*texts: str) -> bool:
-    """Whether each text could name a model, a resource or a method; what could not names nothing that exists."""
-    return all(_SLUG.fullmatch(text) for text in texts)
+    """Whether each text is a valid name of a model, a resource or a method."""
+    return all(SLUG.fullmatch(text) for text in texts)
 
 
-def resource_failures(raw: JSON, path: str = "resources") -> list[Failure]:
+def check_resources(raw: JSON, path: str = "resources") -> list[Failure]:
     """Check a model's resources, ``{name: {schema, description, methods}}``."""
     failures: list[Failure] = []
     reader = ConfigReader(raw, path, failures)
     if not reader.is_object():
         return failures
     for name in raw:
-        resource = reader.child(name)
-        if not _SLUG.fullmatch(name):
-            reader.fault(name, _NAME)
+        resource = reader.enter(name)
+        if not SLUG.fullmatch(name):
+            reader.report(name, _NAME)
         if resource.is_object():
             _check_resource(resource)
     return failures
 
 
-def methods_of(resources: Mapping[str, JSON], resource: str) -> Sequence[str] | None:
+def list_methods(resources: Mapping[str, JSON], resource: str) -> Sequence[str] | None:
     """List the methods of a resource, the usual ones unless it says which; None when there is no such resource."""
     described = resources.get(resource)
     if described is None:
         return None
-    return [_method_name(method) for method in described.get("methods") or USUAL_METHODS]
+    return [_read_method_name(method) for method in described.get("methods") or USUAL_METHODS]
 
 
 def _check_resource(resource: ConfigReader) -> None:
@@ -62,23 +62,23 @@ def _check_resource(resource: ConfigReader) -> None:
         _check_schema(resource, schema)
     methods = resource.value.get("methods")
     if methods is not None and not isinstance(methods, list):
-        resource.fault("methods", f"expected a list of names, found {shown(methods)}")
+        resource.report("methods", f"expected a list of names, found {show_value(methods)}")
         return
     for position, method in enumerate(methods or ()):
-        if not _SLUG.fullmatch(_method_name(method)):
-            resource.fault(f"methods.{position}", _NAME)
+        if not SLUG.fullmatch(_read_method_name(method)):
+            resource.report(f"methods.{position}", _NAME)
 
 
 def _check_schema(resource: ConfigReader, schema: JSON) -> None:
     if not isinstance(schema, dict):
-        resource.fault("schema", f"expected a JSON Schema, found {shown(schema)}")
+        resource.report("schema", f"expected a JSON Schema, found {show_value(schema)}")
         return
-    if fault := schema_fault(schema):
+    if fault := find_schema_fault(schema):
         at, message = fault
-        resource.fault(".".join(["schema", *map(str, at)]), message)
+        resource.report(".".join(["schema", *map(str, at)]), message)
 
 
-def _method_name(method: JSON) -> str:
+def _read_method_name(method: JSON) -> str:
     """Read a method's name: a text, or an object with a ``name``."""
     name = method.get("name") if isinstance(method, dict) else method
     return name if isinstance(name, str) else ""

@@ -1,19 +1,22 @@
-"""Webhook events (wire.md D): their envelope, their payloads, and record batches cut to a size."""
+"""Webhook events (wire.md D): their names, their envelope, their payloads, and record batches cut to a size."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from app.engine.errors import Failure
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import IntegratedAccount, SyncJobRun, Webhook
-from app.engine.objects.run_view import run_view
-from app.engine.records.changes import Change
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.runs import SyncJobRun, show_run
+from app.engine.objects.triggers import DueTrigger
+from app.engine.objects.webhooks import Webhook
+from app.engine.records.outcomes import Change
 from app.engine.records.rows import encode
 from app.engine.runs.work import ErrorDraft, EventDraft
 from app.engine.status import RunStatus
-from app.engine.times import iso_utc
+from app.engine.times import format_utc, format_utc_or_none
 
 UPDATED = "sync_job_run:updated"
 STARTED = "sync_job_run:started"
@@ -29,7 +32,7 @@ CREATED = "sync_job_run:created"
 DELETED = "sync_job_run:deleted"
 
 OF_RUNS = (CREATED, UPDATED, STARTED, RECORD, RECORD_ERROR, RATE_LIMITED, COMPLETED, FAILED, DELETED)
-"""What a run may be told to send."""
+"""What ``events_to_send`` of a run may name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +55,8 @@ class Envelope:
     created_at: datetime
 
 
-def choice_failures(chosen: Sequence[str] | None) -> list[Failure]:
-    """Return which of the events that a run is told to send are none."""
+def check_events(chosen: Sequence[str] | None) -> list[Failure]:
+    """Return the failures of ``events_to_send``: names that are no event of a run."""
     return [
         Failure(f"events_to_send[{position}]", f"'{name}' is no event of a run: expected one of {', '.join(OF_RUNS)}")
         for position, name in enumerate(chosen or ())
@@ -66,22 +69,22 @@ def is_sent(run: SyncJobRun, name: str) -> bool:
     return run.webhook_id is not None and (run.events_to_send is None or name in run.events_to_send)
 
 
-def webhook_disabled(webhook: Webhook, reason: str, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
-    """Return other webhooks of the environment that one was disabled."""
+def draft_webhook_disabled(webhook: Webhook, reason: str, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
+    """Draft for other webhooks of the environment that one was disabled."""
     payload = {"id": webhook.id, "target_url": webhook.target_url, "disabled_reason": reason}
-    return to_each(to, WEBHOOK_DISABLED, payload, environment_id=webhook.environment_id, at=at)
+    return draft_for_each(to, WEBHOOK_DISABLED, payload, environment_id=webhook.environment_id, at=at)
 
 
-def authentication_error(
+def draft_authentication_error(
     account: IntegratedAccount, reason: str, *, to: Sequence[str], at: datetime
 ) -> list[EventDraft]:
-    """Return webhooks that an account has to be connected anew."""
-    payload = {**account_payload(account), "last_error": reason}
-    return to_each(to, AUTHENTICATION_ERROR, payload, environment_id=account.environment_id, at=at)
+    """Draft for webhooks that an account has to be reconnected."""
+    payload = {**build_account_payload(account), "last_error": reason}
+    return draft_for_each(to, AUTHENTICATION_ERROR, payload, environment_id=account.environment_id, at=at)
 
 
-def account_payload(account: IntegratedAccount) -> JsonObject:
-    """Return what may be told of an account: no credentials."""
+def build_account_payload(account: IntegratedAccount) -> JsonObject:
+    """Return what an event shows of an account: no credentials."""
     return {
         "id": account.id,
         "tenant_id": account.tenant_id,
@@ -93,15 +96,15 @@ def account_payload(account: IntegratedAccount) -> JsonObject:
     }
 
 
-def to_each(
+def draft_for_each(
     webhook_ids: Sequence[str], name: str, payload: JsonObject, *, environment_id: str, at: datetime
 ) -> list[EventDraft]:
     """Make the same event for several webhooks."""
     envelopes = [Envelope(environment_id=environment_id, webhook_id=id, created_at=at) for id in webhook_ids]
-    return [event(envelope, id=new_id(), event=name, payload=payload) for envelope in envelopes]
+    return [draft_event(envelope, id=new_id(), event=name, payload=payload) for envelope in envelopes]
 
 
-def event(
+def draft_event(
     envelope: Envelope,
     *,
     id: str,
@@ -117,15 +120,15 @@ def event(
         "payload": payload,
         "environment_id": envelope.environment_id,
         "webhook_id": envelope.webhook_id,
-        "created_at": iso_utc(envelope.created_at),
+        "created_at": format_utc(envelope.created_at),
     }
     return EventDraft(
         id=id, webhook_id=envelope.webhook_id, event=event, body=encode(body), resource_id=resource_id, records=records
     )
 
 
-def numbered(batch: EventDraft, account_id: str, sequence: int, previous: int | None) -> EventDraft:
-    """Return a batch of records its number in its account's log, and that of the batch before it to the same webhook.
+def number_batch(batch: EventDraft, account_id: str, sequence: int, previous: int | None) -> EventDraft:
+    """Set a batch's number in its account's log, and that of the batch before it to the same webhook.
 
     A receiver whose last number is not ``previous_sequence`` has missed something: ``GET /record?after_seq=`` has it.
     """
@@ -140,17 +143,17 @@ def numbered(batch: EventDraft, account_id: str, sequence: int, previous: int | 
     )
 
 
-def run_payload(run: JsonObject) -> JsonObject:
+def build_run_payload(run: JsonObject) -> JsonObject:
     """Return the payload of a lifecycle event: the run as the API shows it, without the embedded job."""
     return {name: value for name, value in run.items() if name != "sync_job"}
 
 
-def lifecycle(run: SyncJobRun, name: str, envelope: Envelope) -> EventDraft:
-    """Make an event that tells of a run as it is now."""
-    return event(envelope, id=new_id(), event=name, payload=run_payload(run_view(run)))
+def draft_lifecycle(run: SyncJobRun, name: str, envelope: Envelope) -> EventDraft:
+    """Draft an event with the present state of a run."""
+    return draft_event(envelope, id=new_id(), event=name, payload=build_run_payload(show_run(run)))
 
 
-def rate_limited_payload(run: SyncJobRun, *, resource: str, method: str, retry_after_seconds: int) -> JsonObject:
+def build_rate_limited_payload(run: SyncJobRun, *, resource: str, method: str, retry_after_seconds: int) -> JsonObject:
     """Return the payload of a run that waits for its upstream's rate limit; the camel case is the wire's."""
     return {
         "id": run.id,
@@ -161,7 +164,7 @@ def rate_limited_payload(run: SyncJobRun, *, resource: str, method: str, retry_a
     }
 
 
-def record_payload(
+def build_record_payload(
     origin: Origin, records: Sequence[JSON], change: Change | None = None, ids: Sequence[str] | None = None
 ) -> JsonObject:
     """Return the payload of one batch of records; ``change`` is what became of all of them.
@@ -170,28 +173,28 @@ def record_payload(
     """
     meta: JsonObject = {} if change is None else {"change": change}
     meta |= {} if ids is None else {"ids": list(ids)}
-    return {**_origin(origin.run, origin.resource, origin.method), "records": list(records), "meta": meta}
+    return {**_name_origin(origin.run, origin.resource, origin.method), "records": list(records), "meta": meta}
 
 
-def changes(
+def draft_changes(
     envelope: Envelope,
     origin: Origin,
     change: Change,
-    told: Mapping[str, JSON],
+    records: Mapping[str, JSON],
     *,
     limit_bytes: int,
     shows_ids: bool = False,
 ) -> list[EventDraft]:
-    """Return of records, by id, that have changed in the same way."""
-    following = iter(told)
+    """Draft events of records, by id, that have changed in the same way."""
+    following = iter(records)
     drafts: list[EventDraft] = []
-    for batch in batches(list(told.values()), limit_bytes=limit_bytes):
+    for batch in split_batches(list(records.values()), limit_bytes=limit_bytes):
         ids = [next(following) for _ in batch]
-        draft = event(
+        draft = draft_event(
             envelope,
             id=new_id(),
             event=RECORD,
-            payload=record_payload(origin, batch, change, ids if shows_ids else None),
+            payload=build_record_payload(origin, batch, change, ids if shows_ids else None),
             resource_id=origin.resource_id,
             records=len(batch),
         )
@@ -199,16 +202,16 @@ def changes(
     return drafts
 
 
-def error_payload(run: SyncJobRun, errors: Sequence[ErrorDraft], *, as_batch: bool) -> JsonObject:
+def build_error_payload(run: SyncJobRun, errors: Sequence[ErrorDraft], *, as_batch: bool) -> JsonObject:
     """Return the payload of one error, or of a batch of errors of one resource."""
     shown = [{"error": error.code, "message": error.message, **error.details} for error in errors]
     first = errors[0]
-    payload = {**_origin(run, first.resource, first.method), "args": run.args}
+    payload = {**_name_origin(run, first.resource, first.method), "args": run.args}
     return {**payload, "errors": shown} if as_batch else {**payload, "error": shown[0]}
 
 
-def batches(records: Sequence[JSON], *, limit_bytes: int) -> Iterator[list[JSON]]:
-    """Cut records into batches whose JSON stays under a size; a record that is larger by itself travels alone."""
+def split_batches(records: Sequence[JSON], *, limit_bytes: int) -> Iterator[list[JSON]]:
+    """Split records into batches whose JSON stays under a size; a record that is larger has a batch of its own."""
     batch: list[JSON] = []
     size = 0
     for record in records:
@@ -222,7 +225,7 @@ def batches(records: Sequence[JSON], *, limit_bytes: int) -> Iterator[list[JSON]
         yield batch
 
 
-def _origin(run: SyncJobRun, resource: str | None, method: str | None) -> JsonObject:
+def _name_origin(run: SyncJobRun, resource: str | None, method: str | None) -> JsonObject:
     return {
         "sync_job_run_id": run.id,
         "sync_job_id": run.sync_job_id,
@@ -230,3 +233,43 @@ def _origin(run: SyncJobRun, resource: str | None, method: str | None) -> JsonOb
         "resource": resource,
         "method": method,
     }
+
+
+TRIGGER_FAILED: Final = "sync_job_cron_trigger:failed"
+REACTIVATED: Final = "integrated_account:reactivated"
+
+
+def draft_trigger_failed(
+    due: DueTrigger, error: str, *, next_run_at: datetime | None, to: Sequence[str]
+) -> list[EventDraft]:
+    """Draft for webhooks that a trigger's due time has created no run."""
+    trigger = due.trigger
+    payload = {
+        "id": trigger.id,
+        "sync_job_id": trigger.sync_job_id,
+        "integrated_account_id": trigger.integrated_account_id,
+        "cron_expression": trigger.cron_expression,
+        "timezone": trigger.timezone,
+        "args": trigger.args,
+        "due_at": format_utc(due.due_at),
+        "next_run_at": format_utc_or_none(next_run_at),
+        "error": error,
+    }
+    return draft_for_each(to, TRIGGER_FAILED, payload, environment_id=trigger.environment_id, at=due.now)
+
+
+def draft_run_event(run: SyncJobRun, event: str, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
+    """Draft a run's event for webhooks that are not its own."""
+    return draft_for_each(to, event, build_run_payload(show_run(run)), environment_id=run.environment_id, at=at)
+
+
+def draft_run_deleted(run: SyncJobRun, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
+    """Draft for webhooks that a run was deleted, but not for its own where ``events_to_send`` leaves it out."""
+    receivers = [id for id in to if id != run.webhook_id or is_sent(run, DELETED)]
+    return draft_for_each(receivers, DELETED, {"id": run.id}, environment_id=run.environment_id, at=at)
+
+
+def draft_reactivated(account: IntegratedAccount, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
+    """Draft for webhooks that an account which had to be reconnected has new credentials."""
+    payload = build_account_payload(account)
+    return draft_for_each(to, REACTIVATED, payload, environment_id=account.environment_id, at=at)

@@ -34,7 +34,7 @@ class MergeBounds:
         """Whether anything is merged."""
         return self.records > 1
 
-    def take(self, records: int, size: int) -> bool:
+    def has_room(self, records: int, size: int) -> bool:
         """Whether a batch of so many records and bytes may grow."""
         return self.is_merging and records < self.records and size < self.bytes
 
@@ -49,7 +49,7 @@ class Waiting:
     size: int
     """Bytes of its body."""
     is_open: bool
-    """It is a batch of records that nobody has tried to send."""
+    """It is a batch of records before its first attempt."""
     body: bytes | None = field(default=None, repr=False)
     """Of an open batch that is small enough to be merged."""
     sequence: int | None = None
@@ -71,7 +71,7 @@ class Line:
         """Whether the first batch may still get company: it has room, and nothing behind it ends the line for it."""
         head = self.waiting[0]
         same = [one for one in self.waiting if one.resource_id == head.resource_id]
-        has_room = bounds.take(sum(one.records for one in same), sum(one.size for one in same))
+        has_room = bounds.has_room(sum(one.records for one in same), sum(one.size for one in same))
         return self.is_fetched and has_room and all(one.is_open for one in self.waiting)
 
 
@@ -109,7 +109,7 @@ class RelatedResources:
     def __init__(self, nodes: Sequence[Node]) -> None:
         by_name = {node.name: node for node in nodes}
         self._nodes = {node.id: node for node in nodes}
-        self._lines = {node.id: _line_of(node, by_name) for node in nodes}
+        self._lines = {node.id: _list_line(node, by_name) for node in nodes}
 
     def are_related(self, one: str | None, other: str | None) -> bool:
         """Whether records of the two have to stay in their order; those of a resource that is not known do."""
@@ -120,7 +120,7 @@ class RelatedResources:
         return is_descent or first.resource == second.resource
 
 
-def _line_of(node: Node, by_name: Mapping[str, Node]) -> frozenset[str]:
+def _list_line(node: Node, by_name: Mapping[str, Node]) -> frozenset[str]:
     names = {node.name}
     while node.parent_name is not None and node.parent_name not in names and node.parent_name in by_name:
         node = by_name[node.parent_name]
@@ -128,13 +128,13 @@ def _line_of(node: Node, by_name: Mapping[str, Node]) -> frozenset[str]:
     return frozenset(names)
 
 
-def merge(line: Sequence[Waiting], bounds: MergeBounds, kinship: RelatedResources) -> list[Merged]:
-    """Merge what stands in line before the first event that is no open batch; give what is to be sent, in order."""
+def merge_line(line: Sequence[Waiting], bounds: MergeBounds, kinship: RelatedResources) -> list[Merged]:
+    """Merge the batches before the first event that is no open batch; return what is to be sent, in order."""
     groups: list[_Group] = []
     for batch in _open_head(line):
-        place = _place(batch, groups, bounds, kinship)
+        place = _find_place(batch, groups, bounds, kinship)
         # Whoever takes a batch in moves to its place, behind all others.
-        group = _Group(_kind_of(batch)) if place is None else groups.pop(place)
+        group = _Group(_find_kind(batch)) if place is None else groups.pop(place)
         group.add(batch)
         groups.append(group)
     before = {
@@ -143,10 +143,10 @@ def merge(line: Sequence[Waiting], bounds: MergeBounds, kinship: RelatedResource
         for part in group.parts[:-1]
         if part.sequence is not None
     }
-    return [Merged(parts=group.parts, previous_sequence=_following(before, group.parts[-1])) for group in groups]
+    return [Merged(parts=group.parts, previous_sequence=_find_previous(before, group.parts[-1])) for group in groups]
 
 
-def merged_body(merged: Merged) -> bytes:
+def write_merged_body(merged: Merged) -> bytes:
     """Write a batch of several: the records of all its parts in their order, in the envelope of the last one."""
     bodies = [part.body or b"" for part in merged.parts]
     last = bodies[-1]
@@ -155,10 +155,10 @@ def merged_body(merged: Merged) -> bytes:
     between = last[meta_end : last.index(_RECORDS) + len(_RECORDS)]
     records = b",".join(body[body.index(_RECORDS) + len(_RECORDS) : body.rindex(_RESOURCE)] for body in bodies)
     tail = last[last.rindex(_RESOURCE) : last.rindex(_PREVIOUS)]
-    return b"".join([envelope, encode(_meta_of(bodies)), between, records, tail, numbers(merged)])
+    return b"".join([envelope, encode(_merge_meta(bodies)), between, records, tail, write_numbers(merged)])
 
 
-def numbers(merged: Merged) -> bytes:
+def write_numbers(merged: Merged) -> bytes:
     """Write the end of a batch's body: its number, and that of the one before it."""
     own = {"previous_sequence": merged.previous_sequence, "sequence": merged.last.sequence}
     return b"," + encode(own)[1:]
@@ -171,10 +171,10 @@ def _open_head(line: Sequence[Waiting]) -> list[Waiting]:
 
 @dataclass(slots=True)
 class _Group:
-    """Batches that travel together."""
+    """Batches that are sent as one."""
 
     kind: object
-    """None of a batch that travels alone."""
+    """None of a batch that is sent alone."""
     parts: list[Waiting] = field(default_factory=list)
     records: int = 0
     size: int = 0
@@ -188,9 +188,9 @@ class _Group:
         return self.records + batch.records <= bounds.records and self.size + batch.size <= bounds.bytes
 
 
-def _place(batch: Waiting, groups: Sequence[_Group], bounds: MergeBounds, kinship: RelatedResources) -> int | None:
+def _find_place(batch: Waiting, groups: Sequence[_Group], bounds: MergeBounds, kinship: RelatedResources) -> int | None:
     """Find the batch that another one joins; None where it stays by itself."""
-    kind = _kind_of(batch)
+    kind = _find_kind(batch)
     for place in range(len(groups) - 1, -1, -1):
         group = groups[place]
         if kind is not None and group.kind == kind:
@@ -200,27 +200,27 @@ def _place(batch: Waiting, groups: Sequence[_Group], bounds: MergeBounds, kinshi
     return None
 
 
-def _kind_of(batch: Waiting) -> object:
+def _find_kind(batch: Waiting) -> object:
     """Return what the batches have in common that may be merged; None of one that may not."""
     if batch.body is None or batch.sequence is None:
         return None
-    meta = _meta(batch.body)
+    meta = _read_meta(batch.body)
     return (batch.resource_id, "ids" in meta, encode({**meta, "ids": None}))
 
 
-def _meta(body: bytes) -> JsonObject:
+def _read_meta(body: bytes) -> JsonObject:
     found: JsonObject = orjson.loads(body[body.index(_META) + len(_META) : body.index(_METHOD)])
     return found
 
 
-def _meta_of(bodies: Sequence[bytes]) -> JsonObject:
-    metas = [_meta(body) for body in bodies]
+def _merge_meta(bodies: Sequence[bytes]) -> JsonObject:
+    metas = [_read_meta(body) for body in bodies]
     if "ids" not in metas[-1]:
         return metas[-1]
     return {**metas[-1], "ids": [id for meta in metas for id in meta["ids"]]}
 
 
-def _following(before: Mapping[int, int | None], batch: Waiting) -> int | None:
+def _find_previous(before: Mapping[int, int | None], batch: Waiting) -> int | None:
     """Find the number that a batch follows once others are given up."""
     number = batch.previous_sequence
     while number is not None and number in before:

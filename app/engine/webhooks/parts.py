@@ -1,4 +1,4 @@
-"""Cut a webhook event that its receiver refuses as too large: records, or errors, travel in two events then."""
+"""Split a webhook event that its receiver refuses as too large: its records, or errors, are sent in two events."""
 
 import json
 from typing import Any, Final
@@ -14,8 +14,8 @@ _NUMBER: Final = "sequence"
 _NUMBER_BEFORE: Final = "previous_sequence"
 
 
-def halves(event: PendingEvent) -> list[EventDraft]:
-    """Cut an event in two, in the order of what it holds; nothing when it holds nothing that can be parted.
+def split_event(event: PendingEvent) -> list[EventDraft]:
+    """Split an event in two, in the order of its items; return nothing when it can not be split.
 
     Both halves bear the number of their batch, and the second names it as the one before its own: who looks whether
     each event follows the one before finds no gap.
@@ -28,13 +28,15 @@ def halves(event: PendingEvent) -> list[EventDraft]:
     if not isinstance(items, list) or len(items) < 2:
         return []
     middle = (len(items) + 1) // 2
-    first = _half(event, body, name, slice(None, middle))
-    second = _half(event, {**body, **_following(body)}, name, slice(middle, None))
+    first = _draft_half(event, body, name, slice(None, middle))
+    number = body.get(_NUMBER)
+    following = body if number is None else {**body, _NUMBER_BEFORE: number}
+    second = _draft_half(event, following, name, slice(middle, None))
     return [first, second]
 
 
-def origin(event: PendingEvent) -> JsonObject:
-    """Return which resource an event tells of, and by which ids its records are known, where it says so."""
+def read_origin(event: PendingEvent) -> JsonObject:
+    """Return an event's resource, and the ids of its records where it names them."""
     if event.event not in _LISTS:
         return {}
     payload: JsonObject = json.loads(event.body)["payload"]
@@ -44,11 +46,7 @@ def origin(event: PendingEvent) -> JsonObject:
     return {"resource": payload.get("resource"), "ids": ids}
 
 
-def _following(body: JsonObject) -> JsonObject:
-    return {_NUMBER_BEFORE: body[_NUMBER]} if body.get(_NUMBER) is not None else {}
-
-
-def _half(event: PendingEvent, body: JsonObject, name: str, part: "slice[Any, Any, Any]") -> EventDraft:
+def _draft_half(event: PendingEvent, body: JsonObject, name: str, part: "slice[Any, Any, Any]") -> EventDraft:
     payload = {**body["payload"], name: body["payload"][name][part]}
     if ids := payload.get("meta", {}).get("ids"):
         payload["meta"] = {**payload["meta"], "ids": ids[part]}

@@ -1,4 +1,4 @@
-"""Sign webhook deliveries, two ways at once (wire.md decision 15).
+"""Sign webhook deliveries in two formats (wire.md decision 15).
 
 ``X-Truto-Signature``: HMAC-SHA256 of the body, keyed by the secret's text. Standard Webhooks: HMAC-SHA256 of
 ``id.timestamp.body``, keyed by the bytes behind the secret's ``whsec_`` prefix
@@ -19,34 +19,34 @@ _SECRET_BYTES = 32
 _OF_THE_BODY = ("X-Truto-Signature", "X-Truto-Signature-Previous")
 
 
-def new_secret() -> str:
+def make_secret() -> str:
     """Make a secret as Standard Webhooks writes it: ``whsec_`` and 32 random bytes in base64."""
     return _PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
-def headers(
+def sign_headers(
     valid_secrets: Sequence[str], *, encoding: str, event_id: str, timestamp_seconds: int, body: bytes
 ) -> dict[str, str]:
     """Return the signature headers of one attempt, by one secret or two; ``encoding`` is ``hex`` or ``base64``."""
     content = f"{event_id}.{timestamp_seconds}.".encode() + body
-    standard = [base64.b64encode(_hmac(_key(secret), content)).decode() for secret in valid_secrets]
+    standard = [base64.b64encode(_sign(_read_key(secret), content)).decode() for secret in valid_secrets]
     made = {
         "webhook-id": event_id,
         "webhook-timestamp": str(timestamp_seconds),
         "webhook-signature": " ".join(f"v1,{signature}" for signature in standard),
     }
     for name, secret in zip(_OF_THE_BODY, valid_secrets, strict=False):
-        digest = _hmac(secret.encode(), body)
+        digest = _sign(secret.encode(), body)
         value = base64.b64encode(digest).decode() if encoding == "base64" else digest.hex()
         made[name] = f"format=sha256,v={value}"
     return made
 
 
-def _hmac(key: bytes, content: bytes) -> bytes:
+def _sign(key: bytes, content: bytes) -> bytes:
     return hmac.new(key, content, hashlib.sha256).digest()
 
 
-def _key(secret: str) -> bytes:
+def _read_key(secret: str) -> bytes:
     try:
         return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
     except binascii.Error:

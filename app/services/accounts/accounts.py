@@ -4,19 +4,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NoReturn
 
-from app.engine.accounts import context_size, status
-from app.engine.config.secrets import revelations
+from app.engine.accounts import validation
+from app.engine.config.secrets import find_revelations
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import new_id
 from app.engine.integrations import config as integration_config
 from app.engine.integrations import credentials
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JsonObject
-from app.engine.merging import merged, overridden
-from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters, Page, RowVersion
+from app.engine.json_values import apply_override, merge
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import EnvironmentIntegration, Integration
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.paths import Path
-from app.engine.redaction import entered_paths, holds_mask, restored
+from app.engine.redaction import choose_entered_paths, holds_mask, restore_masked
 from app.engine.status import AccountStatus
 from app.engine.unified import mapping
 from app.services.accounts import shown_statuses
@@ -50,7 +52,7 @@ class AccountService:
     ) -> IntegratedAccount:
         """Create an account; raise InvalidInputError with ``faults``, which the caller found, and every other one."""
         integration, missing = self._find_integration(environment_id, fields, faults)
-        failures = [*faults, *_override_failures(fields), *missing, *status.failures_of_new(fields)]
+        failures = [*faults, *_override_failures(fields), *missing, *validation.check_new_status(fields)]
         if integration is not None:
             failures += self._integration_failures(environment_id, integration.id, fields)
         if failures or integration is None:
@@ -63,10 +65,10 @@ class AccountService:
             "unified_model_override": fields.get("unified_model_override", {}),
             "integration_override": fields.get("integration_override", {}),
         }
-        context = context_size.checked(fields.get("context", {}))
+        context = validation.check_context_size(fields.get("context", {}))
         values |= self._origins.of_new(environment_id, integration.id, values["integration_override"], context)
         declared = self._declared_paths(environment_id, integration.id, values["integration_override"])
-        entered = entered_paths(declared, frozenset(), context)
+        entered = choose_entered_paths(declared, frozenset(), context)
         return self._accounts.create(environment_id, new_id(), values, context=context, plain_paths=entered)
 
     def _find_integration(
@@ -127,14 +129,16 @@ class AccountService:
             environment_id,
             account_id,
             values,
-            change_context=lambda context: context_size.checked(_merge_context(context, sent)) if sent else context,
+            change_context=lambda context: (
+                validation.check_context_size(_merge_context(context, sent)) if sent else context
+            ),
             change_origins=lambda before: self._origins.changed(
                 before,
                 values.get("integration_override", before.integration_override),
                 _merge_context(before.context, sent),
                 sent,
             ),
-            change_plain=lambda entered: entered_paths(declared, entered, sent),
+            change_plain=lambda entered: choose_entered_paths(declared, entered, sent),
             seen=seen,
         )
         return self._origins.told(require(updated, KIND, account_id), {})
@@ -145,11 +149,15 @@ class AccountService:
         """Return the values to write, without the context; raise InvalidInputError with every fault."""
         values = {name: value for name, value in changes.items() if name != "context"}
         if "integration_override" in values:
-            values["integration_override"] = restored(values["integration_override"], current.integration_override)
+            values["integration_override"] = restore_masked(
+                values["integration_override"], current.integration_override
+            )
         failures = [*faults, *_override_failures(values), *_revelation_failures(current, changes, values)]
         failures += _unreadable_failures(current, changes)
         shown = self._origins.told(current, {}).status
-        values, status_failures = status.changed(values, current, shown, has_context=bool(changes.get("context")))
+        values, status_failures = validation.resolve_status(
+            values, current, shown, has_context=bool(changes.get("context"))
+        )
         failures += status_failures
         failures += self._integration_failures(environment_id, current.integration_id, values)
         raise_for_failures(failures)
@@ -174,8 +182,8 @@ class AccountService:
     def _field_names(self, account: IntegratedAccount) -> frozenset[str]:
         found = self._effective.get(account.environment_id, account.integration_id)
         integration = require(found, "integration", account.integration_name)
-        config = overridden(integration.config, account.integration_override)
-        return credentials.field_names(config.get("credentials"), account.authentication_method)
+        config = apply_override(integration.config, account.integration_override)
+        return credentials.list_field_names(config.get("credentials"), account.authentication_method)
 
     def refuse_post_install(self, environment_id: EnvironmentId, account_id: str) -> NoReturn:
         """Raise InvalidInputError with the reason why an account's post-install actions are not run."""
@@ -183,7 +191,7 @@ class AccountService:
         if account is None:
             raise InvalidInputError([missing_reference("id", KIND, account_id)])
         integration = self._effective.get(environment_id, account.integration_id)
-        config = overridden(integration.config, account.integration_override) if integration else {}
+        config = apply_override(integration.config, account.integration_override) if integration else {}
         actions = config.get("actions")
         has_any = isinstance(actions, dict) and bool(actions.get("post_install"))
         reason = "are not supported yet: run them yourself" if has_any else "are not in its config: there are none"
@@ -201,8 +209,8 @@ class AccountService:
         integration = self._effective.get(environment_id, integration_id)
         if "integration_override" not in fields or integration is None:
             return []
-        used = merged(integration.config, fields["integration_override"])
-        return integration_config.failures_of_new(used, "integration_override")
+        used = merge(integration.config, fields["integration_override"])
+        return integration_config.check_new_config(used, "integration_override")
 
 
 def _revelation_failures(current: IntegratedAccount, changes: JsonObject, values: JsonObject) -> Sequence[Failure]:
@@ -210,7 +218,7 @@ def _revelation_failures(current: IntegratedAccount, changes: JsonObject, values
     name = "integration_override"
     if name not in values:
         return []
-    return revelations(current.integration_override, values[name], changes[name], name)
+    return find_revelations(current.integration_override, values[name], changes[name], name)
 
 
 def _unreadable_failures(current: IntegratedAccount, changes: JsonObject) -> Sequence[Failure]:
@@ -222,7 +230,7 @@ def _unreadable_failures(current: IntegratedAccount, changes: JsonObject) -> Seq
 def _override_failures(fields: JsonObject) -> Sequence[Failure]:
     if "unified_model_override" not in fields:
         return []
-    return mapping.override_failures(fields["unified_model_override"], "unified_model_override")
+    return mapping.check_overrides(fields["unified_model_override"], "unified_model_override")
 
 
 def _credentials_format(config: JsonObject) -> str:
@@ -234,7 +242,7 @@ def _credentials_format(config: JsonObject) -> str:
 
 def _merge_context(current: JsonObject, changes: JsonObject) -> JsonObject:
     """Merge shallowly, and ``oauth`` one level deeper, since its tokens change one at a time."""
-    sent = restored(changes, current)
+    sent = restore_masked(changes, current)
     kept_oauth, sent_oauth = current.get("oauth"), sent.get("oauth")
     if isinstance(kept_oauth, dict) and isinstance(sent_oauth, dict):
         sent = {**sent, "oauth": {**kept_oauth, **sent_oauth}}

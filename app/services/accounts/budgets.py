@@ -8,7 +8,8 @@ from typing import Final
 from app.engine.errors import BrokerUnavailableError, ConflictError
 from app.engine.limits import budget_state
 from app.engine.limits.budget_state import Budget
-from app.engine.objects.objects import EnvironmentId, SyncJobRun
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.runs import SyncJobRun
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.ports import BudgetDesk, ParkedRun, ParkedUnits
 from app.services.ports import Dispatcher
@@ -75,7 +76,7 @@ class AccountBudgets:
             read = self._desk.read(account.id)
         except BrokerUnavailableError:
             return AccountBudget(id=account.id, is_shared=True, is_known=False, is_reachable=False, parked_runs=runs)
-        budget = budget_state.from_text(read.current)
+        budget = budget_state.read_budget(read.current)
         if budget is None:
             return AccountBudget(id=account.id, is_shared=True, is_known=False, parked_runs=runs)
         return _describe(account.id, budget, runs, now=read.now)
@@ -112,10 +113,10 @@ class AccountBudgets:
         read = desk.read(account_id)
         text = read.current
         for _ in range(_ATTEMPTS):
-            budget = budget_state.from_text(text)
+            budget = budget_state.read_budget(text)
             if budget is None:
                 return
-            swapped = desk.swap(account_id, expected=text, text=budget_state.to_text(budget_state.opened(budget)))
+            swapped = desk.swap(account_id, expected=text, text=budget_state.write_budget(budget_state.reopen(budget)))
             if swapped.is_done:
                 return
             text = swapped.current

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.engine.accounts import oauth, secret_origins
-from app.engine.errors import InvalidGrantError, SourceError, StoreUnavailableError
+from app.engine.errors import StoreUnavailableError
 from app.engine.integrations import token_answers
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
-from app.engine.times import iso_utc
+from app.engine.record_errors import InvalidGrantError, SourceError
+from app.engine.times import format_utc
 from app.engine.webhooks import events
 from app.services.accounts.ports import Announcement, CredentialStore, LockedCredentials, TokenEndpoint
 from app.services.ports import Clock
@@ -41,7 +42,7 @@ class CredentialService:
         """Return a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
         try:
             with self.store.locked(account_id) as account:
-                if oauth.access_token(account.context) != stale:
+                if oauth.find_access_token(account.context) != stale:
                     return account.context
                 fresh = self._request_token(account, grant)
                 self._write(account_id, account, fresh, _added_origins(grant, account, fresh), stale=stale)
@@ -49,7 +50,7 @@ class CredentialService:
         except InvalidGrantError:
             # The context may have changed without the lock, such as by a person who has signed in again.
             context = self.store.context(account_id)
-            if oauth.access_token(context) != stale:
+            if oauth.find_access_token(context) != stale:
                 return context
             raise
 
@@ -77,15 +78,15 @@ class CredentialService:
             "resource": resource,
             "method": method,
             "missing_scopes": list(missing_scopes),
-            "occurred_at": iso_utc(self.clock.now()),
+            "occurred_at": format_utc(self.clock.now()),
         }
         self.store.note_forbidden(account_id, error)
 
     def _request_token(self, account: LockedCredentials, grant: OAuthGrant) -> JsonObject:
-        request = oauth.token_request(grant, account.context)
+        request = oauth.build_token_request(grant, account.context)
         secret_origins.check(account.origins, request.url)
         answer = self.endpoint.ask(request)
-        return oauth.renewed(account.context, token_answers.read(answer, grant.answer), self.clock.now())
+        return oauth.merge_token(account.context, token_answers.read(answer, grant.answer), self.clock.now())
 
     def _write(
         self,
@@ -109,7 +110,7 @@ class CredentialService:
             self.pause(_SAVE_PAUSE_SECONDS * (attempt + 1))
             try:
                 with self.store.locked(account_id) as account:
-                    if oauth.access_token(account.context) == stale:
+                    if oauth.find_access_token(account.context) == stale:
                         account.write(fresh, origins)
                     return
             except StoreUnavailableError:
@@ -117,12 +118,14 @@ class CredentialService:
         raise SourceError("token_endpoint", "the new token could not be stored: the database is away", retryable=True)
 
     def _announcement(self, reason: str) -> Announcement:
-        return lambda account, webhook_ids: events.authentication_error(
+        return lambda account, webhook_ids: events.draft_authentication_error(
             account, reason, to=webhook_ids, at=self.clock.now()
         )
 
 
 def _added_origins(grant: OAuthGrant, account: LockedCredentials, fresh: JsonObject) -> frozenset[str] | None:
     """Return an account's origins with those that its new token adds; None when it adds none."""
-    before, after = (frozenset(secret_origins.of_addresses(grant.base_urls, one)) for one in (account.context, fresh))
+    before, after = (
+        frozenset(secret_origins.list_address_origins(grant.base_urls, one)) for one in (account.context, fresh)
+    )
     return None if account.origins is None or after <= before else account.origins | (after - before)

@@ -6,7 +6,8 @@ from typing import Final
 
 from app.engine.errors import ConflictError, Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId, ListFilters, RowVersion
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, RowVersion
 from app.services.accounts.ports import KIND, AccountStore, DeletedAccounts
 from app.services.crud import missing_reference, raise_for_failures
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from app.engine.accounts import secret_origins
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.integrations import config as integration_config
-from app.engine.merging import overridden
-from app.engine.objects.objects import IntegratedAccount, Integration
+from app.engine.json_values import apply_override
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.integrations import Integration
 from app.services.accounts.ports import KIND, OperatorAccounts, OperatorIntegrations
 from app.services.contexts.account_configs import config_of
 from app.services.crud import require
@@ -22,7 +23,7 @@ class OriginApproval:
     def approve_account(self, account_id: str) -> Sequence[str]:
         """Approve the origins that an account's config names now; return them. Raises NotFoundError."""
         account = require(self._accounts.anywhere(account_id), KIND, account_id)
-        origins = sorted(secret_origins.decided(config_of(account, self._integrations), account.context))
+        origins = sorted(secret_origins.list_origins(config_of(account, self._integrations), account.context))
         if not origins:
             raise InvalidInputError([Failure("id", "its config leads nowhere: a part of its base_url has no value")])
         self._accounts.approve_origins(account_id, origins, self._hosts(account))
@@ -31,13 +32,13 @@ class OriginApproval:
     def _hosts(self, account: IntegratedAccount) -> Sequence[str] | None:
         """Return the hosts that the secrets of an account's override are sent to."""
         integration = self._integrations.get(account.environment_id, account.integration_id)
-        config = overridden(integration.config, account.integration_override) if integration else {}
-        return secret_origins.given_for(config, account.integration_override)
+        config = apply_override(integration.config, account.integration_override) if integration else {}
+        return secret_origins.list_given_hosts(config, account.integration_override)
 
     def approve_integration(self, integration_id: str) -> Sequence[str]:
         """Approve the hosts that an integration's config names now for its own secrets; return them."""
         integration = require(self._integrations.anywhere(integration_id), "integration", integration_id)
-        hosts = secret_origins.given_for(integration.config, integration.config) or []
+        hosts = secret_origins.list_given_hosts(integration.config, integration.config) or []
         if hosts:
             self._integrations.note_origins(integration_id, hosts)
         return hosts

@@ -8,8 +8,10 @@ from typing import Final, Protocol
 
 from app.engine.accounts.oauth import TokenRequest
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters, Page, RowVersion
-from app.engine.objects.tenants import Tenant
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId, Tenant
+from app.engine.objects.integrations import Integration
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.paths import Path
 from app.engine.runs.work import EventDraft, WakeUp
 from app.services.crud import OwnerReader, Reader, UpdatableStore

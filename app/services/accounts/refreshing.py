@@ -3,9 +3,12 @@
 from http import HTTPStatus
 
 from app.engine.accounts import oauth
-from app.engine.errors import Failure, InvalidGrantError, InvalidInputError, SourceError
+from app.engine.errors import Failure, InvalidInputError
 from app.engine.integrations.credentials import OAuthGrant
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
+from app.engine.record_errors import InvalidGrantError, SourceError
 from app.services.accounts.ports import KIND
 from app.services.calls.accounts import refuse_inactive
 from app.services.contexts.account_configs import config_of
@@ -33,7 +36,7 @@ class Refreshing:
         if account is None:
             raise InvalidInputError([missing_reference("id", KIND, account_id)])
         refuse_inactive(account, "id")
-        token = oauth.access_token(account.context)
+        token = oauth.find_access_token(account.context)
         try:
             self._keeper.renew(account.id, self._grant(account), stale=token)
         except InvalidGrantError as error:
@@ -43,7 +46,7 @@ class Refreshing:
         return require(self._accounts.get(environment_id, account_id), KIND, account_id)
 
     def _grant(self, account: IntegratedAccount) -> OAuthGrant:
-        grant = oauth.usable_grant(config_of(account, self._integrations).grants, account.context)
+        grant = oauth.choose_grant(config_of(account, self._integrations).grants, account.context)
         if grant is None:
             message = "has no OAuth 2 token that could be renewed: neither a refresh token nor client credentials"
             raise InvalidInputError([Failure("id", message)])

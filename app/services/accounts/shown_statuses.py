@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from app.engine.objects.objects import IntegratedAccount, ListFilters, Page
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.lists import ListFilters, Page
 from app.engine.status import AccountStatus
 
 _COLUMN: Final = "status"

@@ -5,8 +5,7 @@ from typing import Final
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId
-from app.engine.objects.tenants import Tenant, is_id
+from app.engine.objects.environments import EnvironmentId, Tenant, is_tenant_id
 from app.services.accounts.ports import TenantStore
 from app.services.crud import CrudService, raise_for_failures
 
@@ -84,4 +83,4 @@ def _failures(one: JSON, path: str) -> list[Failure]:
 
 
 def _id_failures(id: JSON, path: str) -> list[Failure]:
-    return [] if isinstance(id, str) and is_id(id) else [Failure(path, _ID)]
+    return [] if isinstance(id, str) and is_tenant_id(id) else [Failure(path, _ID)]

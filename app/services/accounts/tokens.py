@@ -11,7 +11,8 @@ from typing import Final
 
 from app.engine.errors import InvalidInputError, UnauthorizedError, UnreadableSecretError
 from app.engine.json_types import JSON
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
 from app.services.accounts.ports import KIND
 from app.services.crud import Reader, missing_reference
 from app.services.ports import Clock, Seal, SealPurpose

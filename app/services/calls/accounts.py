@@ -4,10 +4,12 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Final, TypeVar
 
-from app.engine.errors import Failure, InvalidInputError, SourceError, TooManyRequestsError
-from app.engine.ids import canonical_id
+from app.engine.errors import Failure, InvalidInputError, TooManyRequestsError
+from app.engine.ids import parse_id
 from app.engine.integrations.config import IntegrationConfig
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.record_errors import SourceError
 from app.engine.status import AccountStatus
 from app.services.calls.request_limits import RequestLimits
 from app.services.contexts.account_configs import config_of
@@ -34,7 +36,7 @@ class CalledAccounts:
         """Return an account; raise InvalidInputError for what is no id, NotFoundError."""
         if not account_id:
             raise InvalidInputError([Failure(_ACCOUNT, "is required: the account whose API is called")])
-        id = canonical_id(account_id)
+        id = parse_id(account_id)
         if id is None:
             raise InvalidInputError([Failure(_ACCOUNT, "expected a UUID")])
         return require(self._accounts.get(environment_id, id), "integrated account", id)

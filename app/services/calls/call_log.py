@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from app.engine.ids import canonical_id, new_id
-from app.engine.objects.objects import EnvironmentId
+from app.engine.ids import new_id, parse_id
+from app.engine.objects.environments import EnvironmentId
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def _make_storable(call: AnsweredCall) -> AnsweredCall:
     """Return a call without what a row can not, or should not, hold."""
     return replace(
         call,
-        integrated_account_id=canonical_id(call.integrated_account_id or ""),
+        integrated_account_id=parse_id(call.integrated_account_id or ""),
         resource=None if call.resource is None else _clip(call.resource),
         method=_clip(call.method),
         error=None if call.error is None else _clip(call.error),

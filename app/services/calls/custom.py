@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from app.engine.integrations.config import PASSED_ON
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId
-from app.engine.redaction import shown_paths
+from app.engine.objects.environments import EnvironmentId
+from app.engine.redaction import choose_shown_paths
 from app.engine.templating import request_paths
 from app.services.calls.accounts import CalledAccounts, await_answer
 from app.services.ports import PageCall, PlainAnswer, PlainSource, RawBody
@@ -42,11 +42,11 @@ class CustomCalls:
         config = self._called.config(account)
         call = PageCall(
             account_id=account.id,
-            config=config.passing_on(request.http_method),
+            config=config.pass_on(request.http_method),
             context=account.context,
             origins=account.origins,
             is_refused=account.is_refused,
-            plain_paths=shown_paths(config.plain_paths, account.plain_paths),
+            plain_paths=choose_shown_paths(config.plain_paths, account.plain_paths),
             resource=PASSED_ON,
             method=request.http_method.lower(),
             path=path,

@@ -4,19 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from app.engine.errors import (
-    Failure,
-    InvalidInputError,
-    MappingError,
-    RecordError,
-    SourceError,
-    UnreadableSecretError,
-)
-from app.engine.ids import canonical_id
+from app.engine.errors import Failure, InvalidInputError, UnreadableSecretError
+from app.engine.ids import parse_id
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount
-from app.engine.redaction import shown_paths
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.record_errors import MappingError, RecordError, SourceError
+from app.engine.redaction import choose_shown_paths
 from app.engine.templating import request_paths
 from app.engine.unified import model
 from app.engine.unified.calls import UnifiedRequest
@@ -96,21 +91,21 @@ class DirectCalls:
             next_cursor=self._seal_cursor(request, page.next_cursor if page.leads_on else None),
             errors=page.errors,
             is_list=_is_list(call),
-            headers=call.mapping.headers(page.records, page.headers) if call.mapping else {},
+            headers=call.mapping.map_headers(page.records, page.headers) if call.mapping else {},
             is_partial=bool(page.errors)
             or (call.mapping is not None and call.mapping.is_partial(answer.records, answer.headers)),
         )
 
     def describe(self, environment_id: EnvironmentId, account_id: str, resource: str, method: str) -> JsonObject:
         """Describe a unified API's method, and the call that it makes, for an account."""
-        name = model.unified_name(resource)
+        name = model.parse_unified_name(resource)
         assert name is not None
         return self._unified.describe(self._called.get(environment_id, account_id), name, method)
 
     def _page_call(self, account: IntegratedAccount, request: DirectRequest, config: IntegrationConfig) -> PageCall:
         cursor = self._open_cursor(request)
         request_paths.check_id(request.id or "")
-        if name := model.unified_name(request.resource):
+        if name := model.parse_unified_name(request.resource):
             mapping, faults = self._unified.find(account, name, request.method)
             if request.raw_body is not None:
                 faults = [*faults, Failure("", "a unified model's methods take JSON, which their mappings read")]
@@ -126,7 +121,7 @@ class DirectCalls:
             context=account.context,
             origins=account.origins,
             is_refused=account.is_refused,
-            plain_paths=shown_paths(config.plain_paths, account.plain_paths),
+            plain_paths=choose_shown_paths(config.plain_paths, account.plain_paths),
             resource=request.resource,
             method=request.method,
             id=request.id,
@@ -162,7 +157,7 @@ class DirectCalls:
 
 def _is_list(call: PageCall) -> bool:
     """Whether a method lists: by its name, or since its config says how it is paged."""
-    pagination = call.config.method(call.resource, call.method).pagination
+    pagination = call.config.find_method(call.resource, call.method).pagination
     return call.method == "list" or (pagination is not None and pagination is not call.config.defaults.pagination)
 
 
@@ -183,13 +178,13 @@ def _with_id(request: DirectRequest, config: IntegrationConfig) -> DirectRequest
 
 
 def _place(request: DirectRequest) -> list[str]:
-    return [canonical_id(request.account_id) or "", request.resource, request.method]
+    return [parse_id(request.account_id) or "", request.resource, request.method]
 
 
 def _with_limit(call: PageCall, limit: int | None) -> PageCall:
     """Return a call that asks for so many records, where the integration has a parameter for that."""
     try:
-        pagination = call.config.method(call.resource, call.method).pagination
+        pagination = call.config.find_method(call.resource, call.method).pagination
     except SourceError as error:
         raise MappingError("method", error.message) from error
     name = getattr(pagination, "limit_param", None)

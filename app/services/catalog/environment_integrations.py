@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from app.engine.accounts import secret_origins
-from app.engine.config.secrets import left_unreadable, redacted_config, revelations
+from app.engine.config.secrets import find_revelations, find_unreadable, redact_config
 from app.engine.errors import Failure
 from app.engine.integrations import config
 from app.engine.json_types import JsonObject
-from app.engine.merging import merged
-from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.objects.objects import EnvironmentId, Integration
-from app.engine.redaction import restored
+from app.engine.json_values import merge
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import EnvironmentIntegration, Integration
+from app.engine.redaction import restore_masked
 from app.services.catalog.ports import InstallationStore
 from app.services.crud import CrudService, OwnerReader, missing_reference, raise_for_failures
 
@@ -68,11 +68,11 @@ def _check(
     values, found = dict(fields), list(failures)
     if "override" in fields:
         if current is not None:
-            values["override"] = restored(fields["override"], current.override)
-            found += revelations(current.override, values["override"], fields["override"], "override")
-            found += left_unreadable(current.unreadable, current.override, values["override"], "override")
+            values["override"] = restore_masked(fields["override"], current.override)
+            found += find_revelations(current.override, values["override"], fields["override"], "override")
+            found += find_unreadable(current.unreadable, current.override, values["override"], "override")
         if integration is not None:
-            found += config.failures_of_new(merged(integration.config, values["override"]), "override")
+            found += config.check_new_config(merge(integration.config, values["override"]), "override")
     raise_for_failures(found)
     if "override" in fields and integration is not None:
         values["origins"] = _origins(integration, current, values["override"], fields["override"])
@@ -83,8 +83,8 @@ def _origins(
     integration: Integration, current: EnvironmentIntegration | None, override: JsonObject, sent: JsonObject
 ) -> Sequence[str] | None:
     """Return the hosts that an override's own secrets are for: as before, unless all of them are entered again."""
-    if current is not None and secret_origins.keeps_secrets(override, redacted_config(override), sent):
+    if current is not None and secret_origins.keeps_secrets(override, redact_config(override), sent):
         if current.origins is not None:
             return current.origins
         override = current.override
-    return secret_origins.given_for(merged(integration.config, override), override)
+    return secret_origins.list_given_hosts(merge(integration.config, override), override)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import Environment, EnvironmentId, ListFilters, Page, RowVersion
+from app.engine.objects.environments import Environment, EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.catalog.ports import EnvironmentStore
 from app.services.crud import raise_for_failures, require
 

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 
 from app.engine.accounts import secret_origins
-from app.engine.config.secrets import left_unreadable, redacted_config, revelations
+from app.engine.config.secrets import find_revelations, find_unreadable, redact_config
 from app.engine.errors import Failure
 from app.engine.ids import new_id
 from app.engine.integrations import config as integration_config
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import merged
-from app.engine.objects.objects import EnvironmentId, Integration
-from app.engine.redaction import restored
+from app.engine.json_values import merge
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
+from app.engine.redaction import restore_masked
 from app.services.catalog.ports import IntegrationStore
 from app.services.crud import VersionedService, raise_for_failures
 
@@ -32,7 +33,7 @@ class IntegrationService(VersionedService[Integration]):
             failures.append(Failure("name", f"an integration named '{name}' exists already"))
         raise_for_failures(failures)
         config = fields["config"]
-        values = {**fields, "origins": secret_origins.given_for(config, config)}
+        values = {**fields, "origins": secret_origins.list_given_hosts(config, config)}
         return self._store.create(environment_id, new_id(), values)
 
     def _check_changes(
@@ -41,11 +42,11 @@ class IntegrationService(VersionedService[Integration]):
         """Merge ``config`` into the present one, where a null takes a key away."""
         fields = dict(changes)
         if "config" in fields:
-            fields["config"] = merged(current.config, restored(fields["config"], current.config))
+            fields["config"] = merge(current.config, restore_masked(fields["config"], current.config))
         failures = [*faults, *_config_failures(fields)]
         if "config" in fields and not failures:
-            failures += revelations(current.config, fields["config"], changes["config"], "config")
-            failures += left_unreadable(current.unreadable, current.config, fields["config"], "config")
+            failures += find_revelations(current.config, fields["config"], changes["config"], "config")
+            failures += find_unreadable(current.unreadable, current.config, fields["config"], "config")
         if changes.get("name", current.name) != current.name:
             message = f"can not be changed: sync jobs refer to this integration as '{current.name}'"
             failures.append(Failure("name", message))
@@ -60,11 +61,11 @@ class IntegrationService(VersionedService[Integration]):
 
 def _origins(current: Integration, config: JsonObject, sent: JSON) -> Sequence[str] | None:
     """Return the hosts that a changed config's own secrets are for: as before, unless all of them are entered again."""
-    if secret_origins.keeps_secrets(config, redacted_config(config), sent):
+    if secret_origins.keeps_secrets(config, redact_config(config), sent):
         known = current.origins
-        return secret_origins.given_for(current.config, current.config) if known is None else known
-    return secret_origins.given_for(config, config)
+        return secret_origins.list_given_hosts(current.config, current.config) if known is None else known
+    return secret_origins.list_given_hosts(config, config)
 
 
 def _config_failures(fields: JsonObject) -> list[Failure]:
-    return integration_config.failures_of_new(fields["config"]) if "config" in fields else []
+    return integration_config.check_new_config(fields["config"]) if "config" in fields else []

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from app.engine.errors import Failure
 from app.engine.ids import new_id
-from app.engine.jobs import args, args_rule, definition, run_keys
+from app.engine.jobs import args, definition, run_keys
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, Integration, SyncJob
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
+from app.engine.objects.jobs import SyncJob
 from app.services.crud import CrudService, CrudStore, NameReader, missing_reference, raise_for_failures
 from app.services.unified.mappings import UnifiedMappings
 
@@ -41,10 +43,10 @@ class JobService(CrudService[SyncJob]):
         """Raise InvalidInputError with ``faults`` and every other one of a job's fields."""
         failures = [*faults, *self._integration_failures(environment_id, fields.get("integration_name"))]
         if "args_schema" in fields:
-            failures += args.schema_failures(fields["args_schema"])
-        failures += args_rule.rule_failures(fields.get("args_validation"))
+            failures += args.check_schema(fields["args_schema"])
+        failures += args.check_rule(fields.get("args_validation"))
         for key in (run_keys.MUTEX_KEY, run_keys.STATE_KEY):
-            failures += run_keys.failures(key, fields.get(key))
+            failures += run_keys.check_template(key, fields.get(key))
         if "resources" in fields:
             items, item_failures = definition.parse_resources(fields["resources"])
             failures += item_failures or self._unified.model_failures(environment_id, items)

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from app.engine.errors import UnreadableSecretError
 from app.engine.integrations import config as integration_config
-from app.engine.jobs.item_keys import keys_of_job
+from app.engine.jobs.item_keys import list_job_keys
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import overridden
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration
+from app.engine.json_values import apply_override
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
 from app.engine.records.keys import RecordKey
 from app.services.crud import OwnerReader, Reader
 
@@ -79,9 +81,9 @@ class KeyChanges:
         for holding in holdings:
             raw = self._read_config(environment_id, holding.integration_id)
             config, _ = integration_config.parse_config(
-                overridden(raw, account.integration_override if account else {})
+                apply_override(raw, account.integration_override if account else {})
             )
-            keys = keys_of_job(holding.job_resources, config) if config is not None else {}
+            keys = list_job_keys(holding.job_resources, config) if config is not None else {}
             at = (holding.resource, holding.job_id, holding.integration_id)
             found[at] = (holding, keys.get(holding.resource, []))
         return found

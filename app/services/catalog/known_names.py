@@ -4,15 +4,16 @@ from typing import Final
 
 from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.json_values import merge
 from app.engine.known_keys import placeholder_roots
-from app.engine.known_keys.judging import KeyFindings, KeyNote
-from app.engine.known_keys.listed_methods import judge_methods
+from app.engine.known_keys.judging import KeyFindings, KeyNote, judge_methods
 from app.engine.known_keys.of_integrations import INTEGRATION
 from app.engine.known_keys.of_items import ITEMS
 from app.engine.known_keys.of_unified import MAPPING, OVERRIDES
-from app.engine.known_keys.placeholder_roots import OF_CONFIG, OF_ITEMS, OF_MAPPINGS, Roots, context_names
-from app.engine.merging import merged
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration
+from app.engine.known_keys.placeholder_roots import OF_CONFIG, OF_ITEMS, OF_MAPPINGS, Roots, list_context_names
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
 from app.services.crud import NameReader, OwnerReader, Reader
 
 _KEYS: Final = ("mutex_key", "state_key")
@@ -48,7 +49,7 @@ class KnownNames:
             return KeyFindings()
         account = self._accounts.inspect(environment_id, account_id) if isinstance(account_id, str) else None
         below = self._read_config(environment_id, account.integration_id) if account else None
-        config = None if account is None or below is None else merged(below, account.integration_override)
+        config = None if account is None or below is None else merge(below, account.integration_override)
         return _judge_items(fields, config, stored)
 
     def judge_override(
@@ -68,29 +69,29 @@ class KnownNames:
 
 def judge_config(config: JSON, path: str = "config", *, below: JsonObject | None = None) -> KeyFindings:
     """Judge the placeholders of an integration's config, or of what is laid over one."""
-    whole = merged(below or {}, config) if isinstance(config, dict) else {}
-    roots = Roots(known=OF_CONFIG, context=context_names(whole))
-    return KeyFindings(notes=list(placeholder_roots.notes(config, INTEGRATION, path, roots)))
+    whole = merge(below or {}, config) if isinstance(config, dict) else {}
+    roots = Roots(known=OF_CONFIG, context=list_context_names(whole))
+    return KeyFindings(notes=list(placeholder_roots.find_notes(config, INTEGRATION, path, roots)))
 
 
 def judge_mapping(config: JSON) -> KeyFindings:
     """Judge the placeholders of a mapping."""
-    return KeyFindings(notes=list(placeholder_roots.notes(config, MAPPING, "config", _MAPPING_ROOTS)))
+    return KeyFindings(notes=list(placeholder_roots.find_notes(config, MAPPING, "config", _MAPPING_ROOTS)))
 
 
 def judge_mapping_overrides(override: JSON, path: str) -> KeyFindings:
     """Judge the placeholders of an account's own mappings."""
-    return KeyFindings(notes=list(placeholder_roots.notes(override, OVERRIDES, path, _MAPPING_ROOTS)))
+    return KeyFindings(notes=list(placeholder_roots.find_notes(override, OVERRIDES, path, _MAPPING_ROOTS)))
 
 
 def _judge_items(fields: JsonObject, config: JsonObject | None, stored: JSON = None) -> KeyFindings:
-    roots = Roots(known=OF_ITEMS, context=None if config is None else context_names(config))
+    roots = Roots(known=OF_ITEMS, context=None if config is None else list_context_names(config))
     items = fields.get("resources")
     found = KeyFindings() if config is None else judge_methods(items, config, "resources", stored=stored)
-    found.notes.extend(placeholder_roots.notes(items, ITEMS, "resources", roots))
+    found.notes.extend(placeholder_roots.find_notes(items, ITEMS, "resources", roots))
     found.notes.extend(note for name in _KEYS for note in _key_notes(fields.get(name), name, roots))
     return found
 
 
 def _key_notes(value: JSON, name: str, roots: Roots) -> list[KeyNote]:
-    return list(placeholder_roots.notes_of(value, name, roots)) if isinstance(value, str) else []
+    return list(placeholder_roots.check_value(value, name, roots)) if isinstance(value, str) else []

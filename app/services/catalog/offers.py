@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-from app.engine.config.secrets import redacted_config
-from app.engine.ids import canonical_id
+from app.engine.config.secrets import redact_config
+from app.engine.ids import parse_id
 from app.engine.integrations.offers import MappedModel, Offering
-from app.engine.merging import overridden
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration
+from app.engine.json_values import apply_override
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
 from app.services.contexts.account_configs import kept_config
 from app.services.crud import NameReader, Reader, require
 
@@ -33,7 +35,7 @@ class Offers:
 
     def describe_integration(self, environment_id: EnvironmentId, id_or_name: str) -> Offering:
         """Return what an integration offers, found by its id or its name; raise NotFoundError."""
-        integration_id = canonical_id(id_or_name) or ""
+        integration_id = parse_id(id_or_name) or ""
         if not integration_id or self._integrations.get(environment_id, integration_id) is None:
             named = self._names.by_name(environment_id, id_or_name)
             integration_id = require(named, "integration", id_or_name[:100]).id
@@ -48,12 +50,12 @@ class Offers:
         self, environment_id: EnvironmentId, integration_id: str, account: IntegratedAccount | None
     ) -> Offering:
         integration = require(self._integrations.get(environment_id, integration_id), "integration", integration_id)
-        raw = overridden(integration.config, account.integration_override) if account else integration.config
+        raw = apply_override(integration.config, account.integration_override) if account else integration.config
         return Offering(
             integration_id=integration.id,
             name=integration.name,
             category=integration.category,
-            shown_config=redacted_config(raw),
+            shown_config=redact_config(raw),
             config=kept_config(raw),
             models=self._models(environment_id, integration.name),
             unified_model_override=account.unified_model_override if account else {},

@@ -6,17 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from app.engine.json_types import JsonObject
-from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.objects.objects import (
-    ApiToken,
-    Environment,
-    EnvironmentId,
-    Integration,
-    ListFilters,
-    Page,
-    RowVersion,
-)
-from app.engine.objects.states import RunState
+from app.engine.objects.environments import ApiToken, Environment, EnvironmentId
+from app.engine.objects.integrations import EnvironmentIntegration, Integration
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.runs import RunState
 from app.services.crud import NameReader, OwnerReader, UpdatableStore, VersionedStore
 
 

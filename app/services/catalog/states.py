@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from app.engine.errors import Failure, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion
-from app.engine.objects.states import RunState
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.runs import RunState
 from app.services.catalog.ports import StateStore
 from app.services.crud import raise_for_failures, require
 

@@ -6,8 +6,8 @@ from typing import Final
 from app.engine.errors import Failure
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, SyncJob
-from app.engine.objects.templates import JobTemplate
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.jobs import JobTemplate, SyncJob
 from app.services.catalog.jobs import JobService
 from app.services.crud import CrudService, CrudStore
 

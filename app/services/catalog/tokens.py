@@ -9,12 +9,11 @@ from datetime import datetime
 from typing import Final
 
 from app.engine.errors import Failure, NotFoundError, UnauthorizedError
-from app.engine.ids import canonical_id
+from app.engine.ids import parse_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.environments import DEFAULT_ENVIRONMENT
-from app.engine.objects.objects import ApiToken, EnvironmentId, ListFilters, Page, RowVersion
-from app.engine.roles import Role
-from app.engine.times import iso_utc
+from app.engine.objects.environments import DEFAULT_ENVIRONMENT, ApiToken, EnvironmentId, Role
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.times import format_utc
 from app.services.catalog.ports import TokenStore
 from app.services.crud import raise_for_failures, require
 
@@ -72,7 +71,7 @@ class TokenService:
             found.append(Failure("role", f"is more than the '{creator.role}' of the token that asks"))
         if creator.expires_at and "expires_at" in fields and (expires_at is None or expires_at > creator.expires_at):
             found.append(
-                Failure("expires_at", f"expected at most {iso_utc(creator.expires_at)}, as of the token that asks")
+                Failure("expires_at", f"expected at most {format_utc(creator.expires_at)}, as of the token that asks")
             )
         raise_for_failures(found)
         values = {"name": fields["name"], "role": Role(fields["role"]), "created_by": creator.id}
@@ -92,7 +91,7 @@ class TokenService:
         if known.token.revoked_at is not None:
             raise UnauthorizedError("this API token was revoked: use another one")
         if known.seconds_left <= 0 and known.token.expires_at is not None:
-            raise UnauthorizedError(f"this API token expired at {iso_utc(known.token.expires_at)}: use another one")
+            raise UnauthorizedError(f"this API token expired at {format_utc(known.token.expires_at)}: use another one")
         if len(self._trusted) >= _MOST_TRUSTED:
             self._trusted.clear()
         self._trusted[token_hash] = _Trusted(known.token, until=now + min(TRUST_SECONDS, known.seconds_left))
@@ -112,7 +111,7 @@ class TokenService:
 
     def revoke(self, environment_id: EnvironmentId, token_id: str, *, seen: RowVersion | None = None) -> None:
         """Revoke a token; no process accepts it once this returns. Raises NotFoundError."""
-        canonical = canonical_id(token_id)
+        canonical = parse_id(token_id)
         unused_seconds = self._tokens.revoke(environment_id, canonical, seen=seen) if canonical is not None else None
         if unused_seconds is None:
             raise NotFoundError(_KIND, token_id)

@@ -4,8 +4,8 @@ from app.engine.errors import InvalidInputError, NotFoundError
 from app.engine.integrations import config as integration_config
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JsonObject
-from app.engine.merging import overridden
-from app.engine.objects.objects import IntegratedAccount
+from app.engine.json_values import apply_override
+from app.engine.objects.accounts import IntegratedAccount
 from app.services.contexts.context import IntegrationReader
 
 
@@ -14,8 +14,8 @@ def config_of(account: IntegratedAccount, integrations: IntegrationReader) -> In
     integration = integrations.get(account.environment_id, account.integration_id)
     if integration is None:
         raise NotFoundError("integration", account.integration_name)
-    config = kept_config(overridden(integration.config, account.integration_override))
-    return config.given_for(integration.origins, integration.override_origins, account.override_origins)
+    config = kept_config(apply_override(integration.config, account.integration_override))
+    return config.restrict_to(integration.origins, integration.override_origins, account.override_origins)
 
 
 def kept_config(raw: JsonObject) -> IntegrationConfig:

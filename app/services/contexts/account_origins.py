@@ -5,15 +5,17 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from app.engine.accounts import secret_origins
-from app.engine.config.secrets import redacted_config
+from app.engine.config.secrets import redact_config
 from app.engine.errors import UnreadableSecretError
 from app.engine.integrations import config as integration_config
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JsonObject
-from app.engine.merging import overridden
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration
+from app.engine.json_values import apply_override
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
 from app.engine.paths import Path
-from app.engine.redaction import redacted
+from app.engine.redaction import redact
 from app.engine.status import AccountStatus
 
 _NEEDY: Final = "needs_reauth"
@@ -41,7 +43,7 @@ def with_origins(account: IntegratedAccount, config: IntegrationConfig, notes: O
     plain = config.plain_paths & (account.plain_paths or frozenset())
     if account.origins is not None or not _holds_secrets(account.context, plain):
         return account
-    found = secret_origins.decided(config, account.context)
+    found = secret_origins.list_origins(config, account.context)
     if not found:
         return account
     notes.note_origins(account.id, found)
@@ -62,17 +64,17 @@ class AccountOrigins:
         config = None if raw is None else integration_config.parse_config(raw)[0]
         if raw is None or config is None:
             return {}
-        origins = secret_origins.decided(config, context) if _holds_secrets(context, config.plain_paths) else None
-        return {"origins": origins, "override_origins": secret_origins.given_for(raw, override)}
+        origins = secret_origins.list_origins(config, context) if _holds_secrets(context, config.plain_paths) else None
+        return {"origins": origins, "override_origins": secret_origins.list_given_hosts(raw, override)}
 
     def of_override(self, before: IntegratedAccount, override: JsonObject, sent: JsonObject) -> Sequence[str] | None:
         """Return the hosts that a changed override's secrets are for: as before, unless all are entered again."""
-        if secret_origins.keeps_secrets(override, redacted_config(override), sent):
+        if secret_origins.keeps_secrets(override, redact_config(override), sent):
             if before.override_origins is not None:
                 return before.override_origins
             override = before.integration_override
         raw = self._raw(before.environment_id, before.integration_id, override)
-        return None if raw is None else secret_origins.given_for(raw, override)
+        return None if raw is None else secret_origins.list_given_hosts(raw, override)
 
     def changed(
         self, before: IntegratedAccount, override: JsonObject, context: JsonObject, sent: JsonObject
@@ -86,12 +88,12 @@ class AccountOrigins:
         plain = frozenset() if config is None else config.plain_paths & (before.plain_paths or frozenset())
         if not _holds_secrets(context, plain):
             return None
-        if secret_origins.keeps_secrets(context, redacted(context, plain), sent):
+        if secret_origins.keeps_secrets(context, redact(context, plain), sent):
             if before.origins is not None:
                 return before.origins
             config = self._config(before.environment_id, before.integration_id, before.integration_override)
             context = before.context
-        return before.origins if config is None else secret_origins.decided(config, context)
+        return before.origins if config is None else secret_origins.list_origins(config, context)
 
     def told(self, account: IntegratedAccount, known: dict[str, IntegrationConfig | None]) -> IntegratedAccount:
         """Return an account as it is shown: one whose secrets are not sent needs attention, for as long as that is so.
@@ -104,7 +106,7 @@ class AccountOrigins:
         if key not in known:
             known[key] = self._readable_config(account)
         config = known[key]
-        found = () if config is None else secret_origins.of_addresses(config.addresses, account.context)
+        found = () if config is None else secret_origins.list_address_origins(config.addresses, account.context)
         if account.origins.issuperset(found):
             return account
         if account.status == AccountStatus.INACTIVE:
@@ -126,8 +128,8 @@ class AccountOrigins:
 
     def _raw(self, environment_id: EnvironmentId, integration_id: str, override: JsonObject) -> JsonObject | None:
         integration = self._integrations.get(environment_id, integration_id)
-        return None if integration is None else overridden(integration.config, override)
+        return None if integration is None else apply_override(integration.config, override)
 
 
 def _holds_secrets(context: JsonObject, plain: frozenset[Path]) -> bool:
-    return redacted(context, plain) != context
+    return redact(context, plain) != context

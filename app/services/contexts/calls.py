@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from app.engine.jobs import computed_queries, recursion, scope
+from app.engine.jobs import computations, scope
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JSON, JsonObject
-from app.engine.paths import Path
-from app.engine.templating.placeholders import UNDEFINED, Template
+from app.engine.paths import UNDEFINED, Path
+from app.engine.templating.placeholders import Template
 from app.engine.unified.calls import UnifiedRequest
 from app.services.contexts.context import RunContext
 from app.services.ports import PageCall
@@ -14,14 +14,14 @@ from app.services.ports import PageCall
 
 def page_call(context: RunContext, item: ResourceItem, element: scope.Element, cursor: JSON) -> PageCall:
     """Resolve an element's request; raise PlaceholderError when a value is missing, MappingError for a mapping."""
-    values = scope.element_scope(item, context.plan, element, context.scope_of(item))
+    values = scope.build_element_scope(item, context.plan, element, context.scope_of(item))
     id, body = _text(_resolve(item.id, values)), _body(item, values, context.plain_paths)
     plain = context.plain_paths
     query = (
-        computed_queries.evaluated(item.expression, values, plain) if item.expression else _resolve(item.query, values)
+        computations.compute_query(item.expression, values, plain) if item.expression else _resolve(item.query, values)
     )
     if item.recursion is not None:
-        id, query = recursion.overridden(element, id, query or {})
+        id, query = scope.apply_recursion(element, id, query or {})
         id = _text(id)
     decides_deletions = item.name in context.plan.decide_deletions
     if mapping := context.unified.get(item.name):
@@ -47,7 +47,7 @@ def page_call(context: RunContext, item: ResourceItem, element: scope.Element, c
 
 def _body(item: ResourceItem, values: JsonObject, plain: frozenset[Path]) -> JSON:
     if item.body_expression is not None:
-        return computed_queries.body(item.body_expression, values, plain)
+        return computations.compute_body(item.body_expression, values, plain)
     return _resolve(item.body, values)
 
 

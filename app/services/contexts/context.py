@@ -11,19 +11,22 @@ from typing import Final, Protocol
 from app.engine.errors import Failure, FerrymanError, UnreadableSecretError
 from app.engine.integrations import config as integration_config
 from app.engine.integrations.config import IntegrationConfig
-from app.engine.jobs import definition, item_keys, planning, rekeying, scope
+from app.engine.jobs import definition, item_keys, planning, scope
+from app.engine.jobs.item_keys import HeldKeys, KeyNote, Rekeying
 from app.engine.jobs.items import ResourceItem
 from app.engine.jobs.planning import RunPlan
-from app.engine.jobs.rekeying import HeldKeys, KeyNote, Rekeying
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import overridden
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration, SyncJobRun
+from app.engine.json_values import apply_override
+from app.engine.objects import daemons
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
+from app.engine.objects.runs import SyncJobRun
 from app.engine.paths import Path
 from app.engine.records.keys import RecordKey
-from app.engine.redaction import redacted, shown_paths
-from app.engine.runs import routing
+from app.engine.redaction import choose_shown_paths, redact
 from app.engine.runs.increments import LowerBounds
-from app.engine.times import iso_utc_or_none
+from app.engine.times import format_utc_or_none
 from app.engine.webhooks.events import Envelope
 from app.services.contexts.account_origins import with_origins
 from app.services.ports import Clock
@@ -122,20 +125,20 @@ class RunContext:
     @property
     def plain_paths(self) -> frozenset[Path]:
         """What of the account's context is no secret."""
-        return shown_paths(self.config.plain_paths, self.account.plain_paths)
+        return choose_shown_paths(self.config.plain_paths, self.account.plain_paths)
 
     @property
     def key_notes(self) -> Sequence[KeyNote]:
         """What must be noted of keys before the run brings its first record."""
         keeps_ids = self.run.webhook_id is None or self.run.changes_only
         writers = [(item, self.key_of(item)) for item in self.plan.order if item.persist] if keeps_ids else []
-        return rekeying.notes(writers, self.held_keys)
+        return item_keys.plan_key_notes(writers, self.held_keys)
 
     def key_of(self, item: ResourceItem) -> RecordKey:
         """Return what an item's records are known by; a transform's are known as those of its origin."""
         if pinned := self.rekeyings.get(item.name):
             return pinned.key
-        return item_keys.key_of(item, self.plan, self.config)
+        return item_keys.find_key(item, self.plan, self.config)
 
     def item_of(self, resource_id: str | None) -> ResourceItem:
         """Find the item that a resource row stands for."""
@@ -220,10 +223,10 @@ class RunContexts:
         mappings, faults = self._unified.find_all(account, items)
         if faults:
             raise RunUnworkableError(f"{faults[0].path}: {faults[0].message}")
-        seen = _scope(run, account, shown_paths(config.plain_paths, account.plain_paths))
+        seen = _scope(run, account, choose_shown_paths(config.plain_paths, account.plain_paths))
         return RunContext(
             run=run,
-            queue=routing.queue_of(run.daemon_group_key),
+            queue=daemons.name_queue(run.daemon_group_key),
             plan=planning.plan(items),
             items={item.name: item for item in items},
             resource_ids=material.resource_ids,
@@ -232,7 +235,7 @@ class RunContexts:
             account=account,
             scope=seen,
             later_scopes={
-                name: scope.with_previous_run_date(seen, iso_utc_or_none(bound))
+                name: scope.set_previous_run_date(seen, format_utc_or_none(bound))
                 for name, bound in material.bounds.own.items()
             },
             held_keys={
@@ -247,10 +250,10 @@ class RunContexts:
 def _config(account: IntegratedAccount, integration: Integration | None) -> IntegrationConfig:
     if integration is None:
         raise RunUnworkableError(f"integration '{account.integration_name}' was deleted")
-    config, faults = _parse(overridden(integration.config, account.integration_override))
+    config, faults = _parse(apply_override(integration.config, account.integration_override))
     if config is None:
         raise RunUnworkableError(f"integration '{integration.name}': {faults[0].path}: {faults[0].message}")
-    return config.given_for(integration.origins, integration.override_origins, account.override_origins)
+    return config.restrict_to(integration.origins, integration.override_origins, account.override_origins)
 
 
 def _parse(raw: JSON) -> tuple[IntegrationConfig | None, Sequence[Failure]]:
@@ -273,13 +276,13 @@ def _scope(run: SyncJobRun, account: IntegratedAccount, plain: frozenset[Path]) 
     shown = {
         "id": run.id,
         "sync_job_id": run.sync_job_id,
-        "started_at": iso_utc_or_none(run.started_at),
+        "started_at": format_utc_or_none(run.started_at),
         "state_key": run.state_key,
     }
-    return scope.run_scope(
+    return scope.build_run_scope(
         args=run.args,
-        context=redacted(account.context, plain),
+        context=redact(account.context, plain),
         tenant_id=account.tenant_id,
-        previous_run_date=iso_utc_or_none(run.previous_run_date),
+        previous_run_date=format_utc_or_none(run.previous_run_date),
         run=shown,
     )

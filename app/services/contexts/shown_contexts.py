@@ -3,10 +3,11 @@
 from app.engine.config import non_secrets
 from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JsonObject
-from app.engine.merging import overridden
-from app.engine.objects.objects import IntegratedAccount, Integration
+from app.engine.json_values import apply_override
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.integrations import Integration
 from app.engine.paths import Path
-from app.engine.redaction import redacted, shown_paths
+from app.engine.redaction import choose_shown_paths, redact
 from app.services.contexts.context import IntegrationReader
 
 
@@ -21,11 +22,11 @@ class ShownContexts:
         """Return the paths of an account's context that are shown."""
         if account.plain_paths == frozenset():
             return frozenset()
-        return shown_paths(self._declared(account), account.plain_paths)
+        return choose_shown_paths(self._declared(account), account.plain_paths)
 
     def of(self, account: IntegratedAccount) -> JsonObject:
         """Return an account's context with everything masked that may hold a secret."""
-        return redacted(account.context, self.plain_paths(account))
+        return redact(account.context, self.plain_paths(account))
 
     def _declared(self, account: IntegratedAccount) -> frozenset[Path]:
         try:
@@ -38,4 +39,4 @@ class ShownContexts:
 
 def declared_paths(integration: Integration | None, override: JsonObject) -> frozenset[Path]:
     """Return what an integration declares of the contexts of accounts that override its config."""
-    return non_secrets.plain_paths(overridden(integration.config, override)) if integration else frozenset()
+    return non_secrets.read_plain_paths(apply_override(integration.config, override)) if integration else frozenset()

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.engine.objects.objects import EnvironmentId, SyncJobRun
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.runs import SyncJobRun
 from app.engine.status import RunStatus
 from app.services.diagnosis import paces, waits
 from app.services.diagnosis.paces import ResourcePace

@@ -6,9 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.runs import SyncJobRun
 from app.engine.status import RunStatus
-from app.engine.times import iso_utc
+from app.engine.times import format_utc
 from app.services.diagnosis.paces import ResourcePace
 from app.services.diagnosis.run_facts import DeliveryFacts, RunFacts, UnitFacts
 
@@ -100,7 +100,7 @@ def _is_untaken(units: UnitFacts, now: datetime) -> bool:
 
 def _wait_for_limit(units: UnitFacts) -> Wait:
     assert units.wakes_at is not None
-    message = f"its upstream, which asked for that, until {iso_utc(units.wakes_at)}"
+    message = f"its upstream, which asked for that, until {format_utc(units.wakes_at)}"
     if units.working or units.waiting:
         message += f" ({units.parked:,} units of work; others go on)"
     return Wait(kind=WaitKind.LIMIT, message=message, until=units.wakes_at)
@@ -122,7 +122,7 @@ def _describe_failures(deliveries: DeliveryFacts) -> str:
     if not deliveries.attempts:
         return ""
     answer = deliveries.last_error or f"answered {deliveries.last_status_code}"
-    retried = "" if deliveries.retries_at is None else f", tried again at {iso_utc(deliveries.retries_at)}"
+    retried = "" if deliveries.retries_at is None else f", tried again at {format_utc(deliveries.retries_at)}"
     return f"; the last of {deliveries.attempts} attempts at the next one: {answer}{retried}"
 
 

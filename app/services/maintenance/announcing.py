@@ -12,7 +12,8 @@ from http import HTTPStatus
 from typing import Final, Protocol
 
 from app.engine.errors import DeliveryError
-from app.engine.objects.objects import EnvironmentId, Webhook
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import PendingEvent
 from app.engine.status import DeliveryStatus
 from app.services.ports import Clock

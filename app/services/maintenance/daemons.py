@@ -5,7 +5,8 @@ from typing import Protocol
 
 from app.engine.errors import NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import Daemon, ListFilters, Page
+from app.engine.objects.daemons import Daemon
+from app.engine.objects.lists import ListFilters, Page
 from app.engine.status import DaemonStatus
 
 

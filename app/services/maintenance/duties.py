@@ -13,7 +13,8 @@ from typing import Final, Protocol
 
 from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
 from app.engine.json_types import JsonObject
-from app.engine.times import iso_utc
+from app.engine.limits import retry
+from app.engine.times import format_utc
 from app.services.ports import Clock
 
 logger = logging.getLogger(__name__)
@@ -186,7 +187,7 @@ class _Turns:
             is_known = is_passing and self._fault is not None and self._fault["error"] == kind
             self._failures += 1
             if not is_passing:
-                pause = min(2.0**self._failures, _LONGEST_PAUSE_SECONDS)
+                pause = retry.compute_backoff(self._failures, 2.0, _LONGEST_PAUSE_SECONDS)
                 self._next_at = max(self._next_at, self._monotonic() + pause)
             if not is_known:
                 self._fault = self._fault_of(kind)
@@ -196,5 +197,5 @@ class _Turns:
             logger.warning("a duty failed", extra=facts, exc_info=None if is_passing else error)
 
     def _fault_of(self, error: str) -> JsonObject:
-        since = self._fault["since"] if self._fault else iso_utc(self._clock.now())
+        since = self._fault["since"] if self._fault else format_utc(self._clock.now())
         return {"since": since, "failures": self._failures, "error": error}

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from app.engine.errors import FerrymanError, StoreUnavailableError
+from app.engine.limits import retry
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class DutyRows:
         now = self._monotonic()
         self._forget_old(now)
         failures = self._paused.get(row_id, (0, 0.0))[0] + 1
-        pause = min(first_seconds * 2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS)
+        pause = retry.compute_backoff(failures, first_seconds, LONGEST_PAUSE_SECONDS)
         self._paused[row_id] = (failures, now + pause)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final, Protocol
 
-from app.engine.objects.erasures import Erasure
+from app.engine.objects.accounts import Erasure
 from app.services.maintenance.duties import Duty
 from app.services.maintenance.duty_rows import DutyRows
 from app.services.maintenance.pace import TURN_SECONDS, Pace

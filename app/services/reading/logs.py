@@ -7,7 +7,8 @@ from typing import Any, Final
 from app.engine.errors import Failure
 from app.engine.logs import range as log_range
 from app.engine.logs.entries import LogType
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page
 from app.services.crud import raise_for_failures
 from app.services.ports import Clock
 
@@ -41,8 +42,8 @@ class LogService:
         source, now = self._sources[kind], self._clock.now()
         failures = [*_unknown_filters(kind, source, filters), *_size_failures(kind, source, filters.limit)]
         if source.is_bounded:
-            failures += log_range.failures(filters.times, now)
-            filters = replace(filters, times=log_range.bounded(filters.times, now))
+            failures += log_range.check_range(filters.times, now)
+            filters = replace(filters, times=log_range.bound_range(filters.times, now))
         raise_for_failures(failures)
         elsewhere = any(environment_id not in values for values in _values(filters, _ENVIRONMENT))
         if elsewhere:

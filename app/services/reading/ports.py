@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from app.engine.objects.erasures import Erasure
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page
+from app.engine.objects.accounts import Erasure
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page
 from app.services.crud import Reader
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from app.engine.errors import InvalidInputError
-from app.engine.objects.erasures import Erasure
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Page
+from app.engine.objects.accounts import Erasure, IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import Page
 from app.engine.objects.records import LogPage, StoredRecord
 from app.services.crud import Reader, missing_reference
 from app.services.reading.ports import ErasureStore, LogFilters, RecordFilters

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 from app.engine.errors import Failure
+from app.engine.jobs import args, run_keys, scope
 from app.engine.jobs import args as arguments
-from app.engine.jobs import args_rule, run_keys, scope
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import IntegratedAccount, SyncJob, Webhook
-from app.engine.runs import routing
+from app.engine.objects import daemons
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.jobs import SyncJob
+from app.engine.objects.webhooks import Webhook
 from app.engine.status import AccountStatus
 from app.engine.webhooks import events
 from app.services.calls.accounts import INACTIVE
@@ -34,7 +36,7 @@ def bound_args(request: RunRequest, job: SyncJob | None) -> tuple[JsonObject, Se
     if job is None:
         return request.args, []
     bound, failures = arguments.bind(job.args_schema, request.args)
-    return bound, failures or args_rule.failures(job.args_validation, bound)
+    return bound, failures or args.apply_rule(job.args_validation, bound)
 
 
 def keys(
@@ -54,9 +56,11 @@ def keys(
     if not any(templates.values()):
         return resolved, faults
     if job is None or account is None:
-        return resolved, [fault for name, template in templates.items() for fault in run_keys.failures(name, template)]
+        return resolved, [
+            fault for name, template in templates.items() for fault in run_keys.check_template(name, template)
+        ]
     whole, masked = (
-        scope.run_scope(
+        scope.build_run_scope(
             args=args,
             context=context,
             tenant_id=account.tenant_id,
@@ -78,10 +82,10 @@ def destination_failures(request: RunRequest) -> list[Failure]:
     if request.daemon_group_key and request.webhook_id:
         message = "daemon_group_key (daemon run) and webhook_id (RapidBridge run) exclude each other: send one of them"
         failures.append(Failure("daemon_group_key", message))
-    if request.daemon_group_key and not routing.GROUP_KEY.fullmatch(request.daemon_group_key):
+    if request.daemon_group_key and not daemons.GROUP_KEY.fullmatch(request.daemon_group_key):
         message = "expected 1 to 100 letters, digits, dots, dashes or underscores, beginning with a letter or digit"
         failures.append(Failure("daemon_group_key", message))
-    return [*failures, *events.choice_failures(request.events_to_send)]
+    return [*failures, *events.check_events(request.events_to_send)]
 
 
 def _account_failures(request: RunRequest, job: SyncJob | None, account: IntegratedAccount | None) -> Sequence[Failure]:

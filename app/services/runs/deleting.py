@@ -5,13 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from app.engine.ids import new_id
 from app.engine.jobs import definition, planning
-from app.engine.objects.objects import SyncJobRun
-from app.engine.records.changes import Change
+from app.engine.objects.runs import SyncJobRun
+from app.engine.records.outcomes import Change
 from app.engine.runs import deletes
 from app.engine.runs.settling import Progress, ResourceState
-from app.engine.runs.work import ErrorDraft, EventDraft, Pass, Vanished
+from app.engine.runs.work import ErrorDraft, EventDraft, Pass, Vanished, draft_error
 from app.engine.webhooks import events
 from app.services.contexts.context import envelope_of
 from app.services.ports import Clock
@@ -84,7 +83,7 @@ class Deletions:
             return decision
         items, _ = definition.parse_resources(run.resources)
         plan = planning.plan(items)
-        tracked = deletes.tracked(plan)
+        tracked = deletes.list_tracked(plan)
         if not (tracked or locked.is_rekeying):
             return decision
         states = locked.progress().resources
@@ -135,7 +134,7 @@ class Deletions:
 
         def tell(ids: Sequence[str]) -> Sequence[EventDraft]:
             told = {remote_id: {"id": remote_id} for remote_id in ids}
-            return events.changes(envelope, origin, Change.DELETED, told, limit_bytes=self._batch_bytes)
+            return events.draft_changes(envelope, origin, Change.DELETED, told, limit_bytes=self._batch_bytes)
 
         return tell
 
@@ -144,12 +143,5 @@ class Deletions:
             f"{found.vanished} of {found.held} records of '{writer.resource}' have vanished upstream, more than the "
             f"{self._limit_percent:g} % that may be deleted at once: nothing was deleted"
         )
-        return ErrorDraft(
-            id=new_id(),
-            resource=writer.name,
-            method=writer.method,
-            code="delete_guard",
-            message=message,
-            details={"vanished": found.vanished, "held": found.held},
-            at=self._clock.now(),
-        )
+        details = {"vanished": found.vanished, "held": found.held}
+        return draft_error("delete_guard", message, at=self._clock.now(), source=writer, details=details)

@@ -11,13 +11,18 @@ from app.engine.ids import new_id
 from app.engine.jobs import definition, planning, run_keys
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, SyncJob, SyncJobRun, Webhook
+from app.engine.objects import daemons
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.jobs import SyncJob
+from app.engine.objects.runs import SyncJobRun
+from app.engine.objects.webhooks import Webhook
 from app.engine.records.rows import encode
-from app.engine.runs import books, routing
+from app.engine.runs import books
 from app.engine.runs.increments import LowerBounds
 from app.engine.status import RunStatus
-from app.engine.times import iso_utc
-from app.engine.unified.model import unified_name
+from app.engine.times import format_utc
+from app.engine.unified.model import parse_unified_name
 from app.services.contexts.shown_contexts import ShownContexts
 from app.services.runs import checks
 from app.services.runs.job_cache import CachedJob, JobCache
@@ -70,7 +75,7 @@ class RunDraft:
             version=self.version,
             previous_run_date=bounds.run,
             overlap_seconds=self.overlap_seconds,
-            resource_stats=books.first_stats(self.items, bounds),
+            resource_stats=books.show_first_stats(self.items, bounds),
             mutex_key=self.mutex_key,
             force=request.force,
             state_key=self.state_key,
@@ -173,7 +178,7 @@ class RunDrafts:
     def _note(self, known: CachedJob) -> None:
         """Remember a job, unless its runs need more than itself: their account's context, or mappings."""
         job = known.job
-        if not (job.mutex_key or job.state_key or any(unified_name(item.resource) for item in known.items)):
+        if not (job.mutex_key or job.state_key or any(parse_unified_name(item.resource) for item in known.items)):
             self._known.note(known)
 
     def _made(
@@ -199,7 +204,7 @@ class RunDrafts:
             items=known.items,
             version=job.default_runtime_version,
             group_key=group_key,
-            queue=routing.queue_of(group_key),
+            queue=daemons.name_queue(group_key),
             overlap_seconds=self._overlap_seconds(request, job),
             mutex_key=keys.get(run_keys.MUTEX_KEY),
             state_key=keys.get(run_keys.STATE_KEY),
@@ -225,6 +230,6 @@ def _snapshot(job: SyncJob) -> JsonObject:
         "args_schema": job.args_schema,
         "resources": job.resources,
         "environment_id": job.environment_id,
-        "created_at": iso_utc(job.created_at),
-        "updated_at": iso_utc(job.updated_at),
+        "created_at": format_utc(job.created_at),
+        "updated_at": format_utc(job.updated_at),
     }

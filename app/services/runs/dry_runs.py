@@ -10,11 +10,12 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
-from app.engine.errors import Failure, InvalidInputError, RecordError, SourceError
+from app.engine.errors import Failure, InvalidInputError
 from app.engine.jobs import scope
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.runs import SyncJobRun
+from app.engine.record_errors import RecordError, SourceError
 from app.engine.runs.increments import LowerBounds
 from app.services.contexts.calls import page_call
 from app.services.contexts.context import RunContext, RunContexts, RunUnworkableError
@@ -98,7 +99,7 @@ class DryRuns:
     def _ask(self, context: RunContext, look: _Look) -> None:
         """Resolve a root's first request, and send it if it only reads."""
         try:
-            elements = scope.root_elements(look.item, context.scope_of(look.item))
+            elements = scope.list_root_elements(look.item, context.scope_of(look.item))
             look.elements = len(elements)
             if not elements:
                 return
@@ -117,7 +118,9 @@ class DryRuns:
         try:
             seen = context.scope_of(look.item)
             for record in parent.page.records:
-                found = scope.child_elements(look.item, context.plan, parent.item, parent.first_element, record, seen)
+                found = scope.list_child_elements(
+                    look.item, context.plan, parent.item, parent.first_element, record, seen
+                )
                 look.elements += len(found)
                 if found and look.request is None:
                     look.request = self._source.preview(page_call(context, look.item, found[0], None))

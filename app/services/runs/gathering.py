@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from app.engine.jobs.items import NodeKind
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.daemons import name_queue
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs import settling
-from app.engine.runs.routing import queue_of
 from app.engine.runs.settling import Progress
 from app.engine.runs.work import WakeUp
 
@@ -31,5 +31,5 @@ def close_spools(spools: Spools, run: SyncJobRun, progress: Progress) -> tuple[P
             continue
         if unit_id := spools.close_spool(resource.id):
             resources[position] = replace(resource, live_units=1)
-            wake_ups.append(WakeUp(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key)))
+            wake_ups.append(WakeUp(run_id=run.id, unit_id=unit_id, queue=name_queue(run.daemon_group_key)))
     return Progress(resources, progress.pending), wake_ups

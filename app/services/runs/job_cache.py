@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.engine.jobs.items import ResourceItem
-from app.engine.objects.objects import EnvironmentId, SyncJob
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.jobs import SyncJob
 
 _MOST_KNOWN: Final = 256
 

@@ -10,14 +10,14 @@ from typing import Final
 
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.daemons import name_queue
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs import increments, settling
-from app.engine.runs.routing import queue_of
 from app.engine.runs.settling import Progress, ResourceState, Verdict
-from app.engine.runs.work import ErrorDraft, EventDraft, WakeUp
+from app.engine.runs.work import ErrorDraft, EventDraft, WakeUp, draft_error
 from app.engine.status import ErrorHandling, RunStatus
-from app.engine.times import iso_utc
-from app.engine.webhooks import announcements, events
+from app.engine.times import format_utc
+from app.engine.webhooks import events
 from app.services.contexts.context import RunContexts, RunReader, RunUnworkableError, envelope_of
 from app.services.ports import Clock, Dispatcher
 from app.services.runs import gathering
@@ -140,7 +140,7 @@ class RunLifecycle:
             run = locked.run
             if run is None or run.status not in _AT_WORK:
                 return True
-            wake_ups = locked.mend(queue_of(run.daemon_group_key))
+            wake_ups = locked.mend(name_queue(run.daemon_group_key))
         self._dispatcher.dispatch(wake_ups)
         return bool(wake_ups)
 
@@ -216,7 +216,7 @@ class RunLifecycle:
     def telling_removal(self, run: SyncJobRun) -> Announcement:
         """Make what tells webhooks that an ended run was removed."""
         now = self._clock.now()
-        return lambda webhook_ids: announcements.run_deleted(run, to=webhook_ids, at=now)
+        return lambda webhook_ids: events.draft_run_deleted(run, to=webhook_ids, at=now)
 
     def _dispatch_next(self, ended: SyncJobRun) -> None:
         """Start the run that waited for this one's mutex; should nobody get here, the sweeper does it."""
@@ -247,11 +247,11 @@ class RunLifecycle:
         if parked is None or wakes_at is None or not events.is_sent(run, events.RATE_LIMITED):
             return []
         seconds = max(0, math.ceil((wakes_at - self._clock.now()).total_seconds()))
-        payload = events.rate_limited_payload(
+        payload = events.build_rate_limited_payload(
             run, resource=parked.resource, method=parked.method, retry_after_seconds=seconds
         )
         envelope = envelope_of(run, self._clock)
-        event = events.event(envelope, id=new_id(), event=events.RATE_LIMITED, payload=payload)
+        event = events.draft_event(envelope, id=new_id(), event=events.RATE_LIMITED, payload=payload)
         return self._queue(locked, run, event)
 
     def _complete(self, locked: LockedRun, run: SyncJobRun, progress: Progress) -> list[WakeUp]:
@@ -263,7 +263,7 @@ class RunLifecycle:
             return self._end(locked, run, RunStatus.FAILED, error=_shown(decision.refusals[0]))
         if unit_id := decision.delivery_unit_id:
             # The run completes, and its books balance, once these are delivered.
-            return [WakeUp(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key))]
+            return [WakeUp(run_id=run.id, unit_id=unit_id, queue=name_queue(run.daemon_group_key))]
         _hold_increments(locked, run, progress)
         return self._end(locked, run, RunStatus.COMPLETED)
 
@@ -276,22 +276,21 @@ class RunLifecycle:
         kind = events.COMPLETED if status is RunStatus.COMPLETED else events.FAILED
         if others := locked.watchers:
             now = self._clock.now()
-            locked.announce(announcements.run_event(locked.shown(), kind, to=others, at=now))
+            locked.announce(events.draft_run_event(locked.shown(), kind, to=others, at=now))
         return self._tell(locked, run, kind)
 
     def _tell(self, locked: LockedRun, run: SyncJobRun, kind: str) -> list[WakeUp]:
         """Queue for the run's webhook, if it has one that gets such events, what tells of the run as it is now."""
         if not events.is_sent(run, kind):
             return []
-        return self._queue(locked, run, events.lifecycle(locked.shown(), kind, envelope_of(run, self._clock)))
+        return self._queue(locked, run, events.draft_lifecycle(locked.shown(), kind, envelope_of(run, self._clock)))
 
     def _queue(self, locked: LockedRun, run: SyncJobRun, event: EventDraft) -> list[WakeUp]:
         unit_id = locked.queue_events([event])
-        return [WakeUp(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key))] if unit_id else []
+        return [WakeUp(run_id=run.id, unit_id=unit_id, queue=name_queue(run.daemon_group_key))] if unit_id else []
 
     def _draft(self, code: str, message: str) -> ErrorDraft:
-        at = self._clock.now()
-        return ErrorDraft(id=new_id(), resource=None, method=None, code=code, message=message, details={}, at=at)
+        return draft_error(code, message, at=self._clock.now())
 
 
 def _hold_increments(locked: LockedRun, run: SyncJobRun, progress: Progress) -> None:
@@ -300,7 +299,7 @@ def _hold_increments(locked: LockedRun, run: SyncJobRun, progress: Progress) -> 
     if run.completed_at is None and not any(counters.standing_errors or counters.skipped for counters in counted):
         return
     parents = {resource.name: resource.parent_name for resource in progress.resources}
-    locked.hold_increments(increments.held(parents, locked.unread_resources()))
+    locked.hold_increments(increments.find_held(parents, locked.unread_resources()))
 
 
 def _log_end(run: SyncJobRun, status: RunStatus, error: JsonObject | None = None) -> None:
@@ -310,4 +309,4 @@ def _log_end(run: SyncJobRun, status: RunStatus, error: JsonObject | None = None
 
 
 def _shown(error: ErrorDraft) -> JsonObject:
-    return {"code": error.code, "message": error.message, "resource": error.resource, "at": iso_utc(error.at)}
+    return {"code": error.code, "message": error.message, "resource": error.resource, "at": format_utc(error.at)}

@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from app.engine.jobs.rekeying import KeyNote
+from app.engine.jobs.item_keys import KeyNote
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.work import ErrorDraft, EventDraft, UnitDraft, WakeUp
 from app.engine.status import ResourceStatus, RunStatus
 from app.services.runs.deleting import LockedRecords

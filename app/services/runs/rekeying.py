@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from app.engine.jobs.rekeying import Rekeying, keys_of
+from app.engine.jobs.item_keys import Rekeying, group_keys
 from app.engine.json_types import JsonObject
-from app.engine.records.list_ends import PageWarning
+from app.engine.records.outcomes import PageWarning
 from app.engine.runs.settling import ResourceState
 from app.engine.runs.work import Pass
 
@@ -61,7 +61,7 @@ def planned(ended: Pass, writers: Sequence[ResourceState], locked: LockedKeys) -
     held = locked.held_keys(ended)
     if held is None or len(read) < len(keeping) or not any(state.counters.fetched for state in keeping):
         return None
-    keys = keys_of((ended.resource, one.key) for one in read)[ended.resource]
+    keys = group_keys((ended.resource, one.key) for one in read)[ended.resource]
     former = [key for key in held["keys"] if key not in keys]
     if missing := [key for key in keys if key not in held["keys"]]:
         # Another run has replaced what this one has brought so far: the next one has to do it again.

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from app.engine.errors import ConflictError
-from app.engine.objects.objects import SyncJobRun
-from app.engine.runs import resuming
-from app.engine.runs.routing import queue_of
+from app.engine.objects import runs
+from app.engine.objects.daemons import name_queue
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.work import EventDraft, WakeUp
 from app.engine.status import RunStatus
 from app.engine.webhooks import events
@@ -78,7 +78,7 @@ class Resumption:
         if not run.status.is_final:
             self._waits.let_go_on(run)
             return
-        queue = queue_of(run.daemon_group_key)
+        queue = name_queue(run.daemon_group_key)
         with self._runs.locked(run.id) as locked:
             if locked.status is None or not locked.status.is_final:
                 return
@@ -86,7 +86,9 @@ class Resumption:
                 locked.has_failed_requests(),
                 locked.has_begun and events.is_sent(run, events.UPDATED),
             )
-            if reason := resuming.objection(locked.status, has_failed_requests=has_failed, errors_only=errors_only):
+            if reason := runs.find_resume_objection(
+                locked.status, has_failed_requests=has_failed, errors_only=errors_only
+            ):
                 raise ConflictError(reason)
             message_id = locked.reopen(errors_only=errors_only, queue=queue)
             delivery_unit_id = locked.queue_events([self._updated(run)]) if was_told else None
@@ -98,4 +100,4 @@ class Resumption:
     def _updated(self, run: SyncJobRun) -> EventDraft:
         """Return the webhook, which has heard of the run's end, that it goes on."""
         changed = replace(run, status=RunStatus.CREATED, error=None, finished_at=None, resumes=run.resumes + 1)
-        return events.lifecycle(changed, events.UPDATED, envelope_of(run, self._clock))
+        return events.draft_lifecycle(changed, events.UPDATED, envelope_of(run, self._clock))

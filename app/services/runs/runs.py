@@ -6,7 +6,9 @@ from typing import Protocol
 
 from app.engine.errors import Failure, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.runs import RunError, SyncJobRun
 from app.services.ports import Dispatcher
 from app.services.runs.drafts import RunDraft, RunDrafts
 from app.services.runs.lifecycle import RunLifecycle

@@ -6,13 +6,13 @@ The second of these, ``started``, is the one that its receiver has to agree to.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from app.engine.errors import LoopError
 from app.engine.ids import new_id
 from app.engine.jobs import scope
 from app.engine.jobs.items import ResourceItem
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.runs import SyncJobRun
+from app.engine.record_errors import LoopError
 from app.engine.runs import books
-from app.engine.runs.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, units_of
+from app.engine.runs.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, cut_into_units, draft_error
 from app.engine.status import ErrorHandling, RunStatus, UnitStatus
 from app.engine.webhooks import events
 from app.services.contexts.context import RunContext
@@ -64,11 +64,11 @@ class RunStarter:
         errors: list[ErrorDraft] = []
         for item in context.plan.roots:
             try:
-                elements = scope.root_elements(item, context.scope_of(item))
+                elements = scope.list_root_elements(item, context.scope_of(item))
             except LoopError as error:
                 errors.append(_error(error, item, self._clock))
             else:
-                units += units_of(
+                units += cut_into_units(
                     context.resource_ids[item.name], elements, size=self._children_per_unit, status=status
                 )
         return units, errors
@@ -77,19 +77,19 @@ class RunStarter:
         if context.run.webhook_id is None:
             return None, []
         unit = UnitDraft(id=new_id(), resource_id=None, kind=UnitKind.DELIVERY, status=UnitStatus.IDLE)
-        stats = books.first_stats(context.plan.order, context.bounds)
+        stats = books.show_first_stats(context.plan.order, context.bounds)
         started = replace(context.run, resource_stats=stats)
         told = ((events.CREATED, _as_created(started)), (events.STARTED, started))
         envelope = context.envelope(self._clock)
-        return unit, [events.lifecycle(run, name, envelope) for name, run in told if events.is_sent(run, name)]
+        return unit, [events.draft_lifecycle(run, name, envelope) for name, run in told if events.is_sent(run, name)]
 
     def _error_events(self, context: RunContext, errors: Sequence[ErrorDraft]) -> list[EventDraft]:
         return [
-            events.event(
+            events.draft_event(
                 context.envelope(self._clock),
                 id=new_id(),
                 event=events.RECORD_ERROR,
-                payload=events.error_payload(
+                payload=events.build_error_payload(
                     context.run, [error], as_batch=context.run.error_handling is ErrorHandling.BATCH
                 ),
             )
@@ -108,12 +108,4 @@ def _as_created(run: SyncJobRun) -> SyncJobRun:
 
 
 def _error(error: LoopError, item: ResourceItem, clock: Clock) -> ErrorDraft:
-    return ErrorDraft(
-        id=new_id(),
-        resource=item.name,
-        method=item.method,
-        code=error.code,
-        message=error.message,
-        details={},
-        at=clock.now(),
-    )
+    return draft_error(error.code, error.message, at=clock.now(), source=item)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.engine.jobs import definition, planning
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs import audit
 from app.engine.runs.audit import Check, RunRecount
 from app.engine.status import RunStatus

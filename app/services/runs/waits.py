@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.runs import SyncJobRun
 from app.services.runs.runs import RunService
 
 LONGEST_WAIT_SECONDS: Final = 60.0

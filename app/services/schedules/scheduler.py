@@ -17,10 +17,10 @@ from typing import Final, Protocol
 
 from app.engine.errors import Failure, InvalidInputError, StoreUnavailableError
 from app.engine.jobs import cron
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.triggers import DueTrigger
 from app.engine.runs.work import EventDraft
-from app.engine.webhooks import announcements
+from app.engine.webhooks import events
 from app.services.maintenance.duty_rows import DutyRows
 from app.services.ports import Dispatcher
 from app.services.runs.drafts import RunDraft
@@ -209,7 +209,7 @@ class CronScheduler:
             due,
             error,
             next_run_at=next_run_at,
-            announce=lambda to: announcements.trigger_failed(due, error, next_run_at=next_run_at, to=to),
+            announce=lambda to: events.draft_trigger_failed(due, error, next_run_at=next_run_at, to=to),
         )
 
 
@@ -218,4 +218,4 @@ def _next_time(due: DueTrigger, *, latest_seconds: float = LATEST_SECONDS) -> da
     is_late = due.now - due.due_at > timedelta(seconds=latest_seconds)
     # The clocks of two machines may differ: never the same due time again.
     after = max(due.now, due.due_at) if is_late else due.due_at
-    return cron.next_after(due.trigger.cron_expression, due.trigger.timezone, after)
+    return cron.find_next_due(due.trigger.cron_expression, due.trigger.timezone, after)

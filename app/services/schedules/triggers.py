@@ -8,7 +8,8 @@ from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.jobs import cron
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.triggers import CronTrigger
 from app.engine.status import ErrorHandling
 from app.services.ports import Clock
@@ -75,7 +76,7 @@ class TriggerService:
         Raises InvalidInputError with ``faults``, which the caller found, and every other one.
         """
         values = {**_DEFAULTS, **fields}
-        failures = [*faults, *cron.failures(values.get("cron_expression"), values["timezone"])]
+        failures = [*faults, *cron.check_cron(values.get("cron_expression"), values["timezone"])]
         self._check_run(environment_id, values, failures)
         return self._triggers.create(environment_id, new_id(), {**values, **self._schedule_of(values)})
 
@@ -102,7 +103,7 @@ class TriggerService:
         """
         current = self.get(environment_id, trigger_id)
         failures = [*faults, *_fixed_failures(current, changes)]
-        failures += cron.failures(changes.get("cron_expression"), changes.get("timezone"))
+        failures += cron.check_cron(changes.get("cron_expression"), changes.get("timezone"))
         after = {**_values(current), **changes}
         if any(name in changes for name in _OF_RUNS):
             self._check_run(environment_id, after, failures)
@@ -136,7 +137,7 @@ class TriggerService:
     def _schedule_of(self, values: JsonObject) -> Mapping[str, JSON | datetime]:
         if not values["enabled"]:
             return {"enabled": False, "next_run_at": None}
-        due = cron.next_after(values["cron_expression"], values["timezone"], self._clock.now())
+        due = cron.find_next_due(values["cron_expression"], values["timezone"], self._clock.now())
         return {"enabled": True, "next_run_at": due}
 
 

@@ -8,16 +8,17 @@ from app.engine.errors import Failure, InvalidInputError
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import merged
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.engine.json_values import merge
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
 from app.engine.paths import Path
-from app.engine.redaction import redacted, shown_paths
+from app.engine.redaction import choose_shown_paths, redact
 from app.engine.unified import mapping as unified_mapping
 from app.engine.unified import model
-from app.engine.unified.calls import UnifiedRequest, call_mapping
+from app.engine.unified.calls import UnifiedRequest, prepare_call
 from app.engine.unified.mapping import UnifiedMapping
 from app.engine.unified.model import UnifiedName
-from app.engine.unified.requests import integration_request
+from app.engine.unified.requests import build_integration_request
 from app.services.ports import PageCall
 from app.services.unified.ports import MappingLayers, MappingReader
 
@@ -35,8 +36,8 @@ class AccountMapping:
 
     def page_call(self, asked: UnifiedRequest, cursor: JsonObject | None) -> PageCall:
         """Turn a unified request into one of the integration's; raise MappingError."""
-        call = call_mapping(self.mapping, asked, self.shown_context, monotonic=time.monotonic)
-        request = integration_request(call)
+        call = prepare_call(self.mapping, asked, self.shown_context, monotonic=time.monotonic)
+        request = build_integration_request(call)
         return PageCall(
             account_id=self.account.id,
             config=self.config,
@@ -138,24 +139,24 @@ class UnifiedMappings:
 
 def account_mapping(mapping: UnifiedMapping, account: IntegratedAccount, config: IntegrationConfig) -> AccountMapping:
     """Return a mapping for the account that it is used for."""
-    plain = shown_paths(config.plain_paths, account.plain_paths)
+    plain = choose_shown_paths(config.plain_paths, account.plain_paths)
     return AccountMapping(
         mapping=mapping,
         config=config,
         account=account,
         plain_paths=plain,
-        shown_context=redacted(account.context, plain),
+        shown_context=redact(account.context, plain),
     )
 
 
 def _unified_name(item: ResourceItem) -> UnifiedName | None:
-    return model.unified_name(item.resource) if item.is_request else None
+    return model.parse_unified_name(item.resource) if item.is_request else None
 
 
 def _missing_reason(layers: MappingLayers | None, name: UnifiedName, method: str) -> str | None:
     if layers is None:
         return f"Unified Model not found: '{name.model[:100]}'"
-    methods = model.methods_of(layers.resources, name.resource)
+    methods = model.list_methods(layers.resources, name.resource)
     if methods is None:
         known = ", ".join(sorted(layers.resources)) or "none"
         return f"Resource {name.resource} not found in unified model {name.model}, which has: {known}"
@@ -177,5 +178,5 @@ def _merge_layers(layers: MappingLayers | None, override: JSON) -> JSON:
     present = [layer for layer in (*given, override) if layer is not None]
     raw: JSON = {}
     for layer in present:
-        raw = merged(raw, layer)
+        raw = merge(raw, layer)
     return raw if present else None

@@ -7,8 +7,10 @@ from typing import Final
 from app.engine.errors import Failure
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.merging import merged
-from app.engine.objects.objects import EnvironmentId, Integration, UnifiedModel, UnifiedModelMethod
+from app.engine.json_values import merge
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
+from app.engine.objects.unified import UnifiedModel, UnifiedModelMethod
 from app.engine.unified import mapping as unified_mapping
 from app.engine.unified import model as unified_model
 from app.services.crud import (
@@ -69,7 +71,7 @@ class MappingService(VersionedService[UnifiedModelMethod]):
     ) -> JsonObject:
         """Merge the config deeply, where a null takes a key away; the place can not be changed."""
         moved = [name for name in _PLACE if changes.get(name, getattr(current, name)) != getattr(current, name)]
-        config = merged(current.config, changes.get("config", {}))
+        config = merge(current.config, changes.get("config", {}))
         fixed = [Failure(name, "can not be changed: make another mapping") for name in moved]
         raise_for_failures([*faults, *fixed, *_config_failures({"config": config})])
         return {"config": config}
@@ -102,7 +104,7 @@ class MappingService(VersionedService[UnifiedModelMethod]):
 def _name_failures(model: UnifiedModel, resource: str, method: str) -> list[Failure]:
     if not resource:
         return []
-    methods = unified_model.methods_of(model.resources, resource)
+    methods = unified_model.list_methods(model.resources, resource)
     if methods is None:
         known = ", ".join(sorted(model.resources)) or "none"
         return [Failure("resource_name", f"'{resource}' is no resource of '{model.name}', which has: {known}")]

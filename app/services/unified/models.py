@@ -5,8 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from app.engine.errors import Failure
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.merging import merged
-from app.engine.objects.objects import EnvironmentId, EnvironmentUnifiedModel, ListFilters, UnifiedModel
+from app.engine.json_values import merge
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters
+from app.engine.objects.unified import EnvironmentUnifiedModel, UnifiedModel
 from app.engine.unified import model as unified_model
 from app.services.crud import (
     CrudService,
@@ -39,7 +41,7 @@ class UnifiedModelService(VersionedService[UnifiedModel]):
         """Merge ``resources`` deeply, where a null takes a key away."""
         fields, failures = dict(changes), list(faults)
         if "resources" in fields:
-            fields["resources"] = merged(current.resources, fields["resources"])
+            fields["resources"] = merge(current.resources, fields["resources"])
         if fields.get("name", current.name) != current.name:
             message = f"can not be changed: sync jobs refer to this model as '{current.name}'"
             failures.append(Failure("name", message))
@@ -69,4 +71,4 @@ class InstalledModelService(CrudService[EnvironmentUnifiedModel]):
 
 
 def _resource_failures(fields: JsonObject) -> list[Failure]:
-    return unified_model.resource_failures(fields["resources"]) if "resources" in fields else []
+    return unified_model.check_resources(fields["resources"]) if "resources" in fields else []

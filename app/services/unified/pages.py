@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from app.engine.errors import RecordError, SourceError
+from app.engine.record_errors import RecordError, SourceError
 from app.services.ports import FetchedPage, PageCall
 
 
@@ -10,8 +10,8 @@ def map_page(call: PageCall | None, page: FetchedPage) -> FetchedPage:
     """Return a page with mapped records; those that can not be mapped are its errors."""
     if call is None or call.mapping is None:
         return page
-    key = call.config.method(call.resource, call.method).key
-    made = call.mapping.page(page.records, key, page.headers, has_short_integers=page.has_short_integers)
+    key = call.config.find_method(call.resource, call.method).key
+    made = call.mapping.map_page(page.records, key, page.headers, has_short_integers=page.has_short_integers)
     return replace(page, records=made.records, errors=made.errors, quarantined=made.quarantined)
 
 
@@ -19,4 +19,4 @@ def map_error(call: PageCall | None, error: RecordError) -> RecordError:
     """Return an upstream's error as the mapping expresses it, where it does."""
     if call is None or call.mapping is None or not isinstance(error, SourceError):
         return error
-    return call.mapping.error(error)
+    return call.mapping.map_error(error)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId, EnvironmentUnifiedModel
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.unified import EnvironmentUnifiedModel
 from app.engine.unified.model import UnifiedName
 from app.services.crud import UpdatableStore
 

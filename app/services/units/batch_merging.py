@@ -31,7 +31,7 @@ class BatchMerging:
 
     def may_merge(self, event: PendingEvent) -> bool:
         """Whether an event is a batch that was never sent and is not full; any other is sent as it is."""
-        return event.is_open and self._bounds.take(event.records, len(event.body))
+        return event.is_open and self._bounds.has_room(event.records, len(event.body))
 
     def pause_seconds(self, claim: Claim, event: PendingEvent) -> float:
         """Return how long to wait before the next look whether there is more; 0 when it is time to send.

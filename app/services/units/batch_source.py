@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
-from app.engine.errors import RecordError
-from app.engine.jobs import scope, transforms
+from app.engine.jobs import computations, scope
 from app.engine.jobs.items import NodeKind, ResourceItem
 from app.engine.json_types import JSON
+from app.engine.record_errors import RecordError
 from app.services.contexts.context import RunContext
 from app.services.ports import FetchedPage
 
@@ -41,8 +41,8 @@ class BatchSource:
     def _records(self, context: RunContext, item: ResourceItem, element: scope.Element) -> list[JSON]:
         match item.kind:
             case NodeKind.TRANSFORM:
-                seen = scope.batch_scope(item, context.plan, element, context.scope_of(item))
-                return transforms.transformed(item, seen, context.plain_paths)
+                seen = scope.build_batch_scope(item, context.plan, element, context.scope_of(item))
+                return computations.transform_records(item, seen, context.plain_paths)
             case NodeKind.SPOOL:
                 return list(self._spools.read(element["spool"], limit_bytes=self._spool_bytes))
             case other:

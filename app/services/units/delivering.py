@@ -13,8 +13,9 @@ from typing import Protocol, TypeAlias
 
 from app import failpoints
 from app.engine.errors import DeliveryError, LeaseLostError, StoreUnavailableError
-from app.engine.objects.objects import SyncJobRun, Webhook
-from app.engine.runs import routing
+from app.engine.objects import daemons
+from app.engine.objects.runs import SyncJobRun
+from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import NOTHING_DONE, Claim, ErrorDraft, PendingEvent, SliceOutcome, WakeUp, WorkFacts
 from app.engine.status import DeliveryStatus
 from app.failpoints import Failpoint
@@ -262,7 +263,7 @@ class DeliveryWorker:
 
     def _break_off(self, claim: Claim, error: Exception) -> None:
         """Have the unit come back by its timer, later each time, until it counts as poison."""
-        self._leases.hand_back(claim, wake_seconds=min(2.0**claim.attempts, 30.0) - 1.0, has_failed=True)
+        self._leases.hand_back(claim, wake_seconds=claim.retry_seconds, has_failed=True)
         if isinstance(error, StoreUnavailableError):
             raise error
         logger.error("work on a run's deliveries broke", exc_info=error, extra={"run_id": claim.run_id})
@@ -292,4 +293,4 @@ def _step(is_over: bool) -> _Step:
 
 
 def _dispatch(claim: Claim, run: SyncJobRun) -> WakeUp:
-    return WakeUp(run_id=run.id, unit_id=claim.unit_id, queue=routing.queue_of(run.daemon_group_key))
+    return WakeUp(run_id=run.id, unit_id=claim.unit_id, queue=daemons.name_queue(run.daemon_group_key))

@@ -7,11 +7,11 @@ from http import HTTPStatus
 from typing import Final, Protocol
 
 from app.engine.errors import DeliveryError
-from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.limits import retry
-from app.engine.objects.objects import SyncJobRun, Webhook
-from app.engine.runs.work import Claim, ErrorDraft, EventDraft, PendingEvent, WakeUp
+from app.engine.objects.runs import SyncJobRun
+from app.engine.objects.webhooks import Webhook
+from app.engine.runs.work import Claim, ErrorDraft, EventDraft, PendingEvent, WakeUp, draft_error
 from app.engine.status import DeliveryStatus, ErrorHandling
 from app.engine.webhooks import events
 from app.engine.webhooks import parts as event_parts
@@ -147,12 +147,12 @@ class DeliveryEnds:
     def abort(self, claim: Claim, event: PendingEvent, error: DeliveryError, *, code: str = "unworkable") -> None:
         """Fail the run, unless it has ended, and give the event up."""
         # In this order: giving the event up lets the units go that wait for it.
-        self._outcomes.fail_run(claim.run_id, self._draft(code, error.message))
+        self._outcomes.fail_run(claim.run_id, draft_error(code, error.message, at=self._clock.now()))
         self.write(claim, event, DeliveryStatus.DEAD_LETTERED, status_code=error.status, error=error.message)
 
     def _shrink(self, claim: Claim, run: SyncJobRun, event: PendingEvent, error: DeliveryError) -> None:
         """Send in parts what a receiver refuses as too large; what can not be parted gets out of the others' way."""
-        if parts := event_parts.halves(event):
+        if parts := event_parts.split_event(event):
             self._queue.split(
                 claim,
                 event,
@@ -164,7 +164,7 @@ class DeliveryEnds:
             return
         message = f"one {event.event} of {len(event.body)} bytes is more than its receiver takes: {error.message}"
         end = DeliveryStatus.QUARANTINED if event.records else DeliveryStatus.DEAD_LETTERED
-        details = {"delivery_id": event.id, "bytes": len(event.body), **event_parts.origin(event)}
+        details = {"delivery_id": event.id, "bytes": len(event.body), **event_parts.read_origin(event)}
         self._give_up(claim, run, event, error, "too_large", message, end=end, details=details)
 
     def _give_up(
@@ -180,7 +180,7 @@ class DeliveryEnds:
         details: JsonObject | None = None,
     ) -> None:
         ends_run = run.error_handling is ErrorHandling.FAIL_FAST or event.event == events.STARTED
-        draft = self._draft(code, message, details)
+        draft = draft_error(code, message, at=self._clock.now(), details=details)
         (self._outcomes.fail_run if ends_run else self._outcomes.record_error)(run.id, draft)
         self.write(claim, event, end, status_code=error.status, error=error.message)
 
@@ -188,19 +188,8 @@ class DeliveryEnds:
         self._queue.failed_attempt(event, status_code=error.status, error=error.message)
         self._leases.hand_back(claim, wake_seconds=max(pause_seconds(event, error), 0.1))
 
-    def _draft(self, code: str, message: str, details: JsonObject | None = None) -> ErrorDraft:
-        return ErrorDraft(
-            id=new_id(),
-            resource=None,
-            method=None,
-            code=code,
-            message=message,
-            details=details or {},
-            at=self._clock.now(),
-        )
-
 
 def pause_seconds(event: PendingEvent, error: DeliveryError) -> float:
     """Choose how long an event waits after one more attempt that failed."""
-    pause = retry.backoff_seconds(event.attempts + 1, RETRY_BASE_SECONDS, RETRY_CAP_SECONDS, random.random)
+    pause = retry.draw_backoff(event.attempts + 1, RETRY_BASE_SECONDS, RETRY_CAP_SECONDS, random.random)
     return max(pause, error.retry_after_seconds or 0.0)

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 
 from app import failpoints
-from app.engine.errors import (
-    LeaseLostError,
-    PassingFaultError,
+from app.engine.errors import LeaseLostError
+from app.engine.record_errors import (
     RateLimitedError,
     RecordError,
     SourceError,
+    TransientSourceError,
     UnwritablePageError,
 )
 from app.engine.runs.frontier import Frontier
@@ -197,7 +197,7 @@ class FetchWorker:
             current.park(limit)
             current.close_list(index)
         except RecordError as error:
-            if isinstance(error, PassingFaultError) and current.claim.attempts < CLAIMS_FOR_FAULTS:
+            if isinstance(error, TransientSourceError) and current.claim.attempts < CLAIMS_FOR_FAULTS:
                 current.has_failed = True
                 current.park(error)
                 current.close_list(index)

@@ -5,20 +5,28 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.engine.errors import RecordError, SourceError
-from app.engine.ids import new_id
-from app.engine.jobs import parent_fields, recursion, scope
+from app.engine.jobs import parent_fields, scope
 from app.engine.jobs.items import NodeKind, ResourceItem
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import RecordError, SourceError
 from app.engine.records import told_deletions
-from app.engine.records.list_ends import PageWarning
+from app.engine.records.outcomes import PageWarning
 from app.engine.records.rows import RecordBatch, encode
 from app.engine.records.told_deletions import Resolved
-from app.engine.redaction import redacted
+from app.engine.redaction import redact
 from app.engine.runs.books import Counters
 from app.engine.runs.frontier import Frontier
 from app.engine.runs.settling import Exchanges
-from app.engine.runs.work import Claim, ErrorDraft, EventDraft, GatheredBatch, PageWrite, UnitDraft, units_of
+from app.engine.runs.work import (
+    Claim,
+    ErrorDraft,
+    EventDraft,
+    GatheredBatch,
+    PageWrite,
+    UnitDraft,
+    cut_into_units,
+    draft_error,
+)
 from app.engine.status import UnitStatus
 from app.services.contexts.context import RunContext
 from app.services.ports import Clock, FetchedPage, PageCall
@@ -91,8 +99,8 @@ class PageBatch:
             self._identity.note_origin(element, len(self._records))
             self._records.extend(records)
         for child in self._batch_children if records else ():
-            batch = scope.batch_element(element, records)
-            self._batches[child.name].append(parent_fields.kept_with(batch, included))
+            batch = scope.make_batch_element(element, records)
+            self._batches[child.name].append(parent_fields.keep_values(batch, included))
         if self._item.recursion is not None:
             self._recurse(element, records)
         for child in self._requested_children:
@@ -195,7 +203,7 @@ class PageBatch:
         seen = self._context.scope_of(self._item)
         for record in records:
             try:
-                found = recursion.repeated(self._item, self._context.plan, element, record, seen)
+                found = scope.repeat_for_record(self._item, self._context.plan, element, record, seen)
             except RecordError as error:
                 self._note(self._item, error, element)
                 self._has_gaps = True
@@ -205,7 +213,7 @@ class PageBatch:
     def _expand(self, child: ResourceItem, element: scope.Element, record: JSON) -> None:
         try:
             seen = self._context.scope_of(child)
-            elements = scope.child_elements(child, self._context.plan, self._item, element, record, seen)
+            elements = scope.list_child_elements(child, self._context.plan, self._item, element, record, seen)
         except RecordError as error:
             self._note(child, error, element)
             self._child_errors[self._context.resource_ids[child.name]] += 1
@@ -217,17 +225,8 @@ class PageBatch:
         self._skipped[self._context.resource_ids[child.name]] += 1
 
     def _note(self, item: ResourceItem, error: RecordError, element: scope.Element) -> None:
-        self.errors.append(
-            ErrorDraft(
-                id=new_id(),
-                resource=item.name,
-                method=item.method,
-                code=error.code,
-                message=error.message,
-                details=self._details(item, error, element),
-                at=self._clock.now(),
-            )
-        )
+        details = self._details(item, error, element)
+        self.errors.append(draft_error(error.code, error.message, at=self._clock.now(), source=item, details=details))
 
     def _details(self, item: ResourceItem, error: RecordError, element: scope.Element) -> JsonObject:
         details: JsonObject = {}
@@ -246,12 +245,12 @@ class PageBatch:
         root, *path = item.loop_on or ("",)
         if root != "context" or any(tuple(path[: len(plain)]) == plain for plain in self._context.plain_paths):
             return value
-        return redacted({"loop": value})["loop"]
+        return redact({"loop": value})["loop"]
 
     def _living(self, element: scope.Element, page: FetchedPage) -> list[JSON]:
         """Put aside what the upstream tells as deleted, and what does not say whether it is; give the rest."""
         assert self._item.deleted_when is not None
-        parted = told_deletions.part(
+        parted = told_deletions.split_deleted(
             self._item.deleted_when,
             page.records,
             self._context.key_of(self._item),
@@ -274,12 +273,12 @@ class PageBatch:
     def _child_units(self) -> list[UnitDraft]:
         ids, most = self._context.resource_ids, self._settings.children_per_unit
         drafts = [
-            unit for name, elements in self._children.items() for unit in units_of(ids[name], elements, size=most)
+            unit for name, elements in self._children.items() for unit in cut_into_units(ids[name], elements, size=most)
         ]
         # A batch is as much as a page: each has a unit of its own, so that a claim holds no more than one.
         for child in self._batch_children:
             if child.kind is NodeKind.TRANSFORM:
-                drafts += units_of(ids[child.name], self._batches[child.name], size=1)
+                drafts += cut_into_units(ids[child.name], self._batches[child.name], size=1)
         return drafts
 
     def _gathered(self) -> list[GatheredBatch]:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from app.engine.ids import new_id
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JSON
-from app.engine.records.changes import Change
-from app.engine.records.rows import encoded
+from app.engine.records.outcomes import Change
+from app.engine.records.rows import embed_encoded
 from app.engine.runs.work import Changes, ErrorDraft, EventDraft
 from app.engine.status import ErrorHandling
 from app.engine.webhooks import events
@@ -47,15 +47,15 @@ class PageEvents:
             return []
         envelope = self._context.envelope(self._clock)
         return [
-            events.event(
+            events.draft_event(
                 envelope,
                 id=new_id(),
                 event=events.RECORD,
-                payload=events.record_payload(self._origin, batch, ids=self._identity.ids(batch)),
+                payload=events.build_record_payload(self._origin, batch, ids=self._identity.ids(batch)),
                 resource_id=self._origin.resource_id,
                 records=len(batch),
             )
-            for batch in events.batches(records, limit_bytes=limit_bytes)
+            for batch in events.split_batches(records, limit_bytes=limit_bytes)
         ]
 
     def of_deleted(self, ids: Sequence[str], *, limit_bytes: int) -> list[EventDraft]:
@@ -76,15 +76,17 @@ class PageEvents:
         def tell(change: Change, ids: Sequence[str]) -> Sequence[EventDraft]:
             if change is Change.DELETED:
                 return self._deletions(envelope, ids, limit_bytes=limit_bytes)
-            told = {row.remote_id: encoded(row.data) for row in batch.rows(ids)}
+            told = {row.remote_id: embed_encoded(row.data) for row in batch.rows(ids)}
             shows_ids = self._identity.shows_ids
-            return events.changes(envelope, self._origin, change, told, limit_bytes=limit_bytes, shows_ids=shows_ids)
+            return events.draft_changes(
+                envelope, self._origin, change, told, limit_bytes=limit_bytes, shows_ids=shows_ids
+            )
 
         return Changes(webhook_id=envelope.webhook_id, records=batch, deleted=deleted, tell=tell)
 
     def _deletions(self, envelope: events.Envelope, ids: Sequence[str], *, limit_bytes: int) -> list[EventDraft]:
         told = {remote_id: {"id": remote_id} for remote_id in ids}
-        return events.changes(envelope, self._origin, Change.DELETED, told, limit_bytes=limit_bytes)
+        return events.draft_changes(envelope, self._origin, Change.DELETED, told, limit_bytes=limit_bytes)
 
     def of_errors(self, errors: Sequence[ErrorDraft]) -> list[EventDraft]:
         """Return of errors, one by one or those of a resource together."""
@@ -94,11 +96,11 @@ class PageEvents:
         as_batch = self._run.error_handling is ErrorHandling.BATCH
         groups = _by_resource(errors) if as_batch else [[error] for error in errors]
         return [
-            events.event(
+            events.draft_event(
                 envelope,
                 id=new_id(),
                 event=events.RECORD_ERROR,
-                payload=events.error_payload(self._run, group, as_batch=as_batch),
+                payload=events.build_error_payload(self._run, group, as_batch=as_batch),
             )
             for group in groups
         ]

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from app.engine.errors import IdPathError
 from app.engine.jobs import identity, parent_fields, scope
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import IdPathError
 from app.engine.records import told_deletions
 from app.engine.records.keys import BY_ID
-from app.engine.records.list_ends import PageWarning
-from app.engine.records.rows import RecordBatch, record_row
+from app.engine.records.outcomes import PageWarning
+from app.engine.records.rows import RecordBatch, make_row
 from app.engine.records.told_deletions import Resolved
 from app.services.contexts.context import RunContext
 from app.services.ports import FetchedPage
@@ -33,14 +33,14 @@ class PageIdentity:
         """Return the page with the fields that its records have from their parents, and these fields."""
         if not self._item.included:
             return page, {}
-        seen = scope.element_scope(self._item, self._context.plan, element, self._context.scope_of(self._item))
-        values = parent_fields.values_of(self._item, element, seen)
+        seen = scope.build_element_scope(self._item, self._context.plan, element, self._context.scope_of(self._item))
+        values = parent_fields.read_values(self._item, element, seen)
         if not values:
             return page, values
         if self._item.is_request:
-            self.warnings += parent_fields.replaced(page.records, values)
+            self.warnings += parent_fields.warn_of_replaced(page.records, values)
         key = self._context.key_of(self._item)
-        records = parent_fields.with_values(page.records, values, key)
+        records = parent_fields.include_values(page.records, values, key)
         # The page's body does not tell how long the integers are that its records have got.
         return replace(page, records=records, has_short_integers=False), values
 
@@ -60,7 +60,7 @@ class PageIdentity:
         if not self._item.persist or not identity.may_collide(self._item, self._context.plan):
             return None
         key = self._context.key_of(self._item)
-        return identity.collided(key, 1) if key.paths else None
+        return identity.warn_of_collisions(key, 1) if key.paths else None
 
     @property
     def counts_repeats(self) -> bool:
@@ -76,9 +76,9 @@ class PageIdentity:
         if not records or not key.paths or identity.has_ids(records, key):
             return None
         if key.is_declared:
-            return IdPathError(f"no record of the first page has an id: {identity.fault_of(records[0], key)}")
+            return IdPathError(f"no record of the first page has an id: {identity.explain_missing_id(records[0], key)}")
         if self._context.run.webhook_id and not self._context.run.changes_only:
-            self.warnings.append(identity.without_id(records, key, count=len(records)))
+            self.warnings.append(identity.warn_of_missing_ids(records, key, count=len(records)))
         return None
 
     def note_origin(self, element: scope.Element, position: int) -> None:
@@ -96,9 +96,9 @@ class PageIdentity:
             return Resolved(living=records)
         key, gone = self._context.key_of(self._item), [record for _, record in deleted]
         if key.paths and (count := RecordBatch(gone, key).without_id):
-            self.warnings.append(identity.without_id(gone, key, count=count))
+            self.warnings.append(identity.warn_of_missing_ids(gone, key, count=count))
         self._note_former(gone)
-        return told_deletions.resolve(records, deleted, key)
+        return told_deletions.resolve_deletions(records, deleted, key)
 
     @property
     def shows_ids(self) -> bool:
@@ -110,22 +110,22 @@ class PageIdentity:
         if not self.shows_ids:
             return None
         key = self._context.key_of(self._item)
-        return [record_row(record, key).remote_id for record in records]
+        return [make_row(record, key).remote_id for record in records]
 
     def batch(self, records: Sequence[JSON]) -> RecordBatch:
         """Take records that are kept, or compared, by their ids."""
         key = self._context.key_of(self._item)
         batch = RecordBatch(records, key)
         if batch.without_id and key.paths:
-            self.warnings.append(identity.without_id(records, key, count=batch.without_id))
+            self.warnings.append(identity.warn_of_missing_ids(records, key, count=batch.without_id))
         if len(self._given) > len(batch) and len(self._origins) > 1:
             # Origins are known by the places of all that came, whatever was told as deleted since.
-            count = identity.collisions(self._given, key, self._origins)
-            self.warnings += [identity.collided(key, count)] if count else []
+            count = identity.count_collisions(self._given, key, self._origins)
+            self.warnings += [identity.warn_of_collisions(key, count)] if count else []
         self._note_former(records)
         return batch
 
     def _note_former(self, records: Iterable[JSON]) -> None:
         if self._rekeying is not None:
-            former = (record_row(record, key).remote_id for record in records for key in self._rekeying.former)
+            former = (make_row(record, key).remote_id for record in records for key in self._rekeying.former)
             self._former_ids.update(dict.fromkeys(former))

@@ -14,7 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Final, TypeAlias
 
-from app.engine.objects.objects import EnvironmentId, Webhook
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import WakeUp
 from app.services.ports import Dispatcher, WebhookSender
 from app.services.units.timers import Timers

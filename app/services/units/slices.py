@@ -5,8 +5,8 @@ from collections.abc import Collection
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from app.engine.errors import SourceError
 from app.engine.jobs.items import ResourceItem
+from app.engine.record_errors import SourceError
 from app.engine.runs.frontier import Frontier
 from app.engine.runs.work import Claim
 from app.services.contexts.context import RunContext
@@ -64,7 +64,7 @@ class Slice:
     def next_to_ask(self, asked: Collection[int]) -> int | None:
         """Choose the element to ask for."""
         if not self.is_over:
-            return self.frontier.next_to_ask(asked, self.total)
+            return self.frontier.choose_next(asked, self.total)
         waiting = (index for index, ahead in self.ahead.items() if ahead.is_under_way)
         return next((index for index in waiting if index in self.frontier.open and index not in asked), None)
 

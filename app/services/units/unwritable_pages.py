@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from app.engine.errors import UnwritablePageError
 from app.engine.jobs import scope
 from app.engine.json_types import JSON
+from app.engine.record_errors import UnwritablePageError
 from app.engine.runs.frontier import Frontier
 from app.services.units.page_batch import PageBatch
 

@@ -4,12 +4,21 @@ import json
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final, Protocol
 
 from app.engine.ids import new_id
+from app.engine.jobs.items import ResourceItem
 from app.engine.runs.frontier import Frontier
-from app.engine.runs.work import NOTHING_DONE, Claim, ClaimTerms, ErrorDraft, SliceOutcome, UnitKind, WorkFacts
+from app.engine.runs.work import (
+    NOTHING_DONE,
+    Claim,
+    ClaimTerms,
+    ErrorDraft,
+    SliceOutcome,
+    UnitKind,
+    WorkFacts,
+    draft_error,
+)
 from app.engine.status import AccountStatus, RunStatus
 from app.services.contexts.context import RunContexts, RunUnworkableError
 from app.services.runs.lifecycle import RunLifecycle
@@ -115,7 +124,7 @@ class UnitWorker:
             return SliceOutcome(run_id=claim.run_id)
         except Exception:
             # Celery reports it; the unit comes back by its timer, later each time, until it counts as poison.
-            self._units.hand_back(claim, wake_seconds=min(2.0**claim.attempts, 30.0) - 1.0, has_failed=True)
+            self._units.hand_back(claim, wake_seconds=claim.retry_seconds, has_failed=True)
             raise
 
     def _claim(self, claim: Callable[[str, ClaimTerms], Claim | None], id: str) -> Claim | None:
@@ -159,7 +168,7 @@ class UnitWorker:
             "(the daemons' logs tell). An answer that needs more memory than a daemon has is refused by a smaller "
             f"FERRYMAN_RESPONSE_LIMIT_BYTES ({self._settings.response_limit_bytes})"
         )
-        return replace(self._draft("lost_worker", message), resource=item.name, method=item.method)
+        return self._draft("lost_worker", message, item)
 
     def _stalled(self, claim: Claim) -> ErrorDraft:
         item = self._contexts.load(claim.run_id).item_of(claim.resource_id)
@@ -167,12 +176,10 @@ class UnitWorker:
             f"{claim.idle_slices} slices in a row brought no record of '{item.name}' and no end of its pages; "
             f"unit {claim.unit_id} stands at {_place(claim)}"
         )
-        return replace(self._draft("stalled", message), resource=item.name, method=item.method)
+        return self._draft("stalled", message, item)
 
-    def _draft(self, code: str, message: str) -> ErrorDraft:
-        return ErrorDraft(
-            id=new_id(), resource=None, method=None, code=code, message=message, details={}, at=self._clock.now()
-        )
+    def _draft(self, code: str, message: str, source: ResourceItem | None = None) -> ErrorDraft:
+        return draft_error(code, message, at=self._clock.now(), source=source)
 
 
 def _place(claim: Claim) -> str:

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from app.engine.errors import ConflictError, NotFoundError
-from app.engine.objects.objects import Delivery, EnvironmentId, ListFilters, Page, Webhook
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page
+from app.engine.objects.webhooks import Delivery, Webhook
 from app.engine.runs.work import WakeUp
 from app.engine.status import DeliveryStatus
 from app.services.ports import Dispatcher

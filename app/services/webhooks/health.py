@@ -9,7 +9,8 @@ from http import HTTPStatus
 from typing import Protocol
 
 from app.engine.errors import DeliveryError, UnreadableSecretError
-from app.engine.objects.objects import EnvironmentId, Webhook
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import EventDraft
 from app.engine.webhooks import events
 from app.services.ports import Clock
@@ -70,7 +71,9 @@ class WebhookHealth:
             webhook.id,
             error.message,
             disable_after_seconds=patience,
-            announce=lambda others: events.webhook_disabled(webhook, error.message, to=others, at=self._clock.now()),
+            announce=lambda others: events.draft_webhook_disabled(
+                webhook, error.message, to=others, at=self._clock.now()
+            ),
         )
         if is_disabled:
             logger.warning("a webhook was disabled", extra={"webhook_id": webhook.id, "status": error.status})

@@ -6,7 +6,9 @@ from typing import Protocol
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion, Webhook
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.webhooks import Webhook
 from app.engine.webhooks import signatures
 
 DEFAULT_OVERLAP_SECONDS = 24 * 3600.0
@@ -66,7 +68,7 @@ class WebhookService:
         """Make a webhook with a fresh secret; raise InvalidInputError with ``faults``, which the caller found."""
         if faults:
             raise InvalidInputError(faults)
-        return self._webhooks.create(environment_id, new_id(), fields, secret=signatures.new_secret())
+        return self._webhooks.create(environment_id, new_id(), fields, secret=signatures.make_secret())
 
     def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook:
         """Read one webhook; raise NotFoundError."""
@@ -99,7 +101,7 @@ class WebhookService:
     ) -> Webhook:
         """Return a webhook a fresh secret; the present one signs beside it for so long. Raises as ``get`` does."""
         webhook = self._webhooks.replace_secret(
-            environment_id, webhook_id, signatures.new_secret(), overlap_seconds=overlap_seconds
+            environment_id, webhook_id, signatures.make_secret(), overlap_seconds=overlap_seconds
         )
         return _found(webhook, webhook_id)
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from app.engine.config.paths import MarkedPath
-from app.engine.errors import SourceError
 from app.engine.integrations.answer_format import AnswerFormat
 from app.engine.integrations.config import MethodConfig
 from app.engine.json_types import JSON
 from app.engine.jsonata.expressions import Expression
-from app.engine.records.list_ends import PageWarning
+from app.engine.record_errors import SourceError
+from app.engine.records.outcomes import PageWarning
 from app.services.ports import PageCall
 from app.sources.answers import computed_parts, files, record_lists, responses
 from app.sources.answers.record_lists import RecordPlace

@@ -1,14 +1,14 @@
 """What an integration's JSONata makes: of a request its query, of an answer its records."""
 
-from app.engine.config.reader import type_name
-from app.engine.errors import ExpressionError, SourceError
+from app.engine.config.reader import name_type
 from app.engine.integrations.authorization import ComputedAuthorization
 from app.engine.integrations.config import MethodConfig
 from app.engine.integrations.pagination import DynamicPagination
 from app.engine.json_types import JSON, JsonObject
-from app.engine.jsonata.exact_integers import with_long_integers_as_texts
+from app.engine.jsonata.exact_integers import write_long_integers_as_texts
 from app.engine.jsonata.expressions import Expression
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError, SourceError
 from app.services.ports import PageCall
 from app.sources.exchange.redaction import masked, secrets_in
 
@@ -29,7 +29,7 @@ def are_in(config: MethodConfig) -> bool:
 
 def query(expression: Expression, call: PageCall, scope: JsonObject) -> JsonObject:
     """Make the query that takes the place of the call's; raise SourceError ``expression``."""
-    seen = with_long_integers_as_texts({"query": {}, **{name: scope[name] for name in _SEEN if name in scope}})
+    seen = write_long_integers_as_texts({"query": {}, **{name: scope[name] for name in _SEEN if name in scope}})
     try:
         found = expression.evaluate(seen)
     except ExpressionError as error:
@@ -41,7 +41,7 @@ def query(expression: Expression, call: PageCall, scope: JsonObject) -> JsonObje
 def found_by(expression: Expression, document: JSON) -> JSON:
     """Find the records of an answer, UNDEFINED where it has none; raise SourceError ``no_records``."""
     try:
-        return expression.evaluate(with_long_integers_as_texts(document))
+        return expression.evaluate(write_long_integers_as_texts(document))
     except ExpressionError as error:
         raise SourceError("no_records", f"response_path can not be evaluated: {error.message}") from error
 
@@ -50,5 +50,5 @@ def _object(found: JSON) -> JsonObject:
     if found is UNDEFINED or found is None:
         return {}
     if not isinstance(found, dict):
-        raise SourceError("expression", f"query is expected to give an object, found {type_name(found)}")
+        raise SourceError("expression", f"query is expected to give an object, found {name_type(found)}")
     return found

@@ -6,11 +6,10 @@ too, mean that the status says it all; a text is an error's message; an object m
 
 from functools import partial
 
-from app.engine.errors import ExpressionError, SourceError
-from app.engine.flags import is_true
 from app.engine.json_types import JSON
+from app.engine.json_values import is_true, make_text_storable
 from app.engine.jsonata.expressions import Expression
-from app.engine.storable import storable_text
+from app.engine.record_errors import ExpressionError, SourceError
 from app.sources.answers import responses
 from app.sources.exchange import faults
 from app.sources.exchange.exchange import FoundError, HttpRequest, HttpResponse
@@ -38,7 +37,7 @@ async def _data(request: HttpRequest, response: HttpResponse) -> tuple[JSON, Sou
     try:
         return (await responses.decode(request, response)).value if response.body else None, None
     except SourceError as fault:
-        return storable_text(response.body[: faults.ANSWER_BYTES].decode("utf-8", "replace")), fault
+        return make_text_storable(response.body[: faults.ANSWER_BYTES].decode("utf-8", "replace")), fault
 
 
 def _read(result: JSON, request: HttpRequest, status: int) -> FoundError | None:

@@ -6,8 +6,8 @@ Only an answer without the list is looked at: beside records, a ``message`` or a
 import re
 from typing import Final
 
-from app.engine.flags import is_true
 from app.engine.json_types import JSON, JsonObject
+from app.engine.json_values import is_true
 
 # Names as they are left by _plain: fault_string, faultString and Fault-String are one.
 _ERRORS: Final = frozenset(

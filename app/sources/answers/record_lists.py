@@ -10,13 +10,13 @@ from itertools import islice
 from typing import Final
 
 from app.engine.config.paths import MarkedPath
-from app.engine.config.reader import type_name
-from app.engine.errors import SourceError
+from app.engine.config.reader import name_type
 from app.engine.integrations.request_formats import ResponseFormat
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata.expressions import Expression
+from app.engine.paths import UNDEFINED, Path, lookup
+from app.engine.record_errors import SourceError
 from app.engine.records.keys import BY_ID, RecordKey
-from app.engine.templating.placeholders import UNDEFINED, Path, lookup
 from app.sources.answers import computed_parts, error_signs
 
 _SINGLE: Final = frozenset({"get", "create", "update", "delete"})
@@ -175,7 +175,7 @@ def _no_records(document: JSON, found: JSON, place: RecordPlace, *, note: str = 
 
 
 def _optional(path: MarkedPath, document: JSON) -> str:
-    missing = path.missing_at(document)
+    missing = path.find_missing(document)
     return ".".join(f"{key}?" if at == missing else key for at, key in enumerate(path.keys))
 
 
@@ -184,4 +184,4 @@ def _at(place: RecordPlace) -> str:
 
 
 def _name(value: JSON) -> str:
-    return "null" if value is None else "nothing" if value is UNDEFINED else type_name(value)
+    return "null" if value is None else "nothing" if value is UNDEFINED else name_type(value)

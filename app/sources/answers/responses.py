@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-from app.engine.errors import SourceError
 from app.engine.integrations.answer_format import AnswerFormat
+from app.engine.record_errors import SourceError
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.exchange.faults import excerpt
 from app.sources.reading import charsets, content_encodings, documents, xml_documents

@@ -8,8 +8,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Final, TextIO
 
-from app.engine.errors import FerrymanError, SourceError
+from app.engine.errors import FerrymanError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import SourceError
 from app.sources.cassettes import har
 from app.sources.cassettes.secret_labels import SecretLabels, formless
 from app.sources.exchange.exchange import HttpRequest, HttpResponse

@@ -11,7 +11,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from app.engine.field_names import is_secret_name
 from app.engine.json_types import JsonObject
-from app.engine.times import iso_utc
+from app.engine.times import format_utc
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.exchange.redaction import MASK
 
@@ -27,7 +27,7 @@ def entry(request: HttpRequest, response: HttpResponse, hide: Hide, *, at: datet
     """Write down one exchange, its secrets hidden."""
     milliseconds = round(seconds * 1000, 3)
     return {
-        "startedDateTime": iso_utc(at),
+        "startedDateTime": format_utc(at),
         "time": milliseconds,
         "request": _request(request, hide),
         "response": _response(response, hide),

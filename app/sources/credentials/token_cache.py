@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from app.engine.accounts import oauth
-from app.engine.errors import InvalidGrantError, SourceError
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
+from app.engine.record_errors import InvalidGrantError, SourceError
 from app.services.ports import CredentialKeeper, PageCall
 
 K = TypeVar("K")
@@ -56,13 +56,13 @@ class TokenCache:
         """Return the call with a token that has not expired; raise SourceError when none is to be had."""
         self._leave_the_parents()
         call = self._newest(call)
-        grant = oauth.usable_grant(call.config.grants, call.context)
+        grant = oauth.choose_grant(call.config.grants, call.context)
         if grant is None or not oauth.is_due(grant, call.context, self._now()):
             return call
         try:
             return await self._renewed(call, grant)
         except SourceError as error:
-            if error.retryable and oauth.access_token(call.context) is not None:
+            if error.retryable and oauth.find_access_token(call.context) is not None:
                 # The token endpoint is away, the old token may still do.
                 return call
             raise
@@ -70,16 +70,16 @@ class TokenCache:
     async def after_refusal(self, call: PageCall) -> PageCall | None:
         """Return the call with another token than the one that was answered 401; None when there can be none."""
         newest = self._newest(call)
-        if oauth.access_token(newest.context) != oauth.access_token(call.context):
+        if oauth.find_access_token(newest.context) != oauth.find_access_token(call.context):
             return newest
-        grant = oauth.usable_grant(call.config.grants, call.context)
+        grant = oauth.choose_grant(call.config.grants, call.context)
         if grant is None or oauth.was_just_renewed(call.context, self._now()):
             return None
         return await self._renewed(call, grant)
 
     async def accept(self, call: PageCall) -> None:
         """Note, now and then, that a call succeeded of an account that had to be connected anew."""
-        token = oauth.access_token(call.context)
+        token = oauth.find_access_token(call.context)
         was_refused = call.is_refused or (call.account_id, token) in self._refused
         if not was_refused or not self._is_due(self._accepted, (call.account_id, call.name)):
             return
@@ -91,7 +91,7 @@ class TokenCache:
         self, call: PageCall, reason: str, *, excerpt: str | None = None, was_made: bool = True
     ) -> SourceError:
         """Note, now and then, that the account has to be connected anew; return the error to raise."""
-        token = oauth.access_token(call.context)
+        token = oauth.find_access_token(call.context)
         name = call.name if was_made else ""
         self._accepted.pop((call.account_id, name), None)
         if self._is_due(self._refused, (call.account_id, token)):
@@ -109,7 +109,7 @@ class TokenCache:
         """Note that the account may not make such a call, now and then and not for each of many."""
         if not self._is_due(self._forbidden, (call.account_id, call.name)):
             return
-        missing = oauth.missing_scopes(call.config.grants, call.context)
+        missing = oauth.list_missing_scopes(call.config.grants, call.context)
         await self._in_thread(
             lambda: self._keeper.forbid(
                 call.account_id, resource=call.resource, method=call.method, missing_scopes=missing
@@ -138,7 +138,7 @@ class TokenCache:
 
     def _newest(self, call: PageCall) -> PageCall:
         known = self._known.get(call.account_id)
-        if known is None or oauth.access_token(call.context) not in known.stale:
+        if known is None or oauth.find_access_token(call.context) not in known.stale:
             return call
         self._known.move_to_end(call.account_id)
         return _with(call, known)
@@ -157,7 +157,7 @@ class TokenCache:
             raise await self.refuse(call, error.message, was_made=False) from error
 
     async def _renew(self, call: PageCall, grant: OAuthGrant) -> _Known:
-        stale = oauth.access_token(call.context)
+        stale = oauth.find_access_token(call.context)
         context = await self._in_thread(lambda: self._keeper.renew(call.account_id, grant, stale=stale))
         origins = call.origins
         if origins is not None:
@@ -166,7 +166,7 @@ class TokenCache:
         known = self._known.setdefault(call.account_id, _Known(context))
         known.context, known.origins = context, origins
         known.stale[stale] = None
-        known.stale.pop(oauth.access_token(context), None)
+        known.stale.pop(oauth.find_access_token(context), None)
         _bound(known.stale, _STALE_TOKENS)
         _bound(self._known, _ACCOUNTS)
         return known

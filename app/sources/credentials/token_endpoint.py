@@ -11,9 +11,9 @@ import aiohttp
 import orjson
 
 from app.engine.accounts.oauth import TokenRequest
-from app.engine.errors import InvalidGrantError, SourceError
 from app.engine.json_types import JsonObject
 from app.engine.limits import retry
+from app.engine.record_errors import InvalidGrantError, SourceError
 from app.net import guarded_connections
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
@@ -56,7 +56,7 @@ class HttpTokenEndpoint:
             except SourceError as error:
                 if not error.retryable or attempt == _ATTEMPTS:
                     raise
-            await asyncio.sleep(retry.backoff_seconds(attempt, 0.3, 2.0, random.random))
+            await asyncio.sleep(retry.draw_backoff(attempt, 0.3, 2.0, random.random))
         raise AssertionError("unreachable")
 
     async def _attempt(self, request: TokenRequest) -> JsonObject:
@@ -67,7 +67,7 @@ class HttpTokenEndpoint:
         except OverLimitError as error:
             raise _fault(request, f"answered more than {_ANSWER_LIMIT_BYTES} bytes") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            if (blocked := guarded_connections.blocked_in(error)) is not None:
+            if (blocked := guarded_connections.find_block_error(error)) is not None:
                 raise SourceError("blocked_address", f"the token endpoint was not asked: {blocked}") from error
             retryable = not isinstance(error, aiohttp.InvalidURL)
             raise _fault(request, f"can not be reached ({type(error).__name__})", retryable=retryable) from error
@@ -77,7 +77,7 @@ class HttpTokenEndpoint:
         # A session for each call: there is one per account and hour, and none is left over at a fork.
         async with (
             aiohttp.ClientSession(
-                connector=guarded_connections.connector(self._allowed, limit=_CONNECTIONS),
+                connector=guarded_connections.make_connector(self._allowed, limit=_CONNECTIONS),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=self._attempt_seconds),

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
-from app.engine.errors import ProviderAnswer, SourceError
+from app.engine.record_errors import ProviderAnswer, SourceError
 from app.net import guarded_connections
 from app.sources.exchange.exchange import FoundError, HttpRequest, HttpResponse
 from app.sources.exchange.redaction import masked
@@ -92,7 +92,7 @@ def foreign(error: Exception, request: HttpRequest) -> SourceError:
 
     The code ``connect`` claims that nothing was sent, so that any request may be repeated.
     """
-    if (blocked := guarded_connections.blocked_in(error)) is not None:
+    if (blocked := guarded_connections.find_block_error(error)) is not None:
         return SourceError("blocked_address", _said(request, f"was not sent: {blocked}"))
     kind = next(kind for kind in _KINDS if isinstance(error, kind.exceptions))
     reason = getattr(error, "strerror", None)

@@ -2,7 +2,7 @@
 
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from app.engine.errors import SourceError
+from app.engine.record_errors import SourceError
 from app.engine.templating import request_paths
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -16,12 +16,12 @@ def follow(address: str, reference: str) -> str:
     """
     try:
         base, target = urlsplit(address), urlsplit(urljoin(address, reference.strip()))
-        request_paths.check(target.path)
+        request_paths.check_path(target.path)
         if _origin(target) == _origin(base):
-            return request_paths.encoded(_signed_in(target, base)._replace(fragment="").geturl())
+            return request_paths.encode_address(_signed_in(target, base)._replace(fragment="").geturl())
         if target.hostname == base.hostname and _has_default_port(target) and _has_default_port(base):
             secure = target._replace(scheme="https", netloc=target.hostname or "", fragment="")
-            return request_paths.encoded(_signed_in(secure, base).geturl())
+            return request_paths.encode_address(_signed_in(secure, base).geturl())
     except ValueError as error:
         raise SourceError("request", "the upstream named a next address that is not a valid URL") from error
     raise SourceError(

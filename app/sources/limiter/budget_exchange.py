@@ -5,15 +5,12 @@ from collections.abc import Callable
 from typing import Final
 
 from app.engine.limits import budget as budgets
-from app.engine.limits import budget_state
+from app.engine.limits import budget_state, constants
 from app.engine.limits.budget_state import BudgetLimits, Grant, Report
 from app.services.ports import BudgetStore
 
-_ATTEMPTS: Final = 4
 _NEVER_THERE: Final = "?"
 """Expected, it makes a swap a mere question for the time and the text."""
-_KNOWN_SECONDS: Final = 60.0
-"""How long two clocks are taken to keep their distance: until then, another machine may have become the store."""
 
 
 class StoreClock:
@@ -28,7 +25,7 @@ class StoreClock:
     @property
     def is_known(self) -> bool:
         """Whether the store has told its time of late."""
-        return self.time() < self._noted_at + _KNOWN_SECONDS
+        return self.time() < self._noted_at + constants.CLOCK_KEPT_SECONDS
 
     def note(self, now: float) -> None:
         """Note what the store's clock shows now."""
@@ -71,11 +68,11 @@ class BudgetExchange:
 
         Who is beaten four times in a row takes the part that was worked out last, and reports again soon.
         """
-        for _ in range(_ATTEMPTS):
-            known = budget_state.from_text(self._text) or budget_state.fresh(self._limits)
+        for _ in range(constants.SWAP_ATTEMPTS):
+            known = budget_state.read_budget(self._text) or budget_state.new_budget(self._limits)
             now = self._clock.time() + self.offset
             changed, grant = budgets.exchange(known, report, process=self._process, now=now, limits=self._limits)
-            text = budget_state.to_text(changed)
+            text = budget_state.write_budget(changed)
             swapped = await self._store.swap(self._account_id, expected=self._text, text=text)
             self._note(swapped.now, text if swapped.is_done else swapped.current)
             if swapped.is_done:

@@ -8,11 +8,11 @@ import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
 
-from app.engine.errors import RateLimitedError
+from app.engine.limits import constants
 from app.engine.limits.budget_state import BudgetLimits, Grant
 from app.engine.limits.headers import RateLimitHeaders
+from app.engine.record_errors import RateLimitedError
 from app.services.ports import BudgetStore
 from app.sources.limiter.budget_exchange import BudgetExchange, StoreClock
 from app.sources.limiter.hedging import Hedging
@@ -22,20 +22,6 @@ from app.sources.limiter.slow_start import SlowStart
 from app.sources.limiter.warnings import ThrottledWarnings
 
 logger = logging.getLogger(__name__)
-
-LONGEST_WAIT_IN_PLACE_SECONDS: Final = 5.0
-"""From here on a wait frees the worker: the unit sleeps in Postgres instead."""
-
-_RENEW_SECONDS: Final = 1.0
-_GROW_SECONDS: Final = 0.02
-_FULL_SECONDS: Final = 0.1
-_IDLE_SECONDS: Final = 0.25
-_LINGER_SECONDS: Final = 1.0
-"""How long a process keeps its part after its last request: the next one mostly follows."""
-_SHORTEST_PAUSE_SECONDS: Final = 0.005
-_UNTOLD_PAUSE_SECONDS: Final = 0.05
-"""How long this process pauses after a refusal until it knows what the budget makes of it."""
-_PACED_AHEAD_SECONDS: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -87,7 +73,7 @@ class AccountGate:
         grant = self._grant
         if grant is None:
             return min(self.limits.start, self.limits.most)
-        paced = grant.window if grant.pace is None else int(grant.pace * _PACED_AHEAD_SECONDS) + 2
+        paced = grant.window if grant.pace is None else int(grant.pace * constants.PACED_AHEAD_SECONDS) + 2
         # Room to grow into: the window only grows while it is full.
         return max(1, min(2 * grant.window, paced, self.limits.most))
 
@@ -95,7 +81,7 @@ class AccountGate:
         """Wait for the budget; raise RateLimitedError when that would take too long to wait here."""
         begun = self._time()
         is_paced = self._grant is not None and self._grant.pace is not None
-        if not is_paced and self._wanted() == 0 and begun - self._used_at > _IDLE_SECONDS:
+        if not is_paced and self._wanted() == 0 and begun - self._used_at > constants.IDLE_SECONDS:
             self._seen.see_idleness()
         self._used_at = begun
         self._keep()
@@ -143,7 +129,7 @@ class AccountGate:
             # At once and for all of this process; the budget tells the others with the next report.
             here = now - self._budget.offset
             self._closed_until = max(
-                self._closed_until, here + (wait_seconds or default_seconds or _UNTOLD_PAUSE_SECONDS)
+                self._closed_until, here + (wait_seconds or default_seconds or constants.SHORT_PAUSE_SECONDS)
             )
             self._nudge.set()
         self._after(signs, now)
@@ -195,7 +181,7 @@ class AccountGate:
 
     def _pause_until_told(self, now: float) -> None:
         """Close until the budget has taken the last answer in: what was granted before it may no longer hold."""
-        self._closed_until = max(self._closed_until, now - self._budget.offset + _UNTOLD_PAUSE_SECONDS)
+        self._closed_until = max(self._closed_until, now - self._budget.offset + constants.SHORT_PAUSE_SECONDS)
         self._nudge.set()
 
     def _shared(self, passage: Admission) -> float:
@@ -268,7 +254,7 @@ class AccountGate:
 
     def _refuse_long_waits(self, now: float) -> None:
         wait = self.wait_seconds()
-        if wait < LONGEST_WAIT_IN_PLACE_SECONDS:
+        if wait < constants.LONGEST_WAIT_IN_PLACE_SECONDS:
             return
         if self._reported_at < self._asked_at:
             # Somebody may have reset the budget: nobody is sent to sleep by what was known before he came.
@@ -300,7 +286,7 @@ class AccountGate:
                 logger.exception("the rate budget is broken", extra={"account_id": self._account_id})
                 self._open_without_budget()
             self._pump()
-            if wanted == 0 and self._wanted() == 0 and self._time() - self._used_at >= _LINGER_SECONDS:
+            if wanted == 0 and self._wanted() == 0 and self._time() - self._used_at >= constants.LINGER_SECONDS:
                 self._grant = None
                 self._keeper = None
                 return
@@ -310,7 +296,7 @@ class AccountGate:
             except TimeoutError:
                 continue
             # Refusals and round ends hurry, but not in a circle.
-            await asyncio.sleep(max(0.0, self._reported_at + _SHORTEST_PAUSE_SECONDS - self._time()))
+            await asyncio.sleep(max(0.0, self._reported_at + constants.SHORTEST_REPORT_SECONDS - self._time()))
 
     def _pause(self) -> float:
         """Choose when to report next."""
@@ -319,12 +305,19 @@ class AccountGate:
             return 0.0
         now = self._time()
         if not self._waiting:
-            return _RENEW_SECONDS
+            return constants.RENEW_SECONDS
         if now < self._closed_until:
-            return min(_RENEW_SECONDS, self._closed_until - now)
+            return min(constants.RENEW_SECONDS, self._closed_until - now)
         if grant.starts is not None and not self._starts:
-            return min(_RENEW_SECONDS, max(_GROW_SECONDS, grant.next_at - self._budget.offset - now - 0.15))
-        return _GROW_SECONDS if grant.window < self.limits.most or grant.slots < grant.part else _FULL_SECONDS
+            return min(
+                constants.RENEW_SECONDS,
+                max(constants.GROWING_REPORT_SECONDS, grant.next_at - self._budget.offset - now - 0.15),
+            )
+        return (
+            constants.GROWING_REPORT_SECONDS
+            if grant.window < self.limits.most or grant.slots < grant.part
+            else constants.FULL_REPORT_SECONDS
+        )
 
     def _wanted(self) -> int:
         return self._in_flight + len(self._waiting)

@@ -9,16 +9,11 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import TypeVar
+
+from app.engine.limits import constants
 
 T = TypeVar("T")
-
-_FEWEST_ANSWERS: Final = 20
-"""Before so many came, nobody knows what is late."""
-_REMEMBERED: Final = 64
-_LATE_QUANTILE: Final = 0.9
-_TIMES: Final = 3.0
-_SHORTEST_SECONDS: Final = 0.3
 
 
 @dataclass(slots=True)
@@ -32,15 +27,15 @@ class Hedging:
     def answered(self, endpoint: str, seconds: float) -> None:
         """Note how long an answer took."""
         self.sent += 1
-        self._latencies.setdefault(endpoint, deque(maxlen=_REMEMBERED)).append(seconds)
+        self._latencies.setdefault(endpoint, deque(maxlen=constants.HEDGING_REMEMBERED)).append(seconds)
 
     def late_seconds(self, endpoint: str, *, most_percent: float) -> float | None:
         """Return after how long an answer is late; None while that is not known, or enough was asked for twice."""
         latencies = self._latencies.get(endpoint, ())
-        if len(latencies) < _FEWEST_ANSWERS or self.asked_again >= most_percent / 100 * self.sent:
+        if len(latencies) < constants.HEDGING_ANSWERS or self.asked_again >= most_percent / 100 * self.sent:
             return None
-        usual = sorted(latencies)[int(len(latencies) * _LATE_QUANTILE)]
-        return max(_SHORTEST_SECONDS, _TIMES * usual)
+        usual = sorted(latencies)[int(len(latencies) * constants.HEDGING_QUANTILE)]
+        return max(constants.HEDGING_SHORTEST_SECONDS, constants.HEDGING_FACTOR * usual)
 
 
 async def first_answer(

@@ -2,10 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
 
-_SPARE_SECONDS: Final = 0.05
-"""How long there is no use for it before it is let go: a moment between two requests is not enough."""
+from app.engine.limits import constants
 
 
 class IdleRelease:
@@ -29,7 +27,7 @@ class IdleRelease:
         if self._is_needed():
             self.need()
         elif self._timer is None:
-            self._look_again_in(_SPARE_SECONDS)
+            self._look_again_in(constants.SPARE_SECONDS)
 
     def close(self) -> None:
         """Look no more."""
@@ -41,7 +39,7 @@ class IdleRelease:
         self._timer = None
         if self._is_needed():
             return
-        left = self._needed_at + _SPARE_SECONDS - self._time()
+        left = self._needed_at + constants.SPARE_SECONDS - self._time()
         if left <= 0:
             self._let_go()
         else:

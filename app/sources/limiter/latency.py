@@ -2,14 +2,8 @@
 
 import statistics
 from dataclasses import dataclass, field
-from typing import Final
 
-_BUCKET_SECONDS: Final = 30.0
-_SAMPLES: Final = 8
-_STEADY_RATIO: Final = 2.0
-_SLOW_RATIO: Final = 4.0
-_STEADY_EXCESS_SECONDS: Final = 0.1
-_SLOW_EXCESS_SECONDS: Final = 0.25
+from app.engine.limits import constants
 
 
 @dataclass(slots=True)
@@ -21,7 +15,7 @@ class _Least:
     before: float
 
     def take(self, now: float, seconds: float) -> float:
-        if now - self.since > _BUCKET_SECONDS:
+        if now - self.since > constants.LATENCY_BUCKET_SECONDS:
             self.before, self.current, self.since = self.current, seconds, now
         self.current = min(self.current, seconds)
         return min(self.current, self.before)
@@ -43,12 +37,12 @@ class LatencyWatch:
 
     def judge(self) -> tuple[bool, bool]:
         """Return whether answers got steadily slower, and whether so much that it is congestion; then begin anew."""
-        if len(self._ratios) < _SAMPLES:
+        if len(self._ratios) < constants.LATENCY_SAMPLES:
             return False, False
         ratio, excess = statistics.median(self._ratios), statistics.median(self._excesses)
         self.forget()
-        is_slower = ratio > _STEADY_RATIO and excess > _STEADY_EXCESS_SECONDS
-        return is_slower, ratio > _SLOW_RATIO and excess > _SLOW_EXCESS_SECONDS
+        is_slower = ratio > constants.STEADY_RATIO and excess > constants.STEADY_EXCESS_SECONDS
+        return is_slower, ratio > constants.SLOW_RATIO and excess > constants.SLOW_EXCESS_SECONDS
 
     def forget(self) -> None:
         """Drop what was noted since the last judgement: it belongs to a larger window."""

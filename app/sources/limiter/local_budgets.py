@@ -2,11 +2,9 @@
 
 import time
 from collections.abc import Callable
-from typing import Final
 
+from app.engine.limits import constants
 from app.services.ports import Swapped
-
-_LOCAL_ACCOUNTS: Final = 10_000
 
 
 class LocalBudgets:
@@ -21,7 +19,7 @@ class LocalBudgets:
         current = self._texts.get(account_id, expected)
         is_done = current == expected
         if is_done:
-            if len(self._texts) >= _LOCAL_ACCOUNTS:
+            if len(self._texts) >= constants.LOCAL_BUDGETS:
                 self._texts.pop(next(iter(self._texts)))
             self._texts[account_id] = text
         return Swapped(is_done=is_done, current="" if is_done else current, now=self._now())

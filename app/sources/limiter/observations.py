@@ -67,7 +67,7 @@ class Observations:
         if signs.reset_seconds is None:
             return
         told = Quota(left=signs.remaining, size=signs.limit, until=now + signs.reset_seconds)
-        self.quota = budget_state.merged(self.quota, told)
+        self.quota = budget_state.merge_quota(self.quota, told)
 
     def report(self, *, wanted: int, in_flight: int, now: float) -> Report:
         """Return the report; what was seen is forgotten by it."""

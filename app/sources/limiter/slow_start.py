@@ -1,8 +1,6 @@
 """Rounds of requests to an account of which no limit is known yet: each waits for the answers to the one before it."""
 
-from typing import Final
-
-_LONGEST_SECONDS: Final = 1.0
+from app.engine.limits import constants
 
 
 class SlowStart:
@@ -31,4 +29,4 @@ class SlowStart:
 
     def is_full(self, *, in_flight: int, now: float) -> bool:
         """Whether the round has all its requests; one that drags on holds nobody up."""
-        return self._started >= self._size and in_flight > 0 and now - self._began_at < _LONGEST_SECONDS
+        return self._started >= self._size and in_flight > 0 and now - self._began_at < constants.LONGEST_ROUND_SECONDS

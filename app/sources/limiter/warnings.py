@@ -5,15 +5,11 @@ A line of each kind and half a minute at most, so that an upstream that is down 
 
 import logging
 from collections.abc import Callable
-from typing import Final
 
-from app.engine.errors import SourceError
+from app.engine.limits import constants
+from app.engine.record_errors import SourceError
 
 logger = logging.getLogger(__name__)
-
-SLOW_SECONDS: Final = 5.0
-"""From here on an answer is worth a word: a slice, which carries on other runs too, takes no longer."""
-_QUIET_SECONDS: Final = 30.0
 
 
 class ThrottledWarnings:
@@ -35,13 +31,13 @@ class ThrottledWarnings:
 
     def answered(self, endpoint: str, seconds: float) -> None:
         """Tell of an answer that took its time."""
-        if seconds >= SLOW_SECONDS:
+        if seconds >= constants.SLOW_ANSWER_SECONDS:
             self._say("an upstream answers slowly", endpoint, seconds=seconds)
 
     def _say(self, message: str, endpoint: str, **facts: object) -> None:
         now = self._time()
         times = self._times.get(message, 0) + 1
-        if now - self._said_at.get(message, -_QUIET_SECONDS) < _QUIET_SECONDS:
+        if now - self._said_at.get(message, -constants.QUIET_SECONDS) < constants.QUIET_SECONDS:
             self._times[message] = times
             return
         self._said_at[message], self._times[message] = now, 0

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from app.engine.errors import ExpressionError, SourceError
 from app.engine.integrations.pagination import DynamicPagination
 from app.engine.json_types import JSON, JsonObject
-from app.engine.jsonata.exact_integers import with_long_integers_as_texts
+from app.engine.jsonata.exact_integers import write_long_integers_as_texts
 from app.engine.jsonata.expressions import Expression
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError, SourceError
 from app.sources.pagination.state import ListState
 from app.sources.pagination.values import PageAnswer, PageAsk
 
@@ -32,7 +32,7 @@ def following(
     pagination: DynamicPagination, state: ListState, request: JsonObject, answer: PageAnswer
 ) -> JsonObject | None:
     """Return the values of the page behind an answer; None at the end. Raise SourceError ``expression``."""
-    document = with_long_integers_as_texts(answer.document)
+    document = write_long_integers_as_texts(answer.document)
     scope: JsonObject = {
         **request,
         "response": {"status": answer.status, "headers": dict(answer.headers), "body": document},

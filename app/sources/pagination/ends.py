@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Final
 
-from app.engine.errors import SourceError
 from app.engine.integrations.pagination import EndSigns
 from app.engine.json_types import JSON
-from app.engine.records.list_ends import ListEnd, PageWarning
+from app.engine.record_errors import SourceError
+from app.engine.records.outcomes import ListEnd, PageWarning
 from app.sources.pagination.state import ListState
 from app.sources.pagination.values import PageTurn
 

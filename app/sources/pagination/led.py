@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from app.engine.config.reader import type_name
-from app.engine.errors import SourceError
+from app.engine.config.reader import name_type
 from app.engine.integrations.pagination import CursorPagination, DynamicPagination, Led, LinkHeaderPagination, NextIs
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import SourceError
 from app.sources.pagination import computed, ends, limits, links, next_links, signs
 from app.sources.pagination.signs import Said
 from app.sources.pagination.state import ListState, followed, text_of
@@ -154,7 +154,7 @@ def _cursor(pagination: CursorPagination, document: JSON, *, is_due: bool, is_fu
     path = pagination.cursor_path
     value = path.find(document)
     if value is UNDEFINED:
-        missing = path.missing_at(document)
+        missing = path.find_missing(document)
         if not is_due or missing is None or missing in path.optional or _is_index(path.keys[missing]):
             return _NOWHERE
         error = SourceError("pagination", signs.lost("cursor_path", path, missing))
@@ -165,7 +165,7 @@ def _cursor(pagination: CursorPagination, document: JSON, *, is_due: bool, is_fu
         return _NOWHERE
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise SourceError(
-            "pagination", f"expected a text or an integer as the cursor at '{path}', found {type_name(value)}"
+            "pagination", f"expected a text or an integer as the cursor at '{path}', found {name_type(value)}"
         )
     return NextPageLead(value=value)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import replace
 
-from app.engine.errors import SourceError
 from app.engine.integrations.pagination import (
     DynamicPagination,
     OffsetPagination,
@@ -16,7 +15,8 @@ from app.engine.integrations.pagination import (
     RangePagination,
 )
 from app.engine.json_types import JSON, JsonObject
-from app.engine.records.list_ends import ListEnd
+from app.engine.record_errors import SourceError
+from app.engine.records.outcomes import ListEnd
 from app.sources.pagination import ends, stretches
 from app.sources.pagination.led import LedList
 from app.sources.pagination.numbered import NumberedList

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.engine.config.paths import MarkedPath
-from app.engine.config.reader import type_name
-from app.engine.errors import ExpressionError, SourceError
-from app.engine.flags import is_true
+from app.engine.config.reader import name_type
 from app.engine.integrations.pagination import EndSigns
 from app.engine.json_types import JSON
-from app.engine.jsonata.exact_integers import with_long_integers_as_texts
+from app.engine.json_values import is_true
+from app.engine.jsonata.exact_integers import write_long_integers_as_texts
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError, SourceError
 
 _MAY_READ_BODY: Final = re.compile(r"body|[*$]")
 _NUMBER: Final = re.compile(r"\s*(\d{1,18})\s*", re.ASCII)
@@ -49,7 +49,7 @@ def is_over(signs: EndSigns, document: JSON, headers: Mapping[str, str], *, stat
     if signs.stop_when is None:
         return False
     # To hand a page over to an expression costs more than to ask it.
-    body = with_long_integers_as_texts(document) if _MAY_READ_BODY.search(signs.stop_when.text) else None
+    body = write_long_integers_as_texts(document) if _MAY_READ_BODY.search(signs.stop_when.text) else None
     scope = {"status": status, "headers": dict(headers), "body": body}
     try:
         return is_true(signs.stop_when.evaluate(scope))
@@ -88,13 +88,13 @@ def _whole(told: JSON, where: str) -> int | None:
             return int(match[1])
         case str() if told.strip() in ("", "-1", "*"):
             return None
-    raise SourceError("pagination", f"expected a number of records or pages at {where}, found {type_name(told)}")
+    raise SourceError("pagination", f"expected a number of records or pages at {where}, found {name_type(told)}")
 
 
 def _found(key: str, path: MarkedPath, document: JSON, *, is_first: bool) -> JSON:
     """Look a path up; an answer without it says nothing, but where its object is missing the path is wrong."""
     value = path.find(document)
-    missing = path.missing_at(document) if value is UNDEFINED and is_first and document is not None else None
+    missing = path.find_missing(document) if value is UNDEFINED and is_first and document is not None else None
     if missing is not None and missing < len(path.keys) - 1 and missing not in path.optional:
         raise SourceError("pagination", lost(key, path, missing))
     return value

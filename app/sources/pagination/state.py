@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
-from app.engine.errors import SourceError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import SourceError
 from app.engine.records.rows import encode
-from app.engine.runs.loops import CursorTrail
+from app.engine.runs.frontier import CursorTrail
 
 _AT_ONCE_BYTES: Final = 2047
 """hashlib gives up the interpreter's lock for more, and the event loop then stands in line for it: 1.6 ms a page."""

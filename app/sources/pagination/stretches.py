@@ -14,7 +14,7 @@ from typing import Final
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED, lookup
 from app.engine.records.keys import RecordKey
-from app.engine.records.list_ends import ListEnd, PageWarning
+from app.engine.records.outcomes import ListEnd, PageWarning
 from app.sources.pagination import ends
 from app.sources.pagination.state import ListState, fingerprint
 from app.sources.pagination.values import PageAnswer, PageTurn

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from app.engine.errors import SourceError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import SourceError
 from app.engine.records.keys import BY_ID, RecordKey
-from app.engine.records.list_ends import ListEnd, PageWarning
+from app.engine.records.outcomes import ListEnd, PageWarning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

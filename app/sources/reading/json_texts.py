@@ -11,7 +11,7 @@ from typing import Final
 
 import orjson
 
-from app import recursion_limit
+from app import interpreter
 from app.engine.json_types import JSON
 
 # orjson reads an integer beyond 64 bits as a float, in silence. To find 19 digits in a row by counting zeros in a
@@ -100,7 +100,7 @@ def _may_hold_long_integer(body: bytes) -> bool:
 def _parsed_leniently(body: bytes) -> JSON:
     storable = _ESCAPE.sub(_storable_escape, body).replace(b"\0", _REPLACEMENT)
     found = json.loads(storable.decode(), parse_constant=_no_number, parse_float=_finite, strict=False)
-    if recursion_limit.is_deeper(found, recursion_limit.MOST_LEVELS):
+    if interpreter.is_deeper(found, interpreter.MOST_LEVELS):
         raise RecursionError
     return found
 

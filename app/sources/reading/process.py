@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 
 import orjson
 
-from app import recursion_limit
+from app import interpreter
 from app.sources.reading import documents, pieces
 from app.sources.reading.documents import UnreadableError
 from app.sources.reading.frames import LENGTH_BYTES, Job, Outcome, length_of
@@ -24,7 +24,7 @@ _NICENESS: Final = 10
 def main(descriptor: int) -> None:
     """Read one body after another until the other side is gone."""
     os.nice(_NICENESS)
-    recursion_limit.allow()
+    interpreter.raise_recursion_limit()
     # Documents hold no cycles.
     gc.disable()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -4,8 +4,7 @@ import base64
 from collections.abc import Callable
 from typing import TypeAlias
 
-from app.engine.errors import ExpressionError, SourceError
-from app.engine.integrations.config import (
+from app.engine.integrations.authorization import (
     Authorization,
     BasicAuthorization,
     BearerAuthorization,
@@ -13,7 +12,9 @@ from app.engine.integrations.config import (
     HeaderAuthorization,
 )
 from app.engine.json_types import JsonObject
-from app.engine.templating.placeholders import UNDEFINED, Template
+from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError, SourceError
+from app.engine.templating.placeholders import Template
 from app.sources.exchange.redaction import masked, secrets_in
 from app.sources.request_parts.bodies import plain
 

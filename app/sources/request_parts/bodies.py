@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import orjson
 
-from app.engine.errors import SourceError
 from app.engine.integrations.request_formats import ArrayFormat, BodyFormat, RequestFormats
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import SourceError
 from app.engine.templating import casts
 
 _XML_NAME: Final = re.compile(r"[A-Za-z_][\w.\-]*(?::[A-Za-z_][\w.\-]*)?", re.ASCII)
@@ -53,7 +53,7 @@ def json_bytes(value: JSON) -> bytes:
 
 def plain(value: JSON) -> str:
     """Write a single value as text; a whole number has no ``.0``, as within a placeholder's text."""
-    return casts.text_of(value) if isinstance(value, bool | float) else str(value)
+    return casts.write_text(value) if isinstance(value, bool | float) else str(value)
 
 
 def _bytes(text: str) -> bytes:

@@ -6,8 +6,8 @@ from typing import Final
 
 from multidict import CIMultiDict
 
-from app.engine.errors import SourceError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import SourceError
 from app.sources.request_parts.bodies import plain
 
 

@@ -3,9 +3,9 @@
 import json
 from typing import Final
 
-from app.engine.errors import SourceError
 from app.engine.integrations.request_formats import BodyFormat, RequestFormats
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import SourceError
 
 _NO_OBJECT: Final = "the query or pagination adds fields to the body, which is no object, nor a text of one in JSON"
 

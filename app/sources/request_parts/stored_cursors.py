@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeAlias
 from urllib.parse import quote, quote_plus, urlsplit
 
-from app.engine.errors import SourceError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import SourceError
 from app.sources.request_parts.authorization import credential
 from app.sources.request_parts.drafts import RequestDraft
 

@@ -21,7 +21,7 @@ class WrittenQuery:
     def read(cls, text: str) -> "WrittenQuery":
         """Read what stands behind an address's question mark."""
         pairs = (pair for pair in text.split("&") if pair)
-        return cls(tuple((unquote_plus(pair.partition("=")[0]), request_paths.encoded(pair)) for pair in pairs))
+        return cls(tuple((unquote_plus(pair.partition("=")[0]), request_paths.encode_address(pair)) for pair in pairs))
 
     def without(self, names: Collection[str]) -> "WrittenQuery":
         """Return what is left when these names are replaced."""

@@ -8,10 +8,12 @@ from sqlalchemy import Connection, Engine, Select, bindparam, func, insert, null
 
 from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, ListFilters, Page, RowVersion
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.paths import Path
 from app.engine.status import AccountStatus
-from app.engine.webhooks.announcements import REACTIVATED, reactivated
+from app.engine.webhooks.events import REACTIVATED, draft_reactivated
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.accounts import tenants
@@ -287,7 +289,7 @@ def announce_reactivation(connection: Connection, account: IntegratedAccount) ->
         connection,
         account.environment_id,
         REACTIVATED,
-        lambda to: reactivated(account, to=to, at=account.updated_at),
+        lambda to: draft_reactivated(account, to=to, at=account.updated_at),
     )
 
 

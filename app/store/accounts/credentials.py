@@ -8,9 +8,9 @@ from sqlalchemy import Connection, Engine, Row, bindparam, case, func, select, t
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine.accounts import oauth
-from app.engine.errors import SourceError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
+from app.engine.record_errors import SourceError
 from app.engine.webhooks.events import AUTHENTICATION_ERROR
 from app.services.accounts.ports import Announcement
 from app.services.runs.conflicts import repeats_conflicts
@@ -146,7 +146,7 @@ class CredentialStore:
                 connection.execute(_REFUSED_AGAIN, {"id": account_id, "call": call})
                 return False
             context = self._context(row, account_id)
-            if oauth.access_token(context) != token:
+            if oauth.find_access_token(context) != token:
                 return False
             noted = {"status": _REFUSED, "last_error": reason, "updated_at": func.now()}
             noted |= {"refused_call": call, "refused_at": func.now()}
@@ -165,7 +165,7 @@ class CredentialStore:
             row = connection.execute(_selected(account_id).with_for_update(key_share=True)).first()
             if row is None or row.status != _REFUSED:
                 return True
-            if oauth.access_token(self._context(row, account_id)) != token:
+            if oauth.find_access_token(self._context(row, account_id)) != token:
                 return False
             if connection.execute(_ACCEPT, asked).rowcount != 1:
                 return False

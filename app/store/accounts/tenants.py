@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion
-from app.engine.objects.tenants import Tenant, is_id
+from app.engine.objects.environments import EnvironmentId, Tenant, is_tenant_id
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows
@@ -69,7 +69,7 @@ class TenantStore:
 
 def ensure(connection: Connection, environment_id: str, tenant_id: str) -> None:
     """Make the tenant of an account unless it is there, within the caller's transaction."""
-    if is_id(tenant_id):
+    if is_tenant_id(tenant_id):
         values = {"environment_id": environment_id, "id": tenant_id, "name": tenant_id}
         connection.execute(insert(_TABLE).values(**values).on_conflict_do_nothing())
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, insert, text
 
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.engine.runs.work import EventDraft, PendingEvent
 from app.engine.status import DeliveryStatus
 from app.services.runs.conflicts import repeats_conflicts

@@ -5,9 +5,9 @@ from typing import Final
 
 from sqlalchemy import Engine, and_, select
 
-from app.engine.integrations.embedding import READ, EmbeddedIntegration, Embedding, Embeddings, face
-from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.objects.objects import EnvironmentId
+from app.engine.integrations.embedding import READ, EmbeddedIntegration, Embedding, Embeddings, show_face
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import EnvironmentIntegration
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db.database import Row, reading
@@ -57,7 +57,7 @@ class EmbeddedIntegrationStore:
             category=row["category"],
             is_beta=row["is_beta"],
             sharing=row["sharing"],
-            config=face(sealed_config.shown(parts, self._cipher, place)),
+            config=show_face(sealed_config.shown(parts, self._cipher, place)),
             version=row["version"],
             created_at=row["created_at"],
             updated_at=row["updated_at"],

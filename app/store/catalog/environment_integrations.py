@@ -7,11 +7,12 @@ from typing import Any, Final
 from sqlalchemy import Engine, and_, bindparam, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from app.engine.ids import canonical_id, new_id
+from app.engine.ids import new_id, parse_id
 from app.engine.json_types import JsonObject
-from app.engine.merging import merged
-from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.objects.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
+from app.engine.json_values import merge
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import EnvironmentIntegration, Integration
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.catalog.integrations import integration_of
@@ -91,7 +92,7 @@ class EnvironmentIntegrationStore:
     def _sealed(self, environment_id: str, integration_id: str, values: JsonObject) -> dict[str, Any]:
         if "override" not in values:
             return dict(values)
-        place = OVERRIDE.place(environment_id, canonical_id(integration_id))
+        place = OVERRIDE.place(environment_id, parse_id(integration_id))
         return {**values, "override": sealed_config.sealed(values["override"], self._cipher, place)}
 
     def _installed(self, row: Row) -> EnvironmentIntegration:
@@ -154,7 +155,7 @@ def effective_of(row: Row, cipher: Cipher) -> Integration:
     if row["override"] is None:
         return integration
     override = _opened(integration.environment_id, integration.id, row["override"], cipher)
-    config = merged(integration.config, override)
+    config = merge(integration.config, override)
     return replace(integration, config=config, override_origins=row["override_origins"])
 
 

@@ -5,7 +5,8 @@ from sqlalchemy.exc import IntegrityError
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import new_id
-from app.engine.objects.objects import Environment, EnvironmentId, ListFilters, Page, RowVersion
+from app.engine.objects.environments import Environment, EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows, paging

@@ -8,9 +8,11 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.engine.errors import Failure, InvalidInputError
-from app.engine.ids import canonical_id
+from app.engine.ids import parse_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows
@@ -102,7 +104,7 @@ class IntegrationStore:
     def _sealed(self, environment_id: str, id: str, values: Mapping[str, Any]) -> dict[str, Any]:
         if "config" not in values:
             return dict(values)
-        place = CONFIG.place(environment_id, canonical_id(id))
+        place = CONFIG.place(environment_id, parse_id(id))
         return {**values, "config": sealed_config.sealed(values["config"], self._cipher, place)}
 
     def _integration(self, row: Row) -> Integration:

@@ -7,8 +7,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion
-from app.engine.objects.states import RunState
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.runs import RunState
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows

@@ -5,8 +5,9 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion
-from app.engine.objects.templates import JobTemplate
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.jobs import JobTemplate
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows

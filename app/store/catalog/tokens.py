@@ -9,8 +9,8 @@ from sqlalchemy import Engine, Interval, bindparam, select, text
 
 from app.engine.errors import StoreReadOnlyError
 from app.engine.ids import new_id
-from app.engine.objects.objects import ApiToken, EnvironmentId, ListFilters, Page, RowVersion
-from app.engine.roles import Role
+from app.engine.objects.environments import ApiToken, EnvironmentId, Role
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.catalog.ports import KnownToken
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables

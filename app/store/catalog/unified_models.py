@@ -11,15 +11,9 @@ from sqlalchemy.exc import IntegrityError
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.integrations.offers import MappedModel
-from app.engine.objects.objects import (
-    EnvironmentId,
-    EnvironmentUnifiedModel,
-    ListFilters,
-    Page,
-    RowVersion,
-    UnifiedModel,
-    UnifiedModelMethod,
-)
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.unified import EnvironmentUnifiedModel, UnifiedModel, UnifiedModelMethod
 from app.engine.unified.model import UnifiedName
 from app.services.runs.conflicts import repeats_conflicts
 from app.services.unified.methods import MappingLayer

@@ -7,7 +7,9 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from app.engine.errors import ConflictError, UnreadableSecretError
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion, Webhook
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.webhooks import Webhook
 from app.engine.webhooks.events import WEBHOOK_DISABLED
 from app.services.runs.conflicts import repeats_conflicts
 from app.services.webhooks.health import Announcement

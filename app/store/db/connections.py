@@ -37,7 +37,7 @@ class Connections:
 
     def arguments(self, *, options: str = "") -> dict[str, Any]:
         """Return what psycopg connects by, with more settings for a session that is kept; those of the URL stay."""
-        given = database_urls.arguments_of(self.url)
+        given = database_urls.read_arguments(self.url)
         arguments: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS, "application_name": _NAME, **given}
         if not self.is_pooled:
             # The last one wins, and nothing here works with another time zone.

@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Connection, DateTime, Select, Table, Text,
 from sqlalchemy.dialects.postgresql import UUID
 
 from app.engine.errors import Failure, InvalidInputError
-from app.engine.ids import canonical_id
-from app.engine.objects.objects import ListFilters, Page
+from app.engine.ids import parse_id
+from app.engine.objects.lists import ListFilters, Page
 from app.store.db import shown_times
 from app.store.db.database import Row
 
@@ -119,7 +119,7 @@ def _decode(cursor: str, sort: str, key: tuple[ColumnElement[Any], ColumnElement
     if order != sort:
         message = "belongs to a list in another order: send the sort that it came with, or begin anew without it"
         raise InvalidInputError([Failure("next_cursor", message)])
-    if isinstance(key[1].type, UUID) and canonical_id(id) is None:
+    if isinstance(key[1].type, UUID) and parse_id(id) is None:
         raise bad_cursor()
     return _moment(value) if isinstance(key[0].type, DateTime) else value, id
 

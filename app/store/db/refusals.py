@@ -7,7 +7,8 @@ from typing import Final
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
-from app.engine.errors import StoreUnavailableError, UnwritablePageError
+from app.engine.errors import StoreUnavailableError
+from app.engine.record_errors import UnwritablePageError
 from app.engine.runs.work import PageWrite
 
 _REFUSALS: Final = (

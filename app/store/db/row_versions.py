@@ -10,7 +10,8 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Engine, Table, literal_column, select, true
 
 from app.engine.errors import PreconditionFailedError
-from app.engine.objects.objects import EnvironmentId, RowVersion
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import RowVersion
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db.database import reading

@@ -17,9 +17,9 @@ from app.engine.webhooks.merging import (
     Node,
     RelatedResources,
     Waiting,
-    merge,
-    merged_body,
-    numbers,
+    merge_line,
+    write_merged_body,
+    write_numbers,
 )
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
@@ -98,7 +98,7 @@ class DeliveryMerger:
             line = {"run_id": claim.run_id, "webhook_id": webhook_id}
             bounds = {"most_records": self._bounds.records, "most_bytes": self._bounds.bytes}
             rows = connection.execute(_TAKE, {**line, **bounds}).mappings().all()
-            merged = merge([_waiting(row) for row in rows], self._bounds, _kinship(connection, claim.run_id))
+            merged = merge_line([_waiting(row) for row in rows], self._bounds, _kinship(connection, claim.run_id))
             for batch in merged:
                 if batch.is_changed:
                     _write(connection, batch)
@@ -109,11 +109,11 @@ class DeliveryMerger:
 def _write(connection: Connection, batch: Merged) -> None:
     id, values = batch.last.id, {"previous": batch.previous_sequence}
     if len(batch.parts) == 1:
-        old = numbers(Merged(parts=batch.parts, previous_sequence=batch.last.previous_sequence))
-        connection.execute(_RENUMBER, {**values, "id": id, "cut": len(old), "numbers": numbers(batch)})
+        old = write_numbers(Merged(parts=batch.parts, previous_sequence=batch.last.previous_sequence))
+        connection.execute(_RENUMBER, {**values, "id": id, "cut": len(old), "numbers": write_numbers(batch)})
         return
     ids = [part.id for part in batch.parts]
-    connection.execute(_MERGE, {**values, "id": id, "ids": ids, "body": merged_body(batch)})
+    connection.execute(_MERGE, {**values, "id": id, "ids": ids, "body": write_merged_body(batch)})
     webhook_changes.take_over(connection, id, ids[:-1])
     connection.execute(_FORGET, {"ids": ids[:-1]})
 

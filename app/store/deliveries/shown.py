@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, func, select, text
 
-from app.engine.objects.objects import Delivery, ListFilters, Page
+from app.engine.objects.lists import ListFilters, Page
+from app.engine.objects.webhooks import Delivery
 from app.engine.runs.work import WakeUp
 from app.engine.status import DeliveryStatus
 from app.services.runs.conflicts import repeats_conflicts

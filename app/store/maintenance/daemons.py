@@ -8,7 +8,8 @@ from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import Daemon, ListFilters, Page
+from app.engine.objects.daemons import Daemon
+from app.engine.objects.lists import ListFilters, Page
 from app.engine.status import DaemonStatus
 from app.services.maintenance.heartbeats import Heartbeat
 from app.services.runs.conflicts import repeats_conflicts

@@ -6,8 +6,9 @@ from typing import Final
 from sqlalchemy import Connection, Engine, TextClause, insert, text
 
 from app.engine.ids import new_id
-from app.engine.objects.erasures import Erasure, ErasureStatus
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page
+from app.engine.objects.accounts import Erasure, ErasureStatus
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page
 from app.engine.status import RunStatus
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables

@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import Engine, text
 
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.settling import Exchanges
 from app.engine.status import ResourceStatus
 from app.services.diagnosis.run_facts import DeliveryFacts, ResourceFacts, RunFacts, UnitFacts

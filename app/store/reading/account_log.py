@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, RowMapping, Text, cast, func, select, text
 
 from app.engine.objects.records import LogPage, StoredRecord
-from app.engine.records.changes import Change
 from app.engine.records.keys import BY_ID
-from app.engine.records.rows import record_row
+from app.engine.records.outcomes import Change
+from app.engine.records.rows import make_row
 from app.services.reading.ports import LogFilters
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
@@ -102,7 +102,7 @@ def _batches(connection: Connection, account_id: str, sequences: Collection[int]
 
 def _batch(row: RowMapping) -> list[StoredRecord]:
     payload: dict[str, Any] = json.loads(bytes(row["body"]))["payload"]
-    ids = payload["meta"].get("ids") or [record_row(record, BY_ID).remote_id for record in payload["records"]]
+    ids = payload["meta"].get("ids") or [make_row(record, BY_ID).remote_id for record in payload["records"]]
     is_deleted = payload["meta"].get("change") == Change.DELETED
     return [
         StoredRecord(

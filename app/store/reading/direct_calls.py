@@ -6,7 +6,8 @@ from typing import Final
 from sqlalchemy import Engine, ScalarSelect, insert, select
 
 from app.engine.logs.entries import DirectCall
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page
 from app.services.calls.call_log import AnsweredCall
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables

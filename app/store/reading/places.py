@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, tuple_
 
-from app.engine.ids import canonical_id
-from app.engine.objects.objects import EnvironmentId, ListFilters
+from app.engine.ids import parse_id
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters
 from app.store.db import paging, shown_times
 
 
@@ -89,6 +90,6 @@ def decode(cursor: str) -> Place:
         moment = datetime.fromisoformat(at)
     except ValueError:
         raise paging.bad_cursor() from None
-    if moment.tzinfo is None or canonical_id(row_id) != row_id or number not in ("0", "1"):
+    if moment.tzinfo is None or parse_id(row_id) != row_id or number not in ("0", "1"):
         raise paging.bad_cursor()
     return Place(moment, row_id, int(number))

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Text, cast, func, literal_column, select, tuple_
 
-from app.engine.objects.objects import Page
+from app.engine.objects.lists import Page
 from app.engine.objects.records import StoredRecord
 from app.services.reading.ports import RecordFilters
 from app.services.runs.conflicts import repeats_conflicts

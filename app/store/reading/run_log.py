@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from app.engine.logs.entries import RUN_EVENTS, RunEntry
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.reading import places
 from app.store.reading.places import Question

@@ -10,10 +10,10 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import ColumnElement, Select, and_, case, func, select
 
-from app.engine.ids import derived_id
+from app.engine.ids import derive_id
 from app.engine.json_types import JsonObject
 from app.engine.logs.entries import STOPPED, LoggedRun, RunEntry
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.engine.webhooks import events
 from app.store import tables
 from app.store.db.database import Row
@@ -187,7 +187,7 @@ def _told(  # one parameter per fact
         integration=row["integration"] or None,
     )
     entry = RunEntry(
-        id=str(row_id) if row_id else derived_id(run.sync_job_run_id, event),
+        id=str(row_id) if row_id else derive_id(run.sync_job_run_id, event),
         run=run,
         webhook_id=str(row["webhook_id"]) if row["webhook_id"] else None,
         sync_job_run_event=event,

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, Select, Subquery, select, true
 
 from app.engine.logs.entries import WebhookEntry
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db.database import Row

@@ -6,9 +6,9 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
-from app.engine.jobs.rekeying import KeyNote
+from app.engine.jobs.item_keys import KeyNote
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.engine.runs.work import Pass
 from app.services.catalog.key_changes import Holding
 from app.services.runs.conflicts import repeats_conflicts

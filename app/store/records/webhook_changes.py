@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from app.engine.records.changes import Change
+from app.engine.records.outcomes import Change
 from app.engine.records.rows import RecordBatch
 from app.engine.runs.books import Counters
 from app.engine.runs.work import Changes, EventDraft, PageWrite, Pass, Vanished

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, TextClause, text
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.records.rows import encode
-from app.engine.runs.increments import LowerBounds, last_below
+from app.engine.runs.increments import LowerBounds, find_last_descendants
 from app.services.runs.drafts import RunDraft
 from app.services.runs.runs import CreatedRun
 from app.store.db.autocommit import Autocommit, sql_of
@@ -166,7 +166,7 @@ def lower_bounds(connection: Connection, draft: RunDraft) -> LowerBounds:
 
 
 def _items(draft: RunDraft) -> list[JSON]:
-    below = last_below(draft.items)
+    below = find_last_descendants(draft.items)
     return [
         {
             "id": new_id(),

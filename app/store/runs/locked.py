@@ -6,12 +6,12 @@ from datetime import datetime
 from sqlalchemy import Engine, bindparam, literal_column, text
 
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import SyncJobRun
-from app.engine.records.list_ends import PageWarning
+from app.engine.objects.runs import SyncJobRun
+from app.engine.records.outcomes import PageWarning
 from app.engine.runs.settling import Progress
 from app.engine.runs.work import ErrorDraft, EventDraft, Pass, Vanished, WakeUp
 from app.engine.status import ResourceStatus, RunStatus
-from app.engine.times import iso_utc
+from app.engine.times import format_utc
 from app.store import tables
 from app.store.announcements.announcements import insert_announcements
 from app.store.db.database import driver_cursor
@@ -112,7 +112,7 @@ class LockedRun:
         is_resumed = self.run is not None and self.run.resumes > 0
         values = {"run_id": self._run_id, "resources": list(resources), "is_resumed": is_resumed}
         row = self._connection.execute(_FIRST_ERROR, values).mappings().first()
-        return {**row, "at": iso_utc(row["at"])} if row else None
+        return {**row, "at": format_utc(row["at"])} if row else None
 
     def move(self, target: RunStatus, *, error: JsonObject | None = None, retry_after: datetime | None = None) -> bool:
         """Move the run, in this transaction."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Engine, text
 
-from app.engine.jobs.rekeying import KeyNote
+from app.engine.jobs.item_keys import KeyNote
 from app.engine.json_types import JsonObject
 from app.engine.records.rows import encode
 from app.engine.runs.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, WakeUp

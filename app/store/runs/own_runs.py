@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from app.engine.records.rows import encode
 from app.engine.runs.increments import LowerBounds
 from app.engine.status import RunStatus
-from app.engine.times import iso_utc_or_none
+from app.engine.times import format_utc_or_none
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
 
@@ -54,7 +54,7 @@ class OwnRunStore:
 
     def set_back(self, run_id: str, bounds: LowerBounds, *, started_at: datetime | None) -> None:
         """Have a created run ask as one did that was carried out before."""
-        own = {name: iso_utc_or_none(bound) for name, bound in bounds.own.items()}
+        own = {name: format_utc_or_none(bound) for name, bound in bounds.own.items()}
         values = {"previous_run_date": bounds.run, "own": encode(own).decode(), "started_at": started_at}
         with self._engine.begin() as connection:
             connection.execute(_SET_BACK, {"run_id": run_id, **values})

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, Engine, RowMapping, text
 
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.audit import EventCount, Recount, RunRecount
 from app.engine.runs.books import Counters
 from app.engine.status import RunStatus

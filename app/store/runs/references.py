@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import Engine, and_, bindparam, literal_column, select
 
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.services.runs.conflicts import repeats_conflicts
 from app.services.runs.drafts import RunReferences
 from app.store import tables

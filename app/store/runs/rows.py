@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection, Text, bindparam, literal_column, select, text
 
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, RunError, SyncJobRun
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.runs import RunError, SyncJobRun
 from app.engine.runs import books
 from app.engine.runs.books import Counters, ListFacts
 from app.engine.status import ErrorHandling, RunStatus
@@ -48,7 +49,7 @@ def read_run(singles: Autocommit, run_id: str, *, with_stats: bool) -> SyncJobRu
 def _stats(rows: Iterable[Row]) -> dict[str, JsonObject]:
     stats: dict[str, JsonObject] = {}
     for row in rows:
-        shown = books.stats(
+        shown = books.show_stats(
             Counters(**{name: row[name] for name in tables.COUNTERS}),
             status=row["status"],
             started_at=row["started_at"],

@@ -6,7 +6,9 @@ from datetime import datetime
 from sqlalchemy import Connection, DateTime, Engine, bindparam, delete, select, text
 
 from app.engine.errors import IdempotencyKeyReusedError
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.runs import RunError, SyncJobRun
 from app.engine.runs.increments import LowerBounds
 from app.engine.status import FINAL_RUN_STATUSES
 from app.engine.webhooks import events

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from app.engine.ids import new_id
 from app.engine.objects.triggers import BEGUN, DueTrigger
 from app.engine.records.rows import encode
-from app.engine.times import iso_utc
+from app.engine.times import format_utc
 from app.services.schedules.scheduler import ReadyOccurrence
 from app.store.db.autocommit import Autocommit, sql_of, transaction
 from app.store.runs.creation import insert_runs
@@ -102,8 +102,8 @@ def _values(
 def last_run(due: DueTrigger, run_id: str | None, error: str | None) -> dict[str, str | None]:
     """Return what became of a due time, as its trigger shows it."""
     return {
-        "due_at": iso_utc(due.due_at),
-        "fired_at": iso_utc(due.now),
+        "due_at": format_utc(due.due_at),
+        "fired_at": format_utc(due.now),
         "sync_job_run_id": run_id,
         "error": error,
     }

@@ -9,9 +9,10 @@ from sqlalchemy import Connection, Engine, bindparam, insert, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine.ids import new_id
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion
-from app.engine.objects.triggers import BEGUN, CronTrigger, DueTrigger, TriggerOccurrence, begun_time
-from app.engine.webhooks.announcements import TRIGGER_FAILED
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.triggers import BEGUN, CronTrigger, DueTrigger, TriggerOccurrence, read_begun_time
+from app.engine.webhooks.events import TRIGGER_FAILED
 from app.services.runs.conflicts import repeats_conflicts
 from app.services.runs.drafts import RunDraft
 from app.services.schedules.scheduler import Announcement, ReadyOccurrence
@@ -153,7 +154,7 @@ def _take(
 
 def _due(row: Row) -> DueTrigger:
     trigger = _trigger(row)
-    begun_at = begun_time(trigger.last_run)
+    begun_at = read_begun_time(trigger.last_run)
     return DueTrigger(
         trigger=trigger, due_at=begun_at or row["next_run_at"], stands_at=row["next_run_at"], now=row["now"]
     )

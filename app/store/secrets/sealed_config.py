@@ -20,12 +20,12 @@ def sealed(config: JsonObject, cipher: Cipher, place: Place) -> JsonObject:
     def seal(secret: LiteralSecret) -> JSON:
         return _MARK + base64.urlsafe_b64encode(cipher.seal(secret.value, place)).decode()
 
-    return secrets.with_secrets(config, seal, is_secret=_is_sealed)
+    return secrets.change_secrets(config, seal, is_secret=_is_sealed)
 
 
 def leaves_clear(config: JsonObject) -> bool:
     """Whether a stored config holds a secret in clear: one that was none when it was stored."""
-    return any(not _is_sealed(secret.value) for secret in secrets.literal_secrets(config))
+    return any(not _is_sealed(secret.value) for secret in secrets.list_literal_secrets(config))
 
 
 def opened(config: JsonObject, cipher: Cipher, place: Place) -> JsonObject:

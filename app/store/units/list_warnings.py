@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from psycopg import Cursor
 
-from app.engine.records.list_ends import PageWarning
+from app.engine.records.outcomes import PageWarning
 
 
 def counted(code: str, count: str, message: str) -> str:

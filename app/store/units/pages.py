@@ -267,7 +267,7 @@ def numbered(connection: Connection, account_id: str, drafts: Sequence[EventDraf
     previous = connection.execute(_PREVIOUS_BATCH, parameters).scalar_one_or_none()
     changed: dict[str, EventDraft] = {}
     for batch in batches:
-        changed[batch.id] = events.numbered(batch, account_id, sequence, previous)
+        changed[batch.id] = events.number_batch(batch, account_id, sequence, previous)
         sequence, previous = sequence + 1, sequence
     return [changed.get(event.id, event) for event in drafts]
 

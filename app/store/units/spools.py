@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text
 
-from app.engine.errors import SpoolError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON
+from app.engine.record_errors import SpoolError
 from app.engine.runs.work import PageWrite, UnitDraft
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables

@@ -13,7 +13,7 @@ from app.api.application import create_app
 from app.api.resources.services import ApiServices
 from app.bootstrap.api import api_services
 from app.engine.ids import new_id
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.net.addresses import LOOPBACK
 from app.settings import Settings
 from app.store.catalog.tokens import TokenStore

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.times import iso_utc
+from app.engine.times import format_utc
 from tests.integration.api.calling import Caller
 from tests.support.http_server import Request, Response
 from tests.support.unified import CONTACT, MAPPINGS
@@ -54,7 +54,7 @@ class SdkWorld:
             "integration_name": INTEGRATION,
             "receiver": self.receiver,
             "fresh_name": f"fresh-{new_id()}",
-            "recently": iso_utc(datetime.now(UTC) - timedelta(hours=1)),
+            "recently": format_utc(datetime.now(UTC) - timedelta(hours=1)),
         }
         if name in texts:
             return texts[name]

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from app.api.application import create_app
 from app.api.resources.services import ApiServices
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.settings import Settings
 from tests.integration.api.calling import CONFIG, RESOURCES, Caller, Catalog
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from app.api.resources.services import ApiServices
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.engine.redaction import MASK
 from tests.integration.api.calling import CONFIG, RESOURCES, Caller, Catalog
 

@@ -12,7 +12,7 @@ from app.api.resources.services import ApiServices
 from app.bootstrap.api import api_services
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.settings import Settings
 from tests.integration.api.calling import Caller
 from tests.integration.api.walled_worlds import Operation, World, furnished, operations_of

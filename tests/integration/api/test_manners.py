@@ -16,7 +16,7 @@ from app.bootstrap.api import api_services
 from app.engine.errors import StoreOutdatedError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.settings import Settings
 from tests.integration.api.calling import Caller
 

@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import Engine, text
 
-from app.connectors import load, shipped
+from app.connectors import list_shipped, load
+from app.engine.config.secrets import list_literal_secrets
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.redaction import MASK
@@ -93,8 +94,7 @@ def test_literals_are_sealed_in_the_database(api: Caller, engine: Engine) -> Non
     assert made["config"]["query"] == {"hapikey": MASK, "limit": 1000}
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", list_shipped())
 def test_a_shipped_connector_hides_nothing_of_its_own(name: str) -> None:
-    from app.engine.config.secrets import literal_secrets
 
-    assert literal_secrets(load(name).integration["config"]) == []
+    assert list_literal_secrets(load(name).integration["config"]) == []

@@ -13,7 +13,7 @@ from app.api.application import create_app
 from app.api.resources.services import ApiServices
 from app.bootstrap import api as bootstrap
 from app.bootstrap.api import api_services
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.net import addresses
 from app.services.ports import Swapped
 from app.services.runs.waits import RunWaits

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Engine, text
 from app.api.resources.services import ApiServices
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, RowVersion
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import RowVersion
 from app.store.catalog.tokens import TokenStore
 from app.store.db.database import connect
 from app.store.db.row_versions import RowVersions

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine
 
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from tests.integration.api.calling import Caller
 from tests.integration.api.walled_worlds import World, furnished
 

@@ -15,7 +15,7 @@ from flask import Flask
 
 from app.api.resources.services import ApiServices
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from tests.integration.api.calling import Caller, Catalog
 from tests.support.unified import MAPPINGS, MODEL
 from tests.support.upstream import Upstream, reply

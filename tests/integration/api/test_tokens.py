@@ -18,8 +18,7 @@ from app.bootstrap.limits import request_limits
 from app.engine.errors import UnauthorizedError
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId
-from app.engine.roles import Role
+from app.engine.objects.environments import EnvironmentId, Role
 from app.services.catalog.tokens import TokenService
 from app.settings import Settings
 from app.store.catalog.tokens import TokenStore

@@ -13,8 +13,7 @@ from app.api.resources.services import ApiServices
 from app.bootstrap.api import api_services
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId
-from app.engine.roles import Role
+from app.engine.objects.environments import EnvironmentId, Role
 from app.services.accounts.tokens import AccountTokens
 from app.services.ports import Clock
 from app.settings import Settings

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from app.api.resources.services import ApiServices
-from app.engine.ids import canonical_id, new_id
+from app.engine.ids import new_id, parse_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.logs.entries import LogType
 from app.store.catalog.tokens import TokenStore
@@ -189,7 +189,7 @@ def _own_query(operation: Operation, world: World) -> dict[str, str]:
 
 def _with_foreign_ids(body: JsonObject, mine: World, theirs: World) -> Iterator[tuple[str, JsonObject]]:
     """Yield the body once for each id in it, with the neighbour's in its place."""
-    foreign = {mine.ids[name]: theirs.ids[name] for name in mine.ids if canonical_id(mine.ids[name])}
+    foreign = {mine.ids[name]: theirs.ids[name] for name in mine.ids if parse_id(mine.ids[name])}
     for field, value in body.items():
         if isinstance(value, str) and value in foreign:
             yield field, {**body, field: foreign[value]}

@@ -15,7 +15,7 @@ from app.api.resources.services import ApiServices
 from app.bootstrap.api import api_services
 from app.cli.main import main
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.net.addresses import LOOPBACK
 from app.services.reading.ports import RecordFilters
 from app.settings import Settings

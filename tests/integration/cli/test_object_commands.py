@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from app.cli import log
-from app.connectors import CATALOG, shipped
+from app.connectors import CATALOG, list_shipped
 from tests.support.served_api import ServedApi, served_api
 from tests.support.servers import PostgresServer
 
@@ -189,7 +189,7 @@ def test_connector_is_installed_once_and_brought_up_to_date(served: Served, tmp_
     assert (installed["label"], installed["resources"]["contacts"]["list"]["pagination"]) == ("Ours", None)
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", list_shipped())
 def test_every_connector_is_shown_and_installs(served: Served, name: str) -> None:
     told = served.ferryman("connector", "show", name)
     steps = served.shown("connector", "install", name)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from app.client import ApiClient, ApiError, client_for
+from app.client import ApiClient, ApiError, open_client
 from app.stack.data_directory import DataDirectory
 
 Serve = Callable[[web.Application], str]
@@ -98,8 +98,8 @@ def test_client_for_reads_the_data_directory(url: str, tmp_path: Path) -> None:
     data.token_file.write_text("kept\n")
 
     with data.lock():
-        assert client_for(None, None, data.root).get("/")["token"] == "Bearer kept"
-    assert client_for(url, "given", tmp_path / "none").get("/")["token"] == "Bearer given"
+        assert open_client(None, None, data.root).get("/")["token"] == "Bearer kept"
+    assert open_client(url, "given", tmp_path / "none").get("/")["token"] == "Bearer given"
 
 
 def test_copy_of_a_data_directory_leads_to_no_stack_of_another_one(url: str, tmp_path: Path) -> None:
@@ -111,9 +111,9 @@ def test_copy_of_a_data_directory_leads_to_no_stack_of_another_one(url: str, tmp
         copied = shutil.copytree(data.root, tmp_path / "copy")
 
         with pytest.raises(ApiError, match=r"no stack runs on .*copy"):
-            client_for(None, "token", copied)
+            open_client(None, "token", copied)
 
 
 def test_client_for_tells_when_no_stack_runs(tmp_path: Path) -> None:
     with pytest.raises(ApiError, match="no stack runs on"):
-        client_for(None, None, tmp_path)
+        open_client(None, None, tmp_path)

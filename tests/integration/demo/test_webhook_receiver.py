@@ -14,7 +14,7 @@ from app.engine.json_types import JsonObject
 from app.engine.webhooks import signatures
 
 NOW = 1_800_000_000
-SECRET = signatures.new_secret()
+SECRET = signatures.make_secret()
 TICKETS = {"sync_job_run_id": "run-1", "resource": "tickets", "records": [{"id": 1}, {"id": 2}]}
 
 
@@ -36,7 +36,7 @@ class Sender:
     ) -> None:
         body = {"event": event, "payload": payload}
         content = json.dumps(body).encode()
-        headers = signatures.headers([secret], encoding="hex", event_id=id, timestamp_seconds=at, body=content)
+        headers = signatures.sign_headers([secret], encoding="hex", event_id=id, timestamp_seconds=at, body=content)
         self._receiver.call("POST", "/", body, headers={**headers, **(changes or {})})
 
     def stats(self) -> JsonObject:
@@ -144,7 +144,7 @@ def test_secret_of_another_form_is_refused(receiver: ApiClient, body: object) ->
 def test_large_batch_of_another_signer_is_taken(receiver: ApiClient) -> None:
     body = {"event": "sync_job_run:record", "payload": {**TICKETS, "filler": "x" * 3_000_000}}
     content = json.dumps(body).encode()
-    ours = signatures.headers([SECRET], encoding="hex", event_id="d1", timestamp_seconds=NOW, body=content)
+    ours = signatures.sign_headers([SECRET], encoding="hex", event_id="d1", timestamp_seconds=NOW, body=content)
     theirs = Webhook(SECRET).sign("d1", datetime.fromtimestamp(NOW, UTC), content.decode())
 
     receiver.call("POST", "/", body, headers={**ours, "webhook-signature": f"v1,old {theirs}"})

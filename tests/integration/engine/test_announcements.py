@@ -5,8 +5,9 @@ from sqlalchemy import text
 from app.bootstrap.api import api_services
 from app.bootstrap.daemon import daemon_services
 from app.engine.ids import new_id
-from app.engine.objects.objects import EnvironmentId, ListFilters
-from app.engine.webhooks import announcements, events
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters
+from app.engine.webhooks import events
 from app.store.accounts.credentials import CredentialStore
 from app.store.catalog.tokens import TokenStore
 from app.store.secrets.encryption import Cipher
@@ -61,7 +62,7 @@ class Place:
         store = CredentialStore(self.engine, Cipher(self.world.settings.encryption_key, KeyStore(self.engine)))
 
         def announce(account: object, to: object) -> list[events.EventDraft]:
-            return events.authentication_error(account, "401", to=to, at=self.account.created_at)  # type: ignore[arg-type]
+            return events.draft_authentication_error(account, "401", to=to, at=self.account.created_at)  # type: ignore[arg-type]
 
         return store.refuse(self.account.id, token=None, reason="401", announce=announce)
 
@@ -77,7 +78,7 @@ def test_trigger_that_makes_no_run_tells_who_wants_to_know(pump_database: PumpDa
         due = "update sync_job_cron_trigger set next_run_at = now() - interval '1 s' where id = :id"
         connection.execute(text(due), {"id": trigger.id})
 
-    payload = place.sweep_until_told(announcements.TRIGGER_FAILED)
+    payload = place.sweep_until_told(events.TRIGGER_FAILED)
 
     assert (payload["id"], payload["sync_job_id"]) == (trigger.id, job.id)
     assert "does not exist" in str(payload["error"])
@@ -90,7 +91,7 @@ def test_account_that_gets_new_credentials_is_told_as_reactivated_once(pump_data
 
     for key in ("new", "newer"):
         place.services.accounts.update(place.environment, place.account.id, {"context": {"api_key": key}})
-    payload = place.sweep_until_told(announcements.REACTIVATED)
+    payload = place.sweep_until_told(events.REACTIVATED)
 
     assert (payload["id"], payload["status"], payload["last_error"]) == (place.account.id, "active", None)
     assert "context" not in payload

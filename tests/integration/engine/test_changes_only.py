@@ -10,7 +10,7 @@ from sqlalchemy import text
 from app.bootstrap.api import ApiServices, api_services
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.engine.status import RunStatus
 from app.services.runs.requests import RunRequest
 from app.store.catalog.tokens import TokenStore

@@ -12,7 +12,9 @@ from app.bootstrap.api import api_services
 from app.bootstrap.daemon import DaemonServices, daemon_services
 from app.engine.errors import DeliveryError
 from app.engine.ids import new_id
-from app.engine.objects.objects import EnvironmentId, ListFilters, Webhook
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters
+from app.engine.objects.webhooks import Webhook
 from app.services.runs.requests import RunRequest
 from app.store.catalog.tokens import TokenStore
 from tests.support.patience import wait_for

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from app.engine.ids import new_id
-from app.engine.objects.objects import ListFilters
+from app.engine.objects.lists import ListFilters
 from app.services.maintenance.retention import RowsLeftError
 from app.store.maintenance.erasures import ErasureStore
 from tests.support.led_place import LedPlace, led_place

@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import ListFilters
-from app.engine.webhooks import announcements
+from app.engine.objects.lists import ListFilters
+from app.engine.webhooks import events
 from app.services.maintenance.heartbeats import Heartbeat, HeartbeatCollector
 from app.services.runs.requests import RunRequest
 from app.store.announcements.announcements import insert_announcements
@@ -174,7 +174,7 @@ def test_event_of_no_run_that_can_not_be_sent(place: LedPlace, poison: str) -> N
     )
     with place.engine.begin() as connection:
         account = place.services.accounts.get(place.environment, place.sound)
-        drafts = announcements.reactivated(account, to=[poisoned, sound], at=account.updated_at)
+        drafts = events.draft_reactivated(account, to=[poisoned, sound], at=account.updated_at)
         insert_announcements(connection, drafts)
     if poison == "webhook-deleted":
         place.services.webhooks.delete(place.environment, poisoned)

@@ -15,9 +15,10 @@ from app.bootstrap.shared import SystemClock
 from app.engine.accounts.oauth import TokenRequest
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, ListFilters
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters
 from app.engine.webhooks import events
-from app.engine.webhooks.announcements import REACTIVATED
+from app.engine.webhooks.events import REACTIVATED
 from app.services.accounts.credentials import CredentialService
 from app.store.accounts.credentials import CredentialStore
 from app.store.secrets.encryption import Cipher

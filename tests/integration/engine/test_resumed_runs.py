@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from app.engine.errors import ConflictError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.runs import SyncJobRun
 from app.engine.status import RunStatus
 from app.services.runs.resuming import Resumption
 from app.services.runs.verifying import Verifier

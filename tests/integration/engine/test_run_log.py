@@ -8,7 +8,8 @@ from sqlalchemy import text
 from app.bootstrap.api import api_services
 from app.bootstrap.daemon import daemon_services
 from app.engine.logs.entries import LogType, RunEntry
-from app.engine.objects.objects import EnvironmentId, ListFilters
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters
 from app.engine.status import RunStatus
 from app.engine.webhooks import events
 from tests.support.patience import wait_for

@@ -12,7 +12,9 @@ from sqlalchemy import text
 
 from app.bootstrap.api import api_services
 from app.engine.errors import ConflictError, DeliveryError
-from app.engine.objects.objects import EnvironmentId, ListFilters, Webhook
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters
+from app.engine.objects.webhooks import Webhook
 from app.services.runs.verifying import Verifier
 from app.store.runs.recounts import RecountStore
 from tests.support.pump import Pump, World

@@ -9,7 +9,7 @@ import pytest
 from app.bootstrap.api import api_services
 from app.engine.errors import InvalidInputError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.engine.status import RunStatus
 from app.services.ports import FetchedPage, PageCall
 from tests.support.pump import Pump, World

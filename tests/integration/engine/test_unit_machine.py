@@ -350,7 +350,7 @@ class UnitMachine(RuleBasedStateMachine):
         return [UnitDraft(id=new_id(), resource_id=self.resource_ids["notes"], elements=[{}]) for _ in range(count)]
 
     def _page(self, claim: Claim, name: str, records: int, is_last: bool, children: list[UnitDraft]) -> PageWrite:
-        event = events.event(
+        event = events.draft_event(
             self.envelope,
             id=new_id(),
             event=events.RECORD,

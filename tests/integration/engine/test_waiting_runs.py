@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from app.bootstrap.api import api_services
-from app.engine.errors import RateLimitedError
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
+from app.engine.record_errors import RateLimitedError
 from app.services.diagnosis.run_diagnosis import Diagnosis
 from app.services.ports import FetchedPage, PageCall
 from app.services.runs.requests import RunRequest

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from app.destinations.webhook_sender import HttpWebhookSender
-from app.engine.errors import DeliveryError, SourceError
-from app.engine.objects.objects import EnvironmentId, Webhook
+from app.engine.errors import DeliveryError
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.webhooks import Webhook
+from app.engine.record_errors import SourceError
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
 from app.sources.http_source import HttpSource

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.engine.errors import RateLimitedError, SourceError
+from app.engine.record_errors import RateLimitedError, SourceError
 from tests.integration.sources.raw_upstream import Client, Received, Upstream, reply
 
 XML = {"Content-Type": "application/xml; charset=utf-8"}

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.engine.errors import RateLimitedError, SourceError
 from app.engine.integrations.config import parse_config
-from app.engine.records.list_ends import ListEnd
+from app.engine.record_errors import RateLimitedError, SourceError
+from app.engine.records.outcomes import ListEnd
 from app.services.ports import FetchedPage
 from tests.integration.sources.connector_lists import LISTS, ConnectorList, Script, breaking, ending
 from tests.integration.sources.list_kind import Answer
@@ -43,7 +43,7 @@ def place(one: ConnectorList, upstream: Upstream) -> dict[str, Any]:
     config, _ = parse_config(read(CONNECTORS / one.connector / "integration.json")["config"])
     assert config is not None
     pages = read(CONNECTORS / one.connector / "pages" / f"{one.resource}.list.json")
-    path = str(config.method(one.resource, "list").response_path or "")
+    path = str(config.find_method(one.resource, "list").response_path or "")
     return {"first": {"method": "GET", "body": None, **pages[0]["request"]}, "path": path, "url": upstream.url}
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.engine.errors import SourceError
+from app.engine.record_errors import SourceError
 from app.services.ports import FetchedPage, PageCall
 from app.sources.http_source import HttpSource
 from tests.integration.sources.raw_upstream import SETTINGS, Client, Upstream, reply

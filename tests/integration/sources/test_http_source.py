@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.engine.errors import PlaceholderError, RateLimitedError, SourceError
-from app.engine.unified.calls import UnifiedRequest, call_mapping
+from app.engine.record_errors import PlaceholderError, RateLimitedError, SourceError
+from app.engine.unified.calls import UnifiedRequest, prepare_call
 from app.engine.unified.mapping import parse_mapping
 from tests.integration.sources.raw_upstream import Client, Upstream, reply
 
@@ -40,7 +40,7 @@ def test_a_page_that_is_mapped_tells_whether_its_integers_are_short(
     upstream.answer = lambda _: reply({"data": [{"id": id}]})
     mapping, _ = parse_mapping({}, resource="tickets", method="list")
     assert mapping is not None
-    call = call_mapping(mapping, UnifiedRequest(), {}, monotonic=time.monotonic)
+    call = prepare_call(mapping, UnifiedRequest(), {}, monotonic=time.monotonic)
 
     page = client.fetch(client.config(**TICKETS), resource="tickets", mapping=call)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.engine.errors import SourceError
 from app.engine.integrations.config import IntegrationConfig
-from app.engine.records.rows import remote_id
+from app.engine.record_errors import SourceError
+from app.engine.records.rows import read_id
 from app.services.ports import FetchedPage
 from tests.integration.sources.raw_upstream import Client, Received, Upstream, reply
 from tests.support.exchanges import Line, read
@@ -40,8 +40,8 @@ def said(pages: list[FetchedPage]) -> list[str]:
 
 def ids_of(pages: list[FetchedPage], config: IntegrationConfig) -> list[str]:
     """What the page prints of the ids that records are known by."""
-    key = config.method("tickets", "list").key
-    return [f"# {[remote_id(record, key) for page in pages for record in page.records]}"]
+    key = config.find_method("tickets", "list").key
+    return [f"# {[read_id(record, key) for page in pages for record in page.records]}"]
 
 
 _DOUBT = {True: "", False: " (unproven)"}

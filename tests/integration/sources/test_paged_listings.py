@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.engine.errors import SourceError
+from app.engine.record_errors import SourceError
 from tests.integration.sources.raw_upstream import Client, Received, Upstream, reply
 
 Slicer = Callable[[list[Any], dict[str, str]], bytes]

@@ -8,13 +8,13 @@ from typing import Any
 import jsonschema
 import pytest
 
-from app.engine.errors import RateLimitedError, SourceError
 from app.engine.integrations.config import parse_config
+from app.engine.record_errors import RateLimitedError, SourceError
 from app.engine.unified import calls as unified_calls
 from app.engine.unified.calls import UnifiedRequest
 from app.engine.unified.mapping import parse_mapping
-from app.engine.unified.model import resource_failures
-from app.engine.unified.requests import integration_request
+from app.engine.unified.model import check_resources
+from app.engine.unified.requests import build_integration_request
 from app.services.ports import PageCall
 from app.services.unified.pages import map_page
 from tests.integration.sources.raw_upstream import Client, Received, Upstream, reply
@@ -83,10 +83,10 @@ def test_mapped_records_are_the_expected_ones_and_fit_their_model(
     assert failures == []
     assert mapping is not None
     context = read(folder / "sample.json")["context"]
-    calls = unified_calls.call_mapping(
+    calls = unified_calls.prepare_call(
         mapping, UnifiedRequest(query=expected["query"]), context, monotonic=time.monotonic
     )
-    request = integration_request(calls)
+    request = build_integration_request(calls)
     serve(folder, upstream, request.resource, request.method)
     call = call_of(folder, upstream, request.resource, request.method, query=request.query, mapping=calls)
 
@@ -124,7 +124,7 @@ def test_a_model_is_one(path: Path) -> None:
     model = read(path)
 
     assert model["name"] == path.stem
-    assert resource_failures(model["resources"]) == []
+    assert check_resources(model["resources"]) == []
 
 
 def test_every_connector_is_whole() -> None:

@@ -8,8 +8,8 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from app.engine.errors import SourceError
 from app.engine.json_types import JSON
+from app.engine.record_errors import SourceError
 from tests.integration.sources.raw_upstream import Client, Received, Upstream, reply
 
 CURSOR = {"format": "cursor", "config": {"cursor_path": "next", "cursor_param": "after"}}

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from app.engine.errors import RateLimitedError, SourceError
+from app.engine.record_errors import RateLimitedError, SourceError
 from app.services.ports import PageCall
 from app.sources.http_source import HttpSource
 from tests.integration.sources.raw_upstream import SETTINGS, Client, Received, Upstream, reply
@@ -61,7 +61,7 @@ def test_a_fault_that_is_waited_out_is_told_in_the_log(
 def test_a_slow_answer_is_told_in_the_log(
     client: Client, upstream: Upstream, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.sources.limiter.warnings.SLOW_SECONDS", 0.0)
+    monkeypatch.setattr("app.engine.limits.constants.SLOW_ANSWER_SECONDS", 0.0)
     upstream.in_turn(reply([1]))
 
     client.fetch()

@@ -15,7 +15,7 @@ from app.broker.dispatcher import publisher
 from app.broker.sender import TaskSender
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.runs.routing import queue_of
+from app.engine.objects.daemons import name_queue
 from app.stack.stack import Stack
 from tests.support.patience import WaitFor
 from tests.support.process_nodes import DaemonNode, FerrymanSetup
@@ -23,7 +23,7 @@ from tests.support.upstream import Upstream, numbered
 from tests.support.workspace import Workspace, listed
 
 PREFIX = "ferryman:"
-QUEUE = f"{PREFIX}{queue_of('default')}"
+QUEUE = f"{PREFIX}{name_queue('default')}"
 HEADERS = {"expires", "eta", "task"}
 PAST, FUTURE = "2000-01-01T00:00:00+00:00", "2099-01-01T00:00:00+00:00"
 
@@ -40,7 +40,7 @@ def envelope(headers: Any = None, body: Any = None, **changes: Any) -> JsonObjec
         "properties": {
             "delivery_tag": new_id(),
             "body_encoding": "base64",
-            "delivery_info": {"exchange": "", "routing_key": queue_of("default")},
+            "delivery_info": {"exchange": "", "routing_key": name_queue("default")},
         },
         **changes,
     }
@@ -143,7 +143,7 @@ def test_junk_among_what_waits_for_its_acknowledgement_is_dropped(
     [
         {"method": "shutdown", "arguments": {}},
         {"method": "pool_shrink", "arguments": {"n": 4}},
-        {"method": "cancel_consumer", "arguments": {"queue": queue_of("default")}},
+        {"method": "cancel_consumer", "arguments": {"queue": name_queue("default")}},
         {"method": "rate_limit", "arguments": {"task_name": tasks.START_RUN, "rate_limit": "1/h"}},
         {"method": "revoke", "arguments": {"task_id": "all"}},
         {"method": "ping", "pattern": "(d+)+$", "matcher": "pcre"},
@@ -248,7 +248,7 @@ class Captured:
         task_id = new_id()
         self._celery.conf.accept_content = [self._celery.conf.task_serializer]
         self._celery.control.revoke(task_id, reply=True, timeout=10, limit=2)
-        self._celery.send_task(tasks.START_RUN, args=[run_id], queue=queue_of("default"), task_id=task_id)
+        self._celery.send_task(tasks.START_RUN, args=[run_id], queue=name_queue("default"), task_id=task_id)
 
     def put_back(self, message: JsonObject, **headers: Any) -> None:
         """Put it into a queue of daemons, with other headers."""

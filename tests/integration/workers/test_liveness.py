@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from app.broker.queues import own_queue
-from app.engine.runs.routing import RAPID_BRIDGE_QUEUE, queue_of
+from app.engine.objects.daemons import RAPID_BRIDGE_QUEUE, name_queue
 from tests.support.patience import WaitFor
 from tests.support.process_nodes import DaemonNode, FerrymanSetup, RedisContainer, fresh_daemon
 from tests.support.upstream import Upstream, numbered
@@ -67,7 +67,7 @@ def test_deaf_daemon_ends_with_a_clear_line_though_it_answers_ping(
     control, who = celery_setup.app.control, [attentive.hostname()]
     assert control.ping(destination=who, timeout=5, limit=1)
 
-    for queue in (queue_of("attentive"), RAPID_BRIDGE_QUEUE, own_queue(attentive.daemon_id).name):
+    for queue in (name_queue("attentive"), RAPID_BRIDGE_QUEUE, own_queue(attentive.daemon_id).name):
         control.cancel_consumer(queue, destination=who, reply=True, timeout=5, limit=1)
     assert control.ping(destination=who, timeout=5, limit=1)
     attentive.container.wait_for_end(DEAF_SECONDS + 20)

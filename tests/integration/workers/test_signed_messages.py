@@ -5,7 +5,7 @@ from pathlib import Path
 from app.broker import tasks
 from app.broker.dispatcher import publisher
 from app.engine.ids import new_id
-from app.engine.runs.routing import queue_of
+from app.engine.objects.daemons import name_queue
 from app.stack.stack import Stack
 from tests.support.patience import wait_for
 from tests.support.upstream import Upstream, reply
@@ -19,7 +19,7 @@ def test_a_message_that_nobody_signed_is_refused_and_signed_ones_are_worked_on(
     forger = publisher(ferryman.broker_url, timeout_seconds=5)
     assert forger.conf.task_serializer == "json"
 
-    forger.send_task(tasks.SYNC_UNIT, args=[new_id(), new_id()], queue=queue_of("default"))
+    forger.send_task(tasks.SYNC_UNIT, args=[new_id(), new_id()], queue=name_queue("default"))
     sync = workspace.sync(upstream.url, [listed("things")], config={})
     run = sync.run()
 

@@ -7,7 +7,7 @@ import pytest
 
 from app.broker import tasks
 from app.engine.ids import new_id
-from app.engine.runs.routing import queue_of
+from app.engine.objects.daemons import name_queue
 from tests.support.process_nodes import DaemonNode, FerrymanSetup, RedisContainer
 from tests.support.upstream import Gate, Upstream, numbered
 from tests.support.workspace import Sync, Workspace, listed
@@ -111,7 +111,7 @@ def test_repeated_messages_start_a_run_once(
     sync: Sync, gate: Gate, run_id: str, celery_setup: FerrymanSetup, upstream: Upstream
 ) -> None:
     for _ in range(5):
-        celery_setup.app.send_task(tasks.START_RUN, args=[run_id], queue=queue_of("default"))
+        celery_setup.app.send_task(tasks.START_RUN, args=[run_id], queue=name_queue("default"))
     gate.open()
 
     assert_exact(sync, run_id)
@@ -124,7 +124,7 @@ def test_start_that_a_stranger_revokes_says_nothing_of_a_run_under_way(
     task_id = new_id()
     celery_setup.app.control.revoke(task_id)
 
-    celery_setup.app.send_task(tasks.START_RUN, args=[run_id], queue=queue_of("default"), task_id=task_id)
+    celery_setup.app.send_task(tasks.START_RUN, args=[run_id], queue=name_queue("default"), task_id=task_id)
     gate.open()
 
     assert_exact(sync, run_id)
@@ -141,7 +141,7 @@ SENSELESS: Mapping[str, tuple[str, list[object]]] = {
 
 def test_senseless_messages_hurt_no_daemon(sync: Sync, celery_setup: FerrymanSetup) -> None:
     for task, args in SENSELESS.values():
-        celery_setup.app.send_task(task, args=args, queue=queue_of("default"))
+        celery_setup.app.send_task(task, args=args, queue=name_queue("default"))
 
     run_id = sync.start()
 

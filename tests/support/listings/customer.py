@@ -10,7 +10,8 @@ from app.bootstrap.api import api_services
 from app.bootstrap.shared import Outside
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, SyncJobRun
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.runs import SyncJobRun
 from app.services.runs.requests import RunRequest
 from app.sources.http_source import HttpSource
 from app.store.catalog.tokens import TokenStore

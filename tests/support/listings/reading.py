@@ -4,10 +4,10 @@ import json
 from dataclasses import dataclass, replace
 from typing import Final
 
-from app.engine.errors import SourceError
 from app.engine.ids import new_id
 from app.engine.integrations.config import IntegrationConfig, parse_config
 from app.engine.json_types import JsonObject
+from app.engine.record_errors import SourceError
 from app.net.addresses import LOOPBACK
 from app.services.ports import FetchedPage, PageCall
 from app.settings import Settings

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.api.access.forwarded import BehindProxies
-from app.net.trusted_proxies import TrustedProxies
+from app.net.addresses import TrustedProxies
 
 OWN = TrustedProxies.parse("10.0.0.0/8, ::1/128")
 

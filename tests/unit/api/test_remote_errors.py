@@ -3,7 +3,7 @@
 import pytest
 
 from app.api.errors import remote_errors
-from app.engine.errors import (
+from app.engine.record_errors import (
     LoopError,
     MappingError,
     PlaceholderError,

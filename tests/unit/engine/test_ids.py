@@ -5,27 +5,27 @@ from uuid import RFC_4122, UUID
 
 import pytest
 
-from app.engine.ids import canonical_id, derived_id, new_id, time_of, timed_id
+from app.engine.ids import derive_id, new_id, new_timed_id, parse_id, read_time
 
 
 def test_derived_id_is_a_uuid_of_its_own_for_each_thing_and_name() -> None:
     run = new_id()
 
-    first, again, other = (derived_id(run, name) for name in ("created", "created", "started"))
+    first, again, other = (derive_id(run, name) for name in ("created", "created", "started"))
 
     assert first == again != other
-    assert canonical_id(first) == first
-    assert len({run, first, other, derived_id(new_id(), "created")}) == 4
+    assert parse_id(first) == first
+    assert len({run, first, other, derive_id(new_id(), "created")}) == 4
 
 
 def test_timed_id_is_a_uuid_of_its_own_that_tells_when_it_was_made() -> None:
     before = datetime.now(UTC)
-    ids = [timed_id() for _ in range(100)]
+    ids = [new_timed_id() for _ in range(100)]
 
-    assert len({canonical_id(id) for id in ids}) == 100
+    assert len({parse_id(id) for id in ids}) == 100
     assert {(UUID(id).version, UUID(id).variant) for id in ids} == {(7, RFC_4122)}
     assert ids[0][:13] <= ids[-1][:13]
-    assert abs(time_of(ids[0]) - before).total_seconds() < 60  # type: ignore[operator]
+    assert abs(read_time(ids[0]) - before).total_seconds() < 60  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ def test_timed_id_is_a_uuid_of_its_own_that_tells_when_it_was_made() -> None:
     ids=["empty", "no-uuid", "random", "year-10889"],
 )
 def test_other_text_tells_no_time(text: str) -> None:
-    assert time_of(text) is None
+    assert read_time(text) is None

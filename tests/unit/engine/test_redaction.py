@@ -4,7 +4,7 @@ import pytest
 
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import Path
-from app.engine.redaction import MASK, entered_paths, redacted, restored, secret_parts, shown_paths
+from app.engine.redaction import MASK, choose_entered_paths, choose_shown_paths, redact, remove_plain, restore_masked
 
 SITE: Path = ("site",)
 DEEP: Path = ("oauth", "token", "instance_url")
@@ -14,13 +14,13 @@ DEEP: Path = ("oauth", "token", "instance_url")
     "key", ["api_key", "pat", "pass", "apitoken", "key", "cert", "X-Partner-Key", "hapikey", "site", ""]
 )
 def test_masks_what_nobody_has_declared_whatever_its_name(key: str) -> None:
-    assert redacted({key: "canary", "deep": [{key: ["canary", 5]}]}) == {key: MASK, "deep": [{key: [MASK, MASK]}]}
+    assert redact({key: "canary", "deep": [{key: ["canary", 5]}]}) == {key: MASK, "deep": [{key: [MASK, MASK]}]}
 
 
 def test_shows_what_is_declared_at_its_path_alone() -> None:
     context = {"site": {"a": ["eu"]}, "oauth": {"token": {"instance_url": "here", "id": "x"}}, "deep": {"site": "y"}}
 
-    shown = redacted(context, frozenset({SITE, DEEP}))
+    shown = redact(context, frozenset({SITE, DEEP}))
 
     assert shown == {
         "site": {"a": ["eu"]},
@@ -33,13 +33,13 @@ def test_shows_the_shape_and_facts_about_the_token() -> None:
     facts: JsonObject = {"expires_at": 5, "token_type": "bearer", "scope": "read write"}
     context = {**facts, "oauth": {"token": {**facts, "access_token": "a"}}, "on": True, "none": None, "empty": ""}
 
-    assert redacted(context) == {**context, "oauth": {"token": {**facts, "access_token": MASK}}}
+    assert redact(context) == {**context, "oauth": {"token": {**facts, "access_token": MASK}}}
 
 
 def test_secret_parts_are_all_that_is_not_declared() -> None:
     context = {"site": "eu", "pat": "p", "oauth": {"token": {"instance_url": "here", "id": ["x"]}}}
 
-    assert secret_parts(context, frozenset({SITE, DEEP})) == {"pat": "p", "oauth": {"token": {"id": ["x"]}}}
+    assert remove_plain(context, frozenset({SITE, DEEP})) == {"pat": "p", "oauth": {"token": {"id": ["x"]}}}
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_secret_parts_are_all_that_is_not_declared() -> None:
 def test_shows_what_is_declared_and_was_when_it_was_entered(
     declared: set[Path], entered: set[Path] | None, shown: set[Path]
 ) -> None:
-    assert shown_paths(frozenset(declared), None if entered is None else frozenset(entered)) == shown
+    assert choose_shown_paths(frozenset(declared), None if entered is None else frozenset(entered)) == shown
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_shows_what_is_declared_and_was_when_it_was_entered(
 def test_only_what_is_entered_in_clear_becomes_no_secret(
     sent: JsonObject, entered: set[Path], after: set[Path]
 ) -> None:
-    assert entered_paths(frozenset({SITE, DEEP}), frozenset(entered), sent) == after
+    assert choose_entered_paths(frozenset({SITE, DEEP}), frozenset(entered), sent) == after
 
 
 @pytest.mark.parametrize(
@@ -91,4 +91,4 @@ def test_only_what_is_entered_in_clear_becomes_no_secret(
     ],
 )
 def test_restores_what_a_mask_stands_for(sent: JSON, stored: JSON, result: JSON) -> None:
-    assert restored(sent, stored) == result
+    assert restore_masked(sent, stored) == result

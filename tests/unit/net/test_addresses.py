@@ -2,7 +2,7 @@ import ipaddress
 
 import pytest
 
-from app.net import special_addresses
+from app.net import addresses
 from app.net.addresses import LOOPBACK, AllowedNetworks
 
 PRIVATE = [
@@ -21,7 +21,7 @@ PUBLIC = ["1.1.1.1", "8.8.8.8", "172.32.0.1", "192.169.0.1", "2606:4700::1111", 
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_an_address_that_is_not_public_is_refused(address: str) -> None:
-    assert not AllowedNetworks().allow(address)
+    assert not AllowedNetworks().is_allowed(address)
 
 
 # What the blocks of the registries hold, by IANA's own finer entries, and their first and last neighbours outside.
@@ -54,29 +54,29 @@ def within(place: str, address: str) -> str:
 
 @pytest.mark.parametrize("address", FINER)
 def test_a_special_purpose_address_is_refused(address: str) -> None:
-    assert not AllowedNetworks().allow(address)
+    assert not AllowedNetworks().is_allowed(address)
 
 
 @pytest.mark.parametrize("address", NEIGHBOURS)
 def test_the_neighbours_of_special_blocks_are_allowed(address: str) -> None:
-    assert AllowedNetworks().allow(address)
+    assert AllowedNetworks().is_allowed(address)
 
 
 @pytest.mark.parametrize("place", PLACES_OF_IPV4.values(), ids=PLACES_OF_IPV4)
 def test_every_special_block_is_refused_by_its_first_and_last_address_in_every_form(place: str) -> None:
-    for block in special_addresses.IPV4:
+    for block in addresses.IPV4:
         for address in (block[0], block[-1]):
-            assert not AllowedNetworks().allow(str(address))
-            assert not AllowedNetworks().allow(within(place, str(address))), within(place, str(address))
-    assert AllowedNetworks().allow(within(place, "8.8.8.8"))
+            assert not AllowedNetworks().is_allowed(str(address))
+            assert not AllowedNetworks().is_allowed(within(place, str(address))), within(place, str(address))
+    assert AllowedNetworks().is_allowed(within(place, "8.8.8.8"))
 
 
 def test_every_special_block_of_ipv6_is_refused_but_for_what_carries_a_public_address() -> None:
     carriers = {"::ffff:0:0/96", "64:ff9b::/96", "2002::/16", "::/8"}
 
-    for block in special_addresses.IPV6:
-        assert not AllowedNetworks().allow(str(block[0]))
-        assert str(block) in carriers or not AllowedNetworks().allow(str(block[-1]))
+    for block in addresses.IPV6:
+        assert not AllowedNetworks().is_allowed(str(block[0]))
+        assert str(block) in carriers or not AllowedNetworks().is_allowed(str(block[-1]))
 
 
 @pytest.mark.parametrize(
@@ -93,22 +93,22 @@ def test_every_special_block_of_ipv6_is_refused_but_for_what_carries_a_public_ad
 def test_an_allowed_carrier_allows_no_address_within_that_is_not_public(
     networks: str, address: str, is_allowed: bool
 ) -> None:
-    assert AllowedNetworks.parse(networks).allow(address) is is_allowed
+    assert AllowedNetworks.parse(networks).is_allowed(address) is is_allowed
 
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_a_public_address_is_allowed(address: str) -> None:
-    assert AllowedNetworks().allow(address)
+    assert AllowedNetworks().is_allowed(address)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
 def test_a_listed_network_is_allowed_however_its_address_is_written(address: str) -> None:
-    assert AllowedNetworks.parse(LOOPBACK).allow(address)
+    assert AllowedNetworks.parse(LOOPBACK).is_allowed(address)
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "169.254.169.254", "::2", "2606:4700::5efe:a00:1"])
 def test_a_listed_network_allows_no_other(address: str) -> None:
-    assert not AllowedNetworks.parse(LOOPBACK).allow(address)
+    assert not AllowedNetworks.parse(LOOPBACK).is_allowed(address)
 
 
 def test_what_is_no_network_is_told() -> None:

@@ -11,7 +11,7 @@ import orjson
 
 from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import Webhook
+from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import WakeUp
 from app.limits.local_requests import LocalRequests
 from app.services.calls.request_limits import RequestLimits

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from app.engine.jobs.rekeying import KeyNote
+from app.engine.jobs.item_keys import KeyNote
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import SyncJobRun
-from app.engine.records.list_ends import PageWarning
+from app.engine.objects.runs import SyncJobRun
+from app.engine.records.outcomes import PageWarning
 from app.engine.runs.books import Counters
 from app.engine.runs.settling import Progress, ResourceState
 from app.engine.runs.work import ErrorDraft, EventDraft, Pass, UnitDraft, UnitKind, Vanished, WakeUp

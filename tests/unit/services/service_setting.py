@@ -4,9 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.engine.errors import SpoolError
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import IntegratedAccount, Integration, SyncJobRun, Webhook
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.integrations import Integration
+from app.engine.objects.runs import SyncJobRun
+from app.engine.objects.webhooks import Webhook
+from app.engine.record_errors import SpoolError
 from app.engine.runs.increments import LowerBounds
 from app.engine.runs.work import Claim, EventDraft, SliceOutcome, UnitDraft, UnitKind
 from app.engine.status import UnitStatus

@@ -7,20 +7,14 @@ from typing import Any, Generic, TypeVar
 
 from app.engine.errors import PreconditionFailedError
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import (
-    EnvironmentId,
-    EnvironmentUnifiedModel,
-    IntegratedAccount,
-    Integration,
-    ListFilters,
-    Page,
-    RowVersion,
-    SyncJob,
-    SyncJobRun,
-    UnifiedModel,
-    UnifiedModelMethod,
-    Webhook,
-)
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
+from app.engine.objects.jobs import SyncJob
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.runs import SyncJobRun
+from app.engine.objects.unified import EnvironmentUnifiedModel, UnifiedModel, UnifiedModelMethod
+from app.engine.objects.webhooks import Webhook
 from app.engine.paths import Path
 from app.engine.status import RunStatus
 from app.engine.unified.model import UnifiedName

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.engine.errors import LeaseLostError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.runs import SyncJobRun
 from app.engine.records.rows import RecordRow
 from app.engine.runs.work import (
     Claim,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.engine.jobs.rekeying import Rekeying
+from app.engine.jobs.item_keys import Rekeying
 from app.engine.json_types import JsonObject
 from app.engine.records.keys import BY_ID, RecordKey
 from app.engine.runs.books import Counters

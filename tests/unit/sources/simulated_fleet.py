@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
-from app.engine.errors import RateLimitedError
-from app.engine.limits import headers as rate_signs
+from app.engine.limits import headers as rate_limit_headers
 from app.engine.limits.budget_state import BudgetLimits
+from app.engine.record_errors import RateLimitedError
 from app.services.ports import Swapped
 from app.sources.limiter.budget_exchange import StoreClock
 from app.sources.limiter.gate import AccountGate
@@ -195,7 +195,7 @@ class Fleet:
                 continue
             status, headers = await api.ask()
             now = datetime.fromtimestamp(EPOCH + self.loop.time(), UTC)
-            signs = rate_signs.read(headers, now=now, server_date=None)
+            signs = rate_limit_headers.read_headers(headers, now=now, server_date=None)
             if status == 200:
                 gate.leave_served(passage, signs)
                 return

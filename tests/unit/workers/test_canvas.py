@@ -5,7 +5,7 @@ import pytest
 from celery.canvas import Signature, _chain, group
 
 from app.broker import tasks
-from app.engine.ids import time_of
+from app.engine.ids import read_time
 from app.engine.jobs import definition, planning
 from app.engine.json_types import JsonObject
 from app.services.runs.lifecycle import RunStart
@@ -75,7 +75,7 @@ def test_webhook_run_rings_its_delivery_unit_alone() -> None:
     found = canvas.build(run_start(TREE, queue="rapid-bridge", delivery_unit_id="unit-1"))
 
     assert (found.task, found.args, found.options["queue"]) == (tasks.SYNC_UNIT, ("run-1", "unit-1"), "rapid-bridge")
-    assert time_of(found.options["task_id"]) is not None
+    assert read_time(found.options["task_id"]) is not None
 
 
 def test_lone_resource_is_a_subtask_carried_out_on_the_spot(monkeypatch: pytest.MonkeyPatch) -> None:

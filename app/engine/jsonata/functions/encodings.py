@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import orjson
 
 from app.engine.json_types import JSON
-from app.engine.jsonata.functions.collections import as_list
+from app.engine.jsonata.functions.collections import make_list
 
 _ALGORITHMS: Final = {"SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512", "MD5": "md5"}
 _HEX: Final = "hex"
@@ -20,31 +20,35 @@ def base64_encode(text: JSON = None, url_safe: JSON = None) -> JSON:
     """Write a text's UTF-8 in base64."""
     if text is None:
         return None
-    return _base64(str(text).encode(), url_safe=url_safe is True)
+    return _encode_base64(str(text).encode(), url_safe=url_safe is True)
 
 
 def base64_decode(text: JSON = None, _url_safe: JSON = None) -> JSON:
-    """Read a text out of base64 of either alphabet, padded or not."""
+    """Decode base64 of either alphabet, padded or not."""
     if text is None:
         return None
     plain = str(text).strip().replace("-", "+").replace("_", "/").rstrip("=")
     return base64.b64decode(plain + "=" * (-len(plain) % 4)).decode("utf-8", "replace")
 
 
-def digest(text: JSON = None, algorithm: JSON = "SHA-256", encoding: JSON = _HEX) -> JSON:
+def compute_digest(text: JSON = None, algorithm: JSON = "SHA-256", encoding: JSON = _HEX) -> JSON:
     """Hash a text by SHA-1, SHA-256, SHA-384, SHA-512 or MD5, in hex or base64."""
-    return None if text is None else _encoded(hashlib.new(_algorithm(algorithm), str(text).encode()).digest(), encoding)
+    return (
+        None
+        if text is None
+        else _encode(hashlib.new(_find_algorithm(algorithm), str(text).encode()).digest(), encoding)
+    )
 
 
 def sign(text: JSON = None, algorithm: JSON = "SHA-256", secret: JSON = "", encoding: JSON = _HEX) -> JSON:
     """Sign a text by HMAC, in hex or base64."""
     if text is None:
         return None
-    return _encoded(hmac.digest(str(secret).encode(), str(text).encode(), _algorithm(algorithm)), encoding)
+    return _encode(hmac.digest(str(secret).encode(), str(text).encode(), _find_algorithm(algorithm)), encoding)
 
 
 def json_parse(text: JSON = None) -> JSON:
-    """Read JSON out of a text; what is none stays as it is."""
+    """Parse a text as JSON; anything else stays as it is."""
     if not isinstance(text, str):
         return text
     try:
@@ -67,12 +71,12 @@ def stringify_query(value: JSON = None) -> JSON:
     """Write an object as a query string; arrays repeat their name, null is left out."""
     if not isinstance(value, dict):
         return None
-    pairs = [(name, _plain(one)) for name, many in value.items() for one in as_list(many)]
+    pairs = [(name, _write_plain(one)) for name, many in value.items() for one in make_list(many)]
     return urlencode(pairs, quote_via=quote)
 
 
 def parse_url(text: JSON = None) -> JSON:
-    """Part an address as JavaScript's URL does."""
+    """Split an address as JavaScript's URL does."""
     if text is None:
         return None
     parts = urlsplit(str(text))
@@ -90,44 +94,44 @@ def parse_url(text: JSON = None) -> JSON:
     }
 
 
-def data_uri(text: JSON = None, mime_type: JSON = "text/plain") -> JSON:
+def make_data_uri(text: JSON = None, mime_type: JSON = "text/plain") -> JSON:
     """Write a text as a data address."""
-    return None if text is None else f"data:{mime_type};base64,{_base64(str(text).encode(), url_safe=False)}"
+    return None if text is None else f"data:{mime_type};base64,{_encode_base64(str(text).encode(), url_safe=False)}"
 
 
-def _algorithm(name: JSON) -> str:
+def _find_algorithm(name: JSON) -> str:
     found = _ALGORITHMS.get(str(name).upper().replace("SHA1", "SHA-1").replace("SHA2", "SHA-2"), None)
     if found is None:
         raise ValueError(f"expected one of {', '.join(_ALGORITHMS)}; found '{name}'")
     return found
 
 
-def _encoded(raw: bytes, encoding: JSON) -> str:
+def _encode(raw: bytes, encoding: JSON) -> str:
     match encoding:
         case "base64":
-            return _base64(raw, url_safe=False)
+            return _encode_base64(raw, url_safe=False)
         case "base64url" | "base64urlSafe":
-            return _base64(raw, url_safe=True)
+            return _encode_base64(raw, url_safe=True)
         case _:
             return raw.hex()
 
 
-def _base64(raw: bytes, *, url_safe: bool) -> str:
+def _encode_base64(raw: bytes, *, url_safe: bool) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=") if url_safe else base64.b64encode(raw).decode()
 
 
-def _plain(value: JSON) -> str:
+def _write_plain(value: JSON) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 FUNCTIONS: Final[Mapping[str, Callable[..., JSON]]] = {
     "base64encode": base64_encode,
     "base64decode": base64_decode,
-    "digest": digest,
+    "digest": compute_digest,
     "sign": sign,
     "jsonParse": json_parse,
     "parseQuery": parse_query,
     "stringifyQuery": stringify_query,
     "parseUrl": parse_url,
-    "getDataUri": data_uri,
+    "getDataUri": make_data_uri,
 }

@@ -8,14 +8,14 @@ from app.engine.json_types import JSON
 REPLACED: Final = "__replaced"
 
 
-def keys(value: JSON = None) -> JSON:
+def list_keys(value: JSON = None) -> JSON:
     """Replace JSONata's, which looks for each name among all others and does not look at the clock."""
     objects = value if isinstance(value, list) else [value]
     names = list(dict.fromkeys(name for one in objects if isinstance(one, dict) for name in one))
     return (names[0] if len(names) == 1 else names) if names else None
 
 
-def characters_of_replaced(arguments: Sequence[JSON]) -> int:
+def count_replaced_characters(arguments: Sequence[JSON]) -> int:
     """Count what ``$replace`` makes at once: a whole result of texts, one match's part of patterns."""
     text, found, replacement = [*arguments, None, None, None][:3]
     if not isinstance(text, str) or not isinstance(replacement, str):
@@ -26,12 +26,12 @@ def characters_of_replaced(arguments: Sequence[JSON]) -> int:
     return len(replacement) + replacement.count("$") * len(text)
 
 
-def let_replace(*_arguments: JSON) -> JSON:
+def allow_replace(*_arguments: JSON) -> JSON:
     """Do nothing: who calls it has been checked."""
     return None
 
 
-FUNCTIONS: Final[Mapping[str, Callable[..., JSON]]] = {"keys": keys, REPLACED: let_replace}
+FUNCTIONS: Final[Mapping[str, Callable[..., JSON]]] = {"keys": list_keys, REPLACED: allow_replace}
 
 PRELUDES: Final[Mapping[str, str]] = {
     "replace": (

@@ -77,15 +77,15 @@ _WIDTHS: Final[Mapping[str, int]] = {
 _MOST_WAYS: Final = 20_000
 
 
-def written(at: datetime, format: str) -> str:
+def format_moment(at: datetime, format: str) -> str:
     """Write a moment."""
-    return _TOKEN.sub(lambda token: token[1] if token[2] is None else _WRITERS[_named(token[2])](at), format)
+    return _TOKEN.sub(lambda token: token[1] if token[2] is None else _WRITERS[_resolve_alias(token[2])](at), format)
 
 
-def parsed(text: str, format: str) -> datetime | None:
+def parse_moment(text: str, format: str) -> datetime | None:
     """Read a moment, in UTC unless the text names an offset; None when the text has another form."""
     pattern, names, end = "", list[str](), 0
-    tokens = [_named(token[2]) for token in _TOKEN.finditer(format) if token[2]]
+    tokens = [_resolve_alias(token[2]) for token in _TOKEN.finditer(format) if token[2]]
     if math.prod(_WIDTHS.get(token, 1) for token in tokens) > _MOST_WAYS:
         raise ValueError(
             f"a format may be read in at most {_MOST_WAYS} ways: expected 'MM' instead of 'M', and the like"
@@ -96,57 +96,57 @@ def parsed(text: str, format: str) -> datetime | None:
         if token[2] is None:
             pattern += re.escape(token[1])
         else:
-            names.append(_named(token[2]))
+            names.append(_resolve_alias(token[2]))
             pattern += f"({_PATTERNS[names[-1]]})"
     match = re.fullmatch(pattern + re.escape(format[end:]), text.strip(), re.IGNORECASE)
-    return None if match is None else _put_together(dict(zip(names, match.groups(), strict=True)))
+    return None if match is None else _build_moment(dict(zip(names, match.groups(), strict=True)))
 
 
-def _put_together(found: Mapping[str, str]) -> datetime | None:
+def _build_moment(found: Mapping[str, str]) -> datetime | None:
     try:
         if "X" in found or "x" in found:
             seconds = int(found["X"]) if "X" in found else int(found["x"]) / 1000
             return datetime.fromtimestamp(seconds, UTC)
-        year = int(found.get("yyyy") or found.get("y") or 0) or _century(found.get("yy"))
+        year = int(found.get("yyyy") or found.get("y") or 0) or _read_century(found.get("yy"))
         return datetime(
             year,
-            _month(found),
-            _first(found, "dd", "d", default=1),
-            _hour(found),
-            _first(found, "mm", "m"),
-            _first(found, "ss", "s"),
-            _first(found, "SSS", "S") * 1000,
-            tzinfo=_offset(found.get("ZZZ") or found.get("ZZ") or found.get("Z")),
+            _read_month(found),
+            _read_first(found, "dd", "d", default=1),
+            _read_hour(found),
+            _read_first(found, "mm", "m"),
+            _read_first(found, "ss", "s"),
+            _read_first(found, "SSS", "S") * 1000,
+            tzinfo=_read_offset(found.get("ZZZ") or found.get("ZZ") or found.get("Z")),
         )
     except (ValueError, OverflowError):
         return None
 
 
-def _century(two_digits: str | None) -> int:
+def _read_century(two_digits: str | None) -> int:
     if two_digits is None:
         raise ValueError("the format has no year")
     return int(two_digits) + (1900 if int(two_digits) > 60 else 2000)
 
 
-def _month(found: Mapping[str, str]) -> int:
+def _read_month(found: Mapping[str, str]) -> int:
     name = (found.get("MMMM") or found.get("MMM") or "")[:3].capitalize()
     if name:
         return [month[:3] for month in _MONTHS].index(name) + 1
-    return _first(found, "MM", "M", default=1)
+    return _read_first(found, "MM", "M", default=1)
 
 
-def _hour(found: Mapping[str, str]) -> int:
-    hour = _first(found, "HH", "H", "hh", "h")
+def _read_hour(found: Mapping[str, str]) -> int:
+    hour = _read_first(found, "HH", "H", "hh", "h")
     if "a" not in found:
         return hour
     return hour % 12 + (12 if found["a"].lower() == "pm" else 0)
 
 
-def _first(found: Mapping[str, str], *names: str, default: int = 0) -> int:
+def _read_first(found: Mapping[str, str], *names: str, default: int = 0) -> int:
     return next((int(found[name]) for name in names if name in found), default)
 
 
-def _offset(text: str | None) -> timezone:
+def _read_offset(text: str | None) -> timezone:
     if text is None or text.upper() == "Z":
         return UTC
     digits = text[1:].replace(":", "")
@@ -154,5 +154,5 @@ def _offset(text: str | None) -> timezone:
     return timezone((-1 if text[0] == "-" else 1) * timedelta(hours=hours, minutes=minutes))
 
 
-def _named(token: str) -> str:
+def _resolve_alias(token: str) -> str:
     return _ALIASES.get(token, token)

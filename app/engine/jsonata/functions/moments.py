@@ -11,7 +11,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.engine.json_types import JSON, JsonObject
-from app.engine.jsonata.functions.moment_formats import parsed, written
+from app.engine.jsonata.functions.moment_formats import format_moment, parse_moment
 
 _ASK: Final = "__moment"
 _UNITS: Final = ("year", "month", "day", "hour", "minute", "second", "millisecond")
@@ -37,32 +37,32 @@ PRELUDES: Final[Mapping[str, str]] = {
 }
 
 
-def moment(text: JSON = None, asked: JSON = None, argument: JSON = None, other: JSON = None) -> JSON:
+def ask_moment(text: JSON = None, asked: JSON = None, argument: JSON = None, other: JSON = None) -> JSON:
     """Answer a part or a method of a moment that is given by its ISO text; nothing for what is no moment."""
     if not isinstance(text, str) or not isinstance(asked, str):
         return None
     match asked:
         case "fromISO":
             found = _read(text)
-            return None if found is None else _iso(_in_zone(found, argument))
+            return None if found is None else _write_iso(_convert_zone(found, argument))
         case "fromFormat":
-            found = parsed(text, str(argument))
-            return None if found is None else _iso(_in_zone(found, other))
+            found = parse_moment(text, str(argument))
+            return None if found is None else _write_iso(_convert_zone(found, other))
     found = _read(text)
-    return None if found is None else _answered(found, asked, argument, other)
+    return None if found is None else _answer(found, asked, argument, other)
 
 
-def _answered(at: datetime, asked: str, argument: JSON, other: JSON) -> JSON:
+def _answer(at: datetime, asked: str, argument: JSON, other: JSON) -> JSON:
     if asked in _MOVES:
-        return _iso(_moved(at, asked, argument))
+        return _write_iso(_move(at, asked, argument))
     if asked in _PARTS:
-        return _part(at, asked)
+        return _read_part(at, asked)
     if asked in _WAYS_TO_WRITE:
         return _WAYS_TO_WRITE[asked](at)
-    return written(at, str(argument)) if asked == "toFormat" else _difference(at, argument, other)
+    return format_moment(at, str(argument)) if asked == "toFormat" else _compute_difference(at, argument, other)
 
 
-def _part(at: datetime, name: str) -> JSON:
+def _read_part(at: datetime, name: str) -> JSON:
     match name:
         case "weekday":
             return at.isoweekday()
@@ -80,26 +80,28 @@ def _part(at: datetime, name: str) -> JSON:
             return getattr(at, name)
 
 
-def _moved(at: datetime, asked: str, argument: JSON) -> datetime:
+def _move(at: datetime, asked: str, argument: JSON) -> datetime:
     match asked:
         case "plus":
-            return _shifted(at, argument, 1)
+            return _shift(at, argument, 1)
         case "minus":
-            return _shifted(at, argument, -1)
+            return _shift(at, argument, -1)
         case "startOf":
-            return _start(at, _unit(argument))
+            return _find_start(at, _read_unit(argument))
         case "endOf":
-            return _shifted(_start(at, _unit(argument)), {_unit(argument): 1}, 1) - timedelta(milliseconds=1)
+            return _shift(_find_start(at, _read_unit(argument)), {_read_unit(argument): 1}, 1) - timedelta(
+                milliseconds=1
+            )
         case "set":
             changed: dict[str, Any] = {name: int(argument[name]) for name in _UNITS[:6] if name in argument}
             return at.replace(**changed)
         case _:
-            return _in_zone(at, {"zone": "UTC" if asked == "toUTC" else argument})
+            return _convert_zone(at, {"zone": "UTC" if asked == "toUTC" else argument})
 
 
-def _shifted(at: datetime, duration: JSON, sign: int) -> datetime:
+def _shift(at: datetime, duration: JSON, sign: int) -> datetime:
     """Add a duration such as ``{"days": 1, "months": 2}``; the end of a shorter month is not passed."""
-    amounts = _amounts({"milliseconds": duration} if isinstance(duration, int | float) else duration)
+    amounts = _read_amounts({"milliseconds": duration} if isinstance(duration, int | float) else duration)
     months = sign * (12 * amounts.pop("year", 0) + 3 * amounts.pop("quarter", 0) + amounts.pop("month", 0))
     count = at.year * 12 + at.month - 1 + int(months)
     year, month = divmod(count, 12)
@@ -108,17 +110,17 @@ def _shifted(at: datetime, duration: JSON, sign: int) -> datetime:
     return moved + sign * timedelta(**{f"{name}s": amount for name, amount in amounts.items()})
 
 
-def _amounts(duration: JSON) -> dict[str, float]:
+def _read_amounts(duration: JSON) -> dict[str, float]:
     if not isinstance(duration, dict):
         raise ValueError("expected a duration such as {'days': 1}")
-    return {_unit(name): amount for name, amount in duration.items()}
+    return {_read_unit(name): amount for name, amount in duration.items()}
 
 
-def _start(at: datetime, unit: str) -> datetime:
+def _find_start(at: datetime, unit: str) -> datetime:
     if unit == "week":
-        return _start(at, "day") - timedelta(days=at.isoweekday() - 1)
+        return _find_start(at, "day") - timedelta(days=at.isoweekday() - 1)
     if unit == "quarter":
-        return _start(at.replace(day=1, month=at.month - (at.month - 1) % 3), "month")
+        return _find_start(at.replace(day=1, month=at.month - (at.month - 1) % 3), "month")
     if unit == "millisecond":
         return at
     smaller = _UNITS[_UNITS.index(unit) + 1 : 6]
@@ -126,17 +128,17 @@ def _start(at: datetime, unit: str) -> datetime:
     return at.replace(**least, microsecond=0)
 
 
-def _difference(at: datetime, other: JSON, units: JSON) -> JsonObject | None:
+def _compute_difference(at: datetime, other: JSON, units: JSON) -> JsonObject | None:
     until = _read(other) if isinstance(other, str) else None
     if until is None:
         return None
-    unit = _unit(units or "millisecond")
+    unit = _read_unit(units or "millisecond")
     if unit in ("year", "month", "quarter"):
         raise ValueError(f"a difference in {unit}s is not known: expected weeks, days, hours, minutes or seconds")
     return {f"{unit}s": (at - until) / timedelta(**{f"{unit}s": 1})}
 
 
-def _unit(name: JSON) -> str:
+def _read_unit(name: JSON) -> str:
     unit = str(name).lower().removesuffix("s")
     if unit not in (*_UNITS, "week", "quarter"):
         raise ValueError(f"expected a unit such as 'day', found '{name}'")
@@ -151,12 +153,12 @@ def _read(text: str) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _in_zone(at: datetime, options: JSON) -> datetime:
+def _convert_zone(at: datetime, options: JSON) -> datetime:
     zone = options.get("zone") if isinstance(options, dict) else None
-    return at if not isinstance(zone, str) else at.astimezone(_zone(zone))
+    return at if not isinstance(zone, str) else at.astimezone(_find_zone(zone))
 
 
-def _zone(name: str) -> tzinfo:
+def _find_zone(name: str) -> tzinfo:
     if name.upper() in ("UTC", "Z"):
         return UTC
     try:
@@ -165,16 +167,16 @@ def _zone(name: str) -> tzinfo:
         raise ValueError(f"'{name}' is no zone such as 'Europe/Berlin'") from error
 
 
-def _iso(at: datetime) -> str:
+def _write_iso(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 _WAYS_TO_WRITE: Final[Mapping[str, Callable[[datetime], JSON]]] = {
-    "toISO": _iso,
-    "toJSDate": _iso,
+    "toISO": _write_iso,
+    "toJSDate": _write_iso,
     "toISODate": lambda at: at.date().isoformat(),
     "toMillis": lambda at: round(at.timestamp() * 1000),
     "toSeconds": lambda at: at.timestamp(),
     "toUnixInteger": lambda at: int(at.timestamp()),
 }
-FUNCTIONS: Final[Mapping[str, Callable[..., JSON]]] = {_ASK: moment}
+FUNCTIONS: Final[Mapping[str, Callable[..., JSON]]] = {_ASK: ask_moment}

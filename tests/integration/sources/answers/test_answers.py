@@ -13,7 +13,7 @@ from typing import Any
 import brotli
 import pytest
 
-from app.engine.errors import PassingFaultError, RateLimitedError, SourceError
+from app.engine.record_errors import RateLimitedError, SourceError, TransientSourceError
 from app.sources.http_source import HttpSource
 from tests.integration.sources.raw_upstream import SETTINGS, Client, Received, Upstream, reply
 
@@ -231,7 +231,7 @@ def test_a_passing_fault_is_waited_out_here_or_asleep(
         return
     error = failure(client, config=config, cursor=cursor)
 
-    assert isinstance(error, RateLimitedError if status in (429, 503) else PassingFaultError)
+    assert isinstance(error, RateLimitedError if status in (429, 503) else TransientSourceError)
     assert error.code == f"http_{status}"
     assert 5 <= (error.retry_after_seconds or 0) <= 3000
     assert len(upstream.received) == page
@@ -242,7 +242,7 @@ def test_a_write_that_failed_is_not_repeated_after_a_wait_either(client: Client,
 
     error = failure(client, method="create", body={})
 
-    assert not isinstance(error, PassingFaultError)
+    assert not isinstance(error, TransientSourceError)
     assert error.retry_after_seconds == 6
 
 
@@ -254,7 +254,7 @@ def test_an_upstream_that_fails_with_its_quota_used_up_is_a_fault_and_no_limit(
 
     error = failure(client)
 
-    assert isinstance(error, PassingFaultError)
+    assert isinstance(error, TransientSourceError)
     assert error.code == "http_500"
     assert 50 < (error.retry_after_seconds or 0) < 70
 

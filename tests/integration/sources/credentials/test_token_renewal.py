@@ -17,11 +17,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.engine.accounts.oauth import TokenRequest
-from app.engine.errors import SourceError
 from app.engine.ids import new_id
 from app.engine.integrations.config import parse_config
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
+from app.engine.record_errors import SourceError
 from app.net.addresses import LOOPBACK, AllowedNetworks
 from app.net.loop import LoopThread
 from app.services.accounts.credentials import CredentialService

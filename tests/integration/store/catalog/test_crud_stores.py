@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 from app.engine.errors import PreconditionFailedError
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, ListFilters, RowVersion
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, RowVersion
 from app.store.catalog.integrations import IntegrationStore
 from app.store.catalog.jobs import JobStore
 from app.store.catalog.templates import TemplateStore

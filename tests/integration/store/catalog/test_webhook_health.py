@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import Engine, text
 
 from app.engine.ids import new_id
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.store.catalog.tokens import TokenStore
 from app.store.catalog.webhooks import WebhookStore
 from app.store.db.database import connect

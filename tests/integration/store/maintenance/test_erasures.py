@@ -8,8 +8,9 @@ from cryptography.fernet import Fernet
 from sqlalchemy import Engine, insert, select, text
 
 from app.engine.ids import new_id
-from app.engine.objects.erasures import Erasure, ErasureStatus
-from app.engine.objects.objects import EnvironmentId, ListFilters
+from app.engine.objects.accounts import Erasure, ErasureStatus
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters
 from app.store import tables
 from app.store.accounts.accounts import AccountStore
 from app.store.accounts.deleted import DeletedAccounts

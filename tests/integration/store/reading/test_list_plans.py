@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from app.engine.objects.objects import EnvironmentId, ListFilters
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters
 from app.services.reading.ports import RecordFilters
 from app.store.db.database import connect
 from app.store.reading.records import RecordReader

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from app.engine.objects.objects import EnvironmentId, ListFilters
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters
 from app.store.db.database import connect
 from app.store.maintenance.retention import RetentionStore
 from app.store.reading.direct_calls import DirectCallStore

@@ -13,7 +13,8 @@ from app.engine.ids import new_id
 from app.engine.jobs import planning
 from app.engine.jobs.definition import parse_resources
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, SyncJobRun
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs import increments
 from app.services.runs.drafts import RunDraft
 from app.services.runs.requests import RunRequest
@@ -98,7 +99,7 @@ class History:
     def hold(self, run: SyncJobRun, parents: Mapping[str, str | None]) -> None:
         """Do what completes a run, as far as it is about bounds."""
         with self.engine.begin() as connection:
-            stored.hold(connection, run.id, increments.held(parents, stored.unread(connection, run.id)))
+            stored.hold(connection, run.id, increments.find_held(parents, stored.unread(connection, run.id)))
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +239,7 @@ def test_a_try_asks_from_when_the_run_would(history: History) -> None:
 
     bounds = history.store.lower_bounds(history.draft(TREE))
 
-    assert [bounds.of(name) for name in TREE] == [at, at, None]
+    assert [bounds.find(name) for name in TREE] == [at, at, None]
 
 
 def test_a_slice_knows_the_bounds_of_its_run(history: History, engine: Engine) -> None:
@@ -250,4 +251,4 @@ def test_a_slice_knows_the_bounds_of_its_run(history: History, engine: Engine) -
     material = ContextRowStore(engine, None).read(history.create(TREE).id)  # type: ignore[arg-type]
 
     assert material is not None
-    assert [material.bounds.of(name) for name in TREE] == [at, at, None]
+    assert [material.bounds.find(name) for name in TREE] == [at, at, None]

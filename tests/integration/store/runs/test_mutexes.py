@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.engine.ids import new_id
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.runs import SyncJobRun
 from app.engine.status import RunStatus
 from app.services.maintenance.queue_heads import LostBefore
 from app.store.db.database import connect

@@ -7,7 +7,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import Engine, text
 
 from app.engine.ids import new_id
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.store.accounts.accounts import AccountStore
 from app.store.catalog.environment_integrations import EffectiveIntegrations, EnvironmentIntegrationStore
 from app.store.catalog.integrations import IntegrationStore

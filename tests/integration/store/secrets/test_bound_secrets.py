@@ -13,7 +13,7 @@ from sqlalchemy import Engine, LargeBinary, select, update
 from app.engine.errors import UnreadableSecretError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.services.maintenance.key_rotation import KeyRotation
 from app.services.ports import SealPurpose
 from app.store import tables

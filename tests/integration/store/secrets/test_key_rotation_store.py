@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from app.engine.errors import ConflictError, UnreadableSecretError
 from app.engine.ids import new_id
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.services.maintenance.key_rotation import KeyRotation
 from app.store.accounts.accounts import AccountStore
 from app.store.accounts.deleted import DeletedAccounts

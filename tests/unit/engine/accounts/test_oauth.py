@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 
 from app.engine.accounts import oauth
-from app.engine.errors import PlaceholderError, SourceError
 from app.engine.integrations.config import parse_config
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import PlaceholderError, SourceError
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 AUTH = {"auth": {"tokenHost": "https://id.test/", "tokenPath": "token"}}
@@ -47,10 +47,10 @@ def test_the_ways_to_renew_are_read(credentials: JSON, kinds: list[str]) -> None
 def test_an_account_is_renewed_by_its_refresh_token_if_it_has_one() -> None:
     both = grants({"oauth2_client_credentials": AUTH, "oauth2": AUTH})
 
-    chosen = [oauth.usable_grant(both, context) for context in ({}, nested(refresh_token="r"), {"refresh_token": "r"})]
+    chosen = [oauth.choose_grant(both, context) for context in ({}, nested(refresh_token="r"), {"refresh_token": "r"})]
 
     assert [one and one.kind for one in chosen] == ["client_credentials", "refresh_token", "refresh_token"]
-    assert oauth.usable_grant(both[1:], {}) is None
+    assert oauth.choose_grant(both[1:], {}) is None
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,9 @@ def test_a_token_that_is_not_there_is_due() -> None:
 def test_a_request_for_a_token_is_made_of_the_context() -> None:
     templated = grant(client={"id": "{{context.app.id}}"}, options={"authorizationMethod": "header"})
 
-    request = oauth.token_request(templated, {**nested(refresh_token="r"), "app": {"id": "i"}, "client_secret": "s"})
+    request = oauth.build_token_request(
+        templated, {**nested(refresh_token="r"), "app": {"id": "i"}, "client_secret": "s"}
+    )
 
     assert request.url == "https://id.test/token"
     assert request.fields == {"grant_type": "refresh_token", "refresh_token": "r"}
@@ -114,7 +116,7 @@ def test_a_request_for_a_token_is_made_of_the_context() -> None:
 def test_a_request_has_what_its_endpoint_needs(more: JsonObject, context: JsonObject, fields: JsonObject) -> None:
     (one,) = grants({"oauth2_client_credentials": {"client": {"id": "c", "secret": "s"}, **AUTH, **more}})
 
-    request = oauth.token_request(one, {"site": "acme", **context})
+    request = oauth.build_token_request(one, {"site": "acme", **context})
 
     assert {name: request.fields.get(name) for name in fields} == fields
 
@@ -122,23 +124,23 @@ def test_a_request_has_what_its_endpoint_needs(more: JsonObject, context: JsonOb
 def test_a_token_path_may_be_an_address() -> None:
     auth = {"tokenHost": "https://id.test", "tokenPath": "https://login.test/token?v=2"}
 
-    assert oauth.token_request(grant(auth=auth), nested(refresh_token="r")).url == "https://login.test/token?v=2"
+    assert oauth.build_token_request(grant(auth=auth), nested(refresh_token="r")).url == "https://login.test/token?v=2"
 
 
 def test_a_client_without_an_id_is_told() -> None:
     with pytest.raises(SourceError, match="the client's id is empty"):
-        oauth.token_request(grant(client={"id": "{{context.client_id}}", "secret": "s"}), {"client_id": None})
+        oauth.build_token_request(grant(client={"id": "{{context.client_id}}", "secret": "s"}), {"client_id": None})
 
 
 def test_what_is_missing_of_a_request_is_named() -> None:
     with pytest.raises(PlaceholderError, match=r"context\.site"):
-        oauth.token_request(grant(tokenParams={"audience": "{{context.site}}"}), nested(refresh_token="r"))
+        oauth.build_token_request(grant(tokenParams={"audience": "{{context.site}}"}), nested(refresh_token="r"))
 
 
 def test_a_client_without_a_secret_sends_none() -> None:
     (public,) = grants({"oauth2_client_credentials": {**AUTH, "client": {"id": "c"}, "scope": ["a", "b"]}})
 
-    assert oauth.token_request(public, {}).fields == {
+    assert oauth.build_token_request(public, {}).fields == {
         "grant_type": "client_credentials",
         "scope": "a b",
         "client_id": "c",
@@ -148,7 +150,7 @@ def test_a_client_without_a_secret_sends_none() -> None:
 def test_a_renewed_token_replaces_the_old_one_and_keeps_what_the_answer_leaves_out() -> None:
     context = {**nested(access_token="a", refresh_token="r", expires_at="2026-01-05T12:00:00Z"), "region": "eu"}
 
-    fresh = oauth.renewed(context, {"access_token": "b", "expires_in": 60, "refresh_token": None}, NOON)
+    fresh = oauth.merge_token(context, {"access_token": "b", "expires_in": 60, "refresh_token": None}, NOON)
 
     assert fresh == {
         "region": "eu",
@@ -168,29 +170,29 @@ def test_a_renewed_token_replaces_the_old_one_and_keeps_what_the_answer_leaves_o
 
 @pytest.mark.parametrize("seconds", [1_795_000_000_000, "99999999999999"])
 def test_an_expiry_beyond_all_calendars_is_unknown_and_the_token_is_kept(seconds: JSON) -> None:
-    fresh = oauth.renewed({}, {"access_token": "b", "expires_in": seconds}, NOON)
+    fresh = oauth.merge_token({}, {"access_token": "b", "expires_in": seconds}, NOON)
 
     assert fresh["oauth"]["token"]["access_token"] == "b"
     assert fresh["oauth"]["token"]["expires_at"] is None
 
 
 def test_an_expiry_that_is_not_told_is_unknown() -> None:
-    fresh = oauth.renewed(nested(access_token="a", expires_at="2020-01-01T00:00:00Z"), {"access_token": "b"}, NOON)
+    fresh = oauth.merge_token(nested(access_token="a", expires_at="2020-01-01T00:00:00Z"), {"access_token": "b"}, NOON)
 
     assert not oauth.is_due(grant(), fresh, NOON)
 
 
 @pytest.mark.parametrize("context", [{"access_token": "a"}, {"access_token": "a", "oauth": {"token": {}}}])
 def test_a_token_at_the_top_stays_where_requests_read_it(context: JsonObject) -> None:
-    fresh = oauth.renewed(context, {"access_token": "b"}, NOON)
+    fresh = oauth.merge_token(context, {"access_token": "b"}, NOON)
 
-    assert fresh["access_token"] == oauth.access_token(fresh) == "b"
+    assert fresh["access_token"] == oauth.find_access_token(fresh) == "b"
 
 
 @pytest.mark.parametrize("answer", [{}, {"access_token": ""}, {"access_token": 5}])
 def test_an_answer_without_a_token_is_an_error(answer: JsonObject) -> None:
     with pytest.raises(SourceError) as caught:
-        oauth.renewed({}, answer, NOON)
+        oauth.merge_token({}, answer, NOON)
 
     assert caught.value.code == "token_endpoint"
 
@@ -198,7 +200,7 @@ def test_an_answer_without_a_token_is_an_error(answer: JsonObject) -> None:
 def test_client_credentials_without_scopes_ask_for_none() -> None:
     (plain,) = grants({"oauth2_client_credentials": {**AUTH, "client": {"id": "c", "secret": "s"}}})
 
-    assert oauth.token_request(plain, {}).fields == {
+    assert oauth.build_token_request(plain, {}).fields == {
         "grant_type": "client_credentials",
         "client_id": "c",
         "client_secret": "s",
@@ -218,4 +220,4 @@ def test_client_credentials_without_scopes_ask_for_none() -> None:
     ],
 )
 def test_scopes_are_missing_that_are_asked_for_and_were_not_given(context: JsonObject, missing: list[str]) -> None:
-    assert oauth.missing_scopes([grant(scope=["read", "write"]), grant(scope="admin")], context) == missing
+    assert oauth.list_missing_scopes([grant(scope=["read", "write"]), grant(scope="admin")], context) == missing

@@ -47,7 +47,7 @@ def test_what_is_no_path_is_refused(written: JSON) -> None:
     ids=str,
 )
 def test_the_first_missing_key_is_found(document: JSON, missing: int | None) -> None:
-    assert MarkedPath(("a", "b")).missing_at(document) == missing
+    assert MarkedPath(("a", "b")).find_missing(document) == missing
 
 
 @pytest.mark.parametrize("written", ["a.b", "`a.b`.c", "@odata.nextLink", "a.@b.c"])

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from app.engine.config.secrets import literal_secrets, redacted_config, revelations
+from app.engine.config.secrets import find_revelations, list_literal_secrets, redact_config
 from app.engine.integrations.config import parse_config
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import merged
-from app.engine.redaction import MASK, restored
+from app.engine.json_values import merge
+from app.engine.redaction import MASK, restore_masked
 
 KEY = "canary-7f3a9"
 BASE: JsonObject = {"base_url": "https://up.test"}
@@ -18,7 +18,7 @@ METHOD = ("resources", "things", "list")
 def at(path: tuple[str, ...], value: JSON) -> JsonObject:
     for key in reversed(path):
         value = {key: value}
-    config: JsonObject = merged(BASE, value)
+    config: JsonObject = merge(BASE, value)
     return config
 
 
@@ -62,12 +62,12 @@ PLACES: dict[str, tuple[tuple[str, ...], JSON]] = {
 def test_a_literal_is_a_secret_wherever_it_is_sent(path: tuple[str, ...], value: JSON) -> None:
     config = at(path, value)
 
-    shown = redacted_config(config)
+    shown = redact_config(config)
 
     assert not any(part in str(shown) for part in (KEY, "7391827364"))
     assert MASK in str(shown)
-    assert any(text in str(value) for secret in literal_secrets(config) for text in secret.texts)
-    assert restored(shown, config) == config
+    assert any(text in str(value) for secret in list_literal_secrets(config) for text in secret.texts)
+    assert restore_masked(shown, config) == config
 
 
 PLAIN: dict[str, JsonObject] = {
@@ -91,7 +91,7 @@ PLAIN: dict[str, JsonObject] = {
 
 @pytest.mark.parametrize("config", PLAIN.values(), ids=PLAIN)
 def test_what_is_no_secret_stays_readable(config: JsonObject) -> None:
-    assert redacted_config({**BASE, **config}) == {**BASE, **config}
+    assert redact_config({**BASE, **config}) == {**BASE, **config}
 
 
 @pytest.mark.parametrize(
@@ -159,6 +159,6 @@ def test_a_secret_that_is_no_boolean_is_a_fault() -> None:
 )
 def test_a_stored_secret_is_not_shown_by_declaring_it_to_be_none(sent: JsonObject, paths: list[str]) -> None:
     before: JsonObject = {**BASE, "headers": {"X-Client": KEY}}
-    after: JsonObject = merged(before, restored(sent, before))
+    after: JsonObject = merge(before, restore_masked(sent, before))
 
-    assert [failure.path for failure in revelations(before, after, sent, "config")] == paths
+    assert [failure.path for failure in find_revelations(before, after, sent, "config")] == paths

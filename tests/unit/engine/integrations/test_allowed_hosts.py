@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from app.engine.accounts import oauth
-from app.engine.errors import SourceError
 from app.engine.integrations import allowed_hosts
 from app.engine.integrations import config as integration_config
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import SourceError
 from app.services.ports import PageCall
 from app.sources import requests
 
@@ -52,7 +52,7 @@ from app.sources import requests
     ],
 )
 def test_a_pattern_fits_a_host_with_its_port(pattern: str, url: str, fits: bool) -> None:
-    assert allowed_hosts.admits([pattern], url) is fits
+    assert allowed_hosts.is_admitted([pattern], url) is fits
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def parsed(raw: JsonObject) -> IntegrationConfig:
 def draft(raw: JsonObject, context: JsonObject = CONTEXT) -> str:
     config = parsed(raw)
     call = PageCall(account_id="a", config=config, context=context, resource="r", method="list")
-    return requests.draft(call, config.method("r", "list")).url
+    return requests.draft(call, config.find_method("r", "list")).url
 
 
 @pytest.mark.parametrize("base", OPEN)
@@ -119,7 +119,7 @@ def test_a_literal_secret_goes_to_no_host_that_an_account_chose(base: str, liter
 
     assert caught.value.code == "host_not_allowed"
     assert "evil" not in caught.value.message
-    assert [fault.path for fault in integration_config.failures_of_new(raw)] == ["config.allowed_hosts"]
+    assert [fault.path for fault in integration_config.check_new_config(raw)] == ["config.allowed_hosts"]
 
 
 @pytest.mark.parametrize("literal", LITERALS)
@@ -127,7 +127,7 @@ def test_a_literal_secret_goes_to_the_hosts_that_are_listed(literal: str) -> Non
     raw: JsonObject = {"base_url": OPEN["origin"], "allowed_hosts": ["*.Example.com"], **LITERALS[literal]}
 
     assert draft(raw, {"url": "https://acme.example.com/v1"}) == "https://acme.example.com/v1/r"
-    assert integration_config.failures_of_new(raw) == []
+    assert integration_config.check_new_config(raw) == []
     with pytest.raises(SourceError, match=r"none of those allowed: \*\.example\.com"):
         draft(raw)
 
@@ -144,14 +144,14 @@ def test_hosts_that_the_address_names_need_no_list(base: str, context: JsonObjec
     raw: JsonObject = {"base_url": base, **LITERALS["header"]}
 
     assert draft(raw, context).endswith(".example.com/r")
-    assert integration_config.failures_of_new(raw) == []
+    assert integration_config.check_new_config(raw) == []
 
 
 def test_a_config_without_secrets_goes_where_its_accounts_are() -> None:
     raw: JsonObject = {"base_url": OPEN["origin"], "authorization": {"format": "bearer"}}
 
     assert draft(raw, {**CONTEXT, "token": "t"}) == "https://evil.test/r"
-    assert integration_config.failures_of_new(raw) == []
+    assert integration_config.check_new_config(raw) == []
 
 
 def test_a_client_secret_is_no_secret_of_requests() -> None:
@@ -159,11 +159,11 @@ def test_a_client_secret_is_no_secret_of_requests() -> None:
     auth = {"tokenHost": "https://login.example.com"}
     credentials = {"oauth2": {"client": {"id": "c", "secret": "literal-secret"}, "auth": auth}}
     raw: JsonObject = {"base_url": "{{context.url}}", "credentials": credentials}
-    config = parsed(raw).given_for(["login.example.com"])
+    config = parsed(raw).restrict_to(["login.example.com"])
     call = PageCall(account_id="a", config=config, context=CONTEXT, resource="r", method="list")
 
-    assert requests.draft(call, config.method("r", "list")).url == "https://evil.test/r"
-    assert integration_config.failures_of_new(raw) == []
+    assert requests.draft(call, config.find_method("r", "list")).url == "https://evil.test/r"
+    assert integration_config.check_new_config(raw) == []
 
 
 # --- token endpoints -------------------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def token_url(client: JsonObject, *, context: JsonObject, **parts: Any) -> str:
     auth = {"tokenHost": "{{context.login}}", **parts.pop("auth", {})}
     credentials = {"oauth2_client_credentials": {"client": client, "auth": auth}}
     (grant,) = parsed({"base_url": "https://up.test", "credentials": credentials, **parts}).grants
-    return oauth.token_request(grant, {"client_id": "c", "client_secret": "context-secret", **context}).url
+    return oauth.build_token_request(grant, {"client_id": "c", "client_secret": "context-secret", **context}).url
 
 
 LITERAL_CLIENT: JsonObject = {"id": "c", "secret": "literal-secret"}

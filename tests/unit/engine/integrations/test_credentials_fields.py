@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.engine.integrations.credentials import field_names
+from app.engine.integrations.credentials import list_field_names
 from app.engine.json_types import JSON
 
 KEY = {"fields": [{"name": "api_key"}]}
@@ -22,4 +22,4 @@ SITE = {"config": {"fields": [{"name": "site"}, {"label": "nameless"}, "no field
     ids=["flat", "wrapped", "of the method", "of any method", "no form", "none"],
 )
 def test_fields_are_named(credentials: JSON, method: str, expected: set[str]) -> None:
-    assert field_names(credentials, method) == expected
+    assert list_field_names(credentials, method) == expected

@@ -5,21 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.config.paths import MarkedPath
-from app.engine.errors import SourceError
-from app.engine.integrations.config import (
-    BasicAuthorization,
-    BearerAuthorization,
+from app.engine.integrations.authorization import BasicAuthorization, BearerAuthorization, HeaderAuthorization
+from app.engine.integrations.config import IntegrationConfig, MethodConfig, parse_config
+from app.engine.integrations.pagination import (
     CursorPagination,
-    HeaderAuthorization,
-    IntegrationConfig,
+    EndSigns,
     LinkHeaderPagination,
-    MethodConfig,
     OffsetPagination,
     PagePagination,
-    parse_config,
 )
-from app.engine.integrations.pagination import EndSigns
 from app.engine.jsonata.expressions import Expression
+from app.engine.record_errors import SourceError
 from app.engine.records.keys import BY_ID
 from app.engine.templating.placeholders import Template
 
@@ -34,7 +30,7 @@ def config(**changes: Any) -> IntegrationConfig:
 
 
 def method(own: dict[str, Any], **changes: Any) -> MethodConfig:
-    return config(resources={"tickets": {"list": own}}, **changes).method("tickets", "list")
+    return config(resources={"tickets": {"list": own}}, **changes).find_method("tickets", "list")
 
 
 def faults(raw: Any) -> dict[str, str]:
@@ -54,7 +50,7 @@ def faults(raw: Any) -> dict[str, str]:
     ],
 )
 def test_a_resource_that_is_not_listed_has_the_usual_routes(name: str, http_method: str, path: str) -> None:
-    found = config(headers={"X": "1"}, response_path="data.items").method("tickets", name)
+    found = config(headers={"X": "1"}, response_path="data.items").find_method("tickets", name)
 
     assert (found.http_method, found.path.resolve({"id": 7})) == (http_method, path)
     assert found.headers and found.headers.resolve({}) == {"X": "1"}
@@ -64,15 +60,15 @@ def test_a_resource_that_is_not_listed_has_the_usual_routes(name: str, http_meth
 def test_a_listed_method_defaults_to_its_usual_route() -> None:
     found = config(resources={"tickets": {"update": {}, "archive": {}}})
 
-    assert found.method("tickets", "update").http_method == "PATCH"
-    assert found.method("tickets", "update").path.resolve({"id": 7}) == "/tickets/7"
-    assert found.method("tickets", "archive").http_method == "GET"
-    assert found.method("tickets", "archive").path.resolve({}) == "/tickets"
+    assert found.find_method("tickets", "update").http_method == "PATCH"
+    assert found.find_method("tickets", "update").path.resolve({"id": 7}) == "/tickets/7"
+    assert found.find_method("tickets", "archive").http_method == "GET"
+    assert found.find_method("tickets", "archive").path.resolve({}) == "/tickets"
 
 
 def test_a_custom_method_that_is_not_listed_is_an_error() -> None:
     with pytest.raises(SourceError, match="resource 'tickets' has no method 'archive'") as caught:
-        config().method("tickets", "archive")
+        config().find_method("tickets", "archive")
 
     assert caught.value.code == "unknown_method"
 

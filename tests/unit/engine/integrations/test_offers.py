@@ -39,11 +39,11 @@ def offering(**fields: Any) -> Offering:
 
 
 def tool(name: str, **config: JSON) -> JsonObject:
-    return next(one for one in offering(config=config).tools() if one["name"] == name)
+    return next(one for one in offering(config=config).describe_tools() if one["name"] == name)
 
 
 def test_every_method_of_the_config_is_a_tool() -> None:
-    tools = offering().tools()
+    tools = offering().describe_tools()
 
     assert [(one["name"], one["description"]) for one in tools] == [
         ("list_acme_notes", "list notes of acme"),
@@ -80,13 +80,13 @@ def test_what_a_schema_requires_already_is_not_required_twice() -> None:
 def test_names_are_short_plain_and_taken_once() -> None:
     resources = {"a b": {"list": {}}, "a-b": {"list": {}}, "a_b": {"list": {}}, "x" * 80: {"list": {}, "lists": {}}}
 
-    names = [one["name"] for one in offering(config={"resources": resources}).tools()]
+    names = [one["name"] for one in offering(config={"resources": resources}).describe_tools()]
 
     assert names[:3] == ["list_acme_a_b", "list_acme_a-b", "list_acme_a_b_2"]
     assert len(set(names)) == 5
     assert max(map(len, names)) == 64
     long = {"x" * 80: {"list": {}}, "x" * 81: {"list": {}}}
-    assert [len(one["name"]) for one in offering(config={"resources": long}).tools()] == [64, 64]
+    assert [len(one["name"]) for one in offering(config={"resources": long}).describe_tools()] == [64, 64]
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_names_are_short_plain_and_taken_once() -> None:
 def test_tools_are_narrowed_by_methods_and_tags(methods: list[str], tags: list[str], expected: list[str]) -> None:
     tagged = offering(config={"tool_tags": {"people": ["crm", 5], "notes": ["text"]}})
 
-    assert [one["name"] for one in tagged.tools(methods=methods, tags=tags)] == expected
-    assert tagged.tools()[-1]["tags"] == ["crm"]
+    assert [one["name"] for one in tagged.describe_tools(methods=methods, tags=tags)] == expected
+    assert tagged.describe_tools()[-1]["tags"] == ["crm"]
 
 
 @pytest.mark.parametrize("tags", [None, [], {"people": "crm"}])
@@ -113,7 +113,7 @@ def test_tags_of_another_form_are_none(tags: JSON) -> None:
 
 
 def test_mapped_methods_say_what_they_are_for() -> None:
-    found = [(one.resource, one.method, one.description) for one in offering().mapped(MODELS[0])]
+    found = [(one.resource, one.method, one.description) for one in offering().list_mapped(MODELS[0])]
 
     assert found == [("contacts", "list", "People"), ("contacts", "get", "One of them")]
 
@@ -142,7 +142,7 @@ def test_what_a_body_requires_is_required_too() -> None:
 def test_an_accounts_own_mapping_counts() -> None:
     override = {"crm": {"deals": {"win": {}, "lose": {}, "list": None}}, "hr": {"people": "no object"}}
 
-    assert offering(unified_model_override=override).unified_apis() == [
+    assert offering(unified_model_override=override).list_unified_apis() == [
         {
             "unified_model_id": "m1",
             "name": "crm",
@@ -153,7 +153,7 @@ def test_an_accounts_own_mapping_counts() -> None:
 
 
 def test_a_model_of_which_nothing_is_mapped_is_no_api() -> None:
-    assert [api["name"] for api in offering().unified_apis()] == ["crm"]
+    assert [api["name"] for api in offering().list_unified_apis()] == ["crm"]
 
 
 def test_no_wish_is_every_method() -> None:

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from app.engine.accounts import oauth
-from app.engine.errors import SourceError
 from app.engine.integrations import token_answers
 from app.engine.integrations.config import parse_config
 from app.engine.integrations.token_answers import TokenPlaces
 from app.engine.json_types import JSON, JsonObject
-from app.engine.redaction import redacted
+from app.engine.record_errors import SourceError
+from app.engine.redaction import redact
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ONE = "2026-01-05T13:00:00.000Z"
@@ -28,7 +28,7 @@ def places(**response: Any) -> TokenPlaces:
 
 
 def kept(answer: JsonObject, **response: Any) -> JsonObject:
-    fresh = oauth.renewed({}, token_answers.read(answer, places(**response)), NOON)
+    fresh = oauth.merge_token({}, token_answers.read(answer, places(**response)), NOON)
     token: JsonObject = fresh["oauth"]["token"]
     return token
 
@@ -63,13 +63,13 @@ def test_a_token_is_kept_under_its_standard_names(answer: JsonObject, response: 
     token = kept(answer, **response)
 
     assert (token["access_token"], token["refresh_token"]) == (T, R)
-    assert oauth.expires_at({"oauth": {"token": token}}) == datetime(2026, 1, 5, 13, tzinfo=UTC)
-    assert T not in str(redacted({"oauth": {"token": token}}))
+    assert oauth.read_expiry({"oauth": {"token": token}}) == datetime(2026, 1, 5, 13, tzinfo=UTC)
+    assert T not in str(redact({"oauth": {"token": token}}))
 
 
 @pytest.mark.parametrize("expiry", [{}, {"expires_in": None}, {"expires_in": True}, {"expires": {"a": 1}}])
 def test_an_expiry_that_can_not_be_read_is_unknown(expiry: JsonObject) -> None:
-    assert oauth.expires_at({"oauth": {"token": kept({"access_token": T, **expiry})}}) is None
+    assert oauth.read_expiry({"oauth": {"token": kept({"access_token": T, **expiry})}}) is None
 
 
 def test_a_refresh_token_may_be_absent() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.jobs.args import bind, schema_failures
+from app.engine.jobs.args import bind, check_schema
 from app.engine.json_types import JSON
 
 UUID = "3f2a9c1e-0b7d-4e58-9a6f-1c2d3e4f5a6b"
@@ -34,12 +34,12 @@ def object_schema(**properties: JSON) -> dict[str, Any]:
 
 
 def faults(schema: dict[str, Any], args: dict[str, Any]) -> dict[str, str]:
-    assert schema_failures(schema) == []
+    assert check_schema(schema) == []
     return {failure.path: failure.message for failure in bind(schema, args)[1]}
 
 
 def schema_faults(schema: JSON) -> dict[str, str]:
-    return {failure.path: failure.message for failure in schema_failures(schema)}
+    return {failure.path: failure.message for failure in check_schema(schema)}
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_every_unknown_type_of_a_schema_is_told() -> None:
 
 
 def test_a_schema_is_told_of_under_the_name_that_it_has() -> None:
-    assert schema_failures({"a": 5}, path="body.args_schema")[0].path == "body.args_schema.a"
+    assert check_schema({"a": 5}, path="body.args_schema")[0].path == "body.args_schema.a"
 
 
 @pytest.mark.parametrize(
@@ -325,12 +325,12 @@ def test_a_schema_that_is_too_deep_is_refused() -> None:
 
 @given(VALUES)
 def test_any_schema_is_judged(schema: JSON) -> None:
-    schema_failures(schema)
+    check_schema(schema)
 
 
 @given(OBJECTS, OBJECTS)
 def test_a_schema_without_faults_judges_any_args(schema: dict[str, Any], args: dict[str, Any]) -> None:
-    if schema_failures(schema):
+    if check_schema(schema):
         return
 
     bound, failures = bind(schema, args)

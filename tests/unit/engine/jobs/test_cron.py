@@ -12,7 +12,7 @@ def due_times(expression: str, zone: str, after: str, count: int) -> list[str]:
     moment = datetime.fromisoformat(after).replace(tzinfo=UTC)
     found = []
     for _ in range(count):
-        moment = cron.next_after(expression, zone, moment)
+        moment = cron.find_next_due(expression, zone, moment)
         found.append(moment.strftime("%d %H:%M"))
     return found
 
@@ -37,16 +37,16 @@ def test_next_after_gives_due_times_in_utc(expression: str, zone: str, after: st
     "expression", ["", "* * * *", "* * * * * *", "@daily", "60 * * * *", "*/0 * * * *", "x * * * *", "0 0 30 2 *"]
 )
 def test_expressions_without_due_times_are_refused(expression: str) -> None:
-    assert [failure.path for failure in cron.failures(expression, "UTC")] == ["cron_expression"]
+    assert [failure.path for failure in cron.check_cron(expression, "UTC")] == ["cron_expression"]
 
 
 @pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../UTC", "America", "/etc/passwd", "Europe/Berlin\x00"])
 def test_unknown_zones_are_refused(zone: str) -> None:
-    assert [failure.path for failure in cron.failures("* * * * *", zone)] == ["timezone"]
+    assert [failure.path for failure in cron.check_cron("* * * * *", zone)] == ["timezone"]
 
 
 def test_next_after_tells_all_faults() -> None:
     with pytest.raises(InvalidInputError) as caught:
-        cron.next_after("never", "nowhere", datetime(2026, 1, 1, tzinfo=UTC))
+        cron.find_next_due("never", "nowhere", datetime(2026, 1, 1, tzinfo=UTC))
 
     assert [failure.path for failure in caught.value.failures] == ["timezone", "cron_expression"]

@@ -42,7 +42,7 @@ def test_an_item_is_read_whole() -> None:
     assert (read.name, read.resource, read.method, read.persist) == ("close", "tickets", "update", True)
     assert read.id and read.id.resolve({"args": {"id": 7}}) == "7"
     assert read.query and read.query.resolve({"args": {"notify": "true"}}) == {"notify": True}
-    assert read.body and read.body.is_constant
+    assert read.body and not read.body.references
     assert read.references == {("args", "id"), ("args", "notify")}
 
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from app.engine.errors import ExpressionError, PlaceholderError, RecursionFaultError, TransformError
-from app.engine.jobs import planning, recursion, transforms
+from app.engine.jobs import computations, planning, scope
 from app.engine.jobs.definition import parse_resources
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import ExpressionError, PlaceholderError, RecursionFaultError, TransformError
 
 FOLDERS: JsonObject = {
     "resource": "folders",
@@ -28,7 +28,7 @@ def folders() -> ResourceItem:
 
 def repeated(record: JSON, element: JsonObject | None = None) -> JsonObject | None:
     item = folders()
-    return recursion.repeated(item, planning.plan([item]), element or {}, record, {"resources": {}})
+    return scope.repeat_for_record(item, planning.plan([item]), element or {}, record, {"resources": {}})
 
 
 @pytest.mark.parametrize("value", [False, "no", "No", 0, "0", "false", None, "", "off"])
@@ -42,8 +42,8 @@ def test_what_is_repeated_asks_with_its_own_id_and_query(value: Any) -> None:
 
     assert element is not None
     assert element["parents"] == {"x": 1}
-    assert recursion.overridden(element, None, {"of": "top", "limit": 5}) == ("a", {"of": "a", "limit": 5})
-    assert recursion.overridden({}, None, {"of": "top"}) == (None, {"of": "top"})
+    assert scope.apply_recursion(element, None, {"of": "top", "limit": 5}) == ("a", {"of": "a", "limit": 5})
+    assert scope.apply_recursion({}, None, {"of": "top"}) == (None, {"of": "top"})
 
 
 def test_a_record_without_the_field_is_an_error_that_names_it() -> None:
@@ -61,7 +61,7 @@ def test_a_tree_that_leads_back_to_itself_is_noticed() -> None:
 
 def test_a_tree_without_end_is_cut() -> None:
     element: JsonObject | None = None
-    for number in range(recursion.MAX_DEPTH):
+    for number in range(scope.MAX_DEPTH):
         element = repeated({"id": str(number), "open": True}, element)
 
     with pytest.raises(RecursionFaultError, match="deeper than 100"):
@@ -73,13 +73,13 @@ def test_a_tree_without_end_is_cut() -> None:
     [("records", [{"id": 1}]), ("records[0]", [{"id": 1}]), ("nothing", []), ("null", []), ("[]", [])],
 )
 def test_a_transform_gives_a_list_whatever_its_expression_gives(expression: str, given: JSON) -> None:
-    assert transforms.transformed(transform(expression), {"records": [{"id": 1}]}) == given
+    assert computations.transform_records(transform(expression), {"records": [{"id": 1}]}) == given
 
 
 def test_a_transform_sees_no_secret() -> None:
     seen = {"records": [], "context": {"api_key": "s3cret", "site": "x"}, "api_key": "s3cret"}
 
-    (found,) = transforms.transformed(transform("{'all': $string($)}"), seen)
+    (found,) = computations.transform_records(transform("{'all': $string($)}"), seen)
 
     assert "s3cret" not in found["all"]
     assert "site" in found["all"]
@@ -88,7 +88,7 @@ def test_a_transform_sees_no_secret() -> None:
 @pytest.mark.parametrize(("expression", "error"), [("5", TransformError), ("$uppercase(5)", ExpressionError)])
 def test_a_transform_that_gives_no_records_is_an_error(expression: str, error: type[Exception]) -> None:
     with pytest.raises(error):
-        transforms.transformed(transform(expression), {"records": [{"id": 1}]})
+        computations.transform_records(transform(expression), {"records": [{"id": 1}]})
 
 
 def transform(expression: str) -> ResourceItem:

@@ -2,17 +2,17 @@ from typing import Any
 
 import pytest
 
-from app.engine.errors import LoopError
 from app.engine.jobs import scope
 from app.engine.jobs.definition import parse_resources
 from app.engine.jobs.planning import RunPlan, plan
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import LoopError
 
 USERS = {"resource": "users", "method": "list"}
 
 
 def run_scope(**args: JSON) -> JsonObject:
-    return scope.run_scope(args=args, context={}, tenant_id="t", previous_run_date=None, run={"id": "r"})
+    return scope.build_run_scope(args=args, context={}, tenant_id="t", previous_run_date=None, run={"id": "r"})
 
 
 def planned(*raw: dict[str, Any]) -> RunPlan:
@@ -24,7 +24,7 @@ def planned(*raw: dict[str, Any]) -> RunPlan:
 def test_the_accounts_context_stands_behind_the_rest() -> None:
     context = {"subdomain": "acme", "args": "no", "resources": "no", "tenant_id": "no", "previous_run_date": "no"}
 
-    seen = scope.run_scope(args={"x": 1}, context=context, tenant_id="t", previous_run_date=None, run={"id": "r"})
+    seen = scope.build_run_scope(args={"x": 1}, context=context, tenant_id="t", previous_run_date=None, run={"id": "r"})
 
     assert seen == {
         "subdomain": "acme",
@@ -39,7 +39,7 @@ def test_the_accounts_context_stands_behind_the_rest() -> None:
 def test_the_previous_run_date_is_there_once_there_was_a_run() -> None:
     date = "2026-01-05T10:00:00.000Z"
 
-    seen = scope.run_scope(args={}, context={}, tenant_id="t", previous_run_date=date, run={})
+    seen = scope.build_run_scope(args={}, context={}, tenant_id="t", previous_run_date=date, run={})
 
     assert seen["previous_run_date"] == date
 
@@ -47,17 +47,17 @@ def test_the_previous_run_date_is_there_once_there_was_a_run() -> None:
 def test_a_resource_without_a_loop_is_asked_once() -> None:
     made = planned(USERS)
 
-    assert scope.root_elements(made.order[0], run_scope()) == [{}]
-    assert scope.element_scope(made.order[0], made, {}, run_scope()) == run_scope()
+    assert scope.list_root_elements(made.order[0], run_scope()) == [{}]
+    assert scope.build_element_scope(made.order[0], made, {}, run_scope()) == run_scope()
 
 
 def test_a_loop_asks_once_per_value_and_binds_its_path_to_it() -> None:
     made = planned({**USERS, "loop_on": "user_ids"})
     whole = run_scope(user_ids=["a", None], other=1)
 
-    elements = scope.root_elements(made.order[0], whole)
+    elements = scope.list_root_elements(made.order[0], whole)
 
-    seen = [scope.element_scope(made.order[0], made, element, whole)["args"] for element in elements]
+    seen = [scope.build_element_scope(made.order[0], made, element, whole)["args"] for element in elements]
     assert seen == [{"user_ids": "a", "other": 1}, {"user_ids": None, "other": 1}]
     assert whole["args"]["user_ids"] == ["a", None]
 
@@ -66,14 +66,14 @@ def test_a_loop_inside_an_array_leaves_its_neighbours() -> None:
     made = planned({**USERS, "loop_on": "args.groups.-1.ids"})
     whole = run_scope(groups=[{"ids": [1]}, {"ids": [2, 3], "name": "b"}])
 
-    elements = scope.root_elements(made.order[0], whole)
+    elements = scope.list_root_elements(made.order[0], whole)
 
-    seen = scope.element_scope(made.order[0], made, elements[1], whole)
+    seen = scope.build_element_scope(made.order[0], made, elements[1], whole)
     assert seen["args"]["groups"] == [{"ids": [1]}, {"ids": 3, "name": "b"}]
 
 
 def test_an_empty_loop_asks_nothing() -> None:
-    assert scope.root_elements(planned({**USERS, "loop_on": "ids"}).order[0], run_scope(ids=[])) == []
+    assert scope.list_root_elements(planned({**USERS, "loop_on": "ids"}).order[0], run_scope(ids=[])) == []
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_loop_over_no_array_is_an_error(args: dict[str, Any], found: str) -> N
     (users,) = planned({**USERS, "loop_on": "ids"}).order
 
     with pytest.raises(LoopError, match=f"loop_on of 'users' expects an array at 'args.ids', found {found}"):
-        scope.root_elements(users, run_scope(**args))
+        scope.list_root_elements(users, run_scope(**args))
 
 
 def test_a_child_is_asked_once_per_object_and_sees_all_its_ancestors() -> None:
@@ -99,11 +99,13 @@ def test_a_child_is_asked_once_per_object_and_sees_all_its_ancestors() -> None:
     )
     people, tickets, comments = made.order
 
-    (one,) = scope.child_elements(tickets, made, people, {}, {"id": 1, "at": {"x": 2, "y": 3}, "big": "…"}, run_scope())
-    (two,) = scope.child_elements(comments, made, tickets, one, {"id": 4, "big": "…"}, run_scope())
+    (one,) = scope.list_child_elements(
+        tickets, made, people, {}, {"id": 1, "at": {"x": 2, "y": 3}, "big": "…"}, run_scope()
+    )
+    (two,) = scope.list_child_elements(comments, made, tickets, one, {"id": 4, "big": "…"}, run_scope())
 
     assert two == {"parents": {"people": {"id": 1, "at": {"x": 2}}, "tickets": {"id": 4}}}
-    seen = scope.element_scope(comments, made, two, run_scope())["resources"]
+    seen = scope.build_element_scope(comments, made, two, run_scope())["resources"]
     assert seen["tickets"] == {"id": 4}
     assert seen["users"] == seen["people"] == {"id": 1, "at": {"x": 2}}
 
@@ -120,13 +122,13 @@ def test_a_childs_loop_keeps_one_value_each_and_never_the_array_again() -> None:
     )
     teams, members = made.order
 
-    elements = scope.child_elements(members, made, teams, {}, {"id": 1, "user_ids": ["a", "b"]}, run_scope())
+    elements = scope.list_child_elements(members, made, teams, {}, {"id": 1, "user_ids": ["a", "b"]}, run_scope())
 
     assert elements == [
         {"parents": {"teams": {"id": 1, "user_ids": "a"}}, "loop": "a"},
         {"parents": {"teams": {"id": 1, "user_ids": "b"}}, "loop": "b"},
     ]
-    seen = scope.element_scope(members, made, elements[1], run_scope())
+    seen = scope.build_element_scope(members, made, elements[1], run_scope())
     assert seen["resources"]["teams"] == {"id": 1, "user_ids": "b"}
 
 
@@ -134,7 +136,7 @@ def test_a_child_may_loop_over_an_argument() -> None:
     made = planned({"resource": "teams"}, {"resource": "members", "depends_on": "teams", "loop_on": "roles"})
     teams, members = made.order
 
-    elements = scope.child_elements(members, made, teams, {}, {"id": 1}, run_scope(roles=["x", "y"]))
+    elements = scope.list_child_elements(members, made, teams, {}, {"id": 1}, run_scope(roles=["x", "y"]))
 
     assert elements == [{"parents": {"teams": {}}, "loop": "x"}, {"parents": {"teams": {}}, "loop": "y"}]
 
@@ -146,7 +148,7 @@ def test_an_object_without_the_array_of_a_loop_is_an_error() -> None:
     teams, members = made.order
 
     with pytest.raises(LoopError, match=r"'resources\.teams\.ids', found nothing"):
-        scope.child_elements(members, made, teams, {}, {"id": 1}, run_scope())
+        scope.list_child_elements(members, made, teams, {}, {"id": 1}, run_scope())
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,7 @@ def test_a_parent_is_kept_as_far_as_it_is_read(record: JSON, kept: JSON) -> None
     made = planned(USERS, {"resource": "tickets", "depends_on": "users", "query": query})
     users, tickets = made.order
 
-    (element,) = scope.child_elements(tickets, made, users, {}, record, run_scope())
+    (element,) = scope.list_child_elements(tickets, made, users, {}, record, run_scope())
 
     assert element == {"parents": {"users": kept}}
 
@@ -175,6 +177,6 @@ def test_a_parent_is_kept_whole_when_it_is_read_whole_and_in_parts() -> None:
     users, tickets = made.order
     record = {"a": {"b": 1, "c": 2}}
 
-    (element,) = scope.child_elements(tickets, made, users, {}, record, run_scope())
+    (element,) = scope.list_child_elements(tickets, made, users, {}, record, run_scope())
 
     assert element["parents"]["users"] == record == {"a": {"b": 1, "c": 2}}

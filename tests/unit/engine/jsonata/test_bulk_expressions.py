@@ -2,11 +2,11 @@
 
 import pytest
 
-from app.engine.errors import ExpressionError
 from app.engine.json_types import JSON
 from app.engine.jsonata import expressions
 from app.engine.jsonata.bulk import evaluate_each
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError
 
 INPUTS = [{"a": n, "b": [n, n], "c": {"d": None}} for n in range(120)]
 

@@ -4,7 +4,7 @@ import pytest
 
 from app.engine.json_types import JSON
 from app.engine.jsonata import exact_integers
-from app.engine.jsonata.exact_integers import with_long_integers_as_texts
+from app.engine.jsonata.exact_integers import write_long_integers_as_texts
 
 
 @pytest.mark.parametrize(
@@ -21,13 +21,13 @@ from app.engine.jsonata.exact_integers import with_long_integers_as_texts
     ids=str,
 )
 def test_long_integers_become_texts(value: JSON, expected: JSON) -> None:
-    assert with_long_integers_as_texts([{"a": {"b": value}}]) == [{"a": {"b": expected}}]
+    assert write_long_integers_as_texts([{"a": {"b": value}}]) == [{"a": {"b": expected}}]
 
 
 def test_records_without_long_integers_are_not_copied() -> None:
     records = [{"id": 1, "at": 1700000000000}]
 
-    assert with_long_integers_as_texts(records) is records
+    assert write_long_integers_as_texts(records) is records
 
 
 @pytest.mark.parametrize(
@@ -42,4 +42,4 @@ def test_records_without_long_integers_are_not_copied() -> None:
     ids=["fifteen digits", "sixteen digits", "sixteen digits in UTF-16", "UTF-16", "nothing"],
 )
 def test_long_integers_are_ruled_out_by_a_look_at_the_body(body: bytes, are_ruled_out: bool) -> None:
-    assert exact_integers.are_ruled_out(body) is are_ruled_out
+    assert exact_integers.has_no_long_integers(body) is are_ruled_out

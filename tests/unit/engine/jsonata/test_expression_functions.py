@@ -2,10 +2,10 @@
 
 import pytest
 
-from app.engine.errors import ExpressionError
 from app.engine.json_types import JSON
 from app.engine.jsonata import expressions
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError
 
 PEOPLE = [
     {"id": 1, "team": {"name": "a"}, "age": 30},

@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.engine.errors import ExpressionError, ExpressionSyntaxError
+from app.engine.errors import ExpressionSyntaxError
 from app.engine.json_types import JSON
 from app.engine.jsonata import expressions
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError
 
 # Each of them stops, or kills, an engine without limits: time, stack (also the one that frees values), memory, panics.
 _HOSTILE = {
@@ -33,7 +34,7 @@ _HOSTILE = {
 _CHILD = """
 import json, sys, time
 from app.engine.jsonata import expressions
-from app.engine.errors import ExpressionError
+from app.engine.record_errors import ExpressionError
 for name, text in json.load(sys.stdin).items():
     started = time.monotonic()
     try:

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from app.engine.errors import ExpressionError
 from app.engine.json_types import JSON
 from app.engine.jsonata import expressions
-from app.engine.jsonata.function_table import FUNCTIONS
-from app.engine.jsonata.functions.bounds import BOUNDS
+from app.engine.jsonata.functions.bounds import BOUNDS, FUNCTIONS
+from app.engine.record_errors import ExpressionError
 
 AT_MOST_SECONDS = 2.0
 WORDS = [f"{place:x}"[-3:] for place in range(4096)]

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from app.engine.errors import ExpressionError, ExpressionSyntaxError
+from app.engine.errors import ExpressionSyntaxError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata import expressions
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError
 
 _SUITE = Path(__file__).parents[1] / "jsonata_suite"
 _LINES = [json.loads(line) for line in (_SUITE / "cases.jsonl").read_text().splitlines()]

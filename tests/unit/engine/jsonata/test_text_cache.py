@@ -3,12 +3,12 @@
 import resource
 
 from app.engine.jsonata import expressions
-from app.engine.jsonata.text_cache import cached_up_to
+from app.engine.jsonata.expressions import cache_up_to
 
 
 def test_a_text_is_looked_at_once_while_it_is_kept() -> None:
     seen: list[str] = []
-    cached = cached_up_to(10)(lambda text: seen.append(text) or text.upper())
+    cached = cache_up_to(10)(lambda text: seen.append(text) or text.upper())
 
     results = [cached(text) for text in ("abcd", "efgh", "abcd", "ijkl", "abcd", "efgh")]
 
@@ -18,7 +18,7 @@ def test_a_text_is_looked_at_once_while_it_is_kept() -> None:
 
 def test_a_text_beyond_the_bound_is_not_kept_and_leaves_the_others_room() -> None:
     seen: list[str] = []
-    cached = cached_up_to(10)(lambda text: seen.append(text) or text)
+    cached = cache_up_to(10)(lambda text: seen.append(text) or text)
 
     cached("a" * 11)
     cached("b")

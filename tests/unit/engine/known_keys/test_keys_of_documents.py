@@ -13,9 +13,8 @@ from app.engine.known_keys.judging import judge
 from app.engine.known_keys.of_integrations import INTEGRATION
 from app.engine.known_keys.of_items import ITEMS
 from app.engine.known_keys.of_unified import MAPPING, MODEL_RESOURCES
-from app.engine.known_keys.shapes import ByFormat, Fields, Formatted, Key, ListOf, MapOf, Shape, Use
-from app.engine.known_keys.suggestions import did_you_mean
-from app.engine.known_keys.values import PATH
+from app.engine.known_keys.shapes import PATH, ByFormat, Fields, Formatted, Key, ListOf, MapOf, Shape, Use
+from app.engine.known_keys.suggestions import suggest
 from app.engine.unified import mapping, model
 
 Read = set[tuple[str, ...]]
@@ -123,7 +122,7 @@ PARSERS: dict[str, tuple[Shape, Any]] = {
     "integration": (INTEGRATION, config.parse_config),
     "item": (ITEMS, definition.parse_resources),
     "mapping": (MAPPING, lambda raw: mapping.parse_mapping(raw, resource="r", method="list")),
-    "model": (MODEL_RESOURCES, model.resource_failures),
+    "model": (MODEL_RESOURCES, model.check_resources),
 }
 HEADER = {"format": "header", "config": {"name": "a", "value": "b"}}
 OTHER_SAMPLES: dict[str, list[JSON]] = {
@@ -170,7 +169,7 @@ def test_so_many_keys_are_known() -> None:
     ],
 )
 def test_what_was_meant_is_guessed(word: str, known: list[str], said: str) -> None:
-    assert did_you_mean(word, known) == said
+    assert suggest(word, known) == said
 
 
 UNKNOWN = "is no key that is known here: did you mean "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.engine.jobs import args_rule, planning, scope, transforms
+from app.engine.jobs import args, computations, planning, scope
 from app.engine.jobs.definition import OF_REQUESTS, parse_resources
 from app.engine.json_types import JSON
 from app.engine.known_keys.judging import judge
@@ -35,9 +35,9 @@ def test_a_transform_of_the_page_gives_records(name: str, given: JSON) -> None:
     items, _ = parse_resources(next(one for one in LISTS if any(item.get("name") == name for item in one)))
     item = next(item for item in items if item.name == name)
 
-    seen = scope.batch_scope(item, planning.plan(items), scope.batch_element({}, TEAMS), {"resources": {}})
+    seen = scope.build_batch_scope(item, planning.plan(items), scope.make_batch_element({}, TEAMS), {"resources": {}})
 
-    assert transforms.transformed(item, seen) == given
+    assert computations.transform_records(item, seen) == given
 
 
 def test_every_key_of_an_item_stands_in_the_table() -> None:
@@ -80,6 +80,6 @@ def test_placeholders_give_what_the_page_says(placeholder: str, given: JSON) -> 
 def test_the_rule_of_the_page_refuses_what_it_says() -> None:
     rule = json.loads(next(line for line in PAGE.splitlines() if line.startswith("    {")))["args_validation"]
 
-    (failure,) = args_rule.failures(rule, {"since": "2024-02", "until": "2024-01"})
+    (failure,) = args.apply_rule(rule, {"since": "2024-02", "until": "2024-01"})
 
     assert failure.message == "since is after until"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.engine.limits import budget_state
 from app.engine.limits.budget import exchange
-from app.engine.limits.budget_state import Budget, BudgetLimits, Quota, Report, fresh
+from app.engine.limits.budget_state import Budget, BudgetLimits, Quota, Report, new_budget
 
 NOW = 1_700_000_000.0
 LIMITS = BudgetLimits(most=20, start=8)
@@ -35,7 +35,7 @@ STEPS = st.tuples(
 @given(steps=st.lists(STEPS, max_size=30), pace=st.none() | st.floats(min_value=0.02, max_value=500))
 def test_no_report_leads_out_of_bounds(steps: list[tuple[str, float, Report]], pace: float | None) -> None:
     limits = replace(LIMITS, pace=pace)
-    budget, now = fresh(limits), NOW
+    budget, now = new_budget(limits), NOW
 
     for process, seconds, report in steps:
         now += seconds
@@ -48,12 +48,12 @@ def test_no_report_leads_out_of_bounds(steps: list[tuple[str, float, Report]], p
         assert grant.starts is None or list(grant.starts) == sorted(grant.starts)
         assert grant.starts is None or len(grant.starts) <= grant.slots
         assert budget.not_before <= now + 100
-        assert budget_state.from_text(budget_state.to_text(budget)) == budget
+        assert budget_state.read_budget(budget_state.write_budget(budget)) == budget
 
 
 @given(wanted=st.lists(st.integers(1, 40), min_size=2, max_size=6), rounds=st.integers(2, 4))
 def test_processes_never_hold_more_than_the_window_and_none_starves(wanted: list[int], rounds: int) -> None:
-    budget: Budget = fresh(LIMITS)
+    budget: Budget = new_budget(LIMITS)
     granted = [0] * len(wanted)
 
     for turn in range(rounds * len(wanted)):
@@ -69,7 +69,7 @@ def test_processes_never_hold_more_than_the_window_and_none_starves(wanted: list
 @pytest.mark.parametrize(("jump", "window"), [(-3600.0, 8), (3600.0, 4)])
 def test_a_clock_that_jumps_back_starts_anew(jump: float, window: int) -> None:
     refused = Report(wanted=1, refused=1, trouble_sent_at=NOW, wait_seconds=30.0)
-    budget, _ = exchange(fresh(LIMITS), refused, process="p", now=NOW, limits=LIMITS)
+    budget, _ = exchange(new_budget(LIMITS), refused, process="p", now=NOW, limits=LIMITS)
 
     budget, grant = exchange(budget, Report(wanted=1), process="p", now=NOW + jump, limits=LIMITS)
 
@@ -86,7 +86,7 @@ def test_a_clock_that_jumps_back_starts_anew(jump: float, window: int) -> None:
     ],
 )
 def test_each_refusal_that_tells_no_wait_doubles_it(default: float | None, waits: list[float]) -> None:
-    budget, now, found = fresh(LIMITS), NOW, []
+    budget, now, found = new_budget(LIMITS), NOW, []
 
     for _ in waits:
         report = Report(wanted=1, refused=1, trouble_sent_at=now, default_wait_seconds=default)
@@ -99,7 +99,7 @@ def test_each_refusal_that_tells_no_wait_doubles_it(default: float | None, waits
 
 def test_an_answer_between_two_refusals_begins_with_the_default_wait_anew() -> None:
     refused = Report(wanted=1, refused=1, trouble_sent_at=NOW, default_wait_seconds=60.0)
-    budget, _ = exchange(fresh(LIMITS), refused, process="p", now=NOW, limits=LIMITS)
+    budget, _ = exchange(new_budget(LIMITS), refused, process="p", now=NOW, limits=LIMITS)
     budget, _ = exchange(budget, replace(refused, trouble_sent_at=NOW + 61), process="p", now=NOW + 61, limits=LIMITS)
     served = Report(wanted=1, served=1, trouble_sent_at=NOW + 200)
     budget, _ = exchange(budget, served, process="p", now=NOW + 200, limits=LIMITS)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.engine.logs.entries import LoggedRun, RunEntry, event_named
-from app.engine.objects.objects import EnvironmentId
+from app.engine.logs.entries import LoggedRun, RunEntry, expand_event_name
+from app.engine.objects.environments import EnvironmentId
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RUN = LoggedRun(
@@ -41,7 +41,7 @@ def entry(**changes: Any) -> RunEntry:
     ],
 )
 def test_entry_tells_the_status_that_its_event_begins(event: str, status: str | None) -> None:
-    assert entry(sync_job_run_event=event_named(event)).status == status
+    assert entry(sync_job_run_event=expand_event_name(event)).status == status
 
 
 @pytest.mark.parametrize(
@@ -74,4 +74,4 @@ def test_entry_says_its_errors_in_words() -> None:
 
 
 def test_event_is_named_by_its_whole_name_or_by_its_end() -> None:
-    assert event_named("failed") == event_named("sync_job_run:failed") == "sync_job_run:failed"
+    assert expand_event_name("failed") == expand_event_name("sync_job_run:failed") == "sync_job_run:failed"

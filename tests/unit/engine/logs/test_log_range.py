@@ -27,14 +27,14 @@ def times(**given: datetime) -> dict[tuple[str, str], object]:
     ids=["nothing", "an-end", "two-ends", "a-later-end", "the-first-moment"],
 )
 def test_range_without_a_beginning_begins_a_month_before_its_end(given: dict[str, datetime], begins: datetime) -> None:
-    assert log_range.bounded(times(**given), NOW) == {**times(**given), ("created_at", "gte"): begins}
+    assert log_range.bound_range(times(**given), NOW) == {**times(**given), ("created_at", "gte"): begins}
 
 
 @pytest.mark.parametrize("operator", ["gt", "gte", "eq", "in"])
 def test_range_that_has_a_beginning_keeps_it(operator: str) -> None:
     given = times(**{operator: NOW})
 
-    assert log_range.bounded(given, NOW) == given
+    assert log_range.bound_range(given, NOW) == given
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_range_that_has_a_beginning_keeps_it(operator: str) -> None:
     ids=["nothing", "a-month", "an-old-month", "two-beginnings", "the-future", "a-moment", "a-moment-of-a-range"],
 )
 def test_range_of_a_month_at_most_is_no_failure(given: dict[str, datetime]) -> None:
-    assert log_range.failures(times(**given), NOW) == []
+    assert log_range.check_range(times(**given), NOW) == []
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_range_of_a_month_at_most_is_no_failure(given: dict[str, datetime]) -> N
     ids=["until-now", "until-an-end"],
 )
 def test_longer_range_is_refused_with_its_length(given: dict[str, datetime], path: str, days: int) -> None:
-    (failure,) = log_range.failures(times(**given), NOW)
+    (failure,) = log_range.check_range(times(**given), NOW)
 
     assert failure.path == path
     assert f"reaches back {days} days: one look at the log spans 31 days at most" in failure.message

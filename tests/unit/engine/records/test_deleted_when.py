@@ -22,7 +22,7 @@ USERS = {"resource": "users", "method": "list", "persist": True}
 
 def part(text: str, records: Sequence[JSON], *, seconds: float = 0.0) -> Parted:
     ticks = iter([0.0, *(seconds * (number + 1) for number in range(len(records)))])
-    return told_deletions.part(
+    return told_deletions.split_deleted(
         expressions.parse(text), records, BY_ID, has_short_integers=False, monotonic=lambda: next(ticks)
     )
 
@@ -118,7 +118,7 @@ def resolved(signs: Sequence[str]) -> Resolved:
             living.append({"id": id})
         else:
             deleted.append((len(living), {"id": id}))
-    return told_deletions.resolve(living, deleted, BY_ID)
+    return told_deletions.resolve_deletions(living, deleted, BY_ID)
 
 
 @given(some.lists(some.tuples(some.sampled_from("+-"), some.sampled_from("abc")).map("".join)))
@@ -132,7 +132,7 @@ def test_any_order_ends_as_if_each_record_were_written_by_itself(signs: list[str
 
 
 def test_a_record_without_an_id_is_known_by_its_content() -> None:
-    found = told_deletions.resolve([{"name": "b"}], [(1, {"name": "a"})], BY_ID)
+    found = told_deletions.resolve_deletions([{"name": "b"}], [(1, {"name": "a"})], BY_ID)
 
     assert (len(found.living), found.deleted[0][:8]) == (1, "content:")
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from app.engine.errors import Failure
 from app.engine.integrations.config import parse_config
 from app.engine.jobs import definition, planning
-from app.engine.jobs.item_keys import key_of, keys_of_job
+from app.engine.jobs.item_keys import find_key, list_job_keys
 from app.engine.json_types import JSON
 from app.engine.records.keys import BY_ID, RecordKey
-from app.engine.records.rows import remote_id
+from app.engine.records.rows import read_id
 
 CONNECTORS = Path(__file__).parents[4] / "app" / "catalog" / "connectors"
 
@@ -25,7 +25,7 @@ def key(id_path: JSON, default: JSON = None) -> RecordKey:
     config, failures = parse_config(raw if default is None else {**raw, "id_path": default})
     assert failures == []
     assert config is not None
-    return config.method("a", "list").key
+    return config.find_method("a", "list").key
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,11 @@ def key(id_path: JSON, default: JSON = None) -> RecordKey:
     ],
 )
 def test_id_is_read_where_the_config_says(id_path: JSON, record: JSON, id: str | None) -> None:
-    assert remote_id(record, key(id_path)) == id
+    assert read_id(record, key(id_path)) == id
 
 
 def test_ids_of_several_values_that_are_too_long_for_an_index_are_known_by_their_hash() -> None:
-    found = remote_id({"a": "x" * 300, "b": "y" * 300}, key(["a", "b"]))
+    found = read_id({"a": "x" * 300, "b": "y" * 300}, key(["a", "b"]))
 
     assert found is not None
     assert found.startswith("hash:")
@@ -61,7 +61,7 @@ _PARTS = st.lists(st.one_of(st.integers(), st.text(min_size=1, max_size=5)), min
 
 @given(_PARTS, _PARTS)
 def test_ids_of_several_values_are_alike_only_where_all_values_are(one: list[JSON], other: list[JSON]) -> None:
-    first, second = (remote_id({"a": values[0], "b": values[1]}, key(["a", "b"])) for values in (one, other))
+    first, second = (read_id({"a": values[0], "b": values[1]}, key(["a", "b"])) for values in (one, other))
 
     assert (first == second) == (json.dumps(one) == json.dumps(other))
 
@@ -87,10 +87,10 @@ def test_faulty_part_is_told_with_its_place(id_path: JSON, faults: list[str]) ->
 
 @pytest.mark.parametrize(
     "one",
-    [BY_ID, key(["a", "b.c"]), key([]), BY_ID.within(["x"]), BY_ID.within(["x"], may_lack_them=True)],
+    [BY_ID, key(["a", "b.c"]), key([]), BY_ID.add_parents(["x"]), BY_ID.add_parents(["x"], may_lack_them=True)],
 )
 def test_key_comes_back_as_it_was_written(one: RecordKey) -> None:
-    assert RecordKey.from_json(json.loads(json.dumps(one.to_json()))) == one.undeclared()
+    assert RecordKey.from_json(json.loads(json.dumps(one.to_json()))) == one.make_undeclared()
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_key_comes_back_as_it_was_written(one: RecordKey) -> None:
         (BY_ID, "'id'"),
         (key(["a", "b.c"]), "['a', 'b.c']"),
         (key([]), "its content"),
-        (BY_ID.within("x"), "['x', 'id']"),
+        (BY_ID.add_parents("x"), "['x', 'id']"),
     ],
 )
 def test_key_is_shown_as_it_is_configured(one: RecordKey, shown: str) -> None:
@@ -117,13 +117,13 @@ def test_keys_of_a_job_are_those_of_what_it_keeps() -> None:
         {"resource": "crm/contacts", "method": "list"},
     ]
 
-    found = keys_of_job(job, config)
+    found = list_job_keys(job, config)
 
     assert {resource: [RecordKey.from_json(one).name for one in keys] for resource, keys in found.items()} == {
         "a": ["id", "uid"],
         "crm/contacts": ["id"],
     }
-    assert keys_of_job("faulty", config) == {}
+    assert list_job_keys("faulty", config) == {}
 
 
 JOBS = [
@@ -144,7 +144,7 @@ def test_jobs_of_connectors_know_children_by_their_parents_too(connector: str, j
 
     assert faults == []
     assert all((item.resource, item.method) in config.methods for item in items)
-    assert all(key_of(item, plan, config).parents for item in items if item.depends_on)
+    assert all(find_key(item, plan, config).parents for item in items if item.depends_on)
 
 
 def test_three_connectors_have_such_jobs() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.runs.books import Counters, ListFacts, imbalance, stats
+from app.engine.runs.books import Counters, ListFacts, find_imbalance, show_stats
 from app.store.tables import COUNTERS
 
 COUNTS = st.builds(Counters, **{name: st.integers(min_value=0, max_value=10**12) for name in COUNTERS})
@@ -38,8 +38,8 @@ def test_a_daemons_books_balance_when_every_record_is_accounted_for(
         quarantined=quarantined,
     )
 
-    assert imbalance(counters, persisted=True, to_webhook=False) is None
-    assert imbalance(counters + Counters(fetched=1), persisted=True, to_webhook=False) is not None
+    assert find_imbalance(counters, persisted=True, to_webhook=False) is None
+    assert find_imbalance(counters + Counters(fetched=1), persisted=True, to_webhook=False) is not None
 
 
 @given(COUNT, COUNT, COUNT, COUNT)
@@ -55,17 +55,17 @@ def test_a_webhooks_books_balance_when_every_record_is_delivered_or_given_up(
         dead_lettered=dead_lettered,
     )
 
-    assert imbalance(counters, persisted=True, to_webhook=True) is None
-    assert imbalance(counters + Counters(delivered=1), persisted=True, to_webhook=True) is not None
-    assert imbalance(counters + Counters(fetched=1), persisted=True, to_webhook=True) is not None
+    assert find_imbalance(counters, persisted=True, to_webhook=True) is None
+    assert find_imbalance(counters + Counters(delivered=1), persisted=True, to_webhook=True) is not None
+    assert find_imbalance(counters + Counters(fetched=1), persisted=True, to_webhook=True) is not None
 
 
 def test_told_deletions_are_among_the_fetched_and_vanished_records_are_not() -> None:
     kept = Counters(fetched=3, created=1, unchanged=1, deleted=5, tombstones=1)
     sent = Counters(fetched=3, deleted=5, tombstones=1, queued=6, unchanged=1, delivered=6)
 
-    assert imbalance(kept, persisted=True, to_webhook=False) is None
-    assert imbalance(sent, persisted=True, to_webhook=True) is None
+    assert find_imbalance(kept, persisted=True, to_webhook=False) is None
+    assert find_imbalance(sent, persisted=True, to_webhook=True) is None
 
 
 @pytest.mark.parametrize(
@@ -97,23 +97,23 @@ def test_told_deletions_are_among_the_fetched_and_vanished_records_are_not() -> 
     ],
 )
 def test_the_equation_that_does_not_hold_is_named(counters: Counters, to_webhook: bool, reason: str) -> None:
-    assert imbalance(counters, persisted=True, to_webhook=to_webhook) == reason
+    assert find_imbalance(counters, persisted=True, to_webhook=to_webhook) == reason
 
 
 @given(COUNTS, st.booleans())
 def test_what_is_not_persisted_has_no_equation(counters: Counters, to_webhook: bool) -> None:
     counters = replace(counters, errors=counters.errors + counters.retried)
 
-    assert imbalance(counters, persisted=False, to_webhook=to_webhook) is None
+    assert find_imbalance(counters, persisted=False, to_webhook=to_webhook) is None
     broken = replace(counters, fetched=-1)
-    assert imbalance(broken, persisted=False, to_webhook=to_webhook) == "fetched is below zero"
+    assert find_imbalance(broken, persisted=False, to_webhook=to_webhook) == "fetched is below zero"
 
 
 def test_stats_show_every_counter_and_the_rows_that_were_written() -> None:
     counters = Counters(pages=2, fetched=10, created=1, updated=2, unchanged=3, repeated=4, errors=4)
     started = datetime(2026, 1, 5, 10, 0, 0, 123_456, tzinfo=UTC)
 
-    shown: dict[str, Any] = stats(
+    shown: dict[str, Any] = show_stats(
         counters,
         status="running",
         started_at=started,

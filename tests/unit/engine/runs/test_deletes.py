@@ -45,8 +45,8 @@ def state(name: str, *, since: datetime | None = None, **counters: Any) -> Resou
 def test_only_resources_that_all_their_writers_track_are_tracked() -> None:
     untracked = {key: value for key, value in TICKETS.items() if key != "delete_tracking"}
 
-    assert deletes.tracked(plan_of(TICKETS, COMMENTS)) == ["tickets", "comments"]
-    assert deletes.tracked(plan_of(TICKETS, {**untracked, "name": "others"})) == []
+    assert deletes.list_tracked(plan_of(TICKETS, COMMENTS)) == ["tickets", "comments"]
+    assert deletes.list_tracked(plan_of(TICKETS, {**untracked, "name": "others"})) == []
 
 
 @pytest.mark.parametrize(

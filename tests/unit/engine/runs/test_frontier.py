@@ -1,3 +1,5 @@
+"""The progress of a unit, and cursors that go in circles."""
+
 import json
 from dataclasses import dataclass
 
@@ -5,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.runs.frontier import Frontier
+from app.engine.record_errors import SourceError
+from app.engine.runs.frontier import CursorTrail, Frontier
 
 PAGES = st.lists(st.integers(min_value=1, max_value=4), max_size=6)
 """How many pages each element of a unit has."""
@@ -55,7 +58,7 @@ def test_asking_for_a_few_at_a_time_comes_to_an_end(pages: list[int], at_once: i
 
     while not frontier.is_done(len(pages)):
         asked: list[int] = []
-        while len(asked) < at_once and (index := frontier.next_to_ask(asked, len(pages))) is not None:
+        while len(asked) < at_once and (index := frontier.choose_next(asked, len(pages))) is not None:
             frontier = frontier.start(index)
             asked.append(index)
         for index in asked:
@@ -70,7 +73,7 @@ def test_a_unit_that_was_never_begun_is_an_empty_object() -> None:
 
 def test_a_unit_without_elements_is_done() -> None:
     assert Frontier().is_done(0)
-    assert Frontier().next_to_ask((), 0) is None
+    assert Frontier().choose_next((), 0) is None
 
 
 def test_an_open_element_is_not_begun_again() -> None:
@@ -110,3 +113,47 @@ def test_element_that_was_given_up_later_than_it_moved_on_fails_where_it_was_ask
     given_up = frontier.give_up(0, {"page": 1}).give_up(1, None)
 
     assert given_up == Frontier(next=2, open={}, failed={0: {"page": 1}, 1: None})
+
+
+def pages_until_noticed(lead: int, cycle: int, *, at_most: int) -> int | None:
+    """Walk an upstream whose cursors come back after ``lead``; a cycle of 0 never comes back."""
+    trail, current = CursorTrail(), None
+    for page in range(at_most):
+        number = page if page < lead or not cycle else lead + (page - lead) % cycle
+        try:
+            trail = trail.follow(current, f"c{number}")
+        except SourceError as error:
+            assert error.code == "repeated_cursor"
+            return page
+        trail, current = CursorTrail.from_json(json.loads(json.dumps(trail.to_json()))), f"c{number}"
+    return None
+
+
+@given(st.integers(min_value=0, max_value=60), st.integers(min_value=1, max_value=60))
+def test_every_cycle_is_noticed_soon(lead: int, cycle: int) -> None:
+    noticed = pages_until_noticed(lead, cycle, at_most=1000)
+
+    assert noticed is not None
+    assert lead + cycle <= noticed <= 3 * (lead + cycle)
+
+
+@given(st.integers(min_value=0, max_value=300))
+def test_cursors_that_never_come_back_are_followed(pages: int) -> None:
+    assert pages_until_noticed(0, 0, at_most=pages) is None
+
+
+def test_the_same_cursor_twice_is_noticed_at_once() -> None:
+    with pytest.raises(SourceError, match="'c' twice"):
+        CursorTrail().follow(None, "a").follow("a", "b").follow("b", "c").follow("c", "c")
+
+
+def test_the_memory_does_not_grow() -> None:
+    trail = CursorTrail()
+    for page in range(1000):
+        trail = trail.follow(str(page - 1), str(page))
+
+    assert set(trail.to_json()) == {"anchor", "steps", "power"}
+
+
+def test_a_trail_begins_empty() -> None:
+    assert CursorTrail.from_json({}) == CursorTrail()

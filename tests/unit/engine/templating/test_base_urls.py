@@ -2,14 +2,14 @@
 
 import pytest
 
-from app.engine.errors import SourceError
 from app.engine.json_types import JSON
+from app.engine.record_errors import SourceError
 from app.engine.templating import base_urls, placeholders
 
 
 def resolved(template: str, value: JSON) -> str:
     scope = {"x": value}
-    url, query = base_urls.resolved(placeholders.parse(template), {**scope, "context": scope}, key="base_url")
+    url, query = base_urls.resolve_base_url(placeholders.parse(template), {**scope, "context": scope}, key="base_url")
     return f"{url}?{query}" if query else url
 
 
@@ -121,4 +121,4 @@ def test_a_value_that_would_lead_elsewhere_is_an_error_that_does_not_show_it(tem
     ],
 )
 def test_the_hosts_that_a_template_names_itself(template: str, host: str | None) -> None:
-    assert base_urls.implied_host(placeholders.parse(template)) == host
+    assert base_urls.find_implied_host(placeholders.parse(template)) == host

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.json_types import JSON
+from app.engine.json_values import make_storable
 from app.engine.paths import UNDEFINED
-from app.engine.storable import storable
-from app.engine.templating.casts import CASTS, cast_whole, cast_within_text, text_of
+from app.engine.templating.casts import CASTS, cast_whole, cast_within_text, write_text
 
 OBJECT = {"k": 1}
 MANY_DIGITS = "9" * 5000
@@ -128,7 +128,7 @@ def test_a_cast_reads_a_whole_value(cast: str, value: JSON, expected: JSON) -> N
     ],
 )
 def test_text_is_written_as_javascript_would(value: JSON, expected: str) -> None:
-    assert text_of(value) == expected
+    assert write_text(value) == expected
 
 
 @pytest.mark.parametrize("value", [{}, OBJECT, [1, OBJECT]], ids=repr)
@@ -170,9 +170,9 @@ def test_a_cast_gives_json_or_says_that_an_object_has_no_text(value: JSON, cast:
 
 @given(VALUES)
 def test_json_reads_back_what_was_written(value: JSON) -> None:
-    assert cast_whole(json.dumps(value), "json") == storable(value)
+    assert cast_whole(json.dumps(value), "json") == make_storable(value)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_the_text_of_a_number_reads_back_as_that_number(number: float) -> None:
-    assert cast_whole(text_of(number), "num") == number
+    assert cast_whole(write_text(number), "num") == number

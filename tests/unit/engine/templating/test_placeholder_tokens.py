@@ -1,7 +1,7 @@
 import pytest
 
-from app.engine.errors import PlaceholderError
 from app.engine.json_types import JSON
+from app.engine.record_errors import PlaceholderError
 from app.engine.redaction import MASK
 from app.engine.templating.tokens import parse_token
 
@@ -24,7 +24,7 @@ SCOPE: dict[str, JSON] = {
     ],
 )
 def test_a_path_and_its_cast(source: str, expected: JSON) -> None:
-    assert parse_token(source).value(SCOPE) == expected
+    assert parse_token(source).resolve_value(SCOPE) == expected
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_keys_of_any_characters_are_reached(source: str, path: tuple[str, ...] |
 def test_quoted_keys_stand_beside_all_else(source: str, expected: JSON) -> None:
     scope: dict[str, JSON] = {"a": {"x y": "7"}, "c": "a/b %\u00e9", "d": "\ud800"}
 
-    assert parse_token(source).value(scope) == expected
+    assert parse_token(source).resolve_value(scope) == expected
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_quoted_keys_stand_beside_all_else(source: str, expected: JSON) -> None:
     ],
 )
 def test_the_first_alternative_that_is_there_counts(source: str, expected: JSON) -> None:
-    assert parse_token(source).value(SCOPE) == expected
+    assert parse_token(source).resolve_value(SCOPE) == expected
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_the_first_alternative_that_is_there_counts(source: str, expected: JSON)
     ],
 )
 def test_a_default_stands_in_for_what_is_missing(source: str, expected: JSON) -> None:
-    assert parse_token(source).value(SCOPE) == expected
+    assert parse_token(source).resolve_value(SCOPE) == expected
 
 
 @pytest.mark.parametrize(
@@ -148,20 +148,20 @@ def test_a_default_stands_in_for_what_is_missing(source: str, expected: JSON) ->
 def test_what_may_be_missing_gives_null_or_nothing(source: str, whole: JSON, text: str) -> None:
     token = parse_token(source)
 
-    assert (token.value(SCOPE) or None) is whole
-    assert token.text(SCOPE) == text
+    assert (token.resolve_value(SCOPE) or None) is whole
+    assert token.resolve_text(SCOPE) == text
 
 
 @pytest.mark.parametrize("source", ["args.absent", "args.absent?:", "args.absent?: ", "args.absent:int|args.gone"])
 def test_what_must_be_there_is_an_error_that_names_its_path(source: str) -> None:
     with pytest.raises(PlaceholderError, match="does not resolve") as caught:
-        parse_token(source).value(SCOPE)
+        parse_token(source).resolve_value(SCOPE)
 
     assert caught.value.path == "args.absent"
     assert source.partition("?:")[0] in str(caught.value)
 
 
-@pytest.mark.parametrize("read", ["value", "text"])
+@pytest.mark.parametrize("read", ["resolve_value", "resolve_text"])
 def test_an_object_without_a_cast_is_an_error_that_names_its_path(read: str) -> None:
     with pytest.raises(PlaceholderError, match=r"'{{args\.object}}' an object has no text") as caught:
         getattr(parse_token("args.object"), read)(SCOPE)
@@ -211,11 +211,11 @@ def test_a_secret_that_the_context_does_not_show_is_an_error_and_not_sent_as_its
     token = parse_token(source)
 
     with pytest.raises(PlaceholderError, match="holds a value of the account's context"):
-        token.value(MASKED)
+        token.resolve_value(MASKED)
     with pytest.raises(PlaceholderError, match="holds a value of the account's context"):
-        token.text(MASKED)
+        token.resolve_text(MASKED)
 
 
 @pytest.mark.parametrize("source", ["args.x", "id", "args.x|context.key"])
 def test_a_caller_may_send_a_text_that_looks_like_a_mask(source: str) -> None:
-    assert parse_token(source).value(MASKED) == MASK
+    assert parse_token(source).resolve_value(MASKED) == MASK

@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.errors import InvalidInputError, PlaceholderError
+from app.engine.errors import InvalidInputError
 from app.engine.json_types import JSON
-from app.engine.templating.placeholders import MAX_DEPTH, UNDEFINED, parse
+from app.engine.paths import UNDEFINED
+from app.engine.record_errors import PlaceholderError
+from app.engine.templating.placeholders import MAX_DEPTH, parse
 
 SCOPE: dict[str, JSON] = {"args": {"id": 7, "name": "Ann", "list": [1, 2], "object": {"k": [1]}}, "url": "https://x"}
 
@@ -56,7 +58,7 @@ def test_placeholders_are_filled_in(text: str, expected: JSON) -> None:
 def test_what_is_no_placeholder_is_text(text: str) -> None:
     template = parse(text)
 
-    assert template.is_constant
+    assert not template.references
     assert template.resolve({}) == text
 
 
@@ -171,7 +173,7 @@ def test_references_name_every_path() -> None:
     template = parse({"a": "{{args.id|resources.tickets.id:int}}", "b": ["{{x}}-{{y.0}}", {"c": 1}]})
 
     assert template.references == {("args", "id"), ("resources", "tickets", "id"), ("x",), ("y", "0")}
-    assert not template.is_constant
+    assert template.references
 
 
 def test_equal_values_give_equal_templates() -> None:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.engine.errors import FerrymanError, InvalidInputError, SourceError
+from app.engine.errors import FerrymanError, InvalidInputError
 from app.engine.integrations.config import PASSED_ON, parse_config
+from app.engine.record_errors import SourceError
 from app.engine.templating import request_paths
 from app.services.ports import PageCall
 from app.sources import requests
@@ -105,14 +106,14 @@ def test_a_callers_path_that_leads_elsewhere_is_refused(path: str) -> None:
 @pytest.mark.parametrize("path", LEADS_UP, ids=ascii)
 def test_no_path_of_a_request_leads_up(path: str) -> None:
     with pytest.raises(SourceError, match="a value"):
-        request_paths.check(f"/base/{path}")
+        request_paths.check_path(f"/base/{path}")
 
 
 @pytest.mark.parametrize(
     "path", ["/a%2Fb", "/a%252Fb", "/a%253F", "/a%5Cb", "/r/..x%2Fy", "/50%25"], ids=lambda path: path
 )
 def test_what_an_author_has_encoded_stays(path: str) -> None:
-    assert request_paths.check(path) == path
+    assert request_paths.check_path(path) == path
 
 
 @pytest.mark.parametrize("name", ["a/b", "a?b", "a#b", "..", "%2e%2e", "a\\b", "a%252Fb", "//x"])
@@ -164,7 +165,7 @@ def url_of(place: str, text: str) -> str:
     resource, method = "r", "list"
     match place:
         case "path":
-            config, resource, method = config.passing_on("GET"), PASSED_ON, "get"
+            config, resource, method = config.pass_on("GET"), PASSED_ON, "get"
             call["path"] = request_paths.check_caller(text, "path")
         case "resource":
             request_paths.check_resource(text)
@@ -176,7 +177,9 @@ def url_of(place: str, text: str) -> str:
         case "encoded":
             call["query"] = {"y": text}
     page_call = PageCall(account_id="a", config=config, resource=resource, method=method, **call)
-    return requests.finish(requests.draft(page_call, config.method(resource, method)), PageAsk(), timeout_seconds=1).url
+    return requests.finish(
+        requests.draft(page_call, config.find_method(resource, method)), PageAsk(), timeout_seconds=1
+    ).url
 
 
 @pytest.mark.parametrize("place", _PLACES)
@@ -205,6 +208,6 @@ def test_marks_without_end_on_one_letter_take_linear_time() -> None:
     marks = "\u0315" * 100_000 + "\u0316" * 100_000
     before = time.thread_time()
 
-    request_paths.check(f"/v1/a{marks}")
+    request_paths.check_path(f"/v1/a{marks}")
 
     assert time.thread_time() - before < 5  # A minute, when they are sorted.

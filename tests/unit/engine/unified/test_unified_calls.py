@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from app.engine.errors import MappingError, ProviderAnswer, SourceError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import MappingError, ProviderAnswer, SourceError
 from app.engine.records.keys import BY_ID
-from app.engine.unified.calls import CallMapping, UnifiedRequest, call_mapping
-from app.engine.unified.mapping import UnifiedMapping, override_failures, parse_mapping
-from app.engine.unified.requests import integration_request
+from app.engine.unified.calls import CallMapping, UnifiedRequest, prepare_call
+from app.engine.unified.mapping import UnifiedMapping, check_overrides, parse_mapping
+from app.engine.unified.requests import build_integration_request
 
 ID = BY_ID
 
@@ -34,17 +34,17 @@ def mapping(**config: JSON) -> UnifiedMapping:
 
 def call(config: JsonObject | None = None, *, clock: Clock | None = None, **asked: Any) -> CallMapping:
     context = {"subdomain": "acme"}
-    return call_mapping(mapping(**(config or {})), UnifiedRequest(**asked), context, monotonic=clock or Clock())
+    return prepare_call(mapping(**(config or {})), UnifiedRequest(**asked), context, monotonic=clock or Clock())
 
 
 def test_without_a_mapping_request_and_records_stay_as_they_are() -> None:
     made = call(id="7", query={"a": 1}, body={"b": 2})
 
-    request = integration_request(made)
+    request = build_integration_request(made)
 
     assert (request.resource, request.method, request.path, request.id) == ("contacts", "list", None, "7")
     assert (request.query, request.body) == ({"a": 1}, {"b": 2})
-    assert made.page([{"id": 2**60}, {"name": "x"}], ID).records == [{"id": 2**60}, {"name": "x"}]
+    assert made.map_page([{"id": 2**60}, {"name": "x"}], ID).records == [{"id": 2**60}, {"name": "x"}]
 
 
 def test_request_is_mapped_from_what_was_asked() -> None:
@@ -59,7 +59,7 @@ def test_request_is_mapped_from_what_was_asked() -> None:
     }
     query = {"after": "2024", "remote_query": {"raw": 1}, "truto_exclude_fields": "x"}
 
-    request = integration_request(call(config, id="7", query=query, body={"id": 5}))
+    request = build_integration_request(call(config, id="7", query=query, body={"id": 5}))
 
     assert (request.resource, request.method, request.path) == ("people", "search", "/of/acme/7")
     assert request.query == {"page_of": "acme", "since": "2024", "size": 20, "seen": False, "raw": 1}
@@ -69,7 +69,7 @@ def test_request_is_mapped_from_what_was_asked() -> None:
 def test_a_mapping_that_gives_nothing_asks_for_nothing() -> None:
     config = {"path_mapping": "missing", "query_mapping": "missing", "request_body_mapping": "missing"}
 
-    request = integration_request(call(config, query={"a": 1}, body={}))
+    request = build_integration_request(call(config, query={"a": 1}, body={}))
 
     assert (request.path, request.query, request.body) == (None, {}, None)
 
@@ -93,7 +93,7 @@ def test_a_mapping_that_gives_nothing_asks_for_nothing() -> None:
 )
 def test_a_request_that_can_not_be_mapped_names_the_part(config: JsonObject, query: JsonObject, path: str) -> None:
     with pytest.raises(MappingError) as raised:
-        integration_request(call(config, query=query))
+        build_integration_request(call(config, query=query))
 
     assert raised.value.path == path
     assert raised.value.message.startswith(f"{path}: ")
@@ -102,7 +102,7 @@ def test_a_request_that_can_not_be_mapped_names_the_part(config: JsonObject, que
 def test_records_that_can_not_be_mapped_are_errors_and_the_others_go_on() -> None:
     made = call({"response_mapping": "response.x = 'none' ? missing : response.{'id': key, 'x': $uppercase(x)}"})
 
-    page = made.page([{"id": 1, "key": "k1", "x": "a"}, {"id": 2, "x": 5}, {"id": 3, "x": "none"}, {"id": 4}], ID)
+    page = made.map_page([{"id": 1, "key": "k1", "x": "a"}, {"id": 2, "x": 5}, {"id": 3, "x": "none"}, {"id": 4}], ID)
 
     assert page.records == [{"id": "k1", "x": "A"}, {"id": "4"}]
     assert [error.record_id for error in page.errors] == ["2", "3"]
@@ -111,7 +111,7 @@ def test_records_that_can_not_be_mapped_are_errors_and_the_others_go_on() -> Non
 
 
 def test_a_record_that_is_no_object_is_an_error_without_an_id() -> None:
-    page = call().page(["text", {"id": 1}], ID)
+    page = call().map_page(["text", {"id": 1}], ID)
 
     assert (page.records, [error.record_id for error in page.errors]) == ([{"id": 1}], [None])
 
@@ -119,7 +119,7 @@ def test_a_record_that_is_no_object_is_an_error_without_an_id() -> None:
 def test_a_page_whose_time_is_used_up_quarantines_the_rest() -> None:
     made = call({"response_mapping": "response"}, clock=Clock(5.0))
 
-    page = made.page([{"id": 1}, {"id": 2}, {"id": 3}], ID)
+    page = made.map_page([{"id": 1}, {"id": 2}, {"id": 3}], ID)
 
     assert [record["id"] for record in page.records] == [1]
     assert [error.record_id for error in page.errors] == ["2", "3"]
@@ -129,16 +129,16 @@ def test_a_page_whose_time_is_used_up_quarantines_the_rest() -> None:
 def test_a_whole_page_may_become_fewer_records() -> None:
     made = call({"response_mapping": "response[n > 1].{'id': n}", "response_mapping_method": "array"})
 
-    assert made.page([{"n": 1}, {"n": 2}, {"n": 3}], ID).records == [{"id": 2}, {"id": 3}]
-    assert made.page([{"n": 2}], ID).records == [{"id": 2}]
-    assert made.page([{"n": 1}], ID).records == []
+    assert made.map_page([{"n": 1}, {"n": 2}, {"n": 3}], ID).records == [{"id": 2}, {"id": 3}]
+    assert made.map_page([{"n": 2}], ID).records == [{"id": 2}]
+    assert made.map_page([{"n": 1}], ID).records == []
 
 
 @pytest.mark.parametrize("expression", ["$error('no')", "['text']"])
 def test_a_whole_page_that_fails_is_one_error(expression: str) -> None:
     made = call({"response_mapping": expression, "response_mapping_method": "array"})
 
-    page = made.page([{"n": 1}, {"n": 2}], ID)
+    page = made.map_page([{"n": 1}, {"n": 2}], ID)
 
     assert (page.records, len(page.errors), page.quarantined) == ([], 1, 2)
 
@@ -147,7 +147,7 @@ def test_a_whole_page_that_fails_is_one_error(expression: str) -> None:
 def test_an_id_of_many_digits_stays_whole(method: str) -> None:
     config = {"response_mapping": "response.{'id': $string(id), 'same': id}", "response_mapping_method": method}
 
-    assert call(config).page([{"id": 2**63 - 1}], ID).records == [
+    assert call(config).map_page([{"id": 2**63 - 1}], ID).records == [
         {"id": "9223372036854775807", "same": "9223372036854775807"}
     ]
 
@@ -156,8 +156,8 @@ def test_wanted_fields_are_added_and_left_out() -> None:
     query = {"truto_ignore_remote_data": "false", "truto_exclude_fields": "b, c"}
     mapped = {"response_mapping": "{'a': response.x, 'b': 2, 'c': 3}"}
 
-    item = call(mapped, query=query).page([{"id": 1, "x": 5}], ID)
-    array = call({**mapped, "response_mapping_method": "array"}, query=query).page([{"id": 1, "x": 5}], ID)
+    item = call(mapped, query=query).map_page([{"id": 1, "x": 5}], ID)
+    array = call({**mapped, "response_mapping_method": "array"}, query=query).map_page([{"id": 1, "x": 5}], ID)
 
     assert item.records == [{"id": "1", "a": 5, "remote_data": {"id": 1, "x": 5}}]
     assert array.records == [{"a": 5}]
@@ -203,7 +203,7 @@ def refused(body: str) -> SourceError:
     ],
 )
 def test_an_error_is_put_into_the_mappings_words(expression: JSON, message: str, code: str, status: int) -> None:
-    error = call({"error_mapping": expression}).error(refused('{"why": "taken"}'))
+    error = call({"error_mapping": expression}).map_error(refused('{"why": "taken"}'))
 
     assert (error.message, error.code, error.status) == (message, code, status)
 
@@ -211,9 +211,9 @@ def test_an_error_is_put_into_the_mappings_words(expression: JSON, message: str,
 def test_an_error_that_is_no_json_is_seen_as_text_and_one_without_an_answer_is_not_mapped() -> None:
     made = call({"error_mapping": "$uppercase(response)"})
 
-    assert made.error(refused("<html>")).message == "<HTML>"
-    assert call({"error_mapping": "response.why"}).error(refused(r'{"why": "a\u0000"}')).message == "a\ufffd"
-    assert made.error(SourceError("timeout", "too late")).message == "too late"
+    assert made.map_error(refused("<html>")).message == "<HTML>"
+    assert call({"error_mapping": "response.why"}).map_error(refused(r'{"why": "a\u0000"}')).message == "a\ufffd"
+    assert made.map_error(SourceError("timeout", "too late")).message == "too late"
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_every_fault_of_a_mapping_is_told(config: JSON, paths: list[str]) -> Non
 def test_overrides_are_checked_down_to_their_expressions() -> None:
     raw = {"crm": {"contacts": {"list": {"query_mapping": "1 +"}}, "deals": 5}, "hr": []}
 
-    assert [fault.path for fault in override_failures(raw, "o")] == [
+    assert [fault.path for fault in check_overrides(raw, "o")] == [
         "o.crm.contacts.list.query_mapping",
         "o.crm.deals",
         "o.hr",

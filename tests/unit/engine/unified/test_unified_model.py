@@ -3,7 +3,7 @@
 import pytest
 
 from app.engine.json_types import JSON
-from app.engine.unified.model import UnifiedName, methods_of, resource_failures, unified_name
+from app.engine.unified.model import UnifiedName, check_resources, list_methods, parse_unified_name
 
 
 @pytest.mark.parametrize(
@@ -19,17 +19,17 @@ from app.engine.unified.model import UnifiedName, methods_of, resource_failures,
     ],
 )
 def test_every_fault_of_resources_is_told(resources: JSON, paths: list[str]) -> None:
-    assert [failure.path for failure in resource_failures(resources)] == paths
+    assert [failure.path for failure in check_resources(resources)] == paths
 
 
 def test_methods_are_the_usual_ones_unless_they_are_named() -> None:
     resources = {"contacts": {}, "notes": {"methods": ["list", {"name": "merge"}]}}
 
-    assert methods_of(resources, "contacts") == ["list", "get", "create", "update", "delete"]
-    assert methods_of(resources, "notes") == ["list", "merge"]
-    assert methods_of(resources, "deals") is None
+    assert list_methods(resources, "contacts") == ["list", "get", "create", "update", "delete"]
+    assert list_methods(resources, "notes") == ["list", "merge"]
+    assert list_methods(resources, "deals") is None
 
 
 def test_a_resource_with_a_slash_is_a_unified_apis() -> None:
-    assert unified_name("crm/contacts") == UnifiedName("crm", "contacts")
-    assert unified_name("contacts") is None
+    assert parse_unified_name("crm/contacts") == UnifiedName("crm", "contacts")
+    assert parse_unified_name("contacts") is None

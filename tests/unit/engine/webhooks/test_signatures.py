@@ -15,18 +15,18 @@ BODY = b'{"id":"e1","event":"test"}'
 
 def signed(*secrets: str, encoding: str = "hex") -> dict[str, str]:
     now = int(time.time())
-    return signatures.headers(secrets, encoding=encoding, event_id="e1", timestamp_seconds=now, body=BODY)
+    return signatures.sign_headers(secrets, encoding=encoding, event_id="e1", timestamp_seconds=now, body=BODY)
 
 
 def test_standard_webhooks_library_verifies_the_headers():
-    secret = signatures.new_secret()
+    secret = signatures.make_secret()
 
     assert Webhook(secret).verify(BODY, signed(secret)) == {"id": "e1", "event": "test"}
 
 
 def test_standard_webhooks_library_refuses_another_secret():
     with pytest.raises(Exception, match="No matching signature"):
-        Webhook(signatures.new_secret()).verify(BODY, signed(signatures.new_secret()))
+        Webhook(signatures.make_secret()).verify(BODY, signed(signatures.make_secret()))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_truto_signature_is_the_hmac_of_the_raw_body(encoding, encode):
 
 
 def test_both_secrets_verify_while_two_are_valid_and_a_third_does_not():
-    new, old = signatures.new_secret(), signatures.new_secret()
+    new, old = signatures.make_secret(), signatures.make_secret()
 
     headers = signed(new, old)
 
@@ -47,7 +47,7 @@ def test_both_secrets_verify_while_two_are_valid_and_a_third_does_not():
     for secret in (new, old):
         assert Webhook(secret).verify(BODY, headers)
     with pytest.raises(Exception, match="No matching signature"):
-        Webhook(signatures.new_secret()).verify(BODY, headers)
+        Webhook(signatures.make_secret()).verify(BODY, headers)
     for name, secret in (("X-Truto-Signature", new), ("X-Truto-Signature-Previous", old)):
         digest = hmac.new(secret.encode(), BODY, hashlib.sha256).hexdigest()
         assert headers[name] == f"format=sha256,v={digest}"

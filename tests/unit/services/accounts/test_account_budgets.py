@@ -8,7 +8,8 @@ import pytest
 from app.engine.errors import BrokerUnavailableError, ConflictError
 from app.engine.limits import budget_state
 from app.engine.limits.budget_state import Budget, Holder, Quota
-from app.engine.objects.objects import EnvironmentId, SyncJobRun
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.work import WakeUp
 from app.engine.status import RunStatus
 from app.services.accounts.budgets import AccountBudgets
@@ -43,9 +44,9 @@ class FakeDesk:
     def swap(self, account_id: str, *, expected: str, text: str) -> Swapped:
         if self.others:
             self.others -= 1
-            budget = budget_state.from_text(self.texts[account_id])
+            budget = budget_state.read_budget(self.texts[account_id])
             assert budget is not None
-            self.texts[account_id] = budget_state.to_text(replace(budget, window=budget.window + 1))
+            self.texts[account_id] = budget_state.write_budget(replace(budget, window=budget.window + 1))
         if self.texts.get(account_id, "") != expected:
             return Swapped(is_done=False, current=self.texts[account_id], now=NOW)
         self.texts[account_id] = text
@@ -74,7 +75,7 @@ class Here:
     """The service over its fakes."""
 
     def __init__(self, budget: Budget | None = None, *, is_shared: bool = True) -> None:
-        self.desk = FakeDesk({} if budget is None else {"account": budget_state.to_text(budget)})
+        self.desk = FakeDesk({} if budget is None else {"account": budget_state.write_budget(budget)})
         self.parked = FakeParked()
         self.dispatcher = FakeBell()
         self.budgets = AccountBudgets(
@@ -86,7 +87,7 @@ class Here:
 
     @property
     def kept(self) -> Budget | None:
-        return budget_state.from_text(self.desk.texts.get("account", ""))
+        return budget_state.read_budget(self.desk.texts.get("account", ""))
 
 
 def test_budget_is_shown_with_what_is_under_way_and_who_waits() -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from app.engine.errors import ConflictError, InvalidInputError, NotFoundError
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
 from app.services.accounts.deletion import AccountDeletion
 from tests.unit.services.service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, account
 

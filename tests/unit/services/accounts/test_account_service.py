@@ -4,8 +4,10 @@ import pytest
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError, UnreadableSecretError
 from app.engine.json_types import JsonObject
-from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import EnvironmentIntegration, Integration
+from app.engine.objects.lists import ListFilters
 from app.engine.redaction import MASK
 from app.services.accounts.accounts import AccountService
 from app.services.contexts.shown_contexts import ShownContexts

@@ -6,7 +6,9 @@ import pytest
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, ListFilters, Page
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page
 from app.services.accounts.deletion import AccountDeletion, BulkDeletion
 from tests.unit.services.service_tables import ENVIRONMENT, FakeTable, account
 

@@ -10,11 +10,13 @@ import pytest
 
 from app.engine.accounts import oauth
 from app.engine.accounts.oauth import TokenRequest
-from app.engine.errors import InvalidGrantError, SourceError, StoreUnavailableError
+from app.engine.errors import StoreUnavailableError
 from app.engine.integrations.config import parse_config
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.record_errors import InvalidGrantError, SourceError
 from app.services.accounts.credentials import CredentialService
 
 CONFIG, _ = parse_config(
@@ -102,22 +104,22 @@ class _Store:
         return self.fake.is_news
 
     def accept(self, account_id: str, *, token: str | None, call: str, quiet_seconds: float) -> bool:
-        return (token, call) == (oauth.access_token(self.fake.stored), "users.list") and quiet_seconds > 60
+        return (token, call) == (oauth.find_access_token(self.fake.stored), "users.list") and quiet_seconds > 60
 
 
 def service(fake: FakeCredentials) -> CredentialService:
     return CredentialService(store=_Store(fake), endpoint=fake, clock=fake, pause=fake.pauses.append)
 
 
-def renewed(fake: FakeCredentials, stale: str = "old") -> str | None:
-    return oauth.access_token(service(fake).renew("account", GRANT, stale=stale))
+def merge_token(fake: FakeCredentials, stale: str = "old") -> str | None:
+    return oauth.find_access_token(service(fake).renew("account", GRANT, stale=stale))
 
 
 def test_a_stale_token_is_renewed_and_stored() -> None:
     fake = FakeCredentials()
 
-    assert renewed(fake) == "new"
-    assert oauth.access_token(fake.stored) == "new"
+    assert merge_token(fake) == "new"
+    assert oauth.find_access_token(fake.stored) == "new"
 
 
 def grant_of(base_url: str) -> OAuthGrant:
@@ -148,38 +150,38 @@ def test_a_client_and_a_refresh_token_go_to_no_other_endpoint_than_they_were_giv
 def test_a_token_that_somebody_has_renewed_is_taken_without_asking() -> None:
     fake = FakeCredentials(stored=context("theirs"))
 
-    assert (renewed(fake), fake.asked) == ("theirs", 0)
+    assert (merge_token(fake), fake.asked) == ("theirs", 0)
 
 
 def test_a_dead_grant_is_no_fault_when_another_token_is_there_by_then() -> None:
     fake = FakeCredentials(answers=[InvalidGrantError("invalid_grant")], while_asked=context("theirs"))
 
-    assert renewed(fake) == "theirs"
+    assert merge_token(fake) == "theirs"
 
 
 def test_a_dead_grant_is_told() -> None:
     with pytest.raises(InvalidGrantError, match="invalid_grant"):
-        renewed(FakeCredentials(answers=[InvalidGrantError("invalid_grant")]))
+        merge_token(FakeCredentials(answers=[InvalidGrantError("invalid_grant")]))
 
 
 def test_a_token_that_can_not_be_stored_is_stored_later() -> None:
     fake = FakeCredentials(failing_writes=3)
 
-    assert renewed(fake) == "new"
-    assert oauth.access_token(fake.stored) == "new"
+    assert merge_token(fake) == "new"
+    assert oauth.find_access_token(fake.stored) == "new"
     assert fake.pauses == [1.0, 2.0, 3.0]
 
 
 def test_a_token_that_comes_late_does_not_replace_another_one() -> None:
     fake = FakeCredentials(failing_writes=1, while_asked=context("theirs"))
 
-    assert renewed(fake) == "new"
-    assert oauth.access_token(fake.stored) == "theirs"
+    assert merge_token(fake) == "new"
+    assert oauth.find_access_token(fake.stored) == "theirs"
 
 
 def test_a_token_that_can_never_be_stored_is_an_error_that_passes() -> None:
     with pytest.raises(SourceError, match="could not be stored") as caught:
-        renewed(FakeCredentials(failing_writes=9))
+        merge_token(FakeCredentials(failing_writes=9))
 
     assert caught.value.retryable
 

@@ -4,10 +4,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from app.engine.errors import InvalidGrantError, InvalidInputError, NotFoundError, SourceError
+from app.engine.errors import InvalidInputError, NotFoundError
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import IntegratedAccount
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.record_errors import InvalidGrantError, SourceError
 from app.services.accounts.refreshing import Refreshing
 from tests.unit.services.service_tables import ENVIRONMENT, FakeTable, account, integration
 

@@ -7,7 +7,7 @@ import pytest
 
 from app.engine.errors import PreconditionFailedError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import RowVersion
+from app.engine.objects.lists import RowVersion
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.deletion import AccountDeletion
 from app.services.catalog.integrations import IntegrationService

@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.engine.objects.objects import IntegratedAccount, ListFilters, Page
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.lists import ListFilters, Page
 from app.services.accounts import shown_statuses
 from tests.unit.services.service_tables import account
 

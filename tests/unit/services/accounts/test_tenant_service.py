@@ -7,8 +7,8 @@ import pytest
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion
-from app.engine.objects.tenants import Tenant
+from app.engine.objects.environments import EnvironmentId, Tenant
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.accounts.tenants import TenantService
 from tests.unit.services.service_tables import ENVIRONMENT, NOON
 

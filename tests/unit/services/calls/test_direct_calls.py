@@ -6,15 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.engine.errors import (
-    InvalidInputError,
-    MappingError,
-    NotFoundError,
-    ProviderAnswer,
-    SourceError,
-    TooManyRequestsError,
-)
+from app.engine.errors import InvalidInputError, NotFoundError, TooManyRequestsError
 from app.engine.json_types import JSON
+from app.engine.record_errors import MappingError, ProviderAnswer, SourceError
 from app.services.calls.accounts import CalledAccounts
 from app.services.calls.custom import CustomCalls, CustomRequest
 from app.services.calls.direct import DirectCalls, DirectPage, DirectRequest
@@ -243,7 +237,7 @@ def test_a_call_of_any_path_goes_as_it_is() -> None:
         {"b": 1},
         {"subdomain": "acme"},
     )
-    assert call.config.method(call.resource, call.method).http_method == "PUT"
+    assert call.config.find_method(call.resource, call.method).http_method == "PUT"
 
 
 def test_a_text_as_body_is_sent_as_json() -> None:

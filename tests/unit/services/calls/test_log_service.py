@@ -8,7 +8,8 @@ import pytest
 
 from app.engine.errors import InvalidInputError, StoreUnavailableError
 from app.engine.logs.entries import LogType
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page
 from app.services.calls.call_log import AnsweredCall, CallLog
 from app.services.reading.logs import LogService, LogSource
 from tests.unit.services.service_fakes import FakeClock
@@ -47,9 +48,10 @@ def log() -> FakeLog:
 
 @pytest.fixture
 def service(log: FakeLog) -> LogService:
-    bounded = LogSource(read=log.read, filters=frozenset({"status", "event"}))
+    bound_range = LogSource(read=log.read, filters=frozenset({"status", "event"}))
     return LogService(
-        {LogType.WEBHOOKS: bounded, LogType.TRIGGERS: replace(bounded, most=1000, is_bounded=False)}, FakeClock()
+        {LogType.WEBHOOKS: bound_range, LogType.TRIGGERS: replace(bound_range, most=1000, is_bounded=False)},
+        FakeClock(),
     )
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
-from app.engine.objects.objects import Environment, EnvironmentId, ListFilters, Page, RowVersion
+from app.engine.objects.environments import Environment, EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.catalog.environments import EnvironmentService
 from tests.unit.services.service_tables import NOON
 

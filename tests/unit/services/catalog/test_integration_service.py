@@ -6,7 +6,8 @@ import pytest
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JSON
-from app.engine.objects.objects import Integration, ListFilters
+from app.engine.objects.integrations import Integration
+from app.engine.objects.lists import ListFilters
 from app.engine.redaction import MASK
 from app.services.catalog.integrations import IntegrationService
 from tests.unit.services.service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, FakeTable, integration

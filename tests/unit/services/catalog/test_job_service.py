@@ -4,7 +4,8 @@ import pytest
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import ListFilters, SyncJob
+from app.engine.objects.jobs import SyncJob
+from app.engine.objects.lists import ListFilters
 from app.services.catalog.jobs import JobService
 from tests.unit.services.service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, integration, sync_job, unified
 

@@ -8,7 +8,9 @@ import pytest
 
 from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
 from app.services.catalog.key_changes import Holding, KeyChanges
 from tests.unit.services.service_tables import ENVIRONMENT, FakeTable, account, integration
 

@@ -7,7 +7,7 @@ import pytest
 
 from app.engine.errors import InvalidInputError, NotFoundError
 from app.engine.integrations.offers import MappedModel
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.engine.redaction import MASK
 from app.services.catalog.offers import Offers
 from tests.unit.services.service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, FakeTable, account, integration
@@ -36,8 +36,8 @@ def offers(**fields: Any) -> Offers:
 def test_an_integration_offers_what_its_config_says(named: str) -> None:
     offering = offers().describe_integration(ENVIRONMENT, named)
 
-    assert [tool["name"] for tool in offering.tools()] == ["list_helpdesk_people"]
-    assert offering.unified_apis() == []
+    assert [tool["name"] for tool in offering.describe_tools()] == ["list_helpdesk_people"]
+    assert offering.list_unified_apis() == []
     assert offering.shown_config["headers"] == {"X-Api-Key": MASK}
 
 
@@ -46,8 +46,8 @@ def test_an_account_offers_what_its_overrides_add() -> None:
 
     offering = offers(integration_override=override).describe_account(ENVIRONMENT, "account")
 
-    assert [tool["resource"] for tool in offering.tools()] == ["notes", "people"]
-    assert [api["name"] for api in offering.unified_apis()] == ["crm"]
+    assert [tool["resource"] for tool in offering.describe_tools()] == ["notes", "people"]
+    assert [api["name"] for api in offering.list_unified_apis()] == ["crm"]
 
 
 def test_what_is_not_there_is_told() -> None:

@@ -11,8 +11,8 @@ import pytest
 from app.engine.errors import Failure, InvalidInputError, NotFoundError, UnauthorizedError
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import ApiToken, EnvironmentId, ListFilters, Page, RowVersion
-from app.engine.roles import Role
+from app.engine.objects.environments import ApiToken, EnvironmentId, Role
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.catalog.ports import KnownToken
 from app.services.catalog.tokens import TokenService
 from tests.unit.services.service_tables import ELSEWHERE, ENVIRONMENT, NOON

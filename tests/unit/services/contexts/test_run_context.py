@@ -51,7 +51,7 @@ def test_config_is_read_anew_only_when_it_was_changed(monkeypatch: pytest.Monkey
     changed = {"base_url": f"https://{new_id()}.example"}
     here.integrations.rows["integration"] = integration(config=changed)
 
-    asked = [here.context().config.method(name, "list") for name in ("tickets", "users")]
+    asked = [here.context().config.find_method(name, "list") for name in ("tickets", "users")]
 
     assert read == [changed]
     assert asked[0].path != asked[1].path

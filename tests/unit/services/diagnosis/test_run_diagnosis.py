@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.engine.objects.objects import EnvironmentId, SyncJobRun
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.settling import Exchanges
 from app.engine.status import ResourceStatus, RunStatus
 from app.services.diagnosis.run_diagnosis import Diagnosis, RunDiagnosis

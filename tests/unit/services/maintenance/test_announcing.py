@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from app.engine.errors import DeliveryError, UnreadableSecretError
-from app.engine.objects.objects import EnvironmentId, Webhook
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import PendingEvent
 from app.engine.status import DeliveryStatus
 from app.services.maintenance.announcing import MOST_TAKEN, Announcing

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from app.engine.errors import StoreUnavailableError, UnreadableSecretError
-from app.engine.times import iso_utc
+from app.engine.times import format_utc
 from app.services.maintenance.duties import LONGEST_TURN_SECONDS, DueWork, Duties, Duty, start_here, start_thread
 from app.services.maintenance.duty_rows import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, DutyRows
 from tests.unit.services.service_fakes import FakeClock
 
 NOTHING = DueWork()
-NOON = iso_utc(FakeClock().now())
+NOON = format_utc(FakeClock().now())
 
 
 @dataclass

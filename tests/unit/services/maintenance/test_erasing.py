@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.engine.objects.erasures import Erasure, ErasureStatus
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.accounts import Erasure, ErasureStatus
+from app.engine.objects.environments import EnvironmentId
 from app.services.maintenance.erasing import BATCH, ErasureDuty
 from app.services.maintenance.pace import TURN_SECONDS, Pace
 

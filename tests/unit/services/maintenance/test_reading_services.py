@@ -7,8 +7,10 @@ import pytest
 
 from app.engine.errors import InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects.erasures import Erasure, ErasureStatus
-from app.engine.objects.objects import Daemon, EnvironmentId, ListFilters, Page
+from app.engine.objects.accounts import Erasure, ErasureStatus
+from app.engine.objects.daemons import Daemon
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page
 from app.engine.objects.records import LogPage, StoredRecord
 from app.engine.status import DaemonStatus
 from app.services.maintenance.daemons import DaemonService

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from app.engine.errors import InvalidInputError, SourceError
+from app.engine.errors import InvalidInputError
 from app.engine.jobs import planning
 from app.engine.jobs.definition import parse_resources
 from app.engine.json_types import JsonObject
+from app.engine.record_errors import SourceError
 from app.engine.runs.increments import LowerBounds
 from app.services.ports import FetchedPage, PageCall
 from app.services.runs.drafts import RunDraft

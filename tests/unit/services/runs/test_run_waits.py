@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from app.engine.objects.objects import EnvironmentId, SyncJobRun
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.runs import SyncJobRun
 from app.engine.status import RunStatus
 from app.services.runs.waits import RunWaits
 from tests.unit.services.service_tables import run

@@ -11,8 +11,8 @@ import pytest
 
 from app.engine.errors import Failure, InvalidInputError, StoreUnavailableError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId
-from app.engine.objects.triggers import BEGUN, CronTrigger, DueTrigger, begun_time
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.triggers import BEGUN, CronTrigger, DueTrigger, read_begun_time
 from app.services.runs.drafts import RunDraft
 from app.services.runs.job_cache import CachedJob
 from app.services.runs.requests import RunRequest
@@ -348,4 +348,4 @@ def test_due_time_that_another_leader_took_meanwhile_rings_for_nobody() -> None:
     ids=["none", "ended", "without-time", "no-time", "begun"],
 )
 def test_due_time_that_was_begun_is_read_as_far_as_it_is_one(last_run: JsonObject | None, begun: datetime) -> None:
-    assert begun_time(last_run) == begun
+    assert read_begun_time(last_run) == begun

@@ -9,13 +9,9 @@ import pytest
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.jobs import definition
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import (
-    EnvironmentId,
-    EnvironmentUnifiedModel,
-    ListFilters,
-    UnifiedModel,
-    UnifiedModelMethod,
-)
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters
+from app.engine.objects.unified import EnvironmentUnifiedModel, UnifiedModel, UnifiedModelMethod
 from app.engine.unified.model import UnifiedName
 from app.services.unified.methods import MappingService
 from app.services.unified.models import InstalledModelService, UnifiedModelService

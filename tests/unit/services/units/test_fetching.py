@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from app.engine.errors import PassingFaultError, RateLimitedError, SourceError, UnwritablePageError
 from app.engine.json_types import JsonObject
+from app.engine.record_errors import RateLimitedError, SourceError, TransientSourceError, UnwritablePageError
 from app.engine.status import ErrorHandling, UnitStatus
 from app.engine.webhooks import events
 from app.services.units import fetching
@@ -225,7 +225,7 @@ def test_slice_that_is_over_takes_in_what_was_asked_for_ahead(monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    "refusal", [RateLimitedError(9), PassingFaultError(SourceError("http_503", "busy", status=503), 9)], ids=str
+    "refusal", [RateLimitedError(9), TransientSourceError(SourceError("http_503", "busy", status=503), 9)], ids=str
 )
 def test_list_that_is_asked_to_wait_drops_what_was_asked_for_ahead(refusal: SourceError) -> None:
     here = setting()
@@ -494,8 +494,8 @@ FAULT = SourceError("http_500", "broke", status=500, retryable=True, excerpt="oo
 def test_fault_that_tells_its_end_parks_the_unit_and_counts_its_claim() -> None:
     here = setting()
     here.add_unit()
-    here.source.script(page({"id": 1}, cursor={"page": 2}), PassingFaultError(FAULT, 6))
-    here.source.script(PassingFaultError(FAULT, 7), page({"id": 2}))
+    here.source.script(page({"id": 1}, cursor={"page": 2}), TransientSourceError(FAULT, 6))
+    here.source.script(TransientSourceError(FAULT, 7), page({"id": 2}))
     unit = here.units.rows["unit"]
 
     slices = [(here.fetch(), unit.wake_seconds, unit.attempts, unit.frontier["open"])[1:] for _ in range(2)]
@@ -513,7 +513,7 @@ def test_fault_that_never_ends_is_an_error_after_a_few_claims() -> None:
     claims = 0
 
     while here.units.rows["unit"].status is UnitStatus.READY:
-        here.source.script(PassingFaultError(FAULT, 6))
+        here.source.script(TransientSourceError(FAULT, 6))
         here.fetch()
         claims += 1
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from app.engine.errors import PlaceholderError, SourceError
 from app.engine.json_types import JsonObject
-from app.engine.records.changes import Change
+from app.engine.record_errors import PlaceholderError, SourceError
+from app.engine.records.outcomes import Change
 from app.engine.runs.books import Counters
 from app.engine.runs.frontier import Frontier
 from app.engine.status import ErrorHandling, UnitStatus

@@ -4,7 +4,8 @@ from queue import Queue
 
 import pytest
 
-from app.engine.objects.objects import EnvironmentId, Webhook
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import WakeUp
 from app.services.units.sending import Place, Sending
 from tests.unit.services.service_fakes import PENDING, FakeBell, FakeReceiver

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.engine.errors import RateLimitedError, SourceError
 from app.engine.json_types import JsonObject
+from app.engine.record_errors import RateLimitedError, SourceError
 from app.engine.runs.work import NOTHING_DONE, EventDraft
 from app.engine.status import RunStatus, UnitStatus
 from app.engine.webhooks import events

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from app.engine.errors import DeliveryError, Failure, InvalidInputError, NotFoundError
-from app.engine.objects.objects import ListFilters, Webhook
+from app.engine.objects.lists import ListFilters
+from app.engine.objects.webhooks import Webhook
 from app.services.webhooks.webhooks import WebhookService
 from tests.unit.services.service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, webhook
 

@@ -33,7 +33,7 @@ def kind(content_type: str | None, body: bytes = b"x", *, made: PageCall | None 
     headers = CIMultiDict({"Content-Type": content_type} if content_type is not None else {})
     headers.update(fields.pop("headers", {}))
     response = HttpResponse(**{"status": 200, "headers": CIMultiDictProxy(headers), "body": body, **fields})
-    return files.kind_of(made, made.config.method(made.resource, made.method), response)
+    return files.kind_of(made, made.config.find_method(made.resource, made.method), response)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from app.engine.config import paths
-from app.engine.errors import SourceError
 from app.engine.integrations.request_formats import ResponseFormat
 from app.engine.jsonata.expressions import parse
+from app.engine.record_errors import SourceError
 from app.engine.records.keys import RecordKey
 from app.sources.answers.record_lists import RecordPlace, records
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from app.engine.errors import SourceError
 from app.engine.integrations.answer_format import AnswerFormat
+from app.engine.record_errors import SourceError
 from app.sources.answers import responses
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.reading.documents import Document

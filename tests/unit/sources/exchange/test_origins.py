@@ -1,6 +1,6 @@
 import pytest
 
-from app.engine.errors import SourceError
+from app.engine.record_errors import SourceError
 from app.sources.exchange import origins
 
 BASE = "https://api.test/v1/things?x=1"

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from app.engine.errors import SourceError
 from app.engine.integrations.config import parse_config
 from app.engine.json_types import JSON
+from app.engine.record_errors import SourceError
 from app.services.ports import PageCall
 from app.sources import requests
 from app.sources.exchange.exchange import HttpRequest
@@ -24,7 +24,7 @@ def drafted(method: Mapping[str, Any], *, base: Mapping[str, Any] | None = None,
     assert integration is not None
     defaults: dict[str, Any] = {"account_id": "a", "context": {}, "resource": "r", "method": "list"}
     page_call = PageCall(config=integration, **{**defaults, **call})
-    return requests.draft(page_call, integration.method("r", page_call.method))
+    return requests.draft(page_call, integration.find_method("r", page_call.method))
 
 
 def finished(draft: RequestDraft, **ask: Any) -> HttpRequest:
@@ -183,7 +183,7 @@ def test_a_post_that_only_reads_may_be_repeated(is_read: bool) -> None:
     assert integration is not None
     call = PageCall(account_id="a", config=integration, context={}, resource="r", method="search")
 
-    assert requests.draft(call, integration.method("r", "search")).is_repeatable is is_read
+    assert requests.draft(call, integration.find_method("r", "search")).is_repeatable is is_read
 
 
 @pytest.mark.parametrize(

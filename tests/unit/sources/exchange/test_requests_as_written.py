@@ -6,10 +6,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 
-from app.engine.errors import PlaceholderError, SourceError
 from app.engine.integrations.config import parse_config
 from app.engine.integrations.request_formats import ArrayFormat
 from app.engine.json_types import JSON
+from app.engine.record_errors import PlaceholderError, SourceError
 from app.services.ports import PageCall
 from app.sources import requests
 from app.sources.exchange.exchange import HttpRequest
@@ -35,7 +35,7 @@ def drafted(method: Mapping[str, Any], *, base: Mapping[str, Any] | None = None,
     assert integration is not None
     defaults: dict[str, Any] = {"account_id": "a", "context": {}, "resource": "r", "method": "list"}
     page_call = PageCall(config=integration, **{**defaults, **call})
-    return requests.draft(page_call, integration.method("r", page_call.method))
+    return requests.draft(page_call, integration.find_method("r", page_call.method))
 
 
 def finished(draft: RequestDraft, **ask: Any) -> HttpRequest:

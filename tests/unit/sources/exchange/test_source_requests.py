@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from app.engine.errors import PlaceholderError, SourceError
 from app.engine.integrations.config import IntegrationConfig, parse_config
+from app.engine.record_errors import PlaceholderError, SourceError
 from app.services.ports import PageCall
 from app.sources import requests
 from app.sources.exchange.exchange import HttpRequest
@@ -22,7 +22,7 @@ def build(integration: IntegrationConfig | None = None, **call: Any) -> HttpRequ
     integration = integration or config()
     defaults: dict[str, Any] = {"account_id": "a", "context": {"subdomain": "acme"}, "resource": "r", "method": "list"}
     page_call = PageCall(config=integration, **{**defaults, **call})
-    drafted = requests.draft(page_call, integration.method(page_call.resource, page_call.method))
+    drafted = requests.draft(page_call, integration.find_method(page_call.resource, page_call.method))
     return requests.finish(drafted, PageAsk(), timeout_seconds=1)
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.engine.errors import RateLimitedError
 from app.engine.limits.headers import RateLimitHeaders
+from app.engine.record_errors import RateLimitedError
 from app.sources.limiter.gate import AccountGate
 from tests.unit.sources.simulated_fleet import EPOCH, CountingApi, Fleet, Headers, LimitedApi, Tell, silent, simulate
 

@@ -2,8 +2,9 @@ import logging
 
 import pytest
 
-from app.engine.errors import SourceError
-from app.sources.limiter.warnings import SLOW_SECONDS, ThrottledWarnings
+from app.engine.limits.constants import SLOW_ANSWER_SECONDS
+from app.engine.record_errors import SourceError
+from app.sources.limiter.warnings import ThrottledWarnings
 
 
 class Clock:
@@ -48,10 +49,10 @@ def test_refusal_is_told_with_the_wait(throttled_warnings: ThrottledWarnings, ca
 def test_answer_is_told_when_it_is_slow(
     throttled_warnings: ThrottledWarnings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    throttled_warnings.answered("tickets.list", SLOW_SECONDS - 0.1)
-    throttled_warnings.answered("tickets.list", SLOW_SECONDS)
+    throttled_warnings.answered("tickets.list", SLOW_ANSWER_SECONDS - 0.1)
+    throttled_warnings.answered("tickets.list", SLOW_ANSWER_SECONDS)
 
-    assert facts(caplog, "seconds") == [("an upstream answers slowly", SLOW_SECONDS)]
+    assert facts(caplog, "seconds") == [("an upstream answers slowly", SLOW_ANSWER_SECONDS)]
 
 
 def test_each_kind_is_told_once_in_half_a_minute_with_how_often(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app import recursion_limit
+from app import interpreter
 from app.sources.reading.pieces import Assembly, Piece, PieceKind, cut
 
 KIB = 1024
@@ -47,7 +47,7 @@ def sent(value: Any) -> list[Piece]:
 
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 def test_a_value_comes_back_in_pieces_as_it_went(value: Any) -> None:
-    recursion_limit.allow()
+    interpreter.raise_recursion_limit()
     assembly = Assembly()
 
     for piece in sent(value):
@@ -58,7 +58,7 @@ def test_a_value_comes_back_in_pieces_as_it_went(value: Any) -> None:
 
 @pytest.mark.parametrize("name", [name for name in VALUES if "long text" not in name])
 def test_no_piece_is_large_but_one_text(name: str) -> None:
-    recursion_limit.allow()
+    interpreter.raise_recursion_limit()
 
     longest = max(len(piece.content) for piece in sent(VALUES[name]))
 

@@ -15,12 +15,13 @@ from cryptography.fernet import Fernet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.engine.errors import FerrymanError, InvalidInputError, SourceError, UnreadableSecretError
+from app.engine.errors import FerrymanError, InvalidInputError, UnreadableSecretError
 from app.engine.integrations import token_answers
 from app.engine.integrations.answer_format import AnswerFormat
 from app.engine.integrations.pagination import NextIs
 from app.engine.integrations.token_answers import TokenPlaces
-from app.engine.limits import headers as rate_signs
+from app.engine.limits import headers as rate_limit_headers
+from app.engine.record_errors import SourceError
 from app.engine.templating import request_paths, tokens
 from app.services.ports import SealPurpose
 from app.sources.cassettes.cassettes import CassetteError, CassettePlayer
@@ -162,7 +163,11 @@ TARGETS: dict[str, tuple[st.SearchStrategy[Any], Parser, type[Exception] | tuple
         follow,
         (),
     ),
-    "headers of limits": (HEADERS, lambda headers: rate_signs.read(headers, now=NOW, server_date=None), ()),
+    "headers of limits": (
+        HEADERS,
+        lambda headers: rate_limit_headers.read_headers(headers, now=NOW, server_date=None),
+        (),
+    ),
     "content ranges": (HEADERS, positions.content_range, ()),
     "tokens' answers": (
         st.dictionaries(st.sampled_from(["access_token", "expires_in", "expires_at", "data", "x"]), json_values),

@@ -3,9 +3,9 @@ from email.message import Message
 
 import pytest
 
-from app.engine.errors import SourceError
 from app.engine.integrations.request_formats import ArrayFormat, BodyFormat, RequestFormats
 from app.engine.json_types import JSON
+from app.engine.record_errors import SourceError
 from app.sources.reading import xml_documents
 from app.sources.request_parts import bodies
 
