@@ -6,9 +6,9 @@ from collections.abc import Callable
 from sqlalchemy import Engine
 
 from app.api.resources.services import ApiServices
-from app.bootstrap.limits import budget_desk, call_limits, request_limits
-from app.bootstrap.logs import log_service
-from app.bootstrap.shared import REAL, ClosableSource, Outside, Shared, budgets, run_drafts
+from app.bootstrap.api import _build_log_service
+from app.bootstrap.limits import build_budget_desk, build_call_limits, build_request_limits
+from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
 from app.services.accounts.deletion import AccountDeletion, BulkDeletion
@@ -30,17 +30,17 @@ from app.services.catalog.offers import Offers
 from app.services.catalog.states import StateService
 from app.services.catalog.templates import TemplateService
 from app.services.catalog.tokens import TokenService
-from app.services.contexts.shown_contexts import ShownContexts
+from app.services.contexts.account_configs import ShownContexts
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
 from app.services.maintenance.key_rotation import KeyRotation
+from app.services.ports import RunReader
 from app.services.reading.records import RecordService
 from app.services.runs.drafts import RunDrafts
 from app.services.runs.dry_runs import DryRuns, PreviewingSource
-from app.services.runs.resuming import Resumption
-from app.services.runs.runs import RunService
-from app.services.runs.verifying import Verifier
+from app.services.runs.resumption import Resumption
+from app.services.runs.runs import RunService, verify_run
 from app.services.runs.waits import RunWaits
 from app.services.schedules.triggers import TriggerService
 from app.services.unified.methods import MappingLayer, MappingService
@@ -82,10 +82,10 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
     shared = Shared(settings, outside)
     jobs = JobStore(shared.engine)
     job_service = JobService(jobs, shared.integrations, shared.unified)
-    drafts = run_drafts(shared, settings)
-    source = outside.source or HttpSource(settings, budgets(settings), shared.kept_credentials())
+    drafts = build_run_drafts(shared, settings)
+    source = outside.source or HttpSource(settings, choose_budgets(settings), shared.build_token_cache())
     called = CalledAccounts(
-        accounts=shared.accounts, integrations=shared.effective_integrations, limits=call_limits(settings)
+        accounts=shared.accounts, integrations=shared.effective_integrations, limits=build_call_limits(settings)
     )
     accounts = AccountService(
         shared.accounts, shared.integrations, shared.effective_integrations, shared.installed_integrations
@@ -99,7 +99,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
     )
     account_budgets = AccountBudgets(
         accounts=accounts,
-        desk=budget_desk(settings),
+        desk=build_budget_desk(settings),
         parked=ParkedUnitStore(shared.engine),
         dispatcher=shared.dispatcher,
     )
@@ -140,7 +140,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         daemons=DaemonService(shared.daemons),
         tokens=TokenService(TokenStore(shared.engine)),
         environments=EnvironmentService(EnvironmentStore(shared.engine)),
-        request_limits=request_limits(settings),
+        request_limits=build_request_limits(settings),
         keys=KeyRotation(
             keys=shared.keys, maker=shared.cipher, rows=SealedRows(shared.engine, shared.cipher), pause=time.sleep
         ),
@@ -160,7 +160,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
             models=shared.unified_models.mapped,
         ),
         call_log=CallLog(calls.add),
-        logs=log_service(shared, calls),
+        logs=_build_log_service(shared, calls),
         unified_models=UnifiedModelService(shared.unified_models),
         installed_models=InstalledModelService(installed, shared.unified_models),
         unified_mappings=MappingService(
@@ -183,7 +183,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
     )
 
 
-def _closing(source: ClosableSource, engine: Engine) -> Callable[[], None]:
+def _closing(source: RunReader, engine: Engine) -> Callable[[], None]:
     def close() -> None:
         source.close()
         engine.dispose()
@@ -223,6 +223,6 @@ def _run_service(shared: Shared, drafts: RunDrafts, dry_runs: DryRuns, waits: Ac
         lifecycle=shared.lifecycle,
         resumption=resumption,
         dry_runs=dry_runs,
-        verifier=Verifier(RecountStore(shared.engine)),
+        recount=verify_run(RecountStore(shared.engine)),
         dispatcher=shared.dispatcher,
     )

@@ -33,7 +33,7 @@ def budget_desk(settings: Settings) -> BudgetDesk | None:
     url = settings.budget_url or settings.broker_url
     if not url.startswith(("redis", "unix")):
         return None
-    return RedisBudgetDesk(redis_requests.client(url))
+    return RedisBudgetDesk(redis_requests.build_client(url))
 
 
 def _limits(settings: Settings, *, limit: int, window_seconds: float, environment_limit: int = 0) -> RequestLimits:
@@ -52,7 +52,7 @@ def _counts(settings: Settings, window_seconds: float) -> RequestCounts:
     if not url.startswith(("redis", "unix")):
         return local
     return RedisRequests(
-        redis_requests.client(url),
+        redis_requests.build_client(url),
         window_seconds=window_seconds,
         breaker=Circuit(time.monotonic),
         meanwhile=local,

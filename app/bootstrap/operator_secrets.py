@@ -2,7 +2,7 @@
 
 import time
 
-from app.bootstrap.operators import operator_engine
+from app.bootstrap.operators import connect_operator
 from app.services.accounts.origin_approval import OriginApproval
 from app.services.maintenance.key_rotation import KeyRotation
 from app.settings import Settings
@@ -15,7 +15,7 @@ from app.store.secrets.sealed_rows import SealedRows
 
 def key_rotation(settings: Settings) -> KeyRotation:
     """Build what replaces the key that seals secrets."""
-    engine = operator_engine(settings)
+    engine = connect_operator(settings)
     keys = KeyStore(engine)
     cipher = Cipher(settings.encryption_key, keys)
     return KeyRotation(keys=keys, maker=cipher, rows=SealedRows(engine, cipher), pause=time.sleep)
@@ -23,6 +23,6 @@ def key_rotation(settings: Settings) -> KeyRotation:
 
 def origin_approval(settings: Settings) -> OriginApproval:
     """Build what lets secrets go to other hosts."""
-    engine = operator_engine(settings)
+    engine = connect_operator(settings)
     cipher = Cipher(settings.encryption_key, KeyStore(engine))
     return OriginApproval(AccountStore(engine, cipher), EffectiveIntegrations(engine, cipher))

@@ -36,7 +36,7 @@ return taken
 class Breaker(Protocol):
     """Spares callers the wait for a server that is known to be away."""
 
-    def lets_through(self, *, probe_seconds: float) -> bool:
+    def can_call(self, *, probe_seconds: float) -> bool:
         """Whether to try."""
 
     def note(self, *, was_taken: bool) -> None:
@@ -55,7 +55,7 @@ class RedisRequests:
 
     def take(self, requests: Mapping[str, int]) -> Mapping[str, Window]:
         """Take requests of each key's window, in one trip."""
-        if not self._breaker.lets_through(probe_seconds=constants.REQUESTS_PROBE_SECONDS):
+        if not self._breaker.can_call(probe_seconds=constants.REQUESTS_PROBE_SECONDS):
             return self._meanwhile.take(requests)
         keys = [_KEY.format(key) for key in requests]
         try:

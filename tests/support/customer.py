@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.bootstrap.api import ApiServices, api_services
+from app.bootstrap.api import ApiServices, build_api_services
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId
@@ -51,7 +51,7 @@ class Customer:
         self.run_id = ""
 
     def services(self) -> ApiServices:
-        return api_services(self.world.settings, self.world.outside(self.database.engine))
+        return build_api_services(self.world.settings, self.world.outside(self.database.engine))
 
     def new_job(self, resources: Sequence[JsonObject]) -> str:
         asked = {"integration_name": "acme", "resources": list(resources)}

@@ -29,7 +29,7 @@ from app.services.catalog.offers import Offers
 from app.services.catalog.states import StateService
 from app.services.catalog.templates import TemplateService
 from app.services.catalog.tokens import TokenService
-from app.services.contexts.shown_contexts import ShownContexts
+from app.services.contexts.account_configs import ShownContexts
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService

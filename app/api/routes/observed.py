@@ -22,7 +22,7 @@ daemons = Resource("daemon", description="Who does the work", changes=Role.ADMIN
 
 
 @records.serves(
-    "GET", query=schemas.RecordQuery, answer=schemas.RecordPage, documented=document_answers(HTTPStatus.NOT_FOUND)
+    "GET", query=schemas.RecordQuery, answer=schemas.PageWrite, documented=document_answers(HTTPStatus.NOT_FOUND)
 )
 def list_records(query: JsonObject) -> Answer:
     """List an account's records by resource and id, or its log after the number ``after_seq``."""

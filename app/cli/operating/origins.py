@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app.bootstrap.operator_secrets import build_origin_approval
 from app.cli.calling import json_option, print_json, print_table
-from app.cli.next_steps import tell_next
+from app.cli.next_steps import print_next_step
+from app.cli.operating.operators import read_operator_settings
 from app.cli.options import stack_option
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ def approve_origin(account_ids: tuple[object, ...], data_dir: Path | None, as_js
     if as_json:
         print_json(approved)
         return
-    tell_next("account", "show", str(account_ids[0]))
+    print_next_step("account", "show", str(account_ids[0]))
 
 
 @click.command("check-hosts")
@@ -54,7 +56,7 @@ def check_hosts(data_dir: Path | None, as_json: bool) -> None:
         print_table(found, ("id", "name", "environment"), none="All integrations say where their secrets may go.")
     if found:
         if not as_json:
-            tell_next("integration", "update", found[0]["id"], "--config", '{"allowed_hosts": ["..."]}')
+            print_next_step("integration", "update", found[0]["id"], "--config", '{"allowed_hosts": ["..."]}')
         raise SystemExit(1)
 
 
@@ -72,12 +74,12 @@ def approve_hosts(integration_id: object, data_dir: Path | None, as_json: bool) 
         print_json({"id": str(integration_id), "hosts": hosts})
         return
     click.echo(", ".join(hosts) or "It holds no secrets of its own.")
-    tell_next("integration", "show", str(integration_id))
+    print_next_step("integration", "show", str(integration_id))
 
 
 def _approval(data_dir: Path | None) -> "OriginApproval":
     # Postgres and the configs take a second to load, which no other command of these groups needs.
-    from app.bootstrap.operator_secrets import origin_approval  # noqa: PLC0415
-    from app.cli.operating.operators import operator_settings  # noqa: PLC0415
+    pass  # noqa: PLC0415
+    pass  # noqa: PLC0415
 
-    return origin_approval(operator_settings(data_dir))
+    return build_origin_approval(read_operator_settings(data_dir))

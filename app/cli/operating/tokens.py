@@ -5,12 +5,11 @@ from pathlib import Path
 
 import click
 
-from app.bootstrap.operators import People, people
+from app.bootstrap.operators import OperatorAccess, build_operator_access
 from app.cli.calling import json_option, print_json, print_table
-from app.cli.next_steps import connection_words, tell_next, tell_next_text
-from app.cli.operating.operators import operator_settings
-from app.cli.options import environment_option, stack_option
-from app.cli.spans import Span
+from app.cli.next_steps import list_connection_words, print_next_step, print_next_step_text
+from app.cli.operating.operators import read_operator_settings
+from app.cli.options import Span, environment_option, stack_option
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import DEFAULT_ENVIRONMENT, ApiToken, EnvironmentId, Role
 from app.engine.times import format_utc, format_utc_or_none
@@ -42,14 +41,16 @@ def create(
     name: str, role: str, expires_in: timedelta | None, environment: str, data_dir: Path | None, as_json: bool
 ) -> None:
     """Create a token and print it, which is the only time that it can be seen."""
-    found = people(operator_settings(data_dir))
+    found = build_operator_access(read_operator_settings(data_dir))
     expires_at = None if expires_in is None else datetime.now(UTC) + expires_in
     made, secret = found.tokens.create(_environment(found, environment), name, expires_at, role=Role(role))
     if as_json:
         print_json({**_row(made), "token": secret})
         return
     click.echo(secret)
-    tell_next_text(f"export FERRYMAN_TOKEN=<the line above>; {write_command(['run', 'list', *connection_words()])}")
+    print_next_step_text(
+        f"export FERRYMAN_TOKEN=<the line above>; {write_command(['run', 'list', *list_connection_words()])}"
+    )
 
 
 @token.command("list")
@@ -58,7 +59,7 @@ def create(
 @stack_option
 def list_tokens(environment: str, data_dir: Path | None, as_json: bool) -> None:
     """List the tokens; never their secrets, which are not stored."""
-    found = people(operator_settings(data_dir))
+    found = build_operator_access(read_operator_settings(data_dir))
     rows = [_row(entry) for entry in found.tokens.list(_environment(found, environment))]
     if as_json:
         print_json(rows)
@@ -73,16 +74,16 @@ def list_tokens(environment: str, data_dir: Path | None, as_json: bool) -> None:
 @stack_option
 def revoke(token_id: str, environment: str, data_dir: Path | None, as_json: bool) -> None:
     """End a token at once."""
-    found = people(operator_settings(data_dir))
+    found = build_operator_access(read_operator_settings(data_dir))
     found.tokens.revoke(_environment(found, environment), token_id)
     if as_json:
         print_json({"id": token_id, "state": "revoked"})
         return
     click.echo(f"Token {token_id} is revoked.")
-    tell_next("token", "list", *(() if environment == DEFAULT_ENVIRONMENT else ("--environment", environment)))
+    print_next_step("token", "list", *(() if environment == DEFAULT_ENVIRONMENT else ("--environment", environment)))
 
 
-def _environment(found: People, name: str) -> EnvironmentId:
+def _environment(found: OperatorAccess, name: str) -> EnvironmentId:
     if name == DEFAULT_ENVIRONMENT:
         return found.tokens.default_environment()
     return found.environments.find(name).id

@@ -23,8 +23,8 @@ from app.engine.status import AccountStatus
 from app.engine.unified import mapping
 from app.services.accounts import shown_statuses
 from app.services.accounts.ports import KIND, AccountStore
+from app.services.contexts.account_configs import find_declared_paths
 from app.services.contexts.account_origins import AccountOrigins
-from app.services.contexts.shown_contexts import declared_paths
 from app.services.crud import NameReader, Reader, missing_reference, raise_for_failures, require
 
 _DEFAULT_METHOD = "api_key"
@@ -66,7 +66,7 @@ class AccountService:
             "integration_override": fields.get("integration_override", {}),
         }
         context = validation.check_context_size(fields.get("context", {}))
-        values |= self._origins.of_new(environment_id, integration.id, values["integration_override"], context)
+        values |= self._origins.choose_for_new(environment_id, integration.id, values["integration_override"], context)
         declared = self._declared_paths(environment_id, integration.id, values["integration_override"])
         entered = choose_entered_paths(declared, frozenset(), context)
         return self._accounts.create(environment_id, new_id(), values, context=context, plain_paths=entered)
@@ -200,7 +200,7 @@ class AccountService:
     def _declared_paths(
         self, environment_id: EnvironmentId, integration_id: str, override: JsonObject
     ) -> frozenset[Path]:
-        return declared_paths(self._effective.get(environment_id, integration_id), override)
+        return find_declared_paths(self._effective.get(environment_id, integration_id), override)
 
     def _integration_failures(
         self, environment_id: EnvironmentId, integration_id: str, fields: JsonObject

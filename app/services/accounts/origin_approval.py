@@ -9,7 +9,7 @@ from app.engine.json_values import apply_override
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.integrations import Integration
 from app.services.accounts.ports import KIND, OperatorAccounts, OperatorIntegrations
-from app.services.contexts.account_configs import config_of
+from app.services.contexts.account_configs import read_account_config
 from app.services.crud import require
 
 
@@ -23,7 +23,7 @@ class OriginApproval:
     def approve_account(self, account_id: str) -> Sequence[str]:
         """Approve the origins that an account's config names now; return them. Raises NotFoundError."""
         account = require(self._accounts.anywhere(account_id), KIND, account_id)
-        origins = sorted(secret_origins.list_origins(config_of(account, self._integrations), account.context))
+        origins = sorted(secret_origins.list_origins(read_account_config(account, self._integrations), account.context))
         if not origins:
             raise InvalidInputError([Failure("id", "its config leads nowhere: a part of its base_url has no value")])
         self._accounts.approve_origins(account_id, origins, self._hosts(account))

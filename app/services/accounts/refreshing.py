@@ -11,7 +11,7 @@ from app.engine.objects.integrations import Integration
 from app.engine.record_errors import InvalidGrantError, SourceError
 from app.services.accounts.ports import KIND
 from app.services.calls.accounts import refuse_inactive
-from app.services.contexts.account_configs import config_of
+from app.services.contexts.account_configs import read_account_config
 from app.services.crud import Reader, missing_reference, require
 from app.services.ports import CredentialKeeper
 
@@ -46,7 +46,7 @@ class Refreshing:
         return require(self._accounts.get(environment_id, account_id), KIND, account_id)
 
     def _grant(self, account: IntegratedAccount) -> OAuthGrant:
-        grant = oauth.choose_grant(config_of(account, self._integrations).grants, account.context)
+        grant = oauth.choose_grant(read_account_config(account, self._integrations).grants, account.context)
         if grant is None:
             message = "has no OAuth 2 token that could be renewed: neither a refresh token nor client credentials"
             raise InvalidInputError([Failure("id", message)])

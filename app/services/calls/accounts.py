@@ -12,10 +12,10 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.record_errors import SourceError
 from app.engine.status import AccountStatus
 from app.services.calls.request_limits import RequestLimits
-from app.services.contexts.account_configs import config_of
+from app.services.contexts.account_configs import read_account_config
 from app.services.contexts.account_origins import with_origins
-from app.services.contexts.context import AccountReader, IntegrationReader
 from app.services.crud import require
+from app.services.ports import AccountReader, IntegrationReader
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class CalledAccounts:
 
     def config(self, account: IntegratedAccount) -> IntegrationConfig:
         """Return the config of an account's API; raise NotFoundError, or InvalidInputError for a broken config."""
-        return config_of(account, self._integrations)
+        return read_account_config(account, self._integrations)
 
 
 def refuse_inactive(account: IntegratedAccount, path: str) -> None:

@@ -9,7 +9,7 @@ from app.engine.json_values import apply_override
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import Integration
-from app.services.contexts.account_configs import kept_config
+from app.services.contexts.account_configs import parse_kept_config
 from app.services.crud import NameReader, Reader, require
 
 MappedModelReader = Callable[[EnvironmentId, str], Sequence[MappedModel]]
@@ -56,7 +56,7 @@ class Offers:
             name=integration.name,
             category=integration.category,
             shown_config=redact_config(raw),
-            config=kept_config(raw),
+            config=parse_kept_config(raw),
             models=self._models(environment_id, integration.name),
             unified_model_override=account.unified_model_override if account else {},
             account=account,

@@ -17,10 +17,10 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.runs import SyncJobRun
 from app.engine.record_errors import RecordError, SourceError
 from app.engine.runs.increments import LowerBounds
-from app.services.contexts.calls import page_call
+from app.services.contexts.calls import build_page_call
 from app.services.contexts.context import RunContext, RunContexts, RunUnworkableError
 from app.services.ports import Clock, FetchedPage, PageCall, Source
-from app.services.runs.drafts import RunDraft
+from app.services.runs.requests import RunDraft
 from app.services.unified import pages
 
 _READING: Final = frozenset({"list", "get"})
@@ -103,7 +103,7 @@ class DryRuns:
             look.elements = len(elements)
             if not elements:
                 return
-            look.call = page_call(context, look.item, elements[0], None)
+            look.call = build_page_call(context, look.item, elements[0], None)
             look.request = self._source.preview(look.call)
         except RecordError as error:
             look.error = error
@@ -123,7 +123,7 @@ class DryRuns:
                 )
                 look.elements += len(found)
                 if found and look.request is None:
-                    look.request = self._source.preview(page_call(context, look.item, found[0], None))
+                    look.request = self._source.preview(build_page_call(context, look.item, found[0], None))
         except RecordError as error:
             look.error = error
 

@@ -22,12 +22,11 @@ from app.services.contexts.context import RunContext
 from app.services.ports import FetchedPage, OpenList, Source
 from app.services.unified import pages as unified_pages
 from app.services.units import unwritable_pages
+from app.services.units.account_fairness import AccountFairness
 from app.services.units.batch_source import BatchSource
 from app.services.units.page_batch import PageBatch
-from app.services.units.ports import Backlog, Bounds, PageWriter, UnitLeases
+from app.services.units.ports import Bounds, MergeableLines, Pages, UnitLeases, WorkerContext
 from app.services.units.slices import Asked, Slice
-from app.services.units.turns import AccountFairness
-from app.services.units.worker_context import WorkerContext
 
 _WAIT_SECONDS = 1.0
 _HOLD_SECONDS = 5.0
@@ -49,9 +48,9 @@ class FetchWorker:
         source: Source,
         batches: BatchSource,
         leases: UnitLeases,
-        pages: PageWriter,
+        pages: Pages,
         bounds: Bounds,
-        backlog: Backlog,
+        backlog: MergeableLines,
         turns: AccountFairness,
         worker_context: WorkerContext,
     ) -> None:
@@ -139,7 +138,7 @@ class FetchWorker:
         context, item, element = current.context, current.item, current.claim.elements[index]
         if not item.is_request:
             return Asked(index, None), self._batches.submit(context, item, element)
-        call = calls.page_call(context, item, element, current.frontier.open[index])
+        call = calls.build_page_call(context, item, element, current.frontier.open[index])
         ahead = self._ahead(current, index, idle=idle)
         return Asked(index, call), (ahead or self._source).submit(call)
 
@@ -202,13 +201,13 @@ class FetchWorker:
                 current.park(error)
                 current.close_list(index)
                 return
-            batch.note_request(asked.call, is_answered=not isinstance(error, SourceError))
+            batch.count_request(asked.call, is_answered=not isinstance(error, SourceError))
             batch.add_error(element, unified_pages.map_error(asked.call, error))
             current.frontier = current.frontier.fail(index)
         else:
             failpoints.hit(Failpoint.AFTER_FETCH)
             current.taken.append((index, element, asked.call.cursor if asked.call else None))
-            batch.note_request(asked.call, is_answered=True, seconds=page.answer_seconds)
+            batch.count_request(asked.call, is_answered=True, seconds=page.answer_seconds)
             batch.add_page(element, page, is_first=asked.call is None or asked.call.cursor is None)
             fault = self._fault(current, page)
             if fault is not None:
@@ -228,7 +227,7 @@ class FetchWorker:
         return page.fault
 
     def _write(self, current: Slice, batch: PageBatch) -> None:
-        write = batch.to_write(current.frontier)
+        write = batch.build_write(current.frontier)
         if write.server_date and not current.has_bound:
             # Before the page, in a transaction of its own: a page write never locks the run's row.
             self._bounds.freeze_upper_bound(current.claim.run_id, write.server_date)
@@ -238,7 +237,7 @@ class FetchWorker:
         except UnwritablePageError as error:
             refused, batch = batch, self._new_batch(current)
             current.frontier = unwritable_pages.give_up(refused, batch, current.frontier, current.taken, error)
-            write = batch.to_write(current.frontier)
+            write = batch.build_write(current.frontier)
             delivery_unit_id = self._pages.write(write)
         current.held_at = time.monotonic()
         current.has_progress |= write.has_progress

@@ -15,7 +15,7 @@ from app.services.catalog.ports import KnownToken
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows
-from app.store.db.autocommit import singles_of
+from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
 from app.store.db.row_versions import demand
 
@@ -49,7 +49,7 @@ class TokenStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._singles = singles_of(engine)
+        self._singles = autocommit_of(engine)
 
     def ensure_environment(self, name: str) -> EnvironmentId:
         """Find an environment by its name, or make it."""

@@ -213,7 +213,7 @@ class MappingStore:
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[UnifiedModelMethod]:
         """Read a page of mappings."""
         statement = self._selected(environment_id)
-        statement = paging.narrowed(statement, _METHOD, filters)
+        statement = paging.narrow(statement, _METHOD, filters)
         with reading(self._engine) as connection:
             return paging.read_page(
                 connection,

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 import pytest
+from app.services.maintenance.erasure import ErasureDuty
 from sqlalchemy import Engine, insert
 
 from app.api.resources.services import ApiServices
 from app.engine.ids import new_id
 from app.engine.objects.environments import EnvironmentId
-from app.services.maintenance.erasing import ErasureDuty
-from app.services.maintenance.pace import Pace
+from app.services.maintenance.duty_rows import Pace
 from app.settings import Settings
 from app.store import tables
 from app.store.maintenance.erasures import ErasureStore

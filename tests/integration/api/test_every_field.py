@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from app.api.application import create_app
 from app.api.resources.services import ApiServices
-from app.bootstrap.api import api_services
+from app.bootstrap.api import build_api_services
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId
@@ -42,7 +42,7 @@ OF_OTHER_LOGS: Final = "is not narrowed by it: "
 @pytest.fixture(scope="module")
 def unhurried(settings: Settings) -> Iterator[ApiServices]:
     """Services that count nobody's requests: there are thousands."""
-    services = api_services(replace(settings, token_requests=0, environment_requests=0))
+    services = build_api_services(replace(settings, token_requests=0, environment_requests=0))
     yield services
     services.close()
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from app.api.application import create_app
 from app.api.resources.services import ApiServices
 from app.bootstrap import api as bootstrap
-from app.bootstrap.api import api_services
+from app.bootstrap.api import build_api_services
 from app.engine.objects.environments import EnvironmentId
 from app.net import addresses
 from app.services.ports import Swapped
@@ -59,7 +59,7 @@ def _nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def unhurried(settings: Settings, _nowhere: None) -> Iterator[ApiServices]:
     """Services that no caller waits for."""
-    services = api_services(
+    services = build_api_services(
         replace(settings, token_requests=0, environment_requests=0, calls_per_account=0, allowed_networks="")
     )
     yield replace(services, run_waits=RunWaits(services.runs, most=0))

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from cryptography.fernet import Fernet
 
 from app.api.resources.services import ApiServices
-from app.bootstrap.api import api_services
+from app.bootstrap.api import build_api_services
 from app.cli.main import main
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId
@@ -104,7 +104,7 @@ class Installation:
     key: str = field(default_factory=lambda: Fernet.generate_key().decode())
 
     def __post_init__(self) -> None:
-        self.services: ApiServices = api_services(
+        self.services: ApiServices = build_api_services(
             Settings(database_url=self.url, broker_url="memory://", encryption_key=self.key)
         )
         self.environment: EnvironmentId = self.services.tokens.default_environment()

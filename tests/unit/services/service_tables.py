@@ -18,7 +18,7 @@ from app.engine.objects.webhooks import Webhook
 from app.engine.paths import Path
 from app.engine.status import RunStatus
 from app.engine.unified.model import UnifiedName
-from app.services.runs.drafts import RunReferences
+from app.services.runs.requests import RunReferences
 from app.services.unified.mappings import UnifiedMappings
 from app.services.unified.ports import MappingLayers
 

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import Engine, insert, text
 
 from app.engine.ids import new_id
+from app.services.maintenance.duty_rows import Pace
 from app.services.maintenance.numbering import BATCH, Numbering
-from app.services.maintenance.pace import Pace
 from app.services.reading.ports import LogFilters
 from app.store import tables
 from app.store.db.database import connect

@@ -44,7 +44,7 @@ class FakeDaemons:
         old = self.rows[daemon_id]
         self.register(daemon_id, group_key=old.group_key, label=old.label, metadata={"heard": status})
 
-    def note_failing(self, daemon_id: str, faults: Mapping[str, JsonObject]) -> None:
+    def record_failing(self, daemon_id: str, faults: Mapping[str, JsonObject]) -> None:
         self.failing = {**faults}
 
     def failing_duties(self, *, within_seconds: float) -> JsonObject:
@@ -200,7 +200,7 @@ def test_health_tells_what_is_there(
         daemons=daemons,
         silence_seconds=60,
     )
-    DaemonService(daemons).note_failing("d1", failing)
+    DaemonService(daemons).record_failing("d1", failing)
     serves = postgres != "unreachable"
     seen: JsonObject = {"duties": failing, "daemons": {"blue": 1}} if serves else {"duties": {}, "daemons": {}}
 
