@@ -1,1 +1,1 @@
-"""HTTP in: one Flask blueprint per resource."""
+"""The HTTP API: one Flask blueprint per resource."""

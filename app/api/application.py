@@ -1,4 +1,4 @@
-"""Make the Flask application."""
+"""The Flask application."""
 
 import json
 import re
@@ -28,8 +28,7 @@ from app.api.routes.service import service
 from app.api.routes.sync_job_cron_triggers import sync_job_cron_triggers
 from app.api.routes.sync_job_run_states import sync_job_run_states
 from app.api.routes.sync_job_runs import sync_job_runs
-from app.api.routes.sync_job_templates import sync_job_templates
-from app.api.routes.sync_jobs import sync_jobs
+from app.api.routes.sync_jobs import sync_job_templates, sync_jobs
 from app.api.routes.tenants import tenants
 from app.api.routes.tokens import api_tokens, environments
 from app.api.routes.unified_mappings import environment_mappings, unified_mappings
@@ -68,7 +67,7 @@ _RESOURCES: Final = (
 
 
 def create_app(services: ApiServices, settings: Settings) -> flask.Flask:
-    """Make the application over its services."""
+    """Return the application over its services."""
     app = flask.Flask(__name__, static_folder=None)
     app.json = ExactJson(app)
     app.url_map.strict_slashes = False
@@ -92,7 +91,7 @@ def create_app(services: ApiServices, settings: Settings) -> flask.Flask:
 
 
 class ExactJson(JSONProvider):
-    """JSON by orjson; by the standard library what that refuses, such as integers beyond 64 bits."""
+    """JSON by orjson, or by the standard library where that fails, such as for integers beyond 64 bits."""
 
     def dumps(self, obj: JSON, **_: Any) -> str:
         """Write JSON."""

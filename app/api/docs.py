@@ -42,7 +42,7 @@ SwaggerUIBundle({
   plugins: [() => ({ fn: { opsFilter: filtered } })],
 });
 """
-"""Swagger UI's own filter knows tags alone; this one knows paths, ids and summaries too."""
+"""Swagger UI's own filter searches tags only; this one also searches paths, ids and summaries."""
 _URL: Final = "URL_OF_DOCUMENT"
 _POLICY: Final = "; ".join(
     (
@@ -79,6 +79,6 @@ def file(name: str) -> flask.Response:
 
 
 def _swagger_ui() -> Path:
-    # Found, not imported: only the files of Swagger UI are wanted, not the package's own blueprint.
+    # Found, not imported: only the files of Swagger UI are used, not the package's own blueprint.
     package: Any = importlib.util.find_spec("flask_swagger_ui")
     return Path(package.origin).parent / "dist"

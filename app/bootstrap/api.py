@@ -11,10 +11,8 @@ from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose
 from app.engine.logs.entries import LogType
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
-from app.services.accounts.bulk_deletion import BulkDeletion
-from app.services.accounts.deletion import AccountDeletion
+from app.services.accounts.deletion import AccountDeletion, BulkDeletion
 from app.services.accounts.origin_approval import OriginApproval
-from app.services.accounts.own_account import OwnAccount
 from app.services.accounts.refreshing import Refreshing
 from app.services.accounts.tenants import TenantService
 from app.services.accounts.tokens import AccountTokens
@@ -119,14 +117,13 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         templates=TemplateService(TemplateStore(shared.engine), job_service),
         states=StateService(StateStore(shared.engine)),
         integrations=IntegrationService(shared.integrations),
-        key_changes=KeyChanges(RecordKeyStore(shared.engine), shared.effective_integrations, shared.accounts),
+        key_changes=KeyChanges(RecordKeyStore(shared.engine).of, shared.effective_integrations, shared.accounts),
         known_names=KnownNames(shared.integrations, shared.effective_integrations, shared.accounts),
         installed_integrations=EnvironmentIntegrationService(shared.installed_integrations, shared.integrations),
         accounts=accounts,
         account_deletion=account_deletion,
         bulk_deletion=BulkDeletion(shared.accounts, account_deletion),
-        own_account=OwnAccount(accounts, shared.effective_integrations),
-        embeddings=EmbeddedIntegrationStore(shared.engine, shared.cipher),
+        read_embeddings=EmbeddedIntegrationStore(shared.engine, shared.cipher).of,
         tenants=TenantService(TenantStore(shared.engine)),
         account_tokens=AccountTokens(shared.accounts, TokenSeal(shared.cipher), shared.clock),
         refreshing=Refreshing(
@@ -136,9 +133,9 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         webhooks=WebhookService(shared.webhooks, shared.sender.send_test, wake=deliveries.wake),
         deliveries=deliveries,
         records=RecordService(
-            records=RecordReader(shared.engine),
-            log=LogReader(shared.engine),
-            tombstones=TombstoneStore(shared.engine),
+            list_records=RecordReader(shared.engine).list,
+            read_log=LogReader(shared.engine).read,
+            restore_records=TombstoneStore(shared.engine).restore,
             accounts=shared.accounts,
             erasures=ErasureStore(shared.engine),
         ),
@@ -150,7 +147,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         keys=KeyRotation(
             keys=shared.keys, maker=shared.cipher, rows=SealedRows(shared.engine, shared.cipher), pause=time.sleep
         ),
-        origin_approval=OriginApproval(shared.accounts, shared.effective_integrations, shared.effective_integrations),
+        origin_approval=OriginApproval(shared.accounts, shared.effective_integrations),
         direct=DirectCalls(
             called=called,
             unified=shared.unified,
@@ -163,9 +160,9 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
             accounts=shared.accounts,
             integrations=shared.effective_integrations,
             names=shared.integrations,
-            models=shared.unified_models,
+            models=shared.unified_models.mapped,
         ),
-        call_log=CallLog(calls),
+        call_log=CallLog(calls.add),
         logs=_build_log_service(shared, calls),
         unified_models=UnifiedModelService(shared.unified_models),
         installed_models=InstalledModelService(installed, shared.unified_models),
@@ -211,7 +208,7 @@ def _build_diagnosis(shared: Shared, runs: RunService, settings: Settings) -> Ru
     silence_seconds = max(settings.daemon_silence_seconds, settings.deaf_seconds)
     return RunDiagnosis(
         runs=runs,
-        facts=RunFactStore(shared.engine, shared.daemons, silence_seconds=silence_seconds),
+        read_facts=RunFactStore(shared.engine, shared.daemons, silence_seconds=silence_seconds).of,
         is_broker_reachable=shared.dispatcher.is_reachable,
         clock=shared.clock,
     )

@@ -7,8 +7,9 @@ from app.limits import redis_requests
 from app.limits.budget_desk import RedisBudgetDesk
 from app.limits.local_requests import LocalRequests
 from app.limits.redis_requests import RedisRequests
-from app.services.accounts.budgets import BudgetDesk
-from app.services.calls.request_limits import RequestCounts, RequestLimits
+from app.services.accounts.ports import BudgetDesk
+from app.services.calls.ports import RequestCounts
+from app.services.calls.request_limits import RequestLimits
 from app.settings import Settings
 
 

@@ -25,5 +25,4 @@ def build_origin_approval(settings: Settings) -> OriginApproval:
     """Build what lets secrets go to other hosts."""
     engine = connect_operator(settings)
     cipher = Cipher(settings.encryption_key, KeyStore(engine))
-    integrations = EffectiveIntegrations(engine, cipher)
-    return OriginApproval(AccountStore(engine, cipher), integrations, integrations)
+    return OriginApproval(AccountStore(engine, cipher), EffectiveIntegrations(engine, cipher))

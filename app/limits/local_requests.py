@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from app.engine.limits import constants
-from app.services.calls.request_limits import Window
+from app.services.calls.ports import Window
 
 
 class LocalRequests:

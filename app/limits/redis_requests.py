@@ -11,7 +11,7 @@ from redis.retry import Retry
 
 from app import broker_urls
 from app.engine.limits import constants
-from app.services.calls.request_limits import RequestCounts, Window
+from app.services.calls.ports import RequestCounts, Window
 
 logger = logging.getLogger(__name__)
 

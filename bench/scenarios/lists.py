@@ -17,7 +17,7 @@ from app.engine.ids import new_id
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters
 from app.services.catalog.tokens import TokenService
-from app.services.reading.records import LogFilters, RecordFilters
+from app.services.reading.ports import LogFilters, RecordFilters
 from app.store.catalog.tokens import TokenStore
 from app.store.db import migrate, paging
 from app.store.db.database import connect

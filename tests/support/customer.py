@@ -61,7 +61,7 @@ class Customer:
         """Change a list's id_path; give the warnings of that."""
         change = {"config": {"resources": {resource: {"list": {"id_path": id_path}}}}}
         services = self.services()
-        finish = services.key_changes.of_integration(self.environment, self.integration_id)
+        finish = services.key_changes.watch_integration(self.environment, self.integration_id)
         services.integrations.update(self.environment, self.integration_id, change)
         return finish()
 

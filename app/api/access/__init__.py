@@ -1,1 +1,1 @@
-"""Who may call what, from where, and what every answer carries."""
+"""Authentication, roles, allowed origins, and the headers of every answer."""

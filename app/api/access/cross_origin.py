@@ -1,7 +1,6 @@
 """Cross-origin requests (CORS): which pages of other origins may call the API from a browser.
 
-No cookie is ever read, so nothing is sent along that the page does not hold itself: its token. Which headers it may
-send is therefore left to it.
+No cookie is read, so a browser adds no credentials: a page has to hold a token. It may therefore send any header.
 """
 
 from typing import Final
@@ -20,14 +19,18 @@ _MOST_HEADER_CHARACTERS: Final = 2000
 
 
 def allow(app: flask.Flask, origins: str) -> None:
-    """Let pages of these origins, parted by commas, call an application; ``*`` is every page."""
+    """Allow pages of these comma-separated origins to call an application; ``*`` is every page."""
     app.config[_ORIGINS] = frozenset(part.strip().lower() for part in origins.split(",") if part.strip())
 
 
 def preflight() -> flask.Response | None:
-    """Answer a browser that asks whether a page may send a request; None when it does not ask, or the page may not."""
+    """Answer a preflight request of an allowed page; None for any other request."""
     request = flask.request
-    if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers or _allowed() is None:
+    if (
+        request.method != "OPTIONS"
+        or "Access-Control-Request-Method" not in request.headers
+        or _allowed_origin() is None
+    ):
         return None
     response = flask.Response(status=204)
     wanted = request.headers.get("Access-Control-Request-Headers", "")[:_MOST_HEADER_CHARACTERS]
@@ -42,18 +45,18 @@ def preflight() -> flask.Response | None:
 
 
 def finish(headers: Headers) -> None:
-    """Tell the browser that the page which has asked may read an answer."""
+    """Allow the requesting page to read an answer."""
     origins = flask.current_app.config[_ORIGINS]
     if origins and ANY not in origins:
         headers.add("Vary", "Origin")
-    allowed = _allowed()
+    allowed = _allowed_origin()
     if allowed is not None:
         headers["Access-Control-Allow-Origin"] = allowed
         headers["Access-Control-Expose-Headers"] = _SHOWN
 
 
-def _allowed() -> str | None:
-    """Return whom an answer is for: the page's origin, or everybody."""
+def _allowed_origin() -> str | None:
+    """Return the origin that may read the answer; None when none may."""
     origins = flask.current_app.config[_ORIGINS]
     origin = flask.request.headers.get("Origin", "")
     if not origin or not origins:

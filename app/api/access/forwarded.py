@@ -1,7 +1,7 @@
-"""``Forwarded`` (RFC 7239) and ``X-Forwarded-*``: what trusted proxies tell of the client, and of the URL that it used.
+"""``Forwarded`` (RFC 7239) and ``X-Forwarded-*``: the client's address and URL, as trusted proxies report them.
 
-Each proxy adds what it has seen to the right of what it was told, so the header is read from the right for as long as
-proxies of one's own have written it. Whatever a client made up stands to the left of that, and is never reached.
+Each proxy appends what it has seen to the header that it received, so the header is read from the right, as far as
+trusted proxies have written it. Values that a client has forged stand to the left of those.
 """
 
 import re
@@ -19,13 +19,13 @@ _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?:
 _PREFIX: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+){1,20}")
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 _MOST_HOPS: Final = 100
-"""What stands further to the left no proxy of one's own has written."""
+"""Hops further to the left are not read: trusted proxies have not written those."""
 _SCHEMES: Final = ("http", "https")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
-    """What one proxy tells of who asked it; None where it does not."""
+    """What one proxy reports about its client; None where it does not."""
 
     address: str | None
     scheme: str | None = None
@@ -33,7 +33,7 @@ class Hop:
 
 
 class BehindProxies:
-    """Shows the application a request as its client made it, as far as proxies that are trusted tell."""
+    """Shows the application a request as its client made it, as far as trusted proxies report it."""
 
     def __init__(self, application: Callable[..., Iterable[bytes]], proxies: TrustedProxies) -> None:
         self._application = application
@@ -46,18 +46,18 @@ class BehindProxies:
         return self._application(environ, start_response)
 
     def _read(self, environ: Environ) -> None:
-        standard, usual = _standard_hops(environ), _usual_hops(environ)
+        standard, usual = _read_standard_hops(environ), _read_usual_hops(environ)
         distance = self._distance(usual)
-        told = [hops[-self._distance(hops)] for hops in (standard, usual) if hops]
-        addresses = {hop.address for hop in told if hop.address is not None}
+        clients = [hops[-self._distance(hops)] for hops in (standard, usual) if hops]
+        addresses = {hop.address for hop in clients if hop.address is not None}
         if len(addresses) > 1:
-            # A proxy writes one of the two and hands on the other as the client has sent it: which, is not known.
+            # A proxy writes one of the two headers and forwards the other from the client: which one is not known.
             return
-        known = told[0] if standard else Hop(address=None)
+        known = clients[0] if standard else Hop(address=None)
         _apply(environ, replace(known, address=next(iter(addresses), None)), distance)
 
     def _distance(self, hops: Sequence[Hop]) -> int:
-        """Count the hops that proxies of one's own have written, from the right; at least one."""
+        """Count the hops that trusted proxies have written, from the right; at least one."""
         count = 1
         while count < len(hops) and self._proxies.is_trusted(hops[-count].address or ""):
             count += 1
@@ -65,10 +65,10 @@ class BehindProxies:
 
 
 def _apply(environ: Environ, client: Hop, distance: int) -> None:
-    scheme = client.scheme or _told(environ, "PROTO", distance)
-    host = client.host or _told(environ, "HOST", distance)
-    port = _told(environ, "PORT", distance)
-    prefix = _told(environ, "PREFIX", distance)
+    scheme = client.scheme or _forwarded_value(environ, "PROTO", distance)
+    host = client.host or _forwarded_value(environ, "HOST", distance)
+    port = _forwarded_value(environ, "PORT", distance)
+    prefix = _forwarded_value(environ, "PREFIX", distance)
     if client.address is not None:
         environ["REMOTE_ADDR"] = client.address
     if scheme is not None and scheme.lower() in _SCHEMES:
@@ -88,10 +88,10 @@ def _with_port(environ: Environ, port: str) -> str:
     return host if has_port or port == usual else f"{host}:{port}"
 
 
-def _standard_hops(environ: Environ) -> Sequence[Hop]:
-    """Read ``Forwarded``; a header that is not well-formed tells nothing.
+def _read_standard_hops(environ: Environ) -> Sequence[Hop]:
+    """Read ``Forwarded``; a header that is not well-formed is ignored.
 
-    Each pair is looked for at one place: a client may have made most of the header up.
+    Each pair is matched at one position, so that a forged header takes linear time.
     """
     text, at = environ.get("HTTP_FORWARDED", ""), 0
     hops, pairs = list[Hop](), dict[str, str]()
@@ -100,9 +100,11 @@ def _standard_hops(environ: Environ) -> Sequence[Hop]:
         if match is None:
             return ()
         if match[1]:
-            pairs[match[1].lower()] = _unquoted(match[2])
+            pairs[match[1].lower()] = _unquote(match[2])
         if match[3] != ";" and pairs:
-            hops.append(Hop(address=_address(pairs.get("for")), scheme=pairs.get("proto"), host=pairs.get("host")))
+            hops.append(
+                Hop(address=_parse_address(pairs.get("for")), scheme=pairs.get("proto"), host=pairs.get("host"))
+            )
             pairs = {}
         if not match[3]:
             return hops
@@ -110,21 +112,21 @@ def _standard_hops(environ: Environ) -> Sequence[Hop]:
     return hops
 
 
-def _usual_hops(environ: Environ) -> Sequence[Hop]:
-    return [Hop(address=_address(text)) for text in _list(environ, "FOR")[-_MOST_HOPS:]]
+def _read_usual_hops(environ: Environ) -> Sequence[Hop]:
+    return [Hop(address=_parse_address(text)) for text in _split(environ, "FOR")[-_MOST_HOPS:]]
 
 
-def _told(environ: Environ, name: str, distance: int) -> str | None:
-    """Read one ``X-Forwarded-`` header as the outermost proxy has written it; one that replaces it leaves one value."""
-    values = _list(environ, name)
+def _forwarded_value(environ: Environ, name: str, distance: int) -> str | None:
+    """Read one ``X-Forwarded-`` header as the outermost trusted proxy has written it, or the only value of it."""
+    values = _split(environ, name)
     return values[-min(distance, len(values))] if values else None
 
 
-def _list(environ: Environ, name: str) -> Sequence[str]:
+def _split(environ: Environ, name: str) -> Sequence[str]:
     return [text.strip() for text in environ.get(f"HTTP_X_FORWARDED_{name}", "").split(",") if text.strip()]
 
 
-def _address(text: str | None) -> str | None:
+def _parse_address(text: str | None) -> str | None:
     """Read ``192.0.2.1``, ``192.0.2.1:80`` or ``[2001:db8::1]:80``; a hidden client has no address."""
     if text is None:
         return None
@@ -134,5 +136,5 @@ def _address(text: str | None) -> str | None:
     return None if address is None else str(address)
 
 
-def _unquoted(text: str) -> str:
+def _unquote(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text[1:-1]) if text.startswith('"') else text

@@ -1,4 +1,4 @@
-"""What every request passes: its id, its token, its line in the log."""
+"""What every request passes: it receives an id, its token is checked, and one line is logged."""
 
 import logging
 import re
@@ -7,10 +7,13 @@ from typing import Final
 
 import flask
 
-from app.api.access import admission, cross_origin, headers
+from app.api.access import cross_origin, headers
 from app.api.errors import handlers, problems
 from app.api.resources import roles
+from app.api.resources.services import enter, enter_for_account, services
+from app.engine.errors import TooManyRequestsError, UnauthorizedError
 from app.engine.ids import new_id
+from app.engine.objects.environments import EnvironmentId
 
 logger = logging.getLogger(__name__)
 
@@ -20,20 +23,53 @@ _MOST_DRAINED_BYTES: Final = 100 * 1024 * 1024
 
 
 def guard(app: flask.Flask) -> None:
-    """Let every request of an application pass here, before and after."""
+    """Have every request of an application pass here, before and after its view."""
     app.before_request(_begin)
     app.after_request(_finish)
 
 
 def _begin() -> flask.Response | None:
-    """Name the request, and let only those in who may, but for the open paths."""
+    """Assign an id to the request, and check its token unless its path is open."""
     flask.g.started_at = time.perf_counter()
     flask.g.request_id = new_id()
     if (answer := cross_origin.preflight()) is not None:
         return answer
     if not OPEN_PATHS.fullmatch(flask.request.path):
-        admission.admit()
+        _admit()
     return None
+
+
+def _admit() -> None:
+    """Admit the request; raise UnauthorizedError, TooManyRequestsError or ForbiddenError."""
+    secret = _bearer_secret()
+    of_account = services().account_tokens.open(secret)
+    if of_account is not None:
+        enter_for_account(of_account)
+        _spend(f"account:{of_account.account_id}", of_account.environment_id)
+        roles.check_account_token()
+        return
+    token = services().tokens.authenticate(secret)
+    enter(token)
+    _spend(token.id, token.environment_id)
+    roles.check(token.role)
+
+
+def _spend(key: str, environment_id: EnvironmentId) -> None:
+    flask.g.allowance = allowance = services().request_limits.ask(key, environment_id)
+    if allowance is not None and not allowance.is_admitted:
+        raise TooManyRequestsError(
+            whose="this environment" if allowance.of_environment else "this token",
+            limit=allowance.limit,
+            window_seconds=allowance.window_seconds,
+            retry_after_seconds=allowance.reset_seconds,
+        )
+
+
+def _bearer_secret() -> str:
+    scheme, _, secret = flask.request.headers.get("Authorization", "").strip().partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise UnauthorizedError
+    return secret.strip()
 
 
 def _finish(response: flask.Response) -> flask.Response:
@@ -55,7 +91,7 @@ def _finish(response: flask.Response) -> flask.Response:
 
 
 def _drain() -> None:
-    """Read a body that nobody wanted: a client that still sends would get a reset instead of its answer."""
+    """Read the rest of an unread body: a client that still sends would get a reset instead of its answer."""
     environ = flask.request.environ
     if not environ.get("wsgi.input_terminated"):
         return

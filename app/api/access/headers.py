@@ -1,4 +1,4 @@
-"""The headers of every answer: how browsers and caches are to treat it, and what is left to its token."""
+"""The headers of every answer: for browsers and caches, and the remaining requests of the token."""
 
 from http import HTTPStatus
 from typing import Final
@@ -21,12 +21,12 @@ _UNLESS_SET: Final = {
 }
 
 
-# A hash of more than this costs more than it saves: lists that are asked for again have mostly changed.
+# Hashing more than this costs more than it saves: most large lists have changed when they are requested again.
 _MOST_HASHED_BYTES: Final = 256 * 1024
 
 
 def finish(response: flask.Response) -> None:
-    """Add to an answer what all answers have; a reader who has it already is told so by 304."""
+    """Add the headers of all answers; a client that has the answer already gets 304."""
     headers = response.headers
     headers["X-Request-Id"] = flask.g.request_id
     for name, value in _ALWAYS.items():
@@ -39,7 +39,7 @@ def finish(response: flask.Response) -> None:
     preferences.finish(response)
     allowance: Allowance | None = flask.g.get("allowance")
     if allowance is not None:
-        # As of draft-ietf-httpapi-ratelimit-headers; what an account's API says of its own limits stays.
+        # As of draft-ietf-httpapi-ratelimit-headers; those of a called account's API stay.
         name = "environment" if allowance.of_environment else "token"
         policy = f'"{name}";q={allowance.limit};w={allowance.window_seconds:g}'
         headers.setdefault("RateLimit-Policy", policy)
@@ -47,9 +47,9 @@ def finish(response: flask.Response) -> None:
 
 
 def _compare(response: flask.Response) -> None:
-    """Tag an answer by its content, and leave its body out when the caller's If-None-Match names the tag.
+    """Set an ETag by the answer's content, and omit the body when the caller's If-None-Match names that.
 
-    A list that is large is not tagged; a single thing always is.
+    A large list gets no ETag; a single object always does.
     """
     if "ETag" in response.headers or (response.calculate_content_length() or 0) <= _MOST_HASHED_BYTES:
         response.add_etag()

@@ -1,4 +1,4 @@
-"""The JSON Schemas of bodies and answers, beyond what marshmallow's own plugin makes of their fields."""
+"""The JSON Schemas of bodies and answers, beyond those of marshmallow's own plugin."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,7 +8,7 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema, fields
 
 from app.api.schemas.fields import Input, Query, Sparse
-from app.api.schemas.json_kinds import COMPONENT, MAY_LACK, nullable, ref, spelt_out
+from app.api.schemas.json_kinds import COMPONENT, MAY_LACK, nullable, ref, spell_out
 from app.engine.json_types import JsonObject
 
 _PYTHON_END: Final = r"\Z"
@@ -17,7 +17,7 @@ _PYTHON_END: Final = r"\Z"
 
 # apispec has no types for its plugin.
 class _Converter(OpenAPIConverter):  # type: ignore[misc]
-    """Says of answers which fields they always have, and describes every schema by its docstring."""
+    """Lists the required fields of answers, and describes every schema by its docstring."""
 
     def schema2jsonschema(self, schema: Any) -> JsonObject:
         made: JsonObject = super().schema2jsonschema(schema)
@@ -31,15 +31,15 @@ class _Converter(OpenAPIConverter):  # type: ignore[misc]
 
 
 class DescribingPlugin(MarshmallowPlugin):  # type: ignore[misc]
-    """Marshmallow's plugin, with what is said of fields here."""
+    """Marshmallow's plugin, with more attributes of fields."""
 
     Converter = _Converter
 
     def init_spec(self, spec: Any) -> None:
-        """Add to what is made of every field."""
+        """Add to the schema of every field."""
         super().init_spec(spec)
         converter: Any = self.converter
-        for function in (_component, _pattern, _spelt_out, _absent_values):
+        for function in (_component, _pattern, _spell_out, _absent_values):
             converter.add_attribute_function(function)
         converter.add_parameter_attribute_function(_empty_parameters)
 
@@ -60,15 +60,15 @@ def _pattern(_: Any, field: fields.Field[Any], ret: JsonObject, **__: Any) -> Js
     return {"pattern": pattern.replace(_PYTHON_END, "$")} if _PYTHON_END in pattern else {}
 
 
-def _spelt_out(_: Any, field: fields.Field[Any], ret: JsonObject, **__: Any) -> JsonObject:
-    """Leave nothing to guess."""
-    made = spelt_out(ret)
+def _spell_out(_: Any, field: fields.Field[Any], ret: JsonObject, **__: Any) -> JsonObject:
+    """Make types and contents explicit."""
+    made = spell_out(ret)
     ret.clear()
     return made
 
 
 def _absent_values(_: Any, field: fields.Field[Any], ret: JsonObject, **__: Any) -> JsonObject:
-    """Let null stand for a body's field that is not there."""
+    """Allow null for an absent field of a body."""
     if not isinstance(field.parent, Input) or isinstance(field.parent, Query) or field.required:
         return {}
     made = nullable(ret)
@@ -77,7 +77,7 @@ def _absent_values(_: Any, field: fields.Field[Any], ret: JsonObject, **__: Any)
 
 
 def _empty_parameters(_: Any, field: fields.Field[Any], ret: JsonObject, **__: Any) -> JsonObject:
-    """Let an empty parameter of a query stand for one that is not there."""
+    """Allow an empty parameter of a query for an absent one."""
     return {} if field.required or ret["in"] != "query" else {"allowEmptyValue": True}
 
 

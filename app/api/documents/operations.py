@@ -1,11 +1,17 @@
-"""What the document says of one operation: its id, a summary, a description."""
+"""What the document says of one operation: its id, a summary, a description, its answers."""
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final, TypeAlias
+
+from marshmallow import Schema
 
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import Role
+
+SchemaLike: TypeAlias = Schema | type[Schema]
 
 _USUAL: Final[Mapping[tuple[str, str], str]] = {
     ("GET", ""): "list",
@@ -14,37 +20,101 @@ _USUAL: Final[Mapping[tuple[str, str], str]] = {
     ("PATCH", "/<id>"): "update",
     ("DELETE", "/<id>"): "delete",
 }
-"""What is done by a method to a collection, or to one thing of it."""
+"""The verb of a method on a collection, or on one object of it."""
+_ALWAYS: Final = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
 _CONVERTER: Final = re.compile(r"<[^<>]*:")
 _CODE: Final = "``"
 """Around code in docstrings; Markdown has one of these."""
 _SUMMARY: Final = re.compile(r"(?:``.*?``|[^;:.]|[;:.](?! |$))+")
 
 
-def described(
-    view: Callable[..., Any], *, resource: str, method: str, rule: str, needed: Role, is_for_accounts: bool
-) -> JsonObject:
-    """Describe an operation by its view's docstring, and say who may call it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A route as its resource declares it."""
+
+    resource: str
+    """The path of its resource, without the first slash."""
+    method: str
+    rule: str
+    """The rest of the path."""
+    answer: SchemaLike
+    status: int
+    body: SchemaLike | None
+    query: SchemaLike | None
+    documented: JsonObject
+    """What the schemas do not say of the operation."""
+    role: Role
+    """Needed to call it."""
+    is_for_accounts: bool
+    """The tokens of accounts may call it too."""
+
+    @property
+    def is_of_item(self) -> bool:
+        """Whether it shows, changes or removes a single object."""
+        return self.rule in ("/<id>", "/<path:id>")
+
+    @property
+    def takes_if_match(self) -> bool:
+        """Whether it changes or removes an object only as the caller's If-Match names it."""
+        return self.is_of_item and self.method in ("PATCH", "DELETE")
+
+    @property
+    def errors(self) -> Iterator[HTTPStatus]:
+        """The errors that every route of its kind answers."""
+        yield from _ALWAYS
+        if self.method != "GET" or self.query is not None:
+            yield HTTPStatus.BAD_REQUEST
+        if "<" in self.rule or self.body is not None:
+            yield HTTPStatus.NOT_FOUND
+        if self.method in ("POST", "PATCH"):
+            yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        if self.takes_if_match:
+            yield HTTPStatus.PRECONDITION_FAILED
+
+
+def describe_operation(view: Callable[..., Any], route: Route) -> JsonObject:
+    """Describe an operation by its view's docstring, with the role that it needs."""
     text = re.sub(r"\s*\n\s*", " ", (view.__doc__ or "").strip())
-    tokens = " The token of an integrated account may call it too." if is_for_accounts else ""
+    tokens = " The token of an integrated account may call it too." if route.is_for_accounts else ""
     return {
-        "operationId": operation_id(view.__name__, resource=resource, method=method, rule=rule),
+        "operationId": _operation_id(view.__name__, route),
         "summary": _summary(text),
-        "description": f"{text.replace(_CODE, '`')}\n\nNeeds a token of the role `{needed}`.{tokens}",
+        "description": f"{text.replace(_CODE, '`')}\n\nNeeds a token of the role `{route.role}`.{tokens}",
     }
 
 
-def operation_id(name: str, *, resource: str, method: str, rule: str) -> str:
-    """Return what generators name an operation by: its verb and resource if it is a usual one, else its view's name."""
-    verb = _USUAL.get((method, _CONVERTER.sub("<", rule)))
-    if verb is None or "/" in resource:
+def _operation_id(name: str, route: Route) -> str:
+    """Return an operation's id for generators: verb and resource of a usual operation, else the view's name."""
+    verb = _USUAL.get((route.method, _CONVERTER.sub("<", route.rule)))
+    if verb is None or "/" in route.resource:
         return _camel(name.split("_"))
     plural = "s" if verb == "list" else ""
-    return _camel([verb, *f"{resource}{plural}".split("-")])
+    return _camel([verb, *f"{route.resource}{plural}".split("-")])
+
+
+def number_statuses(documented: JsonObject) -> JsonObject:
+    """Write statuses as numbers, as flask-smorest does, so that both descriptions of an answer are merged."""
+    answers = {
+        int(status) if status.isdigit() else status: one for status, one in documented.get("responses", {}).items()
+    }
+    return {**documented, "responses": answers} if answers else documented
+
+
+def document_answers(*errors: HTTPStatus, like: SchemaLike | None = None) -> JsonObject:
+    """Document errors beyond those of every route of a kind, and a 200 with an answer where 201 is usual."""
+    found: JsonObject = {str(int(error)): error.name for error in errors}
+    if like is not None:
+        found["200"] = {"description": "What was there", "content": {"application/json": {"schema": like}}}
+    return {"responses": found}
 
 
 def _summary(text: str) -> str:
-    """Return what comes before the first stop, semicolon or colon that is not within code."""
+    """Return the text before the first full stop, semicolon or colon outside of code."""
     found = _SUMMARY.match(text)
     return found[0].replace(_CODE, "") if found else text
 

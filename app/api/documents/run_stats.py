@@ -1,4 +1,4 @@
-"""What `resource_stats` of a run holds, as components."""
+"""The contents of a run's `resource_stats`, as components."""
 
 from dataclasses import fields
 from typing import Final
@@ -26,7 +26,7 @@ COMPONENTS: Final[JsonObject] = {
             **{counter.name: _COUNT for counter in fields(Counters)},
             "expected": {
                 "type": ["integer", "null"],
-                "description": "The records that the upstream's totals declare; null where it told none.",
+                "description": "The records that the upstream's totals declare; null where it declares none.",
             },
             "warnings": {
                 "type": "object",

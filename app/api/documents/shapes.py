@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from app.api.schemas.json_kinds import not_null, nullable, ref, spelt_out
+from app.api.schemas.json_kinds import not_null, nullable, ref, spell_out
 from app.engine.jobs.definition import OF_REQUESTS
 from app.engine.jobs.items import NodeKind
 from app.engine.json_types import JsonObject
@@ -39,7 +39,7 @@ _TRANSFORM_CONFIG: Final[JsonObject] = {
         "expression": {
             "type": "string",
             "minLength": 1,
-            "description": "JSONata over `records`, `resources`, `args` and `context`; gives the new records.",
+            "description": "JSONata over `records`, `resources`, `args` and `context`; returns the new records.",
         }
     },
     "required": ["expression"],
@@ -49,7 +49,7 @@ _OF_NODES: Final = {
     "depends_on": "The name of the item whose batches it works on.",
     "resource": "What its records are kept as; its parent's by default.",
 }
-"""What keys mean that mean something else in a request."""
+"""Descriptions of keys that have another meaning in a request."""
 
 
 def components() -> Iterator[tuple[str, JsonObject]]:
@@ -65,10 +65,10 @@ def schema_of(shape: Shape) -> JsonObject:
     for named, name in _NAMED:
         if named == shape:
             return ref(name)
-    return _unnamed(shape)
+    return _inline_schema(shape)
 
 
-def _unnamed(shape: Shape) -> JsonObject:
+def _inline_schema(shape: Shape) -> JsonObject:
     match shape:
         case Fields():
             return _object(shape.keys)
@@ -84,7 +84,7 @@ def _unnamed(shape: Shape) -> JsonObject:
 def _component(shape: Shape, name: str) -> Iterator[tuple[str, JsonObject]]:
     match shape:
         case Fields():
-            yield name, _unnamed(shape)
+            yield name, _inline_schema(shape)
         case Formatted():
             yield from _one_of_formats(shape, name)
         case ByFormat(one=one):
@@ -93,7 +93,7 @@ def _component(shape: Shape, name: str) -> Iterator[tuple[str, JsonObject]]:
             yield several, _by_format(one)
             yield from _one_of_formats(one, single, suffix=name)
         case MapOf() | ListOf():
-            yield name, _unnamed(shape)
+            yield name, _inline_schema(shape)
 
 
 def _one_of_formats(shape: Formatted, name: str, suffix: str = "") -> Iterator[tuple[str, JsonObject]]:
@@ -128,7 +128,7 @@ def _by_format(shape: Formatted) -> JsonObject:
 
 
 def _items() -> Iterator[tuple[str, JsonObject]]:
-    """Yield the kinds of items: what only a request has, a transform and a spool do not."""
+    """Yield the kinds of items; transforms and spools lack the keys of requests."""
     of_requests = {name: _value(key) for name, key in ITEM.keys.items() if name != _EXPRESSION_PLACE}
     of_nodes = {
         name: _value(key)
@@ -153,21 +153,21 @@ def _items() -> Iterator[tuple[str, JsonObject]]:
         _item(
             NodeKind.SPOOL,
             of_spools,
-            "Gathers all batches of its parent and gives them on as one.",
+            "Collects all batches of its parent and passes them on as one.",
             required=("type", "name", "depends_on"),
         ),
     )
 
 
 def _item(kind: NodeKind, properties: JsonObject, description: str, *, required: tuple[str, ...]) -> JsonObject:
-    """Return the schema of one kind of item; a request need not say that it is one."""
+    """Return the schema of one kind of item; ``type`` is optional for a request."""
     word: JsonObject = {"type": "string", "enum": [str(kind)]}
-    told = {"type": word if "type" in required else nullable(word)}
+    kind_schema = {"type": word if "type" in required else nullable(word)}
     needed = {name: not_null(properties[name]) for name in required if name != "type"}
     return {
         "type": "object",
         "description": description,
-        "properties": {**properties, **needed, **told},
+        "properties": {**properties, **needed, **kind_schema},
         "required": list(required),
         "additionalProperties": False,
     }
@@ -186,7 +186,7 @@ def _object(keys: Mapping[str, Key]) -> JsonObject:
 
 
 def _value(key: Key) -> JsonObject:
-    schema = spelt_out(key.value) if key.inner is None else schema_of(key.inner)
+    schema = spell_out(key.value) if key.inner is None else schema_of(key.inner)
     schema = schema if key.is_required else nullable(schema) if schema else schema
     unserved = {"deprecated": True} if key.use is Use.UNSERVED else {}
     said = f"Accepted, and does nothing here. {key.meaning}" if unserved else key.meaning

@@ -48,7 +48,7 @@ _STATUSES: Final[dict[type[FerrymanError], HTTPStatus]] = {
     ForbiddenError: HTTPStatus.FORBIDDEN,
     TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     DeliveryError: HTTPStatus.BAD_GATEWAY,
-    UnreadableSecretError: HTTPStatus.BAD_REQUEST,  # a thing in a state that does not allow the call
+    UnreadableSecretError: HTTPStatus.BAD_REQUEST,  # an object in a state that does not allow the call
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,  # the official SDKs try again
     BrokerUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -90,10 +90,10 @@ class ErrorAwareApi(Api):  # type: ignore[misc]  # flask-smorest has no types
     """Documents and answers errors in Ferryman's form."""
 
     ERROR_SCHEMA = ErrorAnswer
-    DEFAULT_ERROR_RESPONSE_NAME = None  # each route tells which errors it answers
+    DEFAULT_ERROR_RESPONSE_NAME = None  # each route documents its errors
 
     def _register_pagination_header(self) -> None:
-        """Describe no header of pages: lists have their cursor in the body."""
+        """Describe no pagination header: lists have their cursor in the body."""
 
     def _register_error_handlers(self) -> None:
         self._app.register_error_handler(FerrymanError, _answer_own)
@@ -101,16 +101,16 @@ class ErrorAwareApi(Api):  # type: ignore[misc]  # flask-smorest has no types
         self._app.register_error_handler(Exception, _answer_unforeseen)
 
     def _openapi_json(self) -> flask.Response:
-        """Show the document, with the URL below which its reader reaches the API."""
+        """Return the document, with the API's URL as its reader reaches it."""
         servers = [{"url": flask.request.root_url.rstrip("/"), "description": "This Ferryman"}]
         return flask.jsonify({**self.spec.to_dict(), "servers": servers})
 
 
 def finish(response: flask.Response) -> None:
-    """Tell what is wrong in the line of the status too: of an error the official SDK for Python reads nothing else."""
+    """Put the message into the status line too: the official SDK for Python reads nothing else of an error."""
     if message := flask.g.get("error_message"):
-        told = _UNPRINTABLE.sub("?", message)[:_LONGEST_REASON]
-        response.status = f"{response.status_code} {HTTPStatus(response.status_code).phrase}: {told}"
+        reason = _UNPRINTABLE.sub("?", message)[:_LONGEST_REASON]
+        response.status = f"{response.status_code} {HTTPStatus(response.status_code).phrase}: {reason}"
 
 
 def _body(status: HTTPStatus, message: str, failures: Sequence[Failure] = ()) -> JsonObject:
@@ -163,13 +163,13 @@ def _message_of(status: HTTPStatus) -> str:
 
 
 def _reason() -> str:
-    """Return why something of the compatible API is not served, to be added to a sentence."""
+    """Return the reason why something of the compatible API is not served, as the end of a sentence."""
     reason = unserved.reason(flask.request.path, flask.request.method)
     return f": {reason}" if reason else ""
 
 
 def _answer_unforeseen(error: Exception) -> ResponseReturnValue:
-    """Hide what happened from the caller; the log has it under the request's id."""
+    """Hide the cause from the caller; the log has it under the request's id."""
     request_id = flask.g.get("request_id")
     logger.error("a request broke", exc_info=error, extra={"request_id": request_id})
     status = HTTPStatus.INTERNAL_SERVER_ERROR

@@ -15,11 +15,11 @@ def finish(response: flask.Response) -> None:
         return
     body = response.get_json(silent=True)
     if isinstance(body, dict) and {"statusCode", "error", "message"} <= body.keys():
-        response.set_data(flask.json.dumps(problem(body, request_id=flask.g.request_id)))
+        response.set_data(flask.json.dumps(make_problem(body, request_id=flask.g.request_id)))
         response.content_type = MEDIA_TYPE
 
 
-def problem(body: JsonObject, *, request_id: str) -> JsonObject:
+def make_problem(body: JsonObject, *, request_id: str) -> JsonObject:
     """Return an error of the usual form as a problem; members that only some errors have are kept as they are.
 
     ``type`` names the kind of error for good, and leads nowhere; each of ``errors`` points into the request's body.

@@ -1,4 +1,4 @@
-"""Tell of what an account's API, or a mapping, refused: the provider's status, and its own words beside ours."""
+"""Errors of accounts' APIs and of mappings: the provider's status, and its own answer beside our message."""
 
 from http import HTTPStatus
 from typing import Final
@@ -13,7 +13,7 @@ _UNTOLD_STATUS: Final = HTTPStatus.BAD_GATEWAY
 
 
 def status_of(error: RecordError) -> HTTPStatus:
-    """Choose the status: the provider's where it blames the request, 502 where the provider itself is broken."""
+    """Return the provider's status where that is 4xx, and 502 where the provider itself failed."""
     if not isinstance(error, SourceError):
         return HTTPStatus.UNPROCESSABLE_ENTITY if isinstance(error, MappingError) else HTTPStatus.BAD_REQUEST
     if error.status is None:
@@ -26,10 +26,10 @@ def status_of(error: RecordError) -> HTTPStatus:
 
 
 def details_of(error: RecordError) -> JsonObject:
-    """Return what an answer holds beside its message (docs/wire.md B)."""
+    """Return the fields of the answer beside its message (wire.md B)."""
     if not isinstance(error, SourceError):
         return {}
-    raw = _raw(error.answer)
+    raw = _parse_answer(error.answer)
     remote: JsonObject = {"description": "what the API of the account answered", "value": raw}
     insight: JsonObject = {"remote_error": remote}
     if isinstance(error, RateLimitedError):
@@ -41,7 +41,7 @@ def details_of(error: RecordError) -> JsonObject:
 
 
 def headers_of(error: RecordError) -> dict[str, str]:
-    """Return the provider's headers that tell of limits and of the request's id."""
+    """Return the provider's headers about limits and the request's id."""
     if not isinstance(error, SourceError):
         return {}
     headers = dict(error.answer.headers) if error.answer else {}
@@ -50,7 +50,7 @@ def headers_of(error: RecordError) -> dict[str, str]:
     return headers
 
 
-def _raw(answer: ProviderAnswer | None) -> JSON:
+def _parse_answer(answer: ProviderAnswer | None) -> JSON:
     if answer is None or not answer.body:
         return None
     try:

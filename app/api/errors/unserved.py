@@ -1,4 +1,4 @@
-"""What the compatible API has and Ferryman does not, with the reason: told to who asks for it."""
+"""What the compatible API has and Ferryman does not, with the reason, which the 404 or 405 answers."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -42,6 +42,6 @@ METHODS: Final[Mapping[tuple[str, str], str]] = {
 
 
 def reason(path: str, method: str) -> str | None:
-    """Return why a path of the compatible API, or a method of it, is not served; None where that is not known."""
+    """Return the reason why a path or method of the compatible API is not served; None for an unknown one."""
     first = path.strip("/").partition("/")[0]
     return PATHS.get(first) or METHODS.get((method, first))

@@ -1,4 +1,4 @@
-"""Judge the keys of a body: those at its top by its schema, those within configs and items by their shapes."""
+"""Judge the keys of a body: its fields by its schema, those within configs and items by their shapes."""
 
 import re
 from collections.abc import Mapping, Set
@@ -14,7 +14,7 @@ _NOT_SERVED: Final = "is not served here, and does nothing"
 
 
 def judge_body(schema: Input, body: JsonObject, known: Set[str], *, is_strict: bool) -> KeyFindings:
-    """Judge a body; where that is strict, every note is a fault."""
+    """Judge a body; every note is a fault where that is strict."""
     found = KeyFindings()
     if not body.keys() <= known:
         found.notes.extend(_unknown_fields(schema, body, known))
@@ -39,7 +39,7 @@ def _unknown_fields(schema: Input, body: JsonObject, known: Set[str]) -> list[Ke
             notes.append(KeyNote(code=WarningCode.NOT_SERVED, path=name, message=message))
         else:
             message = f"is not known here: {suggest(name, known)}"
-            notes.append(KeyNote(code=WarningCode.UNKNOWN_FIELD, path=joined("", name), message=message))
+            notes.append(KeyNote(code=WarningCode.UNKNOWN_FIELD, path=join_path("", name), message=message))
     return sorted(notes, key=lambda one: one.path)
 
 
@@ -49,7 +49,7 @@ def _judge_field(schema: Input, name: str, value: JSON) -> KeyFindings:
     return judge(value, schema.SHAPES[name], name, stored=before)
 
 
-def joined(path: str, key: str) -> str:
-    """Return the path of a key, in characters that can be written."""
+def join_path(path: str, key: str) -> str:
+    """Return the path of a key, in printable characters."""
     printable = key.encode("ascii", "backslashreplace").decode() if _SURROGATE.search(key) else key.replace("\0", "\\0")
     return f"{path}.{printable}" if path else printable

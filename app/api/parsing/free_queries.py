@@ -12,8 +12,8 @@ _PART: Final = re.compile(r"\[([^\[\]]*)\]")
 _MOST_LEVELS: Final = 8
 
 
-def nested(pairs: Iterable[tuple[str, str]]) -> JsonObject:
-    """Build the object that the pairs of a query spell; raise InvalidInputError for keys that contradict each other."""
+def parse_nested(pairs: Iterable[tuple[str, str]]) -> JsonObject:
+    """Return the object that the pairs of a query describe; raise InvalidInputError for contradictory keys."""
     query: JsonObject = {}
     for key, value in pairs:
         if "\0" in key or "\0" in value:
@@ -50,7 +50,7 @@ def _put(place: JsonObject, path: list[str], value: str, key: str) -> None:
 
 
 def _with_arrays(value: JSON) -> JSON:
-    """Turn what was spelt ``[]``, ``[0]``, ``[1]`` into arrays."""
+    """Turn objects with the keys ``[]``, ``[0]``, ``[1]`` into arrays."""
     if not isinstance(value, dict):
         return value
     inner = {name: _with_arrays(one) for name, one in value.items()}

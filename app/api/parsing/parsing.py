@@ -1,4 +1,4 @@
-"""Read requests: JSON whatever its content type, queries in every spelling of the official SDKs, all faults at once."""
+"""Read requests: JSON of any content type, queries as all official SDKs write them, with all faults at once."""
 
 import functools
 import json
@@ -16,9 +16,9 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.api.parsing import body_keys, preferences
-from app.api.parsing.body_keys import joined
+from app.api.parsing.body_keys import join_path
 from app.api.schemas.fields import Input
-from app.api.schemas.warned import note
+from app.api.schemas.save_warnings import add_notes
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.judging import KeyFindings
@@ -46,15 +46,15 @@ class Body:
     fields: JsonObject
     faults: tuple[Failure, ...] = ()
 
-    def checked(self) -> JsonObject:
+    def require_valid(self) -> JsonObject:
         """Return the fields; raise InvalidInputError when there is a fault."""
         if self.faults:
             raise InvalidInputError(self.faults)
         return self.fields
 
-    def judged(self, *judgements: KeyFindings) -> tuple[Failure, ...]:
-        """Return all faults, those of judgements too; what is only to be known is shown in the answer."""
-        note(one for judgement in judgements for one in judgement.notes)
+    def judge(self, *judgements: KeyFindings) -> tuple[Failure, ...]:
+        """Return all faults, those of judgements too; their notes are shown in the answer."""
+        add_notes(one for judgement in judgements for one in judgement.notes)
         return (*self.faults, *(one for judgement in judgements for one in judgement.failures))
 
     def with_faults(self, faults: Sequence[Failure]) -> "Body":
@@ -63,7 +63,7 @@ class Body:
 
 
 class RequestParser(FlaskParser):
-    """Loads bodies, whose faults are left for the service to add its own to, and queries, whose faults are raised."""
+    """Loads bodies, to whose faults services add theirs, and queries, whose faults are raised."""
 
     DEFAULT_VALIDATION_STATUS = 400
 
@@ -71,36 +71,36 @@ class RequestParser(FlaskParser):
         """Load a ``Body`` from the body, or a dict from the query."""
         schema = self._get_schema(argmap, flask.request)
         if location == "json":
-            return _load_body(schema, json_body(flask.request), is_strict=preferences.is_strict())
-        unknown = _unknown_parameters(_names(schema)) if preferences.is_strict() else []
+            return _load_body(schema, read_json_object(flask.request), is_strict=preferences.is_strict())
+        unknown = _unknown_parameters(_known_names(schema)) if preferences.is_strict() else []
         try:
-            query = schema.load(_query(flask.request.args))
+            query = schema.load(_flatten_query(flask.request.args))
         except ValidationError as error:
-            raise InvalidInputError([*_failures(error.messages, ""), *unknown]) from error
+            raise InvalidInputError([*_flatten(error.messages, ""), *unknown]) from error
         if unknown:
             raise InvalidInputError(unknown)
         return query
 
 
-def strict_about_parameters(view: View, known: Set[str]) -> View:
-    """Have a view that reads no query find fault with all but some parameters, where its caller wishes so."""
+def check_parameters(view: View, known: Set[str]) -> View:
+    """Have a view without a query refuse all but the known parameters, where its caller prefers that."""
 
     @wraps(view)
-    def checked(*bodies: Body, **path: str) -> Any:
+    def call(*bodies: Body, **path: str) -> Any:
         unknown = _unknown_parameters(known) if preferences.is_strict() else []
         if unknown and not bodies:
             raise InvalidInputError(unknown)
         return view(*(body.with_faults(unknown) for body in bodies), **path)
 
-    return checked  # type: ignore[return-value]
+    return call  # type: ignore[return-value]
 
 
 def _unknown_parameters(known: Set[str]) -> list[Failure]:
     keys = flask.request.args
-    return [Failure(joined("", key), _UNKNOWN) for key in keys if _ARRAY_SUFFIX.sub("[in]", key) not in known]
+    return [Failure(join_path("", key), _UNKNOWN) for key in keys if _ARRAY_SUFFIX.sub("[in]", key) not in known]
 
 
-def json_body(request: flask.Request) -> JsonObject:
+def read_json_object(request: flask.Request) -> JsonObject:
     """Parse a body as a JSON object, an empty one as ``{}``; raise InvalidInputError for anything else."""
     body = _json_value(request, empty={})
     if not isinstance(body, dict):
@@ -108,17 +108,17 @@ def json_body(request: flask.Request) -> JsonObject:
     return body
 
 
-def whole_body(request: flask.Request) -> bytes:
-    """Read a body as it is; raise RequestEntityTooLarge."""
+def read_raw(request: flask.Request) -> bytes:
+    """Return a body unparsed; raise RequestEntityTooLarge."""
     raw = request.get_data(cache=True)
-    # A body without a Content-Length is only cut at the limit, by Werkzeug.
+    # Werkzeug cuts a body without a Content-Length at the limit.
     if request.content_length is None and len(raw) >= (request.max_content_length or math.inf):
         raise RequestEntityTooLarge
     return raw
 
 
 def _json_value(request: flask.Request, *, empty: JSON) -> JSON:
-    raw = whole_body(request)
+    raw = read_raw(request)
     try:
         return _DECODER.decode(raw.decode("utf-8-sig")) if raw.strip() else empty
     except UnicodeDecodeError as error:
@@ -126,56 +126,56 @@ def _json_value(request: flask.Request, *, empty: JSON) -> JSON:
             [Failure("", f"the body is not UTF-8: {error.reason} at byte {error.start}")]
         ) from error
     except RecursionError as error:
-        raise InvalidInputError([_too_deep("")]) from error
+        raise InvalidInputError([_depth_failure("")]) from error
     except ValueError as error:
         if "integer string" in str(error):  # Python's words for it name a function of Python's
             raise InvalidInputError([Failure("", "holds an integer of thousands of digits")]) from error
         raise InvalidInputError([Failure("", f"the body is not JSON: {error}")]) from error
 
 
-def free_body(request: flask.Request) -> JsonObject:
-    """Read a body of any fields; raise InvalidInputError for what JSON can say and nobody can keep."""
-    body = json_body(request)
-    if failures := [failure for key, value in body.items() for failure in _unstorable(value, key, 1)]:
+def read_storable_object(request: flask.Request) -> JsonObject:
+    """Return a body of any fields; raise InvalidInputError for JSON that can not be stored."""
+    body = read_json_object(request)
+    if failures := [failure for key, value in body.items() for failure in _find_unstorable(value, key, 1)]:
         raise InvalidInputError(failures)
     return body
 
 
-def any_body(request: flask.Request) -> JSON:
-    """Read a body that may be any JSON, None when it is empty; raise as ``free_body`` does."""
+def read_storable_json(request: flask.Request) -> JSON:
+    """Return a body of any JSON, None when it is empty; raise as ``read_storable_object`` does."""
     body = _json_value(request, empty=None)
-    if failures := list(_unstorable(body, "", 1)):
+    if failures := list(_find_unstorable(body, "", 1)):
         raise InvalidInputError(failures)
     return body
 
 
 def _load_body(schema: Schema, body: JsonObject, *, is_strict: bool) -> Body:
-    """Load what the schema knows of a body; what it does not know is a warning, unless that is strict."""
-    known = _names(schema)
-    unstorable = {key: tuple(_unstorable(value, key, 1)) for key, value in body.items() if key in known}
+    """Load the fields of a body that the schema knows; others are warnings, or faults where that is strict."""
+    known = _known_names(schema)
+    unstorable = {key: tuple(_find_unstorable(value, key, 1)) for key, value in body.items() if key in known}
     refused = {key for key, failures in unstorable.items() if failures}
     sound = {key: value for key, value in body.items() if key not in refused}
     keys = (
         body_keys.judge_body(schema, sound, known, is_strict=is_strict) if isinstance(schema, Input) else KeyFindings()
     )
     if keys.notes:
-        note(keys.notes)
+        add_notes(keys.notes)
     faults = (*(failure for failures in unstorable.values() for failure in failures), *keys.failures)
     try:
         return Body(schema.load(sound), faults)
     except ValidationError as error:
         valid = error.valid_data if isinstance(error.valid_data, dict) else {}
         messages = {key: inner for key, inner in error.messages_dict.items() if key not in refused}
-        return Body(valid, (*_failures(messages, ""), *faults))
+        return Body(valid, (*_flatten(messages, ""), *faults))
 
 
 @functools.cache
-def _names(schema: Schema) -> Set[str]:
+def _known_names(schema: Schema) -> Set[str]:
     names = {field.data_key or name for name, field in schema.fields.items()}
     return schema.spellings(names) if isinstance(schema, Input) else names
 
 
-def _query(arguments: MultiDict[str, str]) -> dict[str, str]:
+def _flatten_query(arguments: MultiDict[str, str]) -> dict[str, str]:
     """Flatten a query: empty is absent, the first of repeated keys counts, and ``a[]=x&a[0]=y`` means ``a[in]=x,y``."""
     query: dict[str, str] = {}
     for key, values in arguments.lists():
@@ -190,25 +190,25 @@ def _query(arguments: MultiDict[str, str]) -> dict[str, str]:
     return query
 
 
-def _unstorable(value: JSON, path: str, depth: int) -> Iterator[Failure]:
-    """Find what JSON can say but Postgres can not keep."""
+def _find_unstorable(value: JSON, path: str, depth: int) -> Iterator[Failure]:
+    """Yield the faults of JSON that Postgres can not store."""
     if depth > MAX_DEPTH:
-        yield _too_deep(path)
+        yield _depth_failure(path)
         return
     match value:
         case dict():
             for key, inner in value.items():
-                at = joined(path, key)
-                yield from _unstorable_scalar(key, at)
-                yield from _unstorable(inner, at, depth + 1)
+                at = join_path(path, key)
+                yield from _find_unstorable_scalar(key, at)
+                yield from _find_unstorable(inner, at, depth + 1)
         case list():
             for index, inner in enumerate(value):
-                yield from _unstorable(inner, joined(path, str(index)), depth + 1)
+                yield from _find_unstorable(inner, join_path(path, str(index)), depth + 1)
         case _:
-            yield from _unstorable_scalar(value, path)
+            yield from _find_unstorable_scalar(value, path)
 
 
-def _unstorable_scalar(value: JSON, path: str) -> Iterator[Failure]:
+def _find_unstorable_scalar(value: JSON, path: str) -> Iterator[Failure]:
     match value:
         case str() if "\0" in value or _SURROGATE.search(value):
             yield Failure(path, "holds U+0000 or half of a surrogate pair, which is no text")
@@ -218,18 +218,18 @@ def _unstorable_scalar(value: JSON, path: str) -> Iterator[Failure]:
             yield Failure(path, "is an integer of more than 64 bits: send it as a text")
 
 
-def _too_deep(path: str) -> Failure:
+def _depth_failure(path: str) -> Failure:
     return Failure(path[:100], f"is nested deeper than {MAX_DEPTH} levels")
 
 
-def _failures(messages: JSON, path: str) -> Iterator[Failure]:
+def _flatten(messages: JSON, path: str) -> Iterator[Failure]:
     """Flatten marshmallow's tree of messages."""
     match messages:
         case Mapping():
             for name, inner in messages.items():
-                yield from _failures(inner, path if name == "_schema" else joined(path, str(name)))
+                yield from _flatten(inner, path if name == "_schema" else join_path(path, str(name)))
         case list():
             for message in messages:
-                yield from _failures(message, path)
+                yield from _flatten(message, path)
         case _:
             yield Failure(path, str(messages))

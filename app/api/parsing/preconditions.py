@@ -1,7 +1,7 @@
-"""``If-Match``: change or remove a thing only as the caller has seen it.
+"""``If-Match``: change or remove an object only as the caller has seen it.
 
-The tag of a thing is the hash of what GET shows of it. What is compared here is written for that very state of its row
-alone, so that a change which comes in between is not lost: whoever is second is told so.
+The ETag of an object is the hash of what GET answers. The write that follows the comparison applies to that version of
+the row only, so that a concurrent change is not lost: the second writer is answered 412.
 """
 
 from collections.abc import Callable
@@ -24,21 +24,21 @@ HEADERS: Final[JsonObject] = {"ETag": {"description": "For If-Match and If-None-
 
 
 def check(version: Callable[[], RowVersion | None], show: Callable[[], flask.Response]) -> None:
-    """Compare what is there with the request's If-Match, if it has one; raise PreconditionFailedError."""
+    """Compare the object with the request's If-Match, if it has one; raise PreconditionFailedError."""
     if "If-Match" not in flask.request.headers:
         return
     wanted: ETags = flask.request.if_match
     if wanted.star_tag:
         return
-    # The version first: what changes after it is refused by the write.
-    seen = version()
+    # The version first: the write refuses any change after it.
+    present = version()
     tag, _ = show().get_etag()
-    if seen is None or tag is None or not wanted.contains(tag):
+    if present is None or tag is None or not wanted.contains(tag):
         raise PreconditionFailedError
-    flask.g.row_version = seen
+    flask.g.row_version = present
 
 
-def seen() -> RowVersion | None:
-    """Return the version of the row that the request's If-Match is true of; None when any will do."""
+def if_match() -> RowVersion | None:
+    """Return the version of the row that the request's If-Match names; None when any version is allowed."""
     version: RowVersion | None = flask.g.get("row_version")
     return version

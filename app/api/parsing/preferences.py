@@ -1,4 +1,4 @@
-"""``Prefer`` (RFC 7240): wishes of a caller, of which those that are met are told in ``Preference-Applied``."""
+"""``Prefer`` (RFC 7240): preferences of a caller; those that are applied are named in ``Preference-Applied``."""
 
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -28,47 +28,47 @@ HEADERS: Final[JsonObject] = {
 
 
 def is_strict() -> bool:
-    """Whether what is unknown is to be refused."""
-    handling = _given().get("handling", "").lower()
+    """Whether unknown fields and parameters are refused."""
+    handling = _preferences().get("handling", "").lower()
     if handling in ("strict", "lenient"):
-        applied(f"handling={handling}")
+        mark_applied(f"handling={handling}")
     return handling == "strict"
 
 
 def wait_seconds() -> int:
-    """Return for how long the caller would wait; 0 when it does not say so."""
-    given = _given().get("wait", "")
+    """Return how long the caller prefers to wait; 0 when it does not say."""
+    given = _preferences().get("wait", "")
     is_time = given.isascii() and given.isdigit() and len(given) < 10
     return min(int(given), int(LONGEST_WAIT_SECONDS)) if is_time else 0
 
 
-def responds_at_once() -> None:
-    """Note that an answer does not wait for what it has set off, where the caller wishes so."""
-    if "respond-async" in _given():
-        applied("respond-async")
+def apply_respond_async() -> None:
+    """Record that the answer does not wait for what it starts, where the caller prefers that."""
+    if "respond-async" in _preferences():
+        mark_applied("respond-async")
 
 
-def applied(preference: str) -> None:
-    """Note that a wish is met."""
+def mark_applied(preference: str) -> None:
+    """Record that a preference is applied."""
     met: dict[str, None] = flask.g.setdefault("preferences_applied", {})
     met[preference] = None
 
 
-def shortened(view: View) -> View:
-    """Have a view that shows what it has made or changed give the id alone, where the caller wishes so."""
+def shorten_answers(view: View) -> View:
+    """Have a view that creates or changes an object answer with its id alone, where the caller prefers that."""
 
     @wraps(view)
-    def shown(*arguments: Any, **path: Any) -> Any:
+    def call(*arguments: Any, **path: Any) -> Any:
         answer = view(*arguments, **path)
-        wish = _given().get("return", "").lower()
+        wish = _preferences().get("return", "").lower()
         body, *rest = answer if isinstance(answer, tuple) else (answer,)
         if wish not in ("minimal", "representation") or not isinstance(body, dict):
             return answer
-        applied(f"return={wish}")
+        mark_applied(f"return={wish}")
         kept = {name: body[name] for name in ("id", "warnings") if name in body}
         return answer if wish == "representation" else (kept, *(rest or (HTTPStatus.OK, {})))
 
-    return shown  # type: ignore[return-value]
+    return call  # type: ignore[return-value]
 
 
 def is_shortened() -> bool:
@@ -77,20 +77,20 @@ def is_shortened() -> bool:
 
 
 def finish(response: flask.Response) -> None:
-    """Tell what was met."""
+    """Name the applied preferences."""
     if met := flask.g.get("preferences_applied"):
         response.headers["Preference-Applied"] = ", ".join(met)
 
 
-def _given() -> Mapping[str, str]:
-    """Read the request's wishes; the first of several with one name counts."""
+def _preferences() -> Mapping[str, str]:
+    """Return the request's preferences; of several with one name the first counts."""
     if "preferences" not in flask.g:
-        flask.g.preferences = _read(flask.request.headers.get("Prefer", ""))
+        flask.g.preferences = _parse(flask.request.headers.get("Prefer", ""))
     given: Mapping[str, str] = flask.g.preferences
     return given
 
 
-def _read(header: str) -> Mapping[str, str]:
+def _parse(header: str) -> Mapping[str, str]:
     wishes: dict[str, str] = {}
     for item in parse_list_header(header):
         name, _, value = item.partition(";")[0].partition("=")

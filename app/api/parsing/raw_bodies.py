@@ -1,7 +1,7 @@
-"""Bodies of direct calls that are sent on as they came, and answers that come as they are: files, forms that hold some.
+"""Bodies of direct calls that are sent unchanged, and answers that are returned unchanged: files, multipart forms.
 
-What a client calls JSON is read as JSON, as is a text, since clients that have written their JSON themselves call it
-so, and what curl calls a form. ``truto_body_passthrough`` says of any body that it is not to be read, or that it is.
+A body of a JSON type is parsed as JSON; so are texts, since some clients send JSON as that, and the form type that curl
+sets by default. ``truto_body_passthrough`` decides for any body whether it is parsed.
 """
 
 import re
@@ -9,7 +9,7 @@ from typing import Final
 
 import flask
 
-from app.api.parsing.parsing import whole_body
+from app.api.parsing.parsing import read_raw
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
 from app.services.ports import PlainAnswer, RawBody
@@ -20,23 +20,23 @@ _READ: Final = re.compile(r"(?:|[\w.+-]+/(?:[\w.+-]*\+)?json|text/plain|applicat
 
 
 def take(request: flask.Request, query: JsonObject) -> RawBody | None:
-    """Return the body if it is to be sent on as it is, and take what says so out of the query.
+    """Return the body if it is sent unchanged, and take the passthrough parameter out of the query.
 
-    None is a body to be read as JSON. Raises InvalidInputError for a passthrough that is neither true nor false.
+    None is a body to be parsed as JSON. Raises InvalidInputError for a passthrough that is neither true nor false.
     """
     is_asked_for = _flag(query.pop(PASSTHROUGH, ""))
     media_type = request.mimetype.lower()
     if is_asked_for is False or (is_asked_for is None and _READ.match(media_type)):
         return None
-    content = whole_body(request)
+    content = read_raw(request)
     if not content:
         return None
     content_type = request.headers.get("Content-Type", "") or _UNTOLD_TYPE
     return RawBody(content=content, content_type=content_type)
 
 
-def passed_on(answer: PlainAnswer, *, status: int | None = None) -> flask.Response:
-    """Answer what an API has answered, with its type; ``status`` stands in the place of its own."""
+def make_response(answer: PlainAnswer, *, status: int | None = None) -> flask.Response:
+    """Return an API's answer with its content type; ``status`` replaces its own."""
     content_type = answer.content_type
     if not _is_header(content_type):
         content_type = _UNTOLD_TYPE

@@ -1,1 +1,1 @@
-"""What all routes share: the base of resources, views, and the services behind them."""
+"""What all routes share: the base of resources, views, and the services that they call."""

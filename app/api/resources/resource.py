@@ -1,7 +1,7 @@
-"""A blueprint per resource, whose routes say in one line what they take and what they answer."""
+"""A blueprint per resource, whose routes declare their bodies, queries and answers in one place."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
@@ -12,42 +12,34 @@ from marshmallow import Schema
 from werkzeug.routing import BaseConverter, Map
 
 from app.api.documents.examples import answer_of, request_of
-from app.api.documents.operations import described
+from app.api.documents.operations import Route, SchemaLike, describe_operation, number_statuses
 from app.api.parsing import preconditions, preferences
-from app.api.parsing.parsing import RequestParser, strict_about_parameters
+from app.api.parsing.parsing import RequestParser, check_parameters
 from app.api.resources import roles
 from app.api.resources.services import environment, services
+from app.api.resources.views import path_id
 from app.api.schemas.fields import Input, ShownOnce
-from app.api.schemas.warned import take_warned, with_notes
+from app.api.schemas.save_warnings import take_is_warned, with_notes
 from app.engine.ids import parse_id
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import Role
 from app.engine.objects.lists import RowVersion
 
 View = TypeVar("View", bound=Callable[..., Any])
-SchemaLike = Schema | type[Schema]
 
 ANY_ERROR: Final[JsonObject] = {"responses": {"default": "DEFAULT_ERROR"}}
-"""Documents that a route may answer whatever error an account's API does."""
+"""Documents that a route may answer any error of an account's API."""
 
-_ITEMS: Final = ("/<id>", "/<path:id>")
-"""Where a single thing is shown, changed and removed."""
 _CREATES: Final = "creates"
 _HEADERS: Final = "headers"
 _ROLE: Final = "x-role"
 """Where an operation of the OpenAPI document names the role that it needs."""
 _FOR_ACCOUNTS: Final = "x-account-token"
-"""Where it tells that the token of an integrated account may call it."""
-_ALWAYS: Final = (
-    HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-)
+"""Where it says that the token of an integrated account may call it."""
 
 
 class OtherThan(BaseConverter):
-    """A part of a path that is none of some words, which are routes of their own."""
+    """A part of a path, except some words that have their own routes."""
 
     def __init__(self, map: Map, *words: str) -> None:
         super().__init__(map)
@@ -71,19 +63,19 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         is_free: bool = False,
         place: Callable[[str], Mapping[str, str]] | None = None,
     ) -> None:
-        """``reads`` and ``changes`` are the roles that GET and all else need, where a route does not say otherwise.
+        """``reads`` and ``changes`` are the roles that GET and other methods need, unless a route says otherwise.
 
         ``actions`` are the words that stand below the path in the place of an id. ``is_for_accounts`` opens all routes
-        to the tokens of integrated accounts. A free resource takes and gives what others have defined. ``place`` tells
-        what finds a thing by what stands in its path, when that is no id.
+        to the tokens of integrated accounts. A free resource has bodies and answers that others define. ``place``
+        returns the columns that find an object by the last part of its path, where that is not its id.
         """
         super().__init__(name, __name__, url_prefix=f"/{name}", description=description)
         self._reads, self._changes, self._actions = reads, changes, actions
         self._is_for_accounts = is_for_accounts
-        self._kind, self._is_free, self._place = name.replace("-", " "), is_free, place or _by_id
-        self._show: Callable[..., flask.Response] | None = None
+        self._kind, self._is_free, self._place = name.replace("-", " "), is_free, place or _find_by_id
+        self._get: Callable[..., flask.Response] | None = None
         self._of_items: list[str] = []
-        self._prepare_doc_cbks += [self._link, self._head]
+        self._prepare_doc_cbks += [self._document_links, self._document_headers]
 
     def serves(
         self,
@@ -97,129 +89,152 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         documented: JsonObject | None = None,
         role: Role | None = None,
     ) -> Callable[[View], View]:
-        """Serve a route by a view, which is given the loaded Body or query before the path's parameters.
+        """Serve a route by a view, which receives the loaded Body or query before the path's parameters.
 
+        A path's ``<id>`` is received in its canonical form, and is answered 404 when it is no UUID; ``<string:id>`` is
+        received as it is.
         ``documented`` adds to the route's OpenAPI operation what the schemas do not say.
         """
 
-        needed = role or (self._reads if method == "GET" else self._changes)
-        errors = {*_ALWAYS, *_errors_of(method, rule, body, query)}
+        route = Route(
+            resource=self.name,
+            method=method,
+            rule=rule,
+            answer=answer,
+            status=status,
+            body=body,
+            query=query,
+            documented=documented or {},
+            role=role or (self._reads if method == "GET" else self._changes),
+            is_for_accounts=self._is_for_accounts,
+        )
 
         def register(view: View) -> View:
-            told = described(
-                view,
-                resource=self.name,
-                method=method,
-                rule=rule,
-                needed=needed,
-                is_for_accounts=self._is_for_accounts,
-            )
-            noted = with_notes(view) if body is not None else view
-            mannered = self._mannered(noted, method, answer, query, documented or {})
-            example = answer_of(told["operationId"])
-            served = self.response(status, answer, headers=self._told(method, rule), example=example)(mannered)
-            for error in sorted(errors):
-                served = self.alt_response(error, response=error.name)(served)
-            if body is not None:
-                example = request_of(told["operationId"])
-                schema = self._body(body, method, rule, answer)
-                served = self.arguments(schema, required=_has_required(body), example=example)(served)
-            if query is not None:
-                served = self.arguments(_instance(query), location="query")(served)
-            served = self.doc(**told, **_with_numbers(documented or {}), **{_ROLE: needed.value})(served)
-            served = self._compared(method, served) if rule in _ITEMS else served
-            served = self._opened(served)
-            self._note(method, rule, served)
-            self.route(self._exact(rule), methods=[method])(roles.needs(needed)(served))
+            self._serve(view, route)
             return view
 
         return register
 
-    def _body(self, body: SchemaLike, method: str, rule: str, answer: SchemaLike) -> Schema:
-        """Return a body's schema that knows what of the answer may come back, and what there is to change."""
+    def _serve(self, view: View, route: Route) -> None:
+        operation = describe_operation(view, route)
+        served = self._with_id(view) if "<id>" in route.rule else view
+        served = with_notes(served) if route.body is not None else served
+        served = self._with_preferences(served, route)
+        served = self._with_answers(served, route, operation["operationId"])
+        served = self._with_arguments(served, route, operation["operationId"])
+        served = self.doc(**operation, **number_statuses(route.documented), **{_ROLE: route.role.value})(served)
+        served = self._with_precondition(served, route.method) if route.is_of_item else served
+        served = self._open_to_accounts(served)
+        self._mark(served, route)
+        self.route(self._separate_actions(route.rule), methods=[route.method])(roles.needs(route.role)(served))
+
+    def _with_id(self, view: View) -> View:
+        """Have a view receive the canonical id of its path, where objects are found by ids."""
+        if self._is_free or self._place is not _find_by_id:
+            return view
+
+        @wraps(view)
+        def call(*arguments: Any, id: str, **path: str) -> Any:
+            return view(*arguments, id=path_id(self._kind, id), **path)
+
+        return call  # type: ignore[return-value]
+
+    def _with_preferences(self, view: View, route: Route) -> View:
+        """Have a view apply the preferences of ``Prefer`` that concern every view."""
+        if self._is_free:
+            return view
+        shown = _instance(route.answer)
+        if route.method in ("POST", "PATCH") and "id" in shown.fields and not isinstance(shown, ShownOnce):
+            view = preferences.shorten_answers(view)
+        if route.query is None:
+            parameters = {one["name"] for one in route.documented.get("parameters", []) if one["in"] == "query"}
+            view = check_parameters(view, parameters)
+        return view
+
+    def _with_answers(self, served: View, route: Route, operation_id: str) -> View:
+        """Have a view's answer dumped by its schema, and document that and the errors."""
+        headers = {} if self._is_free else preferences.HEADERS
+        tags = preconditions.HEADERS if route.is_of_item and route.method != "DELETE" else {}
+        example = answer_of(operation_id)
+        served = self.response(route.status, route.answer, headers={**headers, **tags}, example=example)(served)
+        for error in sorted({*route.errors}):
+            served = self.alt_response(error, response=error.name)(served)
+        return served
+
+    def _with_arguments(self, served: View, route: Route, operation_id: str) -> View:
+        """Have a view receive the loaded body and query of a request."""
+        if route.body is not None:
+            schema, example = self._body(route.body, route), request_of(operation_id)
+            served = self.arguments(schema, required=_has_required(schema), example=example)(served)
+        return served if route.query is None else self.arguments(_instance(route.query), location="query")(served)
+
+    def _body(self, body: SchemaLike, route: Route) -> Schema:
+        """Return a body's schema, with the fields of the answer that it ignores, and the object that it changes."""
         schema = _instance(body)
-        if isinstance(schema, Input) and rule in ("", *_ITEMS):
-            schema.read_back = frozenset(_instance(answer).fields)
-            if method == "PATCH" and rule:
-                schema.stored = lambda: self._shown(**(flask.request.view_args or {})).get_json()
+        if isinstance(schema, Input) and (not route.rule or route.is_of_item):
+            schema.read_back = frozenset(_instance(route.answer).fields)
+            if route.method == "PATCH" and route.rule:
+                schema.stored = lambda: self._show(**(flask.request.view_args or {})).get_json()
         return schema
 
-    def _opened(self, served: View) -> View:
-        """Let the tokens of accounts in, where all routes are for them."""
+    def _open_to_accounts(self, served: View) -> View:
+        """Open a route to the tokens of accounts, where all routes are."""
         if not self._is_for_accounts:
             return served
         opened: View = roles.open_to_accounts(self.doc(**{_FOR_ACCOUNTS: True})(served))
         return opened
 
-    def _told(self, method: str, rule: str) -> JsonObject:
-        """Document the headers of an answer."""
-        preferred = {} if self._is_free else preferences.HEADERS
-        return {**preferred, **(preconditions.HEADERS if rule in _ITEMS and method != "DELETE" else {})}
-
-    def _mannered(
-        self, view: View, method: str, answer: SchemaLike, query: SchemaLike | None, documented: JsonObject
-    ) -> View:
-        """Have a view meet the wishes of ``Prefer`` that concern every one."""
-        if self._is_free:
-            return view
-        shown = _instance(answer)
-        if method in ("POST", "PATCH") and "id" in shown.fields and not isinstance(shown, ShownOnce):
-            view = preferences.shortened(view)
-        if query is None:
-            parameters = {one["name"] for one in documented.get("parameters", []) if one["in"] == "query"}
-            view = strict_about_parameters(view, parameters)
-        return view
-
-    def _compared(self, method: str, served: View) -> View:
-        """Tag a thing that is shown, and have a changing view compare the caller's tag with it before."""
+    def _with_precondition(self, served: View, method: str) -> View:
+        """Have GET answer with an ETag, and changes compare the caller's If-Match with it first."""
 
         @wraps(served)
-        def compared(*arguments: Any, **path: str) -> flask.Response:
+        def call(*arguments: Any, **path: str) -> flask.Response:
             if method != "GET":
-                preconditions.check(lambda: self._version(path["id"]), lambda: self._shown(**path))
+                preconditions.check(lambda: self._version(path["id"]), lambda: self._show(**path))
             response: flask.Response = served(*arguments, **path)
             if method != "DELETE" and not preferences.is_shortened():
                 self._tag(response, path)
             return response
 
         if method == "GET":
-            self._show = compared
-        return compared  # type: ignore[return-value]
+            self._get = call
+        return call  # type: ignore[return-value]
 
     def _tag(self, response: flask.Response, path: Mapping[str, str]) -> None:
-        """Tag an answer as GET does what it shows, also where it tells more."""
-        tag, _ = self._shown(**path).get_etag() if take_warned() else (None, False)
+        """Set the ETag that GET answers, also where this answer has warnings beside the object."""
+        tag, _ = self._show(**path).get_etag() if take_is_warned() else (None, False)
         if tag is not None:
             response.set_etag(tag)
         else:
             response.add_etag()
 
-    def _shown(self, **path: str) -> flask.Response:
-        """Show a thing as GET does."""
-        if self._show is None:
-            raise LookupError(f"nothing of /{self.name} is shown")
-        return self._show(**path)
+    def _show(self, **path: str) -> flask.Response:
+        """Answer as GET does."""
+        if self._get is None:
+            raise LookupError(f"/{self.name} has no GET")
+        return self._get(**path)
 
     def _version(self, id: str) -> RowVersion | None:
         place = self._place(id)
         return services().row_versions.of(self._kind, environment(), place) if place else None
 
-    def _note(self, method: str, rule: str, served: Any) -> None:
-        """Note what creates things, and what may be done with one."""
-        if rule == "/<id>":
-            self._of_items.append(method.lower())
-        served._apidoc[_CREATES] = method == "POST" and not rule
-        served._apidoc[_HEADERS] = [] if self._is_free else _headers_of(method, rule)
+    def _mark(self, served: Any, route: Route) -> None:
+        """Record for the document which route creates objects, and what may be done with one."""
+        if route.rule == "/<id>":
+            self._of_items.append(route.method.lower())
+        if_match = [preconditions.PARAMETER] if route.takes_if_match else []
+        served._apidoc[_CREATES] = route.method == "POST" and not route.rule
+        served._apidoc[_HEADERS] = [] if self._is_free else [preferences.PARAMETER, *if_match]
 
-    def _head(self, doc: JsonObject, noted: JsonObject, **_: Any) -> JsonObject:
-        """Document the headers of requests: beside what a route says of its parameters, or what its query is."""
-        told = noted.get("manual_doc", {})
-        place = told if "parameters" in told else doc
+    def _document_headers(self, doc: JsonObject, noted: JsonObject, **_: Any) -> JsonObject:
+        """Document the headers of requests, beside the parameters of a route or of its query."""
+        manual = noted.get("manual_doc", {})
+        place = manual if "parameters" in manual else doc
         place["parameters"] = [*place.get("parameters", []), *noted.get(_HEADERS, [])]
         return doc
 
-    def _link(self, doc: JsonObject, noted: JsonObject, **_: Any) -> JsonObject:
-        """Document where a creation leads to, once all routes are known."""
+    def _document_links(self, doc: JsonObject, noted: JsonObject, **_: Any) -> JsonObject:
+        """Document the links of a creation's answer, once all routes are known."""
         if noted.get(_CREATES):
             path = f"{self.url_prefix}/%7Bid%7D".replace("/", "~1")
             made = {"id": "$response.body#/id"}
@@ -229,58 +244,22 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
                     answer["links"] = links
         return doc
 
-    def _exact(self, rule: str) -> str:
-        """Keep ids and actions apart, so that each path offers what its own routes do and nothing else."""
+    def _separate_actions(self, rule: str) -> str:
+        """Exclude the words of actions from ids, so that each path allows the methods of its own routes only."""
         words = ", ".join(f'"{word}"' for word in self._actions)
         return rule.replace("<id>", f"<other_than({words}):id>") if words else rule
 
 
-def _with_numbers(documented: JsonObject) -> JsonObject:
-    """Write statuses as numbers, as flask-smorest does: what is said of an answer is then added to what it says."""
-    answers = {
-        int(status) if status.isdigit() else status: one for status, one in documented.get("responses", {}).items()
-    }
-    return {**documented, "responses": answers} if answers else documented
-
-
-def answering(*errors: HTTPStatus, like: SchemaLike | None = None) -> JsonObject:
-    """Document errors beyond those of every route of a kind, and a 200 with an answer where 201 is usual."""
-    found: JsonObject = {str(int(error)): error.name for error in errors}
-    if like is not None:
-        found["200"] = {"description": "What was there", "content": {"application/json": {"schema": like}}}
-    return {"responses": found}
-
-
-def _errors_of(method: str, rule: str, body: SchemaLike | None, query: SchemaLike | None) -> Iterator[HTTPStatus]:
-    """Tell which errors every route of a kind answers."""
-    if method != "GET" or query is not None:
-        yield HTTPStatus.BAD_REQUEST
-    if "<" in rule or body is not None:
-        yield HTTPStatus.NOT_FOUND
-    if method in ("POST", "PATCH"):
-        yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    if _takes_if_match(method, rule):
-        yield HTTPStatus.PRECONDITION_FAILED
-
-
-def _takes_if_match(method: str, rule: str) -> bool:
-    return rule in _ITEMS and method in ("PATCH", "DELETE")
-
-
-def _headers_of(method: str, rule: str) -> list[JsonObject]:
-    return [preferences.PARAMETER, *([preconditions.PARAMETER] if _takes_if_match(method, rule) else [])]
-
-
-def _by_id(id: str) -> Mapping[str, str]:
-    """Find a thing by its id; a text that is none finds nothing."""
+def _find_by_id(id: str) -> Mapping[str, str]:
+    """Return the columns that find an object by its id; a text that is no UUID finds none."""
     canonical = parse_id(id)
     return {"id": canonical} if canonical else {}
 
 
-def _has_required(schema: SchemaLike) -> bool:
-    return any(field.required for field in _instance(schema).fields.values())
+def _has_required(schema: Schema) -> bool:
+    return any(field.required for field in schema.fields.values())
 
 
 def _instance(schema: SchemaLike) -> Schema:
-    """Make a schema once: to make one copies all of its fields, which takes longer than to load a body."""
+    """Instantiate a schema once: that copies all of its fields, which takes longer than to load a body."""
     return schema if isinstance(schema, Schema) else schema()

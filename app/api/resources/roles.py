@@ -1,4 +1,4 @@
-"""Who may call a route: its role is declared with it, and whether tokens of accounts may; all else is refused."""
+"""Who may call a route: its role, and whether tokens of accounts may call it, are declared with the view."""
 
 import re
 from collections.abc import Callable
@@ -43,12 +43,12 @@ def is_open_to_accounts(view: Callable[..., Any]) -> bool:
 
 
 def route(request: flask.Request) -> str | None:
-    """Name the route that a request took, without how its parts are told apart."""
+    """Return the rule of a request's route, without converters."""
     return _CONVERTER.sub("<", request.url_rule.rule) if request.url_rule else None
 
 
 def check(held: Role) -> None:
-    """Raise ForbiddenError when the request's route needs more than a role; one that leads nowhere needs nothing."""
+    """Raise ForbiddenError when the request's route needs more than a role; without a route nothing is needed."""
     request = flask.request
     if request.endpoint is None or request.method == "OPTIONS":
         return

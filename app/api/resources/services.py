@@ -1,18 +1,17 @@
 """What the API's views call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import cast
 
 import flask
 
+from app.engine.integrations.embedding import Embeddings
 from app.engine.objects.environments import ApiToken, EnvironmentId
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
-from app.services.accounts.bulk_deletion import BulkDeletion
-from app.services.accounts.deletion import AccountDeletion
+from app.services.accounts.deletion import AccountDeletion, BulkDeletion
 from app.services.accounts.origin_approval import OriginApproval
-from app.services.accounts.own_account import OwnAccount
 from app.services.accounts.refreshing import Refreshing
 from app.services.accounts.tenants import TenantService
 from app.services.accounts.tokens import AccountToken, AccountTokens
@@ -20,7 +19,6 @@ from app.services.calls.call_log import CallLog
 from app.services.calls.custom import CustomCalls
 from app.services.calls.direct import DirectCalls
 from app.services.calls.request_limits import RequestLimits
-from app.services.catalog.embeddings import EmbeddingReader
 from app.services.catalog.environment_integrations import EnvironmentIntegrationService
 from app.services.catalog.environments import EnvironmentService
 from app.services.catalog.integrations import IntegrationService
@@ -38,7 +36,8 @@ from app.services.maintenance.health import HealthService
 from app.services.maintenance.key_rotation import KeyRotation
 from app.services.ports import RowVersions
 from app.services.reading.logs import LogService
-from app.services.reading.records import ErasureReader, RecordService
+from app.services.reading.ports import ErasureStore
+from app.services.reading.records import RecordService
 from app.services.runs.runs import RunService
 from app.services.runs.waits import RunWaits
 from app.services.schedules.triggers import TriggerService
@@ -70,15 +69,15 @@ class ApiServices:
     account_deletion: AccountDeletion
     bulk_deletion: BulkDeletion
     account_tokens: AccountTokens
-    own_account: OwnAccount
-    embeddings: EmbeddingReader
+    read_embeddings: Callable[[EnvironmentId, Collection[str]], Embeddings]
+    """Returns integrations as accounts and installations embed them, without those that do not exist."""
     tenants: TenantService
     refreshing: Refreshing
     shown_contexts: ShownContexts
     webhooks: WebhookService
     deliveries: DeliveryService
     records: RecordService
-    erasures: ErasureReader
+    erasures: ErasureStore
     daemons: DaemonService
     tokens: TokenService
     environments: EnvironmentService
@@ -97,11 +96,11 @@ class ApiServices:
     health: HealthService
     row_versions: RowVersions
     close: Callable[[], None]
-    """Lets go of connections, once no request is under way any more."""
+    """Closes connections, once no request is under way."""
 
 
 def attach(app: flask.Flask, services: ApiServices) -> None:
-    """Give an application its services."""
+    """Attach its services to an application."""
     app.extensions[_KEY] = services
 
 
@@ -111,12 +110,12 @@ def services() -> ApiServices:
 
 
 def enter(token: ApiToken) -> None:
-    """Let the request act in its token's environment."""
+    """Have the request act in its token's environment."""
     flask.g.environment_id, flask.g.token = token.environment_id, token
 
 
 def enter_for_account(token: AccountToken) -> None:
-    """Let the request act for one account, in that account's environment."""
+    """Have the request act for one account, in that account's environment."""
     flask.g.environment_id, flask.g.account_id = token.environment_id, token.account_id
 
 
@@ -131,5 +130,5 @@ def environment() -> EnvironmentId:
 
 
 def holder() -> ApiToken:
-    """Return the token by which the request was let in."""
+    """Return the token that authenticates the request."""
     return cast("ApiToken", flask.g.token)

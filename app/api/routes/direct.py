@@ -1,4 +1,4 @@
-"""``/unified/{model}/{resource}`` and ``/proxy/{resource}``: call an account's API at once."""
+"""``/unified/{model}/{resource}`` and ``/proxy/{resource}``: call an account's API directly."""
 
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
@@ -6,9 +6,9 @@ from typing import Any, Final, TypeAlias
 import flask
 
 from app.api.parsing import free_queries, raw_bodies
-from app.api.parsing.parsing import any_body, free_body
-from app.api.resources import call_notes, called
-from app.api.resources.resource import ANY_ERROR, Resource
+from app.api.parsing.parsing import read_storable_json, read_storable_object
+from app.api.resources.direct_calls import begin_record, direct_resource, take_account
+from app.api.resources.resource import ANY_ERROR
 from app.api.resources.services import environment, services
 from app.api.resources.views import Answer
 from app.api.schemas import direct as schemas
@@ -19,24 +19,8 @@ from app.engine.record_errors import SourceError
 from app.engine.unified.model import USUAL_METHODS, parse_unified_name
 from app.services.calls.direct import DirectPage, DirectRequest
 
-unified = Resource(
-    "unified",
-    description="Call accounts by unified models, to try a mapping before running it",
-    reads=Role.RUN,
-    changes=Role.RUN,
-    is_for_accounts=True,
-    is_free=True,
-)
-proxy = Resource(
-    "proxy",
-    description="Call accounts as their integrations describe them",
-    reads=Role.RUN,
-    changes=Role.RUN,
-    is_for_accounts=True,
-    is_free=True,
-)
-
-call_notes.keep(unified, proxy)
+unified = direct_resource("unified", description="Call accounts by unified models, to try a mapping before running it")
+proxy = direct_resource("proxy", description="Call accounts as their integrations describe them")
 
 Shown: TypeAlias = Answer | flask.Response
 
@@ -49,13 +33,13 @@ _CREATED: Final = {**schemas.SENT_TO_PROXY, "responses": {**ANY_ERROR["responses
 @unified.serves("GET", "/<model>/<resource>", answer=schemas.DirectList, documented={**schemas.PAGED, **ANY_ERROR})
 def list_unified_records(model: str, resource: str) -> Answer:
     """List an account's records as the model describes them."""
-    return _listed(f"{model}/{resource}")
+    return _list(f"{model}/{resource}")
 
 
 @unified.serves("GET", "/<model>/<resource>/<id>", answer=schemas.AnyAnswer, documented={**schemas.CALLED, **ANY_ERROR})
 def get_unified_record(model: str, resource: str, id: str) -> Shown:
     """Show one record of an account as the model describes it."""
-    return _one(f"{model}/{resource}", "get", id=id)
+    return _answer_one(f"{model}/{resource}", "get", id=id)
 
 
 @unified.serves(
@@ -66,8 +50,8 @@ def get_unified_record(model: str, resource: str, id: str) -> Shown:
     role=Role.READ,
 )
 def describe_unified_method(model: str, resource: str, method: str) -> Answer:
-    """Show the schemas of a model's method, and what of the account's integration it calls; nothing is called."""
-    account_id = called.taken_account(_query())
+    """Show the schemas of a model's method, and which method of the integration it calls, without a call."""
+    account_id = take_account(_read_query())
     return services().direct.describe(environment(), account_id, f"{model}/{resource}", method)
 
 
@@ -76,13 +60,13 @@ def describe_unified_method(model: str, resource: str, method: str) -> Answer:
 )
 def create_unified_record(model: str, resource: str) -> Shown:
     """Create a record at the account's API."""
-    return _one(f"{model}/{resource}", "create", has_body=True)
+    return _answer_one(f"{model}/{resource}", "create", has_body=True)
 
 
 @unified.serves("PATCH", "/<model>/<resource>/<id>", answer=schemas.AnyAnswer, documented={**schemas.SENT, **ANY_ERROR})
 def update_unified_record(model: str, resource: str, id: str) -> Shown:
     """Change a record at the account's API."""
-    return _one(f"{model}/{resource}", "update", id=id, has_body=True)
+    return _answer_one(f"{model}/{resource}", "update", id=id, has_body=True)
 
 
 @unified.serves(
@@ -90,7 +74,7 @@ def update_unified_record(model: str, resource: str, id: str) -> Shown:
 )
 def delete_unified_record(model: str, resource: str, id: str) -> Answer:
     """Remove a record at the account's API."""
-    _called(f"{model}/{resource}", "delete", id=id)
+    _call(f"{model}/{resource}", "delete", id=id)
     return {"id": id}
 
 
@@ -99,57 +83,57 @@ def delete_unified_record(model: str, resource: str, id: str) -> Answer:
 )
 def call_unified_method(model: str, resource: str, id: str) -> Answer:
     """Call a custom method of a model's resource: its name stands in the place of an id."""
-    page = _called(f"{model}/{resource}", id, has_body=True)
+    page = _call(f"{model}/{resource}", id, has_body=True)
     result = page.records[0] if len(page.records) == 1 else page.records
     return {"result": result}, HTTPStatus.OK, dict(page.headers)
 
 
 @proxy.serves("GET", "/<resource>", answer=schemas.DirectList, documented={**schemas.PAGED, **ANY_ERROR})
 def list_proxied_records(resource: str) -> Answer:
-    """List an account's records as the API gives them."""
-    return _listed(resource)
+    """List an account's records as the API returns them."""
+    return _list(resource)
 
 
 @proxy.serves("GET", "/<resource>/<id>", answer=schemas.AnyAnswer, documented=_FILE)
 def get_proxied_record(resource: str, id: str) -> Shown:
-    """Show one record of an account as the API gives it; a file comes as it is."""
-    return _one(resource, "get", id=id)
+    """Show one record of an account as the API returns it; a file is returned unchanged."""
+    return _answer_one(resource, "get", id=id)
 
 
 @proxy.serves("POST", "/<resource>", answer=schemas.AnyAnswer, status=201, documented=_CREATED)
 def create_proxied_record(resource: str) -> Shown:
-    """Create a record at the account's API; a body that is no JSON is sent as it is."""
-    return _one(resource, "create", has_body=True)
+    """Create a record at the account's API; a body that is no JSON is sent unchanged."""
+    return _answer_one(resource, "create", has_body=True)
 
 
 @proxy.serves("POST", "/<resource>/<id>", answer=schemas.AnyAnswer, documented=_SENT)
 def call_proxied_method(resource: str, id: str) -> Shown:
     """Call a method of the integration's config by its name, which stands in the place of an id."""
     if id == "list":
-        return _listed(resource, has_body=True)
-    return _one(resource, id, has_body=True, status=HTTPStatus.OK)
+        return _list(resource, has_body=True)
+    return _answer_one(resource, id, has_body=True, status=HTTPStatus.OK)
 
 
 @proxy.serves("PATCH", "/<resource>/<id>", answer=schemas.AnyAnswer, documented=_SENT)
 def update_proxied_record(resource: str, id: str) -> Shown:
-    """Change a record at the account's API; a body that is no JSON is sent as it is."""
-    return _one(resource, "update", id=id, has_body=True)
+    """Change a record at the account's API; a body that is no JSON is sent unchanged."""
+    return _answer_one(resource, "update", id=id, has_body=True)
 
 
 @proxy.serves("DELETE", "/<resource>/<id>", answer=schemas.DeletedRecord, documented={**schemas.CALLED, **ANY_ERROR})
 def delete_proxied_record(resource: str, id: str) -> Answer:
     """Remove a record at the account's API."""
-    _called(resource, "delete", id=id)
+    _call(resource, "delete", id=id)
     return {"id": id}
 
 
-def _listed(resource: str, *, has_body: bool = False) -> Answer:
-    query = _query()
-    limit = _limit(query.pop("limit", None))
-    return _page(_called(resource, "list", query=query, limit=limit, has_body=has_body), limit)
+def _list(resource: str, *, has_body: bool = False) -> Answer:
+    query = _read_query()
+    limit = _parse_limit(query.pop("limit", None))
+    return _show_page(_call(resource, "list", query=query, limit=limit, has_body=has_body), limit)
 
 
-def _page(page: DirectPage, limit: int | None) -> Answer:
+def _show_page(page: DirectPage, limit: int | None) -> Answer:
     shown: JsonObject = {
         "result": page.records,
         "next_cursor": page.next_cursor,
@@ -166,17 +150,17 @@ def _page(page: DirectPage, limit: int | None) -> Answer:
     return shown, HTTPStatus.OK, dict(page.headers)
 
 
-def _one(
+def _answer_one(
     resource: str, method: str, *, status: HTTPStatus | None = None, has_body: bool = False, **options: JSON
 ) -> Shown:
-    page = _called(resource, method, has_body=has_body, **options)
+    page = _call(resource, method, has_body=has_body, **options)
     if status is None:
         status = HTTPStatus.CREATED if method == "create" else HTTPStatus.OK
     if page.file is not None:
-        return raw_bodies.passed_on(page.file, status=status)
+        return raw_bodies.make_response(page.file, status=status)
     is_custom = method not in USUAL_METHODS
     if page.is_list and is_custom:
-        return _page(page, None)
+        return _show_page(page, None)
     if method == "get" and len(page.records) != 1:
         raise SourceError("no_records", f"expected one record, the API gave {len(page.records)}", status=404)
     are_several = is_custom and len(page.records) > 1
@@ -184,13 +168,13 @@ def _one(
     return answer, status, dict(page.headers)
 
 
-def _called(
+def _call(
     resource: str, method: str, *, query: JsonObject | None = None, has_body: bool = False, **options: JSON
 ) -> DirectPage:
-    query = _query() if query is None else query
-    sent = _sent(resource, query) if has_body else {}
-    call_notes.begin(query, resource, method)
-    account_id, cursor = called.taken_account(query), query.pop("next_cursor", None)
+    query = _read_query() if query is None else query
+    sent = _read_body(resource, query) if has_body else {}
+    begin_record(query, resource, method)
+    account_id, cursor = take_account(query), query.pop("next_cursor", None)
     if not isinstance(cursor, str | None):
         raise InvalidInputError([Failure("next_cursor", "expected one at most")])
     request = DirectRequest(
@@ -199,22 +183,22 @@ def _called(
     return services().direct.call(environment(), request)
 
 
-def _sent(resource: str, query: JsonObject) -> dict[str, Any]:
-    """Read the body: as it is, or JSON, which a unified model's mappings need an object of."""
+def _read_body(resource: str, query: JsonObject) -> dict[str, Any]:
+    """Read the body: unchanged, or as JSON, which has to be an object for a unified model."""
     raw_body = raw_bodies.take(flask.request, query)
     if raw_body is not None:
         return {"raw_body": raw_body}
     if parse_unified_name(resource) is not None:
-        return {"body": free_body(flask.request)}
-    body = any_body(flask.request)
+        return {"body": read_storable_object(flask.request)}
+    body = read_storable_json(flask.request)
     return {"body": {} if body is None else body}
 
 
-def _query() -> JsonObject:
-    return free_queries.nested(flask.request.args.items(multi=True))
+def _read_query() -> JsonObject:
+    return free_queries.parse_nested(flask.request.args.items(multi=True))
 
 
-def _limit(text: JSON) -> int | None:
+def _parse_limit(text: JSON) -> int | None:
     if text is None or text == "":
         return None
     if not isinstance(text, str) or not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= _MOST:

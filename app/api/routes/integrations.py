@@ -3,15 +3,15 @@
 from dataclasses import asdict
 
 from app.api.parsing.parsing import Body
-from app.api.parsing.preconditions import seen
+from app.api.parsing.preconditions import if_match
 from app.api.resources import offered
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, created, filters_of, page_view, path_id
-from app.api.schemas import catalog as schemas
+from app.api.resources.views import Answer, answer_created, read_filters, show_page
+from app.api.schemas import integrations as schemas
 from app.api.schemas import offers
 from app.api.schemas.fields import Deleted, page_of
-from app.api.schemas.warned import warned
+from app.api.schemas.save_warnings import add_warnings
 from app.engine.config.secrets import redact_config
 from app.engine.integrations.offers import Offering
 from app.engine.json_types import JsonObject
@@ -21,69 +21,67 @@ from app.services.catalog import known_names
 
 integrations = Resource("integration", description="How third-party APIs are spoken to", changes=Role.ADMIN)
 
-_KIND = "integration"
-
 
 @integrations.serves("POST", body=schemas.NewIntegration, answer=schemas.Integration, status=201)
 def create_integration(body: Body) -> Answer:
     """Create an integration."""
-    faults = body.judged(known_names.of_config(body.fields.get("config")))
-    return created(_view(services().integrations.create(environment(), body.fields, faults)))
+    faults = body.judge(known_names.judge_config(body.fields.get("config")))
+    return answer_created(_show(services().integrations.create(environment(), body.fields, faults)))
 
 
 @integrations.serves("GET", query=schemas.IntegrationQuery, answer=page_of(schemas.Integration))
 def list_integrations(query: JsonObject) -> Answer:
     """List integrations, newest first."""
-    return page_view(services().integrations.list(environment(), filters_of(query)), _view)
+    return show_page(services().integrations.list(environment(), read_filters(query)), _show)
 
 
 @integrations.serves("GET", "/<id>", answer=schemas.Integration)
 def get_integration(id: str) -> Answer:
     """Show an integration."""
-    return _view(services().integrations.get(environment(), path_id(_KIND, id)))
+    return _show(services().integrations.get(environment(), id))
 
 
 @integrations.serves("PATCH", "/<id>", body=schemas.IntegrationPatch, answer=schemas.Integration)
 def update_integration(body: Body, id: str) -> Answer:
     """Change an integration: its config is merged deeply, and null takes a key away."""
     version = body.fields.pop("version", None)
-    finish = services().key_changes.of_integration(environment(), path_id(_KIND, id))
+    finish = services().key_changes.watch_integration(environment(), id)
     changed = services().integrations.update(
-        environment(), path_id(_KIND, id), body.fields, body.faults, version=version, seen=seen()
+        environment(), id, body.fields, body.faults, version=version, seen=if_match()
     )
     if "config" in body.fields:
-        body.judged(known_names.of_config(changed.config))
-    return warned(_view(changed), finish())
+        body.judge(known_names.judge_config(changed.config))
+    return add_warnings(_show(changed), finish())
 
 
-@integrations.serves("GET", "/<id>/tools", query=offers.ToolQuery, answer=offers.ToolPage)
+@integrations.serves("GET", "/<string:id>/tools", query=offers.ToolQuery, answer=offers.ToolPage)
 def list_integration_tools(query: JsonObject, id: str) -> Answer:
     """Describe the methods of an integration's config, found by its id or name, as tools for an AI agent."""
     return offered.tools(_offering(id), query)
 
 
-@integrations.serves("GET", "/<id>/capabilities", query=offers.CapabilityQuery, answer=offers.Capabilities)
+@integrations.serves("GET", "/<string:id>/capabilities", query=offers.CapabilityQuery, answer=offers.Capabilities)
 def get_integration_capabilities(query: JsonObject, id: str) -> Answer:
-    """Show what can be called of an integration, found by its id or name: its methods, and those that are mapped."""
+    """Show the callable methods of an integration, found by its id or name: its own, and mapped ones."""
     return offered.capabilities(_offering(id), query)
 
 
-@integrations.serves("GET", "/<id>/unified-apis", answer=offers.UnifiedApiPage)
+@integrations.serves("GET", "/<string:id>/unified-apis", answer=offers.UnifiedApiPage)
 def list_integration_unified_apis(id: str) -> Answer:
     """List the unified models that are mapped to an integration, found by its id or name, with their methods."""
-    return offered.unified_apis(_offering(id))
+    return offered.list_unified_apis(_offering(id))
 
 
 @integrations.serves("DELETE", "/<id>", answer=Deleted)
 def delete_integration(id: str) -> Answer:
-    """Remove an integration that no account belongs to."""
-    return {"id": services().integrations.delete(environment(), path_id(_KIND, id), seen=seen())}
+    """Remove an integration that has no accounts."""
+    return {"id": services().integrations.delete(environment(), id, seen=if_match())}
 
 
 def _offering(id: str) -> Offering:
-    return services().offers.of_integration(environment(), id)
+    return services().offers.describe_integration(environment(), id)
 
 
-def _view(integration: Integration) -> JsonObject:
+def _show(integration: Integration) -> JsonObject:
     shown = {"config": redact_config(integration.config), "installed_environment": [integration.environment_id]}
     return {**asdict(integration), **shown}

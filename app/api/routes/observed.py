@@ -1,27 +1,31 @@
-"""``/record``, ``/erasure`` and ``/daemon``: what was persisted, what is erased of it, and who does the work."""
+"""``/record``, ``/erasure`` and ``/daemon``: persisted records, their erasure, and the workers."""
 
 from http import HTTPStatus
 
+from app.api.documents.operations import document_answers
 from app.api.parsing.parsing import Body
-from app.api.resources.resource import Resource, answering
+from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, filters_of, page_view, path_id, plain_view
+from app.api.resources.views import Answer, read_filters, show_page, show_plain
 from app.api.schemas import observed as schemas
-from app.api.schemas.fields import page_of, taken_times
+from app.api.schemas.fields import page_of, take_times
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.objects.daemons import Daemon
 from app.engine.objects.environments import Role
-from app.services.reading.records import LogFilters, RecordFilters
+from app.services.crud import require
+from app.services.reading.ports import LogFilters, RecordFilters
 
 records = Resource("record", description="What was persisted", changes=Role.ADMIN)
 erasures = Resource("erasure", description="What is erased", changes=Role.ADMIN)
-daemons = Resource("daemon", description="Who does the work", changes=Role.ADMIN)
+daemons = Resource("daemon", description="Who does the work", changes=Role.ADMIN, place=lambda id: {"id": id})
 
 
-@records.serves("GET", query=schemas.RecordQuery, answer=schemas.RecordPage, documented=answering(HTTPStatus.NOT_FOUND))
+@records.serves(
+    "GET", query=schemas.RecordQuery, answer=schemas.RecordPage, documented=document_answers(HTTPStatus.NOT_FOUND)
+)
 def list_records(query: JsonObject) -> Answer:
-    """List an account's records by resource and id, or read its log on by ``after_seq``."""
+    """List an account's records by resource and id, or its log after the number ``after_seq``."""
     if "after_seq" in query:
         return _changes(query)
     filters = RecordFilters(
@@ -29,25 +33,25 @@ def list_records(query: JsonObject) -> Answer:
         resource=query.get("resource"),
         id=query.get("id"),
         sync_job_run_id=query.get("sync_job_run_id"),
-        times=taken_times(query, "synced_at", "updated_at", "created_at"),
+        times=take_times(query, "synced_at", "updated_at", "created_at"),
         with_deleted=query["with_deleted"],
         limit=query["limit"],
         cursor=query.get("next_cursor"),
     )
-    return page_view(services().records.list(environment(), filters), plain_view)
+    return show_page(services().records.list(environment(), filters), show_plain)
 
 
 @records.serves("POST", "/restore", body=schemas.Restoration, answer=schemas.Restored, role=Role.RUN)
 def restore_records(body: Body) -> Answer:
-    """Bring back the records that a run has deleted; each is a change in the account's log."""
-    fields = body.checked()
-    restored = services().records.restore(
+    """Restore the records that a run has deleted; each is a change in the account's log."""
+    fields = body.require_valid()
+    restore_masked = services().records.restore(
         environment(),
         fields["integrated_account_id"],
         run_id=fields["sync_job_run_id"],
         resource=fields.get("resource"),
     )
-    return {"restored": restored}
+    return {"restored": restore_masked}
 
 
 @records.serves(
@@ -55,28 +59,25 @@ def restore_records(body: Body) -> Answer:
     query=schemas.RecordErasure,
     answer=schemas.Erasure,
     status=202,
-    documented=answering(HTTPStatus.NOT_FOUND),
+    documented=document_answers(HTTPStatus.NOT_FOUND),
 )
 def erase_records(query: JsonObject) -> Answer:
-    """Erase in the background what is held now of an account's resource; runs bring it again only if they read all."""
-    return plain_view(services().records.erase(environment(), query["integrated_account_id"], query["resource"]))
+    """Erase an account's resource in the background; only runs that read all of it fetch it again."""
+    return show_plain(services().records.erase(environment(), query["integrated_account_id"], query["resource"]))
 
 
 @erasures.serves("GET", query=schemas.ErasureQuery, answer=page_of(schemas.Erasure))
 def list_erasures(query: JsonObject) -> Answer:
     """List what is to be erased and what was, newest first."""
-    return page_view(
-        services().erasures.list(environment(), filters_of(query, times=("created_at", "due_at"))), plain_view
+    return show_page(
+        services().erasures.list(environment(), read_filters(query, times=("created_at", "due_at"))), show_plain
     )
 
 
 @erasures.serves("GET", "/<id>", answer=schemas.Erasure)
 def get_erasure(id: str) -> Answer:
     """Show an erasure."""
-    found = services().erasures.get(environment(), path_id("erasure", id))
-    if found is None:
-        raise NotFoundError("erasure", id)
-    return plain_view(found)
+    return show_plain(require(services().erasures.get(environment(), id), "erasure", id))
 
 
 def _changes(query: JsonObject) -> Answer:
@@ -87,9 +88,9 @@ def _changes(query: JsonObject) -> Answer:
         resource=query.get("resource"),
         limit=query["limit"],
     )
-    page = services().records.changes(environment(), filters)
+    page = services().records.read_log(environment(), filters)
     shown: JsonObject = {
-        "result": [plain_view(record) for record in page.result],
+        "result": [show_plain(record) for record in page.result],
         "next_cursor": None if page.next_sequence is None else str(page.next_sequence),
         "limit": page.limit,
     }
@@ -105,7 +106,7 @@ def _sequence_of(cursor: str) -> int:
 @daemons.serves("GET", query=schemas.DaemonQuery, answer=page_of(schemas.Daemon))
 def list_daemons(query: JsonObject) -> Answer:
     """List daemons, by id unless they are sorted otherwise."""
-    return page_view(services().daemons.list(filters_of(query)), _daemon_view)
+    return show_page(services().daemons.list(read_filters(query)), _show_daemon)
 
 
 @daemons.serves("GET", "/<id>", answer=schemas.Daemon)
@@ -113,8 +114,8 @@ def get_daemon(id: str) -> Answer:
     """Show a daemon."""
     if "\0" in id:
         raise NotFoundError("daemon", id.replace("\0", ""))
-    return _daemon_view(services().daemons.get(id))
+    return _show_daemon(services().daemons.get(id))
 
 
-def _daemon_view(daemon: Daemon) -> JsonObject:
-    return {**plain_view(daemon), "environment_id": environment()}
+def _show_daemon(daemon: Daemon) -> JsonObject:
+    return {**show_plain(daemon), "environment_id": environment()}

@@ -13,7 +13,7 @@ service = flask.Blueprint("service", __name__)
 @service.get("/")
 @needs(Role.READ)
 def index() -> JsonObject:
-    """Return where things are."""
+    """Return the paths of the documentation and the health check."""
     root = flask.request.script_root
     places = {"docs": "/docs", "openapi": "/openapi.json", "health": "/healthz"}
     return {"name": "ferryman", **{name: f"{root}{path}" for name, path in places.items()}}
@@ -28,6 +28,6 @@ def ping() -> JsonObject:
 
 @service.get("/healthz")
 def healthz() -> tuple[JsonObject, int]:
-    """Return whether Postgres and Redis are there, and how many daemons each group has; 503 without Postgres alone."""
+    """Return whether Postgres and Redis are reachable, and the daemons of each group; 503 only without Postgres."""
     serves, found = services().health.check()
     return found, 200 if serves else 503

@@ -6,11 +6,12 @@ from urllib.parse import quote, urlencode
 
 import flask
 
+from app.api.documents.operations import document_answers
 from app.api.parsing.parsing import Body
-from app.api.parsing.preconditions import seen
-from app.api.resources.resource import Resource, answering
+from app.api.parsing.preconditions import if_match
+from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, filters_of, location, page_view, plain_view
+from app.api.resources.views import Answer, location, read_filters, show_page, show_plain
 from app.api.schemas.fields import Deleted, page_of
 from app.api.schemas.run_states import NewState, State, StateListQuery, StatePatch, StateQuery
 from app.engine.errors import NotFoundError
@@ -19,7 +20,7 @@ from app.engine.objects.environments import Role
 
 
 def _place(id: str) -> Mapping[str, str]:
-    """Find a state by its key; what no text of Postgres can be finds nothing."""
+    """Return the columns that find a state by its key; none for a text that Postgres can not store."""
     place = {"state_key": flask.request.args.get("state_key", ""), "key": id}
     return {} if any("\0" in value for value in place.values()) else place
 
@@ -29,40 +30,42 @@ sync_job_run_states = Resource(
 )
 
 
-@sync_job_run_states.serves("POST", body=NewState, answer=State, status=201, documented=answering(like=State))
+@sync_job_run_states.serves("POST", body=NewState, answer=State, status=201, documented=document_answers(like=State))
 def put_state(body: Body) -> Answer:
-    """Keep a value; one that has its key is replaced, which is answered 200."""
+    """Store a value; one with the same key is replaced and answered 200."""
     state, is_new = services().states.put(environment(), body.fields, body.faults)
     place = f"/sync-job-run-state/{quote(state.key, safe='')}?{urlencode({'state_key': state.state_key})}"
-    return plain_view(state), HTTPStatus.CREATED if is_new else HTTPStatus.OK, location(place)
+    return show_plain(state), HTTPStatus.CREATED if is_new else HTTPStatus.OK, location(place)
 
 
 @sync_job_run_states.serves("GET", query=StateListQuery, answer=page_of(State))
 def list_states(query: JsonObject) -> Answer:
     """List the values of a state key, newest first."""
-    return page_view(services().states.list(environment(), filters_of(query)), plain_view)
+    return show_page(services().states.list(environment(), read_filters(query)), show_plain)
 
 
 @sync_job_run_states.serves("GET", "/<path:id>", query=StateQuery, answer=State)
 def get_state(query: JsonObject, id: str) -> Answer:
     """Show a value."""
-    return plain_view(services().states.get(environment(), query["state_key"], _key(id)))
+    return show_plain(services().states.get(environment(), query["state_key"], _check_key(id)))
 
 
 @sync_job_run_states.serves("PATCH", "/<path:id>", body=StatePatch, query=StateQuery, answer=State)
 def update_state(query: JsonObject, body: Body, id: str) -> Answer:
-    """Replace a value that is there."""
-    found = services().states.update(environment(), query["state_key"], _key(id), body.checked(), seen=seen())
-    return plain_view(found)
+    """Replace an existing value."""
+    found = services().states.update(
+        environment(), query["state_key"], _check_key(id), body.require_valid(), seen=if_match()
+    )
+    return show_plain(found)
 
 
 @sync_job_run_states.serves("DELETE", "/<path:id>", query=StateQuery, answer=Deleted)
 def delete_state(query: JsonObject, id: str) -> Answer:
     """Remove a value."""
-    return {"id": services().states.delete(environment(), query["state_key"], _key(id), seen=seen())}
+    return {"id": services().states.delete(environment(), query["state_key"], _check_key(id), seen=if_match())}
 
 
-def _key(id: str) -> str:
+def _check_key(id: str) -> str:
     if "\0" in id:
         raise NotFoundError("sync job run state", id.replace("\0", ""))
     return id

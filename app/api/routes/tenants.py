@@ -1,13 +1,13 @@
-"""``/tenant``: whose accounts there are."""
+"""``/tenant``: the customers whose accounts there are."""
 
 from collections.abc import Mapping
 from urllib.parse import quote
 
 from app.api.parsing.parsing import Body
-from app.api.parsing.preconditions import seen
+from app.api.parsing.preconditions import if_match
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, filters_of, location, page_view, plain_view
+from app.api.resources.views import Answer, location, read_filters, show_page, show_plain
 from app.api.schemas import tenants as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.engine.errors import NotFoundError
@@ -16,7 +16,7 @@ from app.engine.objects.environments import RESERVED_TENANT_ID, Role, is_tenant_
 
 
 def _place(id: str) -> Mapping[str, str]:
-    """Find a tenant by its own id; what can be none finds nothing."""
+    """Return the columns that find a tenant by its id; none for an invalid id."""
     return {"id": id} if is_tenant_id(id) else {}
 
 
@@ -27,44 +27,46 @@ tenants = Resource(
 
 @tenants.serves("POST", body=schemas.NewTenant, answer=schemas.Tenant, status=201)
 def create_tenant(body: Body) -> Answer:
-    """Make a tenant; each account makes its own too, where there is none."""
+    """Create a tenant; an account whose tenant does not exist creates it too."""
     made = services().tenants.create(environment(), body.fields, body.faults)
-    return plain_view(made), 201, location(f"/tenant/{quote(made.id, safe='')}")
+    return show_plain(made), 201, location(f"/tenant/{quote(made.id, safe='')}")
 
 
 @tenants.serves("POST", f"/{RESERVED_TENANT_ID}", body=schemas.NewTenants, answer=schemas.MadeTenants)
 def create_tenants(body: Body) -> Answer:
-    """Make tenants; those that are there already are skipped."""
+    """Create tenants; those that exist already are skipped."""
     made, skipped = services().tenants.create_all(environment(), body.fields, body.faults)
     left = [{"id": id, "reason": "already_exists"} for id in skipped]
-    return {"created": [plain_view(tenant) for tenant in made], "skipped": left}
+    return {"created": [show_plain(tenant) for tenant in made], "skipped": left}
 
 
 @tenants.serves("GET", query=schemas.TenantQuery, answer=page_of(schemas.Tenant))
 def list_tenants(query: JsonObject) -> Answer:
     """List tenants, newest first."""
-    return page_view(services().tenants.list(environment(), filters_of(query)), plain_view)
+    return show_page(services().tenants.list(environment(), read_filters(query)), show_plain)
 
 
 @tenants.serves("GET", "/<id>", answer=schemas.Tenant)
 def get_tenant(id: str) -> Answer:
     """Show a tenant."""
-    return plain_view(services().tenants.get(environment(), _known(id)))
+    return show_plain(services().tenants.get(environment(), _check_id(id)))
 
 
 @tenants.serves("PATCH", "/<id>", body=schemas.TenantPatch, answer=schemas.Tenant)
 def update_tenant(body: Body, id: str) -> Answer:
-    """Change what a tenant is called, or what is noted of it, which is replaced whole."""
-    return plain_view(services().tenants.update(environment(), _known(id), body.fields, body.faults, seen=seen()))
+    """Change a tenant's name or metadata, which is replaced whole."""
+    return show_plain(
+        services().tenants.update(environment(), _check_id(id), body.fields, body.faults, seen=if_match())
+    )
 
 
 @tenants.serves("DELETE", "/<id>", answer=Deleted)
 def delete_tenant(id: str) -> Answer:
     """Remove a tenant that has no accounts."""
-    return {"id": services().tenants.delete(environment(), _known(id), seen=seen())}
+    return {"id": services().tenants.delete(environment(), _check_id(id), seen=if_match())}
 
 
-def _known(id: str) -> str:
+def _check_id(id: str) -> str:
     if not is_tenant_id(id):
         raise NotFoundError("tenant", id[:300].replace("\0", ""))
     return id

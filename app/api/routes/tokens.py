@@ -1,10 +1,10 @@
-"""``/api-token`` and ``/environment``: who may call, and where."""
+"""``/api-token`` and ``/environment``."""
 
 from app.api.parsing.parsing import Body
-from app.api.parsing.preconditions import seen
+from app.api.parsing.preconditions import if_match
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, holder, services
-from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
+from app.api.resources.views import Answer, answer_created, read_filters, show_page, show_plain
 from app.api.schemas import tokens as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.engine.json_types import JsonObject
@@ -13,52 +13,47 @@ from app.engine.objects.environments import Role
 api_tokens = Resource("api-token", description="Who may call the API", changes=Role.ADMIN)
 environments = Resource("environment", description="Where a token's things are", changes=Role.ADMIN)
 
-_KIND = "api token"
-
 
 @api_tokens.serves("POST", body=schemas.NewToken, answer=schemas.CreatedToken, status=201)
 def create_token(body: Body) -> Answer:
-    """Create a token, of no more than the present one's rights; only this answer shows its secret."""
+    """Create a token with at most the rights of the present one; only this answer shows its secret."""
     token, secret = services().tokens.issue(holder(), body.fields, body.faults)
-    return created({**plain_view(token), "token": secret})
+    return answer_created({**show_plain(token), "token": secret})
 
 
 @api_tokens.serves("GET", query=schemas.TokenQuery, answer=page_of(schemas.Token))
 def list_tokens(query: JsonObject) -> Answer:
     """List tokens, newest first, without those that were revoked."""
-    return page_view(services().tokens.page(environment(), filters_of(query)), plain_view)
+    return show_page(services().tokens.page(environment(), read_filters(query)), show_plain)
 
 
 @api_tokens.serves("GET", "/<id>", answer=schemas.Token)
 def get_token(id: str) -> Answer:
-    """Show a token; never its secret, which is not kept."""
-    return plain_view(services().tokens.get(environment(), path_id(_KIND, id)))
+    """Show a token without its secret, which is not stored."""
+    return show_plain(services().tokens.get(environment(), id))
 
 
 @api_tokens.serves("DELETE", "/<id>", answer=Deleted)
 def revoke_token(id: str) -> Answer:
-    """End a token at once."""
-    token_id = path_id(_KIND, id)
-    services().tokens.revoke(environment(), token_id, seen=seen())
-    return {"id": token_id}
+    """Revoke a token at once."""
+    services().tokens.revoke(environment(), id, seen=if_match())
+    return {"id": id}
 
 
 @environments.serves("GET", query=schemas.EnvironmentQuery, answer=page_of(schemas.Environment))
 def list_environments(query: JsonObject) -> Answer:
-    """List environments: the token's own is the only one that it sees."""
-    return page_view(services().environments.page(environment(), filters_of(query)), plain_view)
+    """List environments: a token sees only its own."""
+    return show_page(services().environments.page(environment(), read_filters(query)), show_plain)
 
 
 @environments.serves("GET", "/<id>", answer=schemas.Environment)
 def get_environment(id: str) -> Answer:
     """Show the token's environment."""
-    return plain_view(services().environments.get(environment(), path_id("environment", id)))
+    return show_plain(services().environments.get(environment(), id))
 
 
 @environments.serves("PATCH", "/<id>", body=schemas.EnvironmentPatch, answer=schemas.Environment)
 def update_environment(body: Body, id: str) -> Answer:
     """Rename the token's environment."""
-    changed = services().environments.rename(
-        environment(), path_id("environment", id), body.fields, body.faults, seen=seen()
-    )
-    return plain_view(changed)
+    changed = services().environments.rename(environment(), id, body.fields, body.faults, seen=if_match())
+    return show_plain(changed)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from marshmallow import Schema
 
 from app.api.parsing.parsing import Body
-from app.api.parsing.preconditions import seen
+from app.api.parsing.preconditions import if_match
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
+from app.api.resources.views import Answer, answer_created, read_filters, show_page, show_plain
 from app.api.schemas import unified as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.engine.json_types import JsonObject
@@ -25,8 +25,6 @@ environment_mappings = Resource(
     changes=Role.ADMIN,
 )
 
-_KIND = "unified model resource method"
-
 
 def _serve(
     resource: Resource,
@@ -40,34 +38,32 @@ def _serve(
 
     @resource.serves("POST", body=new, answer=answer, status=201)
     def create_mapping(body: Body) -> Answer:
-        """Create a mapping; the faults of its expressions have their positions."""
-        faults = body.judged(known_names.of_mapping(body.fields.get("config")))
-        return created(plain_view(mappings().create(environment(), body.fields, faults)))
+        """Create a mapping; the faults of its expressions include their positions."""
+        faults = body.judge(known_names.judge_mapping(body.fields.get("config")))
+        return answer_created(show_plain(mappings().create(environment(), body.fields, faults)))
 
     @resource.serves("GET", query=query, answer=page_of(answer))
     def list_mappings(query: JsonObject) -> Answer:
         """List mappings, newest first."""
-        return page_view(mappings().list(environment(), filters_of(query)), plain_view)
+        return show_page(mappings().list(environment(), read_filters(query)), show_plain)
 
     @resource.serves("GET", "/<id>", answer=answer)
     def get_mapping(id: str) -> Answer:
         """Show a mapping."""
-        return plain_view(mappings().get(environment(), path_id(_KIND, id)))
+        return show_plain(mappings().get(environment(), id))
 
     @resource.serves("PATCH", "/<id>", body=schemas.MappingPatch, answer=answer)
     def update_mapping(body: Body, id: str) -> Answer:
         """Change a mapping: its config is merged deeply, and null takes a key away."""
         version = body.fields.pop("version", None)
-        faults = body.judged(known_names.of_mapping(body.fields.get("config")))
-        changed = mappings().update(
-            environment(), path_id(_KIND, id), body.fields, faults, version=version, seen=seen()
-        )
-        return plain_view(changed)
+        faults = body.judge(known_names.judge_mapping(body.fields.get("config")))
+        changed = mappings().update(environment(), id, body.fields, faults, version=version, seen=if_match())
+        return show_plain(changed)
 
     @resource.serves("DELETE", "/<id>", answer=Deleted)
     def delete_mapping(id: str) -> Answer:
         """Remove a mapping."""
-        return {"id": mappings().delete(environment(), path_id(_KIND, id), seen=seen())}
+        return {"id": mappings().delete(environment(), id, seen=if_match())}
 
 
 _serve(

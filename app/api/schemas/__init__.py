@@ -1,1 +1,1 @@
-"""The shapes of requests and answers, as marshmallow schemas; the OpenAPI document is made of the same."""
+"""The shapes of requests and answers as marshmallow schemas, which also make up the OpenAPI document."""

@@ -9,7 +9,7 @@ from app.engine.json_types import JsonObject
 
 
 class RecordFault(Schema):
-    """A record that the mapping does not fit."""
+    """A record that could not be mapped."""
 
     code = fields.String()
     message = fields.String()
@@ -26,7 +26,7 @@ class DirectList(Schema):
     result_count = fields.Integer(required=True)
     is_partial_response = fields.Boolean(
         required=True,
-        metadata={"description": "Some records could not be mapped, as `errors` tells, or the mapping says so."},
+        metadata={"description": "Some records could not be mapped, as `errors` shows, or the mapping reports it."},
     )
     errors = fields.List(fields.Nested(RecordFault), metadata={MAY_LACK: True, "description": "Where there are some."})
 
@@ -45,14 +45,14 @@ class AnyAnswer(Schema):
 
 
 class CalledMethod(Schema):
-    """What of an integration is called; null where an expression chooses it for each call."""
+    """The called method of an integration; null where an expression chooses it for each call."""
 
     resource = fields.String(allow_none=True)
     method = fields.String(allow_none=True)
 
 
 class MethodMeta(Schema):
-    """What is known of one method of a unified model for one account."""
+    """One method of a unified model as one account has it."""
 
     unified_model = fields.String(required=True)
     resource = fields.String(required=True)
@@ -62,20 +62,20 @@ class MethodMeta(Schema):
     response_schema = fields.Raw(metadata={"description": "The JSON Schema of the model's records."})
     query_schema = fields.Raw()
     request_body_schema = fields.Raw()
-    response_mapping = fields.String(allow_none=True, metadata={"description": "With every layer laid over it."})
+    response_mapping = fields.String(allow_none=True, metadata={"description": "With all layers merged."})
     default_query = fields.Raw(metadata={"description": "Sent with each request."})
     default_body = fields.Raw()
     integration = fields.Nested(CalledMethod, required=True)
 
 
 class CustomResult(Schema):
-    """What a custom method gave."""
+    """The result of a custom method."""
 
     result = fields.Raw(required=True)
 
 
 class DeletedRecord(Schema):
-    """What was removed."""
+    """The removed record."""
 
     id = fields.String(required=True)
 
@@ -86,13 +86,13 @@ _QUERY: Final[list[dict[str, Any]]] = [
         "in": "query",
         "required": True,
         "schema": {"type": "string", "format": "uuid"},
-        "description": "The account whose API is called; its own token may leave it out.",
+        "description": "The account whose API is called; optional with the account's own token.",
     },
     {
         "name": "truto_ignore_remote_data",
         "in": "query",
         "schema": {"type": "boolean"},
-        "description": "false: each record holds `remote_data`, what the API gave.",
+        "description": "false: each record has `remote_data`, the API's own record.",
     },
     {
         "name": "truto_exclude_fields",
@@ -118,7 +118,7 @@ _PASSTHROUGH: Final[dict[str, Any]] = {
     "name": "truto_body_passthrough",
     "in": "query",
     "schema": {"type": "boolean"},
-    "description": "true: the body is sent on as it is, even JSON; false: it is JSON, whatever its type.",
+    "description": "true: the body is sent unchanged, even JSON; false: it is parsed as JSON, whatever its type.",
 }
 FILE_ANSWER: Final[dict[str, Any]] = {"200": {"content": {"application/octet-stream": _FILE}}}
 CREATED_FILE: Final[dict[str, Any]] = {"201": {"content": {"application/octet-stream": _FILE}}}

@@ -1,4 +1,4 @@
-"""What a dry run found."""
+"""The result of a dry run."""
 
 from marshmallow import Schema, fields
 
@@ -16,7 +16,7 @@ class ShownRequest(Schema):
 
 
 class ShownFault(Schema):
-    """What would go wrong."""
+    """A fault that the run would have."""
 
     code = fields.String()
     message = fields.String()
@@ -32,7 +32,7 @@ class FirstPage(Schema):
 
 
 class TriedItem(Schema):
-    """What an item of the job would begin with."""
+    """How an item of the job would begin."""
 
     name = fields.String()
     resource = fields.String()
@@ -47,7 +47,7 @@ class TriedItem(Schema):
 
 
 class Estimate(Schema):
-    """What the run would take."""
+    """How many requests and seconds the run would take."""
 
     requests_at_least = fields.Integer()
     is_exact = fields.Boolean()

@@ -1,4 +1,4 @@
-"""Fields and manners that the schemas of all resources share."""
+"""Fields and bases that the schemas of all resources share."""
 
 import copy
 import re
@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
 from webargs.fields import DelimitedList
 
-from app.api.schemas.warned import Warned
+from app.api.schemas.save_warnings import Warned
 from app.engine.ids import parse_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.shapes import Shape
@@ -22,24 +22,35 @@ _OPERATORS: Final = ("eq", "gt", "gte", "lt", "lte")
 _LOST_PLUS: Final = re.compile(r" (?=\d\d:?\d\d$)")
 
 
+TEXT: Final = validate.Length(min=1, max=1000)
+SLUG: Final = validate.Regexp(
+    re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z"),
+    error="expected 1 to 100 letters, digits, dots, dashes or underscores, beginning with a letter or digit",
+)
+SHARING: Final = validate.OneOf(["deny", "ask", "allow"])
+NO_TEAMS: Final = "there are environments, and no teams"
+UNCHANGEABLE: Final = {"description": "Can not be changed; the present one is accepted."}
+SEEN_VERSION: Final = {"description": "The version that you saw; refused when it is another by now."}
+OWN_ENVIRONMENT: Final = {"description": "The environment that has it, which may use whatever it has."}
+
 Shapes: TypeAlias = Mapping[str, Shape]
 Reasons: TypeAlias = Mapping[str, str]
 
 
 class Input(Schema):
-    """A body or a query; what it does not know is let pass, and null is absent where it means nothing else."""
+    """A body or a query; unknown fields pass, and null stands for an absent field unless it has another meaning."""
 
     EMPTY_IS_ABSENT: ClassVar = False
-    """Whether "" is taken as null too, which such a schema does by itself."""
+    """Whether "" is taken as null too; such a schema converts it itself."""
     SHAPES: ClassVar[Shapes] = {}
-    """What is known of the keys within some of its fields."""
+    """The known keys within some of its fields."""
     NOT_SERVED: ClassVar[Reasons] = {}
     """Fields that the compatible API documents and that do nothing here, each with the reason."""
 
     read_back: Set[str] = frozenset()
-    """Fields of the answer that may come back, and then say nothing."""
+    """Fields of the answer that may be sent back, and are ignored."""
     stored: Callable[[], JSON] | None = None
-    """Shows what the request is to change; None where it makes something new."""
+    """Returns the object that the request changes; None where it creates one."""
 
     class Meta:
         """Marshmallow's options."""
@@ -58,7 +69,7 @@ class Input(Schema):
 
 
 class Sparse(Schema):
-    """An answer that has some of its fields, whichever there are."""
+    """An answer that has only some of its fields."""
 
 
 class Id(fields.String):
@@ -77,7 +88,7 @@ class Id(fields.String):
 class Flag(fields.Boolean):
     """A JSON boolean; in a query, ``true`` or ``false``."""
 
-    truthy = {True, "true"}  # noqa: RUF012  # how marshmallow is told
+    truthy = {True, "true"}  # noqa: RUF012  # marshmallow's way to configure it
     falsy = {False, "false"}  # noqa: RUF012
 
     def _deserialize(self, value: JSON, attr: str | None, data: Mapping[str, JSON] | None, **options: Any) -> bool:
@@ -87,7 +98,7 @@ class Flag(fields.Boolean):
 
 
 class Whole(fields.Integer):
-    """A JSON integer, which 1.0 is one of, and nothing that could be taken for one."""
+    """A JSON integer, such as 1 or 1.0; no text or boolean."""
 
     def _deserialize(self, value: JSON, attr: str | None, data: Mapping[str, JSON] | None, **options: Any) -> int:
         is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
@@ -120,7 +131,7 @@ class Time(fields.Field[Any]):
 
 
 class Query(Input):
-    """A query, in which what is empty is absent."""
+    """A query, in which an empty parameter is absent."""
 
 
 class Listing(Query):
@@ -136,34 +147,34 @@ class Listing(Query):
     )
 
 
-def order(*columns: str, default: str) -> fields.String:
-    """Make the field that tells what a list is sorted by; a dash before a column turns its order round."""
+def make_sort_field(*columns: str, default: str) -> fields.String:
+    """Return the field that sorts a list; a dash before a column reverses its order."""
     known = [way for column in columns for way in (column, f"-{column}")]
-    told = validate.OneOf(known, error=f"expected one of: {', '.join(known)}")
-    return fields.String(load_default=default, validate=told)
+    one_of = validate.OneOf(known, error=f"expected one of: {', '.join(known)}")
+    return fields.String(load_default=default, validate=one_of)
 
 
 class SortedListing(Listing):
     """The query of lists that are ordered by time of creation."""
 
-    sort = order("created_at", default="-created_at")
+    sort = make_sort_field("created_at", default="-created_at")
 
 
-def narrowed(
-    listing: type[Listing],
+def make_list_query(
     name: str,
     filters: Mapping[str, fields.Field[Any]],
     *,
-    times: tuple[str, ...],
+    listing: type[Listing] = SortedListing,
+    times: tuple[str, ...] = ("created_at", "updated_at"),
     sorts: Sequence[str] = (),
 ) -> type[Schema]:
-    """Make the query of a list with filters, and with ``column[operator]`` for each of them and each column of times.
+    """Return the query of a list with filters, and with ``column[operator]`` for each filter and each column of times.
 
     A list that is sorted is also narrowed by ``id``, and may be sorted by other columns than ``created_at``.
     """
     given: dict[str, fields.Field[Any]] = {"id": Id(), **filters} if issubclass(listing, SortedListing) else {**filters}
     if sorts:
-        given["sort"] = order("created_at", *sorts, default="-created_at")
+        given["sort"] = make_sort_field("created_at", *sorts, default="-created_at")
     made: dict[str, fields.Field[Any]] = {column: Time() for column in times}
     for column in times:
         made |= {f"{column}[{operator}]": Time() for operator in _OPERATORS}
@@ -176,15 +187,15 @@ def narrowed(
 
 
 def _choices(column: str, field: fields.Field[Any]) -> dict[str, fields.Field[Any]]:
-    """Make ``column[eq]`` and ``column[in]`` of a filter."""
+    """Return ``column[eq]`` and ``column[in]`` of a filter."""
     shown = field.data_key or column
     equal = copy.copy(field)
     equal.data_key = f"{shown}[eq]"
     return {f"{column}[eq]": equal, f"{column}[in]": DelimitedList(copy.copy(field), data_key=f"{shown}[in]")}
 
 
-def taken_choices(query: JsonObject) -> list[tuple[str, Sequence[object]]]:
-    """Take lists of values and ``column[eq]`` out of a loaded query: each column with the values it may have."""
+def take_choices(query: JsonObject) -> list[tuple[str, Sequence[object]]]:
+    """Take lists of values and ``column[eq]`` out of a loaded query; return each column with its allowed values."""
     found: list[tuple[str, Sequence[object]]] = []
     for name in [name for name, value in query.items() if isinstance(value, list) or name.endswith("[eq]")]:
         value = query.pop(name)
@@ -192,7 +203,7 @@ def taken_choices(query: JsonObject) -> list[tuple[str, Sequence[object]]]:
     return found
 
 
-def taken_times(query: JsonObject, *columns: str) -> dict[tuple[str, str], object]:
+def take_times(query: JsonObject, *columns: str) -> dict[tuple[str, str], object]:
     """Take the time filters out of a loaded query: ``{(column, operator): value}``."""
     found: dict[tuple[str, str], object] = {}
     for name in list(query):
@@ -203,7 +214,7 @@ def taken_times(query: JsonObject, *columns: str) -> dict[tuple[str, str], objec
 
 
 def page_of(item: type[Schema]) -> type[Schema]:
-    """Make the schema of a page of objects."""
+    """Return the schema of a page of objects."""
     page = Schema.from_dict(
         {
             "result": fields.List(fields.Nested(item), required=True),
@@ -217,7 +228,7 @@ def page_of(item: type[Schema]) -> type[Schema]:
 
 
 class ShownOnce(Schema):
-    """An answer that holds what is never shown again, and so is never shortened."""
+    """An answer with a secret that is shown once, and that is therefore not shortened."""
 
 
 class Deleted(Schema):

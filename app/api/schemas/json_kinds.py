@@ -1,4 +1,4 @@
-"""JSON Schemas in the form that generators of clients read best."""
+"""JSON Schemas in the form that client generators support best."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -9,7 +9,7 @@ NAME_PATTERN: Final = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 COMPONENT: Final = "component"
 """In the metadata of a field: the component that describes its values."""
 MAY_LACK: Final = "may_lack"
-"""In the metadata of an answer's field: the answer does not always have it."""
+"""In the metadata of an answer's field: the field is optional."""
 
 _NULL: Final[JsonObject] = {"type": "null"}
 
@@ -19,8 +19,22 @@ def ref(component: str) -> JsonObject:
     return {"$ref": f"#/components/schemas/{component}"}
 
 
+STORED_RESOURCES: Final[JsonObject] = {"type": "array", "items": ref("JobItem")}
+RESOURCE_LIST: Final[JsonObject] = {
+    **STORED_RESOURCES,
+    "minItems": 1,
+    "maxItems": 1000,
+    "description": "What to pull, item by item.",
+}
+ARGS_SCHEMA: Final[JsonObject] = {
+    "type": "object",
+    "additionalProperties": {},
+    "description": "JSON Schema of the run's args, or `{name: {type, format, required, default, description}}`.",
+}
+
+
 def nullable(schema: Mapping[str, JSON]) -> JsonObject:
-    """Return a schema that null fits too: a type among others, so that it is read as ``T | null``."""
+    """Return a schema that also accepts null, as one of its types, so that generators read ``T | null``."""
     described = {key: value for key, value in schema.items() if key == "description"}
     bare = {key: value for key, value in schema.items() if key not in described}
     if "anyOf" in bare:
@@ -34,7 +48,7 @@ def nullable(schema: Mapping[str, JSON]) -> JsonObject:
 
 
 def not_null(schema: Mapping[str, JSON]) -> JsonObject:
-    """Return a schema that null does not fit."""
+    """Return a schema that does not accept null."""
     if "anyOf" in schema:
         left = [choice for choice in schema["anyOf"] if choice != _NULL]
         described = {key: value for key, value in schema.items() if key != "anyOf"}
@@ -48,8 +62,8 @@ def not_null(schema: Mapping[str, JSON]) -> JsonObject:
     return made
 
 
-def spelt_out(schema: Mapping[str, JSON]) -> JsonObject:
-    """Return a schema that leaves nothing to guess: the type of its words, what its objects and arrays hold."""
+def spell_out(schema: Mapping[str, JSON]) -> JsonObject:
+    """Return a schema with explicit types of its enums, and of what its objects and arrays contain."""
     made = _with_typed_words(schema) if "enum" in schema else dict(schema)
     types = made.get("type", ())
     if "object" in types and not {"properties", "additionalProperties"} & made.keys():
@@ -58,16 +72,16 @@ def spelt_out(schema: Mapping[str, JSON]) -> JsonObject:
         made["items"] = {}
     for key in ("items", "additionalProperties"):
         if isinstance(made.get(key), Mapping):
-            made[key] = spelt_out(made[key])
+            made[key] = spell_out(made[key])
     if "anyOf" in made:
-        made["anyOf"] = [spelt_out(one) for one in made["anyOf"]]
+        made["anyOf"] = [spell_out(one) for one in made["anyOf"]]
     if "properties" in made:
-        made["properties"] = {name: spelt_out(one) for name, one in made["properties"].items()}
+        made["properties"] = {name: spell_out(one) for name, one in made["properties"].items()}
     return made
 
 
 def _with_typed_words(schema: Mapping[str, JSON]) -> JsonObject:
-    """Return an enumeration in the form that generators know: of one type, null beside it, no empty text."""
+    """Return an enum in the form that generators support: of one type, null as a type, no empty text."""
     words = [word for word in schema["enum"] if word not in ("", None)]
     others = {key: value for key, value in schema.items() if key != "enum"}
     folded = {word.lower() if isinstance(word, str) else word for word in words}

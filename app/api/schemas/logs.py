@@ -1,12 +1,12 @@
-"""The log: a query for all of its kinds, and an answer that holds what an entry of any kind may."""
+"""The log: one query for all of its kinds, and one schema with the fields of every kind."""
 
 from collections.abc import Mapping, Set
 from typing import Any, Final
 
 from marshmallow import ValidationError, fields, pre_load, validate
 
-from app.api.schemas.deliveries import STATUSES, Delivery
-from app.api.schemas.fields import Id, JsonObjectField, SortedListing, Sparse, Time, narrowed
+from app.api.schemas.fields import Id, JsonObjectField, SortedListing, Sparse, Time, make_list_query
+from app.api.schemas.webhooks import STATUSES, Delivery
 from app.engine.json_types import JSON, JsonObject
 from app.engine.logs.entries import RUN_EVENTS, LogType, expand_event_name
 
@@ -34,23 +34,23 @@ class LogListing(SortedListing):
 
     @classmethod
     def spellings(cls, names: Set[str]) -> Set[str]:
-        """Add those of the outer spelling."""
-        return names | {_wrapped(name) for name in names}
+        """Add the spellings with ``log_type_filter``."""
+        return names | {_wrap_name(name) for name in names}
 
     @pre_load
     def _unwrap(self, data: JsonObject, **_: Any) -> JsonObject:
         plain = {name: value for name, value in data.items() if not name.startswith(_OUTER)}
         wrapped = {name: value for name, value in data.items() if name.startswith(_OUTER)}
-        return {**{_unwrapped(name): value for name, value in wrapped.items()}, **plain}
+        return {**{_unwrap_name(name): value for name, value in wrapped.items()}, **plain}
 
 
-def _wrapped(name: str) -> str:
+def _wrap_name(name: str) -> str:
     """Turn ``name[in]`` into ``log_type_filter[name][in]``."""
     inner, bracket, rest = name.partition("[")
     return f"{_OUTER}{inner}]{bracket}{rest}"
 
 
-def _unwrapped(name: str) -> str:
+def _unwrap_name(name: str) -> str:
     """Turn ``log_type_filter[name][in]`` into ``name[in]``."""
     inner, _, rest = name.removeprefix(_OUTER).partition("]")
     return inner + rest
@@ -61,7 +61,7 @@ _FILTERS: Final[dict[str, fields.Field[Any]]] = {
         required=True,
         validate=validate.OneOf(_TYPES, error="expected one of {choices}"),
         metadata={
-            "description": "Whose log is meant; rapid_bridge is sync_job_run. Each filter is also written "
+            "description": "The kind of log; rapid_bridge is sync_job_run. Each filter is also written "
             "log_type_filter[name]=value."
         },
     ),
@@ -81,19 +81,21 @@ _FILTERS: Final[dict[str, fields.Field[Any]]] = {
     ),
     "sync_job_cron_trigger_id": Id(),
 }
-LogQuery = narrowed(LogListing, "LogQuery", _FILTERS, times=("created_at",))
+LogQuery = make_list_query("LogQuery", _FILTERS, listing=LogListing, times=("created_at",))
 
 
 class LogEntry(Delivery, Sparse):
-    """An entry of any kind: of these fields it has those that its kind has."""
+    """An entry of any kind, with those of these fields that its kind has."""
 
     log_type = fields.String(validate=validate.OneOf(_TYPES))
     id = Id()
     _id = Id(metadata={"description": "The id too."})
     environment_id = Id()
-    created_at = Time(metadata={"description": "Where it stands in the log: entries are ordered and narrowed by it."})
-    timestamp = Time(metadata={"description": "When it happened; of runs a `started` stands beside its `created`."})
-    metadata = JsonObjectField(metadata={"description": "The ids of what it tells of."})
+    created_at = Time(metadata={"description": "Its position in the log: entries are sorted and filtered by it."})
+    timestamp = Time(
+        metadata={"description": "When it happened; a run's `started` stands beside its `created` in the log."}
+    )
+    metadata = JsonObjectField(metadata={"description": "The ids of the objects that it is about."})
 
     sync_job_run_event = fields.String(validate=validate.OneOf(RUN_EVENTS))
     sync_job_id = Id()
@@ -115,7 +117,7 @@ class LogEntry(Delivery, Sparse):
     retry_after = fields.Integer(allow_none=True, metadata={"description": "Seconds that the upstream asks to wait."})
     retry_count = fields.Integer(allow_none=True, metadata={"description": "Attempts of a delivery after its first."})
     delivery_status = fields.String(
-        allow_none=True, metadata={"description": "null where the entry tells of the run itself, not of a delivery."}
+        allow_none=True, metadata={"description": "null where the entry is about the run itself, not about a delivery."}
     )
     webhook_status = fields.Integer(allow_none=True, metadata={"description": "The receiver's last answer."})
     webhook_successful = fields.Boolean(allow_none=True, metadata={"description": "null until that is decided."})

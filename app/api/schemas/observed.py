@@ -1,10 +1,10 @@
-"""Records and daemons."""
+"""Records, erasures and daemons."""
 
 from marshmallow import Schema, fields, validate
 
-from app.api.schemas.fields import Id, Input, JsonObjectField, Listing, Query, SortedListing, Time, narrowed, order
+from app.api.schemas.fields import Id, Input, JsonObjectField, Listing, Query, Time, make_list_query, make_sort_field
 from app.api.schemas.json_kinds import MAY_LACK
-from app.api.schemas.warned import Warned
+from app.api.schemas.save_warnings import Warned
 from app.engine.objects.accounts import ErasureStatus
 
 
@@ -38,7 +38,7 @@ class RecordPage(Schema):
 
 
 class Restoration(Input):
-    """Which deleted records are to come back."""
+    """Which deleted records to restore."""
 
     integrated_account_id = Id(required=True)
     sync_job_run_id = Id(required=True, metadata={"description": "The run that deleted them."})
@@ -46,13 +46,12 @@ class Restoration(Input):
 
 
 class Restored(Warned):
-    """How many came back."""
+    """How many records were restored."""
 
-    restored = fields.Integer(required=True)
+    restore_masked = fields.Integer(required=True)
 
 
-RecordQuery = narrowed(
-    Listing,
+RecordQuery = make_list_query(
     "RecordQuery",
     {
         "integrated_account_id": Id(required=True),
@@ -65,19 +64,20 @@ RecordQuery = narrowed(
             metadata={"description": "Read the account's log on after this number, in its order, tombstones included."},
         ),
     },
+    listing=Listing,
     times=("synced_at", "updated_at", "created_at"),
 )
 
 
 class RecordErasure(Query):
-    """Which records are to be erased."""
+    """Which records to erase."""
 
     integrated_account_id = Id(required=True)
     resource = fields.String(required=True, validate=validate.Length(min=1))
 
 
 class Erasure(Schema):
-    """What is to be erased, and how much of it was."""
+    """What is being erased, and how much of it is done."""
 
     id = Id()
     environment_id = Id()
@@ -88,14 +88,13 @@ class Erasure(Schema):
     erased = fields.Dict(
         keys=fields.String(), values=fields.Integer(), metadata={"description": "Rows so far, by their table."}
     )
-    last_error = fields.String(allow_none=True, metadata={"description": "Why it does not go on."})
+    last_error = fields.String(allow_none=True, metadata={"description": "Why it does not progress."})
     created_at = Time()
     started_at = Time(allow_none=True)
     finished_at = Time(allow_none=True)
 
 
-ErasureQuery = narrowed(
-    SortedListing,
+ErasureQuery = make_list_query(
     "ErasureQuery",
     {"integrated_account_id": Id(), "resource": fields.String()},
     times=("created_at", "due_at"),
@@ -116,7 +115,7 @@ class Daemon(Schema):
     last_active_at = Time(allow_none=True)
     consumed_at = Time(
         allow_none=True,
-        metadata={"description": "When it last took a message: a daemon that answers but consumes nothing is no use."},
+        metadata={"description": "When it last took a message from its queues."},
     )
 
 
@@ -124,4 +123,4 @@ class DaemonQuery(Listing):
     """The query of the list of daemons."""
 
     group_key = fields.String()
-    sort = order("id", "created_at", "updated_at", "label", "group_key", default="id")
+    sort = make_sort_field("id", "created_at", "updated_at", "label", "group_key", default="id")

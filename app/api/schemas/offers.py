@@ -8,16 +8,16 @@ from app.api.schemas.fields import Flag, Id, JsonObjectField, Query, page_of
 from app.api.schemas.json_kinds import MAY_LACK
 from app.engine.integrations.capabilities import Surface
 
-_METHODS: Final = "Names of methods, or `read`, `write`, `custom`, parted by commas."
+_METHODS: Final = "Names of methods, or `read`, `write`, `custom`, separated by commas."
 _DESCRIBED: Final[dict[str, Any]] = {"description": _METHODS}
 
 
 class ToolQuery(Query):
-    """Which tools are wanted."""
+    """Which tools to show."""
 
     methods = fields.String(metadata=_DESCRIBED)
     methods_in = fields.String(data_key="methods[in]")
-    tags = fields.String(metadata={"description": "Tags of the config's `tool_tags`, parted by commas."})
+    tags = fields.String(metadata={"description": "Tags of the config's `tool_tags`, separated by commas."})
     tags_in = fields.String(data_key="tags[in]")
 
 
@@ -31,13 +31,15 @@ class Tool(Schema):
     query_schema = JsonObjectField(required=True, metadata={"description": "`id` in it is the one of the path."})
     body_schema = fields.Raw()
     required = fields.List(
-        fields.String(), required=True, metadata={"description": "What the query and the body can not do without."}
+        fields.String(),
+        required=True,
+        metadata={"description": "The required parameters and fields of the query and the body."},
     )
     tags = fields.List(fields.String())
 
 
 class CapabilityQuery(Query):
-    """Which capabilities are wanted."""
+    """Which capabilities to show."""
 
     type = fields.String(
         validate=validate.OneOf([*Surface], error="expected {choices}"), metadata={"description": "all by default."}
@@ -45,7 +47,7 @@ class CapabilityQuery(Query):
     methods = fields.String(metadata=_DESCRIBED)
     methods_in = fields.String(data_key="methods[in]")
     resource = fields.String()
-    has_description = Flag(metadata={"description": "true: only methods of the config that describe themselves."})
+    has_description = Flag(metadata={"description": "true: only methods with a description in the config."})
 
 
 class OfferedIntegration(Schema):
@@ -53,7 +55,7 @@ class OfferedIntegration(Schema):
 
     id = Id(required=True)
     name = fields.String(required=True)
-    label = fields.String(required=True, metadata={"description": "The config's, else the name."})
+    label = fields.String(required=True, metadata={"description": "The config's label, or the name."})
     category = fields.String(allow_none=True)
 
 
@@ -61,7 +63,7 @@ class ProxyMethod(Schema):
     """A method of the config, called by `/proxy/{resource}`; a custom one by `POST /proxy/{resource}/{method}`."""
 
     method = fields.String(required=True)
-    name = fields.String(required=True, metadata={"description": "Of the tool that it is."})
+    name = fields.String(required=True, metadata={"description": "The name of its tool."})
     description = fields.String(allow_none=True)
     has_description = fields.Boolean(required=True)
     has_query_schema = fields.Boolean(required=True)
@@ -95,7 +97,7 @@ class UnifiedResource(Schema):
 
 
 class AuthField(Schema):
-    """What a form asks a customer for."""
+    """A field that a form asks a customer for."""
 
     name = fields.String(required=True)
     label = fields.Raw(metadata={MAY_LACK: True})
@@ -106,7 +108,7 @@ class AuthField(Schema):
     help_text = fields.Raw(metadata={MAY_LACK: True})
 
 
-# A field that is called as marshmallow's module can not stand in a class's body.
+# A class body can not define a field with the name of marshmallow's module.
 Auth = Schema.from_dict(
     {
         "formats": fields.List(fields.String(), required=True),
@@ -118,7 +120,7 @@ Auth = Schema.from_dict(
 
 
 class Readiness(Schema):
-    """How many methods tell an agent what they are for."""
+    """How many methods describe themselves for an agent."""
 
     proxy_methods = fields.Integer(required=True)
     proxy_methods_with_descriptions = fields.Integer(required=True)
@@ -135,7 +137,7 @@ class OfferedAccount(Schema):
 
 
 class Capabilities(Schema):
-    """What can be called of an integration or an account."""
+    """The callable methods of an integration or an account."""
 
     integration = fields.Nested(OfferedIntegration, required=True)
     environment_id = Id(metadata={MAY_LACK: True, "description": "Of an account's."})
@@ -155,6 +157,6 @@ class UnifiedApi(Schema):
     resources = JsonObjectField(required=True, metadata={"description": "`{resource: {methods: [...]}}`"})
 
 
-# Made once: two schemas of one name would be two in the document.
+# Created once: two schemas of one name would be two in the document.
 ToolPage = page_of(Tool)
 UnifiedApiPage = page_of(UnifiedApi)

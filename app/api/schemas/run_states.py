@@ -4,8 +4,8 @@ from typing import Final
 
 from marshmallow import fields, validate
 
-from app.api.schemas.fields import Id, Input, Query, SortedListing, Time, narrowed
-from app.api.schemas.warned import Warned
+from app.api.schemas.fields import Id, Input, Query, Time, make_list_query
+from app.api.schemas.save_warnings import Warned
 
 _NAME: Final = validate.Length(min=1, max=500)
 _STATE_KEY: Final = {"description": "The namespace: what a run's state_key resolved to."}
@@ -13,27 +13,27 @@ _VALUE: Final = {"description": "Any JSON."}
 
 
 class StateQuery(Query):
-    """Which namespace is meant."""
+    """The namespace of the state."""
 
     state_key = fields.String(required=True, validate=_NAME, metadata=_STATE_KEY)
 
 
 class StatePatch(Input):
-    """Another value."""
+    """A new value."""
 
     value = fields.Raw(required=True, allow_none=True, metadata=_VALUE)
-    sync_job_run_id = Id(allow_none=True, metadata={"description": "The run that it is written for."})
+    sync_job_run_id = Id(allow_none=True, metadata={"description": "The run that writes it."})
 
 
 class NewState(StatePatch):
-    """A value to keep, in the place of the one with its key."""
+    """A value to store, which replaces the one with its key."""
 
     state_key = fields.String(required=True, validate=_NAME, metadata=_STATE_KEY)
     key = fields.String(required=True, validate=_NAME)
 
 
 class State(Warned):
-    """A value that is kept."""
+    """A stored value."""
 
     state_key = fields.String()
     key = fields.String()
@@ -44,13 +44,11 @@ class State(Warned):
     updated_at = Time()
 
 
-StateListQuery = narrowed(
-    SortedListing,
+StateListQuery = make_list_query(
     "StateListQuery",
     {
         "state_key": fields.String(required=True, validate=_NAME, metadata=_STATE_KEY),
         "key": fields.String(),
         "sync_job_run_id": Id(),
     },
-    times=("created_at", "updated_at"),
 )

@@ -1,11 +1,10 @@
-"""Sync job runs: every field of the seed page, and ours beside them."""
+"""Sync job runs: the fields of the compatible API, and Ferryman's own."""
 
 from typing import Any, ClassVar
 
 from marshmallow import Schema, fields, pre_load, validate
 from webargs.fields import DelimitedList
 
-from app.api.schemas.documented import NAME_PATTERN, RESOURCE_LIST, STORED_RESOURCES
 from app.api.schemas.fields import (
     Flag,
     Id,
@@ -14,12 +13,12 @@ from app.api.schemas.fields import (
     Query,
     Reasons,
     Shapes,
-    SortedListing,
     Time,
     Whole,
-    narrowed,
+    make_list_query,
 )
-from app.api.schemas.warned import Warned
+from app.api.schemas.json_kinds import NAME_PATTERN, RESOURCE_LIST, STORED_RESOURCES
+from app.api.schemas.save_warnings import Warned
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.of_items import ITEMS
 from app.engine.status import ErrorHandling, RunStatus
@@ -45,7 +44,7 @@ class NewRun(Input):
     integrated_account_id = Id(required=True, metadata={"description": "The account to run it for."})
     args = JsonObjectField(metadata={"description": "The arguments that the job's args_schema describes."})
     daemon_group_key = fields.String(
-        metadata={"description": "The daemon group that carries it out; excludes webhook_id.", "pattern": NAME_PATTERN}
+        metadata={"description": "The daemon group that runs it; excludes webhook_id.", "pattern": NAME_PATTERN}
     )
     webhook_id = Id(metadata={"description": "The webhook that gets the records; excludes daemon_group_key."})
     error_handling = fields.String(validate=validate.OneOf(_ERROR_HANDLINGS))
@@ -58,7 +57,7 @@ class NewRun(Input):
         validate=validate.Length(max=500),
         metadata={"description": "Replaces the job's mutex_key for this run; may hold placeholders."},
     )
-    force = Flag(metadata={"description": "Start at once, whatever other run holds the mutex."})
+    force = Flag(metadata={"description": "Start at once, even if another run holds the mutex."})
     state_key = fields.String(
         validate=validate.Length(max=500),
         metadata={"description": "Replaces the job's state_key for this run; may hold placeholders."},
@@ -72,12 +71,12 @@ class NewRun(Input):
 
     @pre_load
     def _without_empty(self, data: JSON, **_: Any) -> JsonObject:
-        """Take "" as absent: a typed SDK sends fields that it has no value for."""
+        """Take "" as absent: typed SDKs send fields that have no value."""
         return {name: value for name, value in data.items() if value != ""}
 
 
 class RunPatch(Input):
-    """A change of a run: the only one there is stops it."""
+    """A change of a run: it can only be stopped."""
 
     status = fields.String(
         validate=validate.OneOf(_STATUSES, error="a run can only be set to 'stopped'"),
@@ -90,7 +89,7 @@ class RunWait(Query):
 
     wait = fields.Integer(
         validate=validate.Range(0, 60, error="expected seconds from 0 to 60"),
-        metadata={"description": "Answer once the run has ended, or after so many seconds at the latest."},
+        metadata={"description": "Answer once the run has ended, or after this many seconds."},
     )
 
 
@@ -98,7 +97,7 @@ class RunResume(Input):
     """How to resume a run."""
 
     errors_only = Flag(
-        metadata={"description": "Ask again for what failed, and for nothing else that the run has not done."}
+        metadata={"description": "Request again only what failed, and nothing else that the run has not done."}
     )
 
 
@@ -148,7 +147,7 @@ class Run(Warned):
     )
     upper_bound = Time(
         allow_none=True,
-        metadata={"description": "The run's start on the upstream's clock, frozen by its first answer."},
+        metadata={"description": "The run's start on the upstream's clock, taken from its first answer."},
     )
     overlap_seconds = fields.Integer()
     resource_stats = JsonObjectField(metadata={"component": "RunStats"})
@@ -156,19 +155,19 @@ class Run(Warned):
     mutex_key = fields.String(
         allow_none=True, metadata={"description": "Resolved: runs of one job with one key never run together."}
     )
-    force = fields.Boolean(metadata={"description": "It started in spite of its mutex."})
+    force = fields.Boolean(metadata={"description": "It started even if another run held its mutex."})
     state_key = fields.String(allow_none=True, metadata={"description": "Resolved: the namespace of the run's states."})
     events_to_send = fields.List(
         fields.String(), allow_none=True, metadata={"description": "The only events that the webhook gets; null: all."}
     )
     changes_only = fields.Boolean(
-        metadata={"description": "The webhook gets the records that have changed since it was last told of them."}
+        metadata={"description": "The webhook gets only the records that have changed since it last got them."}
     )
     waiting_on = fields.String(
-        allow_none=True, metadata={"description": "The run whose end a created one waits for: they share a mutex."}
+        allow_none=True, metadata={"description": "The run that a created run waits for: they share a mutex."}
     )
-    resumes = fields.Integer(metadata={"description": "How often it was resumed."})
-    retry_after = Time(allow_none=True, metadata={"description": "When a rate_limited run goes on by itself."})
+    resumes = fields.Integer(metadata={"description": "How many times it was resumed."})
+    retry_after = Time(allow_none=True, metadata={"description": "When a rate_limited run continues by itself."})
     created_at = Time()
     updated_at = Time()
     started_at = Time(allow_none=True)
@@ -177,7 +176,7 @@ class Run(Warned):
 
 
 class RunError(Schema):
-    """One recorded error of a run."""
+    """A recorded error of a run."""
 
     id = Id()
     sync_job_run_id = Id()
@@ -200,7 +199,7 @@ class BooksCheck(Schema):
 
 
 class RunVerification(Schema):
-    """A run's books, counted anew."""
+    """A run's books, recounted."""
 
     id = Id()
     status = fields.String(validate=validate.OneOf(_STATUSES))
@@ -209,11 +208,11 @@ class RunVerification(Schema):
 
 
 class RunWaitFor(Schema):
-    """One thing that a run waits for."""
+    """A reason why a run waits."""
 
     kind = fields.String(metadata={"enum": [str(kind) for kind in WaitKind]})
-    message = fields.String(metadata={"description": "Completes: it waits for ..."})
-    until = Time(allow_none=True, metadata={"description": "When it goes on by itself; null is not known."})
+    message = fields.String(metadata={"description": "Ends the sentence: it waits for ..."})
+    until = Time(allow_none=True, metadata={"description": "When the wait ends by itself; null: not known."})
     resource = fields.String(allow_none=True)
 
 
@@ -223,8 +222,8 @@ class ResourcePace(Schema):
     resource = fields.String()
     method = fields.String()
     status = fields.String()
-    requests = fields.Integer(metadata={"description": "Those that were answered or given up."})
-    latency_ms = fields.Float(allow_none=True, metadata={"description": "What an answer took, on the average."})
+    requests = fields.Integer(metadata={"description": "Those that were answered or failed."})
+    latency_ms = fields.Float(allow_none=True, metadata={"description": "The average time of an answer."})
     usual_latency_ms = fields.Float(
         allow_none=True,
         metadata={"description": "The same in the last 20 runs of the job for the account that completed."},
@@ -232,7 +231,7 @@ class ResourcePace(Schema):
     requests_per_second = fields.Float(allow_none=True)
     silent_seconds = fields.Float(
         allow_none=True,
-        metadata={"description": "How long nothing was heard of requests that are under way; null: none are."},
+        metadata={"description": "How long ago requests that are under way last made progress; null: none are."},
     )
     is_slow = fields.Boolean(metadata={"description": "It takes five times as long as usual, or longer."})
 
@@ -258,4 +257,4 @@ _filters: dict[str, fields.Field[Any]] = {
     "status[eq]": fields.String(validate=validate.OneOf(_STATUSES)),
     "status[in]": DelimitedList(fields.String(validate=validate.OneOf(_STATUSES))),
 }
-RunQuery = narrowed(SortedListing, "RunQuery", _filters, times=("created_at", "updated_at"))
+RunQuery = make_list_query("RunQuery", _filters)

@@ -4,7 +4,7 @@ from typing import Final
 
 from marshmallow import Schema, fields, validate
 
-from app.api.schemas.fields import Id, Input, JsonObjectField, SortedListing, Time, narrowed
+from app.api.schemas.fields import UNCHANGEABLE, Id, Input, JsonObjectField, Time, make_list_query
 from app.engine.objects.environments import TENANT_ID
 from app.services.accounts.tenants import MOST_AT_ONCE
 
@@ -16,13 +16,13 @@ _METADATA: Final = {"description": "Yours; sent anew, it is replaced whole."}
 class TenantPatch(Input):
     """A change of a tenant."""
 
-    id = fields.String(metadata={"description": "Can not be changed; the present one is accepted."})
+    id = fields.String(metadata=UNCHANGEABLE)
     name = fields.String(validate=validate.Length(1, 1000, error="expected 1 to 1000 characters"))
     metadata = JsonObjectField(metadata=_METADATA)
 
 
 class NewTenant(Input):
-    """A tenant to make."""
+    """A tenant to create."""
 
     id = fields.String(required=True, metadata=_ID)
     name = fields.String(validate=_NAME, metadata={"description": "The id by default."})
@@ -30,7 +30,7 @@ class NewTenant(Input):
 
 
 class NewTenants(Input):
-    """Tenants to make; those that are there already are skipped."""
+    """Tenants to create; those that exist already are skipped."""
 
     tenants = fields.List(
         fields.Raw(
@@ -62,23 +62,21 @@ class Tenant(Schema):
 
 
 class SkippedTenant(Schema):
-    """A tenant that was not made."""
+    """A tenant that was not created."""
 
     id = fields.String(required=True)
     reason = fields.String(required=True, metadata={"enum": ["already_exists"]})
 
 
 class MadeTenants(Schema):
-    """The tenants that were made, and those that were not."""
+    """The tenants that were created, and those that were skipped."""
 
     created = fields.List(fields.Nested(Tenant), required=True)
     skipped = fields.List(fields.Nested(SkippedTenant), required=True)
 
 
-TenantQuery = narrowed(
-    SortedListing,
+TenantQuery = make_list_query(
     "TenantQuery",
     {"id": fields.String(), "name": fields.String(), "environment_id": Id()},
-    times=("created_at", "updated_at"),
     sorts=("updated_at", "name"),
 )

@@ -6,12 +6,11 @@ from typing import Final
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from app.api.schemas.fields import Id, Input, ShownOnce, SortedListing, Time, narrowed
-from app.api.schemas.warned import Warned
+from app.api.schemas.fields import Id, Input, ShownOnce, Time, make_list_query
+from app.api.schemas.save_warnings import Warned
 from app.engine.objects.environments import Role
 
 _ROLES: Final = validate.OneOf(list(Role), error=f"expected one of: {', '.join(Role)}")
-_TIMES: Final = ("created_at", "updated_at")
 
 
 def _is_to_come(moment: datetime) -> None:
@@ -35,7 +34,7 @@ class Token(Warned):
     name = fields.String()
     role = fields.String(metadata={"enum": list(Role)})
     environment_id = Id()
-    created_by = Id(allow_none=True, metadata={"description": "The token that made it; null is the command line."})
+    created_by = Id(allow_none=True, metadata={"description": "The token that created it; null is the command line."})
     expires_at = Time(allow_none=True)
     last_used_at = Time(allow_none=True, metadata={"description": "To the minute."})
     created_at = Time()
@@ -43,7 +42,7 @@ class Token(Warned):
 
 
 class CreatedToken(Token, ShownOnce):
-    """An API token with its secret, which is shown this once."""
+    """An API token with its secret, which is shown only here."""
 
     token = fields.String()
 
@@ -57,7 +56,7 @@ class EnvironmentPatch(Input):
             validate.Regexp(re.compile(r"\S"), error="expected more than blanks"),
         ),
         metadata={
-            "description": "What the command line calls it by; no other environment may be called so.",
+            "description": "Its name at the command line; unique among environments.",
             "minLength": 1,
             "maxLength": 200,
             "pattern": r"\S",
@@ -73,18 +72,14 @@ class NewToken(Input):
     expires_at = Time(
         allow_none=True,
         validate=_is_to_come,
-        metadata={"description": "When it ends: by default with the token that makes it, which is the latest."},
+        metadata={"description": "When it expires: by default, and at the latest, with the token that creates it."},
     )
     environment_id = Id(metadata={"description": "The token's own environment is the only one."})
 
 
-EnvironmentQuery = narrowed(
-    SortedListing, "EnvironmentQuery", {"name": fields.String()}, times=_TIMES, sorts=("updated_at", "name")
-)
-TokenQuery = narrowed(
-    SortedListing,
+EnvironmentQuery = make_list_query("EnvironmentQuery", {"name": fields.String()}, sorts=("updated_at", "name"))
+TokenQuery = make_list_query(
     "TokenQuery",
     {"name": fields.String(), "role": fields.String(validate=_ROLES), "created_by": Id(), "environment_id": Id()},
-    times=_TIMES,
     sorts=("updated_at", "name"),
 )

@@ -1,12 +1,12 @@
-"""Cron triggers of sync jobs: the fields of docs/wire.md A4, and ours beside them."""
+"""Cron triggers of sync jobs: the fields of wire.md A4, and Ferryman's own."""
 
 from typing import ClassVar, Final
 
 from marshmallow import Schema, fields, pre_load, validate
 
-from app.api.schemas.documented import NAME_PATTERN, RESOURCE_LIST, STORED_RESOURCES
-from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, Shapes, SortedListing, Time, narrowed
-from app.api.schemas.warned import Warned
+from app.api.schemas.fields import UNCHANGEABLE, Flag, Id, Input, JsonObjectField, Shapes, Time, make_list_query
+from app.api.schemas.json_kinds import NAME_PATTERN, RESOURCE_LIST, STORED_RESOURCES
+from app.api.schemas.save_warnings import Warned
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.of_items import ITEMS
 from app.engine.status import ErrorHandling
@@ -22,22 +22,22 @@ class TriggerPatch(Input):
     EMPTY_IS_ABSENT = True
     SHAPES: ClassVar[Shapes] = {"resources": ITEMS}
 
-    sync_job_id = Id(metadata={"description": "Can not be changed; the present one is accepted."})
-    integrated_account_id = Id(metadata={"description": "Can not be changed; the present one is accepted."})
+    sync_job_id = Id(metadata=UNCHANGEABLE)
+    integrated_account_id = Id(metadata=UNCHANGEABLE)
     cron_expression = fields.String(
         metadata={
             "description": "Minute, hour, day of month, month and day of week; a new one has to be scheduled.",
             **_FIVE_FIELDS,
         }
     )
-    timezone = fields.String(metadata={"description": "The IANA zone whose clock is meant; UTC."})
+    timezone = fields.String(metadata={"description": "An IANA time zone; UTC by default."})
     args = JsonObjectField(metadata={"description": "The arguments of the runs."})
     resources = fields.Raw(allow_none=True, metadata={**RESOURCE_LIST, "description": "Replaces the job's resources."})
     daemon_group_key = fields.String(allow_none=True, metadata={"pattern": NAME_PATTERN})
     webhook_id = Id(allow_none=True)
     error_handling = fields.String(allow_none=True, validate=validate.OneOf(_ERROR_HANDLINGS))
-    meta = JsonObjectField(allow_none=True, metadata={"description": "Yours: kept and shown, read by nobody."})
-    enabled = Flag(metadata={"description": "Whether it makes runs; true does what POST .../schedule does."})
+    meta = JsonObjectField(allow_none=True, metadata={"description": "Yours: stored and shown, and not used."})
+    enabled = Flag(metadata={"description": "Whether it creates runs; true is the same as POST .../schedule."})
     super_query = fields.Raw(
         allow_none=True, validate=validate.Equal(None, error="is not offered: leave it out or send null")
     )
@@ -45,12 +45,12 @@ class TriggerPatch(Input):
     events_to_send = fields.List(
         fields.String(metadata={"enum": list(OF_RUNS)}),
         allow_none=True,
-        metadata={"description": "The only events that the webhook gets of its runs; null is every one."},
+        metadata={"description": "The only events of its runs that the webhook gets; null is all."},
     )
 
     @pre_load
     def _without_empty(self, data: JSON, **_: object) -> JsonObject:
-        """Take "" as null: a typed SDK sends fields that it has no value for."""
+        """Take "" as null: typed SDKs send fields that have no value."""
         return {name: None if value == "" else value for name, value in data.items()}
 
 
@@ -63,12 +63,12 @@ class NewTrigger(TriggerPatch):
 
 
 class LastRun(Schema):
-    """What a trigger's last due time made."""
+    """The result of a trigger's last due time."""
 
     due_at = Time()
     fired_at = Time()
     sync_job_run_id = Id(allow_none=True)
-    error = fields.String(allow_none=True, metadata={"description": "Why it made no run."})
+    error = fields.String(allow_none=True, metadata={"description": "Why it created no run."})
 
 
 class Trigger(Warned):
@@ -94,10 +94,8 @@ class Trigger(Warned):
     updated_at = Time()
 
 
-TriggerQuery = narrowed(
-    SortedListing,
+TriggerQuery = make_list_query(
     "TriggerQuery",
     {"sync_job_id": Id(), "integrated_account_id": Id(), "enabled": Flag(), "environment_id": Id()},
-    times=("created_at", "updated_at"),
     sorts=("updated_at",),
 )

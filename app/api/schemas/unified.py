@@ -4,46 +4,54 @@ from typing import Any, ClassVar, Final
 
 from marshmallow import fields, validate
 
-from app.api.schemas.catalog import SLUG
-from app.api.schemas.fields import Id, Input, JsonObjectField, Reasons, Shapes, SortedListing, Time, Whole, narrowed
-from app.api.schemas.warned import Warned
+from app.api.schemas.fields import (
+    NO_TEAMS,
+    OWN_ENVIRONMENT,
+    SEEN_VERSION,
+    SHARING,
+    SLUG,
+    UNCHANGEABLE,
+    Id,
+    Input,
+    JsonObjectField,
+    Reasons,
+    Shapes,
+    Time,
+    Whole,
+    make_list_query,
+)
+from app.api.schemas.save_warnings import Warned
 from app.engine.known_keys.of_unified import MAPPING, MODEL_RESOURCES
 
-_TIMES: Final = ("created_at", "updated_at")
 _NAME: Final = validate.Length(min=1, max=100)
-_VERSION: Final = {"description": "The version that you saw; refused when it is another by now."}
-_OF_TEAMS: Final = dict.fromkeys(("team_id", "team"), "there are environments, and no teams") | {
-    "scopes": "which scopes a method needs is not checked"
-}
 _RESOURCES: Final = {"component": "UnifiedModelResources"}
 _CONFIG: Final = {"component": "MappingConfig"}
 
 
-class UnifiedModelPatch(Input):
-    """A change of a unified model; its resources are merged deeply, and null takes a key away."""
-
+class _ModelFields(Input):
     SHAPES: ClassVar[Shapes] = {"resources": MODEL_RESOURCES}
-    NOT_SERVED: ClassVar[Reasons] = _OF_TEAMS
+    NOT_SERVED: ClassVar[Reasons] = {
+        **dict.fromkeys(("team_id", "team"), NO_TEAMS),
+        "scopes": "which scopes a method needs is not checked",
+    }
 
-    name = fields.String(validate=SLUG, metadata={"description": "Can not be changed; the present one is accepted."})
     category = fields.String(allow_none=True)
     description = fields.String(allow_none=True)
-    sharing = fields.String(validate=validate.OneOf(["deny", "ask", "allow"]))
+    sharing = fields.String(validate=SHARING)
     resources = fields.Raw(metadata=_RESOURCES)
-    version = Whole(metadata=_VERSION)
 
 
-class NewUnifiedModel(Input):
+class NewUnifiedModel(_ModelFields):
     """A unified model to create."""
 
-    SHAPES: ClassVar[Shapes] = {"resources": MODEL_RESOURCES}
-    NOT_SERVED: ClassVar[Reasons] = _OF_TEAMS
-
     name = fields.String(required=True, validate=SLUG)
-    category = fields.String(allow_none=True)
-    description = fields.String(allow_none=True)
-    sharing = fields.String(validate=validate.OneOf(["deny", "ask", "allow"]))
-    resources = fields.Raw(metadata=_RESOURCES)
+
+
+class UnifiedModelPatch(_ModelFields):
+    """A change of a unified model; its resources are merged deeply, and null takes a key away."""
+
+    name = fields.String(validate=SLUG, metadata=UNCHANGEABLE)
+    version = Whole(metadata=SEEN_VERSION)
 
 
 class UnifiedModel(Warned):
@@ -56,19 +64,15 @@ class UnifiedModel(Warned):
     sharing = fields.String()
     resources = JsonObjectField(metadata=_RESOURCES)
     version = fields.Integer()
-    installed_environment = fields.List(
-        Id(), metadata={"description": "The environment that has it, which may use whatever it has."}
-    )
+    installed_environment = fields.List(Id(), metadata=OWN_ENVIRONMENT)
     environment_id = Id()
     created_at = Time()
     updated_at = Time()
 
 
-UnifiedModelQuery = narrowed(
-    SortedListing,
+UnifiedModelQuery = make_list_query(
     "UnifiedModelQuery",
     {"name": fields.String(), "category": fields.String(), "environment_id": Id()},
-    times=_TIMES,
     sorts=("updated_at", "name"),
 )
 
@@ -80,7 +84,7 @@ class InstalledModelPatch(Input):
 
 
 class NewInstalledModel(InstalledModelPatch):
-    """A unified model to install into the environment; sent twice it is one."""
+    """A unified model to install into the environment; sent twice, it is installed once."""
 
     unified_model_id = Id(required=True)
 
@@ -97,11 +101,9 @@ class InstalledModel(Warned):
     updated_at = Time()
 
 
-InstalledModelQuery = narrowed(
-    SortedListing,
+InstalledModelQuery = make_list_query(
     "InstalledModelQuery",
     {"unified_model_id": Id(), "environment_id": Id()},
-    times=_TIMES,
     sorts=("updated_at",),
 )
 
@@ -115,7 +117,7 @@ class MappingPatch(Input):
     resource_name = fields.String(validate=_NAME)
     integration_name = fields.String(validate=_NAME)
     method_name = fields.String(validate=_NAME)
-    version = Whole(metadata=_VERSION)
+    version = Whole(metadata=SEEN_VERSION)
 
 
 class _NewPlace(Input):
@@ -134,13 +136,13 @@ class NewMapping(_NewPlace):
 
 
 class NewEnvironmentMapping(_NewPlace):
-    """A mapping of an environment's, to be laid over the base."""
+    """A mapping of an environment, which is laid over the base."""
 
     environment_unified_model_id = Id(required=True)
 
 
 class UnifiedMapping(Warned):
-    """How an integration carries out one method of a unified model."""
+    """How an integration implements one method of a unified model."""
 
     id = Id()
     unified_model_id = Id()
@@ -155,7 +157,7 @@ class UnifiedMapping(Warned):
 
 
 class EnvironmentMapping(UnifiedMapping):
-    """The same, as an environment has it."""
+    """A mapping of an environment."""
 
     environment_unified_model_id = Id()
 
@@ -167,13 +169,9 @@ _place: dict[str, fields.Field[Any]] = {
     "environment_id": Id(),
 }
 _place_sorts: Final = ("updated_at", "resource_name", "integration_name", "method_name")
-MappingQuery = narrowed(
-    SortedListing, "MappingQuery", {"unified_model_id": Id(), **_place}, times=_TIMES, sorts=_place_sorts
-)
-EnvironmentMappingQuery = narrowed(
-    SortedListing,
+MappingQuery = make_list_query("MappingQuery", {"unified_model_id": Id(), **_place}, sorts=_place_sorts)
+EnvironmentMappingQuery = make_list_query(
     "EnvironmentMappingQuery",
     {"environment_unified_model_id": Id(), **_place},
-    times=_TIMES,
     sorts=_place_sorts,
 )

@@ -49,7 +49,7 @@ def check_hosts(data_dir: Path | None) -> Answer:
     """
     found = [
         {"id": one.id, "name": one.name, "environment": one.environment_id}
-        for one in _approval(data_dir).without_hosts()
+        for one in _approval(data_dir).find_without_hosts()
     ]
     none = "All integrations say where their secrets may go."
     config = '{"allowed_hosts": ["..."]}'

@@ -82,7 +82,7 @@ def revoke(token_id: str, environment: str, data_dir: Path | None) -> Answer:
 def _find_environment(found: OperatorAccess, name: str) -> EnvironmentId:
     if name == DEFAULT_ENVIRONMENT:
         return found.tokens.default_environment()
-    return found.environments.named(name).id
+    return found.environments.find(name).id
 
 
 def _build_row(entry: ApiToken) -> JsonObject:

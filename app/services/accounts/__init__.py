@@ -1,1 +1,1 @@
-"""Integrated accounts: made, renewed, put to rest and deleted."""
+"""Integrated accounts: creation, credentials, limits and deletion."""

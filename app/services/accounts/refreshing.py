@@ -1,18 +1,20 @@
-"""Renew an account's token because a user asks for it."""
+"""Renew an account's token on a user's request."""
 
 from http import HTTPStatus
 from typing import Protocol
 
 from app.engine.accounts import oauth
-from app.engine.errors import Failure, InvalidInputError, NotFoundError
+from app.engine.errors import Failure, InvalidInputError
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
 from app.engine.record_errors import InvalidGrantError, SourceError
+from app.services.accounts.ports import KIND
 from app.services.calls.accounts import refuse_inactive
 from app.services.contexts.account_configs import read_account_config
-from app.services.ports import AccountReader, IntegrationReader
+from app.services.crud import Reader, missing_reference, require
 
 
 class Keeper(Protocol):
@@ -22,13 +24,15 @@ class Keeper(Protocol):
         """Return a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
 
     def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str) -> None:
-        """Note that the upstream refuses an account's credentials."""
+        """Record that the upstream refuses an account's credentials."""
 
 
 class Refreshing:
-    """The renewal of tokens by hand."""
+    """Renews tokens on request."""
 
-    def __init__(self, *, accounts: AccountReader, integrations: IntegrationReader, keeper: Keeper) -> None:
+    def __init__(
+        self, *, accounts: Reader[IntegratedAccount], integrations: Reader[Integration], keeper: Keeper
+    ) -> None:
         self._accounts = accounts
         self._integrations = integrations
         self._keeper = keeper
@@ -36,13 +40,12 @@ class Refreshing:
     def refresh(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
         """Return the account with a new token.
 
-        Raises InvalidInputError for an account that is not there, or whose token can not be renewed, and SourceError
-        when the token endpoint gives none; a refresh token that is dead leaves the account in ``needs_reauth``.
+        Raises InvalidInputError for an account that does not exist or whose token can not be renewed, and SourceError
+        when the token endpoint returns none; an invalid refresh token leaves the account in ``needs_reauth``.
         """
         account = self._accounts.get(environment_id, account_id)
         if account is None:
-            message = f"integrated account '{account_id}' does not exist"
-            raise InvalidInputError([Failure("id", message, missing_reference=True)])
+            raise InvalidInputError([missing_reference("id", KIND, account_id)])
         refuse_inactive(account, "id")
         token = oauth.find_access_token(account.context)
         try:
@@ -51,10 +54,7 @@ class Refreshing:
             self._keeper.refuse(account.id, token=token, reason=error.message, run_id="")
             message = f"integrated account '{account.id}' has to be connected anew: {error.message}"
             raise SourceError("needs_reauth", message, status=HTTPStatus.UNAUTHORIZED) from error
-        refreshed = self._accounts.get(environment_id, account_id)
-        if refreshed is None:
-            raise NotFoundError("integrated account", account_id)
-        return refreshed
+        return require(self._accounts.get(environment_id, account_id), KIND, account_id)
 
     def _grant(self, account: IntegratedAccount) -> OAuthGrant:
         grant = oauth.choose_grant(read_account_config(account, self._integrations).grants, account.context)

@@ -1,7 +1,7 @@
 """Lists of accounts by the status that is shown: some that are stored as active are shown as ``needs_reauth``.
 
-Those are accounts whose secrets do not open any more, or are not sent where their integration leads by now. Which ones
-they are is known once they are read, so that pages may be shorter than asked for, but never empty before the end.
+Those are accounts whose secrets no longer decrypt, or are not sent to the hosts of their integration's present config.
+That is known only after they are read, so pages may be shorter than the limit; only the last one may be empty.
 """
 
 from collections.abc import Callable
@@ -19,11 +19,11 @@ ReadPage = Callable[[ListFilters], Page[IntegratedAccount]]
 
 
 def read(page_of: ReadPage, filters: ListFilters) -> Page[IntegratedAccount]:
-    """Read a page of accounts, as they are shown, that have the status that is asked for."""
-    wanted = _wanted(filters)
+    """Return a page of accounts, as they are shown, that have a requested status."""
+    wanted = _requested_statuses(filters)
     if wanted is None:
         return page_of(filters)
-    asked = _widened(filters, wanted)
+    asked = _widen(filters, wanted)
     while True:
         page = page_of(asked)
         found = [account for account in page.result if account.status in wanted]
@@ -32,16 +32,16 @@ def read(page_of: ReadPage, filters: ListFilters) -> Page[IntegratedAccount]:
         asked = replace(asked, cursor=page.next_cursor)
 
 
-def _wanted(filters: ListFilters) -> frozenset[object] | None:
-    """Return the statuses that are asked for; None where what is stored decides."""
-    told = [frozenset(values) for column, values in filters.among if column == _COLUMN]
-    told += [frozenset({filters.equal[_COLUMN]})] if _COLUMN in filters.equal else []
-    wanted = frozenset.intersection(*told) if told else _ALIKE
+def _requested_statuses(filters: ListFilters) -> frozenset[object] | None:
+    """Return the requested statuses; None where the stored status decides."""
+    given = [frozenset(values) for column, values in filters.among if column == _COLUMN]
+    given += [frozenset({filters.equal[_COLUMN]})] if _COLUMN in filters.equal else []
+    wanted = frozenset.intersection(*given) if given else _ALIKE
     return None if len(_ALIKE & wanted) != 1 else wanted
 
 
-def _widened(filters: ListFilters, wanted: frozenset[object]) -> ListFilters:
-    """Ask for what is stored as active too, where it may be shown otherwise."""
+def _widen(filters: ListFilters, wanted: frozenset[object]) -> ListFilters:
+    """Return filters that include accounts stored as active, where they may be shown otherwise."""
     stored = wanted | ({AccountStatus.ACTIVE.value} if AccountStatus.NEEDS_REAUTH in wanted else frozenset())
     others = [(column, values) for column, values in filters.among if column != _COLUMN]
     equal = {column: value for column, value in filters.equal.items() if column != _COLUMN}

@@ -1,54 +1,34 @@
 """Tenants, as the API's callers see them."""
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
-from app.engine.errors import Failure, InvalidInputError, NotFoundError
+from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId, Tenant, is_tenant_id
-from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.services.accounts.ports import TenantStore
+from app.services.crud import CrudService, raise_for_failures
 
 MOST_AT_ONCE: Final = 1000
-_KIND: Final = "tenant"
 _LONGEST_NAME: Final = 1000
 _FIELDS: Final = ("id", "name", "metadata")
 _ID: Final = "expected 1 to 256 letters, digits and any of . _ : @ + -, and not 'bulk'"
 
 
-class Tenants(Protocol):
-    """Keeps tenants."""
+class TenantService(CrudService[Tenant]):
+    """The tenants of environments; an account whose tenant does not exist creates it."""
 
-    def create_all(self, environment_id: EnvironmentId, tenants: Sequence[JsonObject]) -> Sequence[Tenant]:
-        """Write tenants, and return those that were not there before."""
+    KIND = "tenant"
+    _store: TenantStore
 
-    def get(self, environment_id: EnvironmentId, id: str) -> Tenant | None:
-        """Read a tenant."""
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Tenant]:
-        """Read a page of tenants."""
-
-    def update(
-        self, environment_id: EnvironmentId, id: str, values: JsonObject, *, seen: RowVersion | None = None
-    ) -> Tenant | None:
-        """Change a tenant."""
-
-    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool | None:
-        """Remove a tenant that has no accounts; False for one that has some, None where there is none."""
-
-
-class TenantService:
-    """The tenants of an environment; each account makes its own where there is none."""
-
-    def __init__(self, tenants: Tenants) -> None:
-        self._tenants = tenants
+    def __init__(self, tenants: TenantStore) -> None:
+        super().__init__(tenants)
 
     def create(self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()) -> Tenant:
-        """Make a tenant; raise InvalidInputError with ``faults`` and every other one, of one that is there too."""
+        """Create a tenant; raise InvalidInputError with ``faults`` and every other one, also when it exists already."""
         wrong = {fault.path for fault in faults}
-        failures = [*faults, *([] if "id" in wrong else _id_failures(fields.get("id"), "id"))]
-        if failures:
-            raise InvalidInputError(failures)
-        made = self._tenants.create_all(environment_id, [_named(fields)])
+        raise_for_failures([*faults, *([] if "id" in wrong else _id_failures(fields.get("id"), "id"))])
+        made = self._store.create_all(environment_id, [_with_name(fields)])
         if not made:
             raise InvalidInputError([Failure("id", f"a tenant '{fields['id']}' exists already")])
         return made[0]
@@ -56,61 +36,33 @@ class TenantService:
     def create_all(
         self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()
     ) -> tuple[Sequence[Tenant], Sequence[str]]:
-        """Make tenants; return them, and the ids of those that were there before. Raises InvalidInputError."""
+        """Create tenants; return them, and the ids of those that existed already. Raises InvalidInputError."""
         asked = fields.get("tenants", [])
         failures = [*faults]
         for position, one in enumerate(asked):
             failures += _failures(one, f"tenants.{position}")
-        if failures:
-            raise InvalidInputError(failures)
-        first = {one["id"]: _named(one) for one in reversed(asked)}
-        made = self._tenants.create_all(environment_id, list(first.values()))
+        raise_for_failures(failures)
+        first = {one["id"]: _with_name(one) for one in reversed(asked)}
+        made = self._store.create_all(environment_id, list(first.values()))
         new = {tenant.id for tenant in made}
         left = [one["id"] for one in asked]
         for id in new:
             left.remove(id)
         return made, left
 
-    def get(self, environment_id: EnvironmentId, id: str) -> Tenant:
-        """Read a tenant; raise NotFoundError."""
-        return _found(self._tenants.get(environment_id, id), id)
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Tenant]:
-        """Read a page of tenants."""
-        return self._tenants.list(environment_id, filters)
-
-    def update(
-        self,
-        environment_id: EnvironmentId,
-        id: str,
-        changes: JsonObject,
-        faults: Sequence[Failure] = (),
-        *,
-        seen: RowVersion | None = None,
-    ) -> Tenant:
-        """Change a tenant's name and metadata, which is replaced whole; raise InvalidInputError, NotFoundError."""
-        self.get(environment_id, id)
+    def _check_changes(
+        self, environment_id: EnvironmentId, current: Tenant, changes: JsonObject, faults: Sequence[Failure]
+    ) -> JsonObject:
+        """Replace ``metadata`` whole; the id can not be changed."""
         failures = [*faults]
-        if changes.get("id", id) != id:
+        if changes.get("id", current.id) != current.id:
             failures.append(Failure("id", "can not be changed: make another tenant"))
-        if failures:
-            raise InvalidInputError(failures)
-        values = {name: value for name, value in changes.items() if name != "id"}
-        return _found(self._tenants.update(environment_id, id, values, seen=seen), id)
-
-    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> str:
-        """Remove a tenant; raise NotFoundError, and InvalidInputError for one that has accounts."""
-        is_done = self._tenants.delete(environment_id, id, seen=seen)
-        if is_done is None:
-            raise NotFoundError(_KIND, id)
-        if not is_done:
-            advice = "delete them first, as POST /integrated-account/bulk-delete does"
-            raise InvalidInputError([Failure("id", f"tenant '{id}' has accounts: {advice}")])
-        return id
+        raise_for_failures(failures)
+        return {name: value for name, value in changes.items() if name != "id"}
 
 
-def _named(fields: JsonObject) -> JsonObject:
-    """Return a tenant its id for a name where it has none."""
+def _with_name(fields: JsonObject) -> JsonObject:
+    """Return a tenant's fields, with its id for a name where it has none."""
     return {"id": fields["id"], "name": fields.get("name") or fields["id"], "metadata": fields.get("metadata") or {}}
 
 
@@ -132,9 +84,3 @@ def _failures(one: JSON, path: str) -> list[Failure]:
 
 def _id_failures(id: JSON, path: str) -> list[Failure]:
     return [] if isinstance(id, str) and is_tenant_id(id) else [Failure(path, _ID)]
-
-
-def _found(tenant: Tenant | None, id: str) -> Tenant:
-    if tenant is None:
-        raise NotFoundError(_KIND, id[:300])
-    return tenant

@@ -1,7 +1,7 @@
-"""Tokens of one integrated account, for those whose account it is: sealed, short-lived, and kept nowhere.
+"""Tokens of one integrated account, for its holder: encrypted, short-lived, and not stored.
 
-A token holds the account and its end, encrypted by a data key, so that nobody can make or change one; a retired key
-outlives every token that it has sealed.
+A token holds the account's id and an expiry time, encrypted by a data key, so that nobody can forge or change one; a
+retired key is kept longer than any token that it has encrypted is valid.
 """
 
 import re
@@ -9,50 +9,52 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from app.engine.errors import Failure, InvalidInputError, UnauthorizedError, UnreadableSecretError
+from app.engine.errors import InvalidInputError, UnauthorizedError, UnreadableSecretError
 from app.engine.json_types import JSON
+from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
-from app.services.ports import AccountReader, Clock, Seal, SealPurpose
+from app.services.accounts.ports import KIND
+from app.services.crud import Reader, missing_reference
+from app.services.ports import Clock, Seal, SealPurpose
 
 LIFE: Final = timedelta(minutes=15)
 _PREFIX: Final = "fria_"
 _SECRET: Final = re.compile(r"fria_([A-Za-z0-9_.=-]{1,1000})")
-# In the format before, which knows no purpose: what else is sealed is an object or a text.
+# Distinguishes tokens from other values that are encrypted without a purpose, which are objects or texts.
 _KIND: Final = "integrated account token"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountToken:
-    """Whose API its holder may call."""
+    """The account whose API the holder may call."""
 
     environment_id: EnvironmentId
     account_id: str
 
 
 class AccountTokens:
-    """Makes and opens the tokens."""
+    """Issues and decrypts the tokens."""
 
-    def __init__(self, accounts: AccountReader, seal: Seal, clock: Clock) -> None:
+    def __init__(self, accounts: Reader[IntegratedAccount], seal: Seal, clock: Clock) -> None:
         self._accounts = accounts
         self._seal = seal
         self._clock = clock
 
     def issue(self, environment_id: EnvironmentId, account_id: str) -> str:
-        """Make a token of an account; raise InvalidInputError when there is no such account."""
+        """Create a token of an account; raise InvalidInputError when the account does not exist."""
         account = self._accounts.get(environment_id, account_id)
         if account is None:
-            message = f"integrated account '{account_id}' does not exist"
-            raise InvalidInputError([Failure("integrated_account_id", message, missing_reference=True)])
+            raise InvalidInputError([missing_reference("integrated_account_id", KIND, account_id)])
         ends_at = (self._clock.now() + LIFE).timestamp()
         sealed = self._seal.seal([_KIND, account.environment_id, account.id, ends_at], SealPurpose.ACCOUNT_TOKEN)
         # Without ":", which no bearer token may hold.
         return _PREFIX + sealed.decode().replace(":", ".")
 
-    def opened(self, secret: str) -> AccountToken | None:
-        """Return whose token a secret is; None when it is of another kind, UnauthorizedError when it opens nothing."""
+    def open(self, secret: str) -> AccountToken | None:
+        """Return the token that a secret encodes; None for another kind of secret, UnauthorizedError if invalid."""
         if not secret.startswith(_PREFIX):
             return None
-        match self._content(secret):
+        match self._decrypt(secret):
             case [str(kind), str(environment_id), str(account_id), float(ends_at)] if kind == _KIND:
                 if self._clock.now().timestamp() < ends_at:
                     return AccountToken(environment_id=EnvironmentId(environment_id), account_id=account_id)
@@ -62,7 +64,7 @@ class AccountTokens:
                 )
         raise UnauthorizedError
 
-    def _content(self, secret: str) -> JSON:
+    def _decrypt(self, secret: str) -> JSON:
         matched = _SECRET.fullmatch(secret)
         if matched is None:
             return None

@@ -1,10 +1,10 @@
-"""The accounts that direct calls are for: found, kept within their requests, with the API that they speak to."""
+"""The accounts of direct calls: read, limited, and with the config of their API."""
 
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Final, TypeVar
 
-from app.engine.errors import Failure, InvalidInputError, NotFoundError, TooManyRequestsError
+from app.engine.errors import Failure, InvalidInputError, TooManyRequestsError
 from app.engine.ids import parse_id
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.objects.accounts import IntegratedAccount
@@ -14,17 +14,18 @@ from app.engine.status import AccountStatus
 from app.services.calls.request_limits import RequestLimits
 from app.services.contexts.account_configs import read_account_config
 from app.services.contexts.account_origins import with_origins
+from app.services.crud import require
 from app.services.ports import AccountReader, IntegrationReader
 
 T = TypeVar("T")
 
 _ACCOUNT: Final = "integrated_account_id"
 INACTIVE: Final = 'is inactive: nothing is asked of its API until PATCH /integrated-account/{id} {"status": "active"}'
-"""What is wrong with an account that was put to rest."""
+"""The fault of an inactive account."""
 
 
 class CalledAccounts:
-    """Finds accounts and counts the calls of each, whoever makes them."""
+    """Reads accounts and limits the calls of each, over all callers."""
 
     def __init__(self, *, accounts: AccountReader, integrations: IntegrationReader, limits: RequestLimits) -> None:
         self._accounts = accounts
@@ -32,19 +33,16 @@ class CalledAccounts:
         self._limits = limits
 
     def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
-        """Read an account; raise InvalidInputError for what is no id, NotFoundError."""
+        """Return an account; raise InvalidInputError for what is no id, NotFoundError."""
         if not account_id:
             raise InvalidInputError([Failure(_ACCOUNT, "is required: the account whose API is called")])
         id = parse_id(account_id)
         if id is None:
             raise InvalidInputError([Failure(_ACCOUNT, "expected a UUID")])
-        account = self._accounts.get(environment_id, id)
-        if account is None:
-            raise NotFoundError("integrated account", id)
-        return account
+        return require(self._accounts.get(environment_id, id), "integrated account", id)
 
-    def admitted(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
-        """Read an account that is about to be called; raise as ``get`` does, and TooManyRequestsError."""
+    def admit(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
+        """Return an account that is about to be called; raise as ``get`` does, and TooManyRequestsError."""
         account = self.get(environment_id, account_id)
         refuse_inactive(account, _ACCOUNT)
         allowance = self._limits.ask(account.id)
@@ -58,18 +56,18 @@ class CalledAccounts:
         return account if account.origins is not None else with_origins(account, self.config(account), self._accounts)
 
     def config(self, account: IntegratedAccount) -> IntegrationConfig:
-        """Read how an account's API is spoken to; raise NotFoundError, or InvalidInputError for a broken config."""
+        """Return the config of an account's API; raise NotFoundError, or InvalidInputError for a broken config."""
         return read_account_config(account, self._integrations)
 
 
 def refuse_inactive(account: IntegratedAccount, path: str) -> None:
-    """Raise InvalidInputError for an account that was put to rest."""
+    """Raise InvalidInputError for an inactive account."""
     if account.status == AccountStatus.INACTIVE:
         raise InvalidInputError([Failure(path, INACTIVE)])
 
 
-def answer_in_time(future: "Future[T]", *, timeout_seconds: float) -> T:
-    """Wait for the answer to a direct call; raise SourceError ``timeout`` when it takes too long."""
+def await_answer(future: "Future[T]", *, timeout_seconds: float) -> T:
+    """Return the answer to a direct call; raise SourceError ``timeout`` when it takes too long."""
     try:
         return future.result(timeout=timeout_seconds)
     except FutureTimeoutError as error:

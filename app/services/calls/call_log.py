@@ -1,8 +1,9 @@
-"""Keep in the log that an account's API was called; a call is answered the same whether that can be done or not."""
+"""Record direct calls in the log; a call is answered the same whether or not that succeeds."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final
 
 from app.engine.ids import new_id, parse_id
 from app.engine.objects.environments import EnvironmentId
@@ -14,11 +15,11 @@ _LONGEST: Final = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweredCall:
-    """A direct call, and what its caller was answered."""
+    """A direct call and its answer."""
 
     environment_id: EnvironmentId
     integrated_account_id: str | None
-    """As the caller gave it."""
+    """As the caller sent it."""
     api: str
     """unified, proxy or custom."""
     resource: str | None
@@ -30,39 +31,33 @@ class AnsweredCall:
     request_id: str
 
 
-class CallStore(Protocol):
-    """Keeps direct calls."""
-
-    def add(self, id: str, call: AnsweredCall) -> None:
-        """Write down a call."""
-
-
 class CallLog:
-    """Writes calls down once they are answered."""
+    """Records calls once they are answered."""
 
-    def __init__(self, calls: CallStore) -> None:
-        self._calls = calls
+    def __init__(self, add: Callable[[str, AnsweredCall], None]) -> None:
+        """``add`` writes a call under a new id."""
+        self._add = add
 
-    def note(self, call: AnsweredCall) -> None:
-        """Write down a call; never raises."""
+    def record(self, call: AnsweredCall) -> None:
+        """Record a call; never raises."""
         try:
-            self._calls.add(new_id(), _storable(call))
+            self._add(new_id(), _make_storable(call))
         except Exception as error:
-            # The caller has an answer by now, which nothing that goes wrong here may take away.
+            # The call is answered by now, whether or not it can be logged.
             facts = {"request_id": call.request_id, "reason": type(error).__name__}
             logger.warning("a direct call could not be logged", extra=facts)
 
 
-def _storable(call: AnsweredCall) -> AnsweredCall:
-    """Leave out what a row can not hold, and what none should."""
+def _make_storable(call: AnsweredCall) -> AnsweredCall:
+    """Return a call without what a row can not, or should not, hold."""
     return replace(
         call,
         integrated_account_id=parse_id(call.integrated_account_id or ""),
-        resource=None if call.resource is None else _text(call.resource),
-        method=_text(call.method),
-        error=None if call.error is None else _text(call.error),
+        resource=None if call.resource is None else _clip(call.resource),
+        method=_clip(call.method),
+        error=None if call.error is None else _clip(call.error),
     )
 
 
-def _text(text: str) -> str:
+def _clip(text: str) -> str:
     return text.replace("\0", "")[:_LONGEST]

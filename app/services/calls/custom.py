@@ -1,4 +1,4 @@
-"""Call an account's API as it is: any path below the integration's base_url, and the answer as it comes."""
+"""Call an account's API at any path below the integration's base_url, and return its answer unchanged."""
 
 import json
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.redaction import choose_shown_paths
 from app.engine.templating import request_paths
-from app.services.calls.accounts import CalledAccounts, answer_in_time
+from app.services.calls.accounts import CalledAccounts, await_answer
 from app.services.ports import PageCall, PlainAnswer, RawBody, Source
 
 
@@ -28,7 +28,7 @@ class CustomRequest:
 
 
 class CustomCalls:
-    """Passes calls on, with the integration's authorization and headers, and through the account's rate budget."""
+    """Makes calls with the integration's authorization and headers, within the account's rate budget."""
 
     def __init__(self, *, called: CalledAccounts, source: Source, timeout_seconds: float) -> None:
         self._called = called
@@ -36,9 +36,9 @@ class CustomCalls:
         self._timeout_seconds = timeout_seconds
 
     def call(self, environment_id: EnvironmentId, request: CustomRequest) -> PlainAnswer:
-        """Return the API's answer; raise InvalidInputError for a path to elsewhere, SourceError for a refusal."""
+        """Return the API's answer; raise InvalidInputError for a path that leaves the base_url, SourceError."""
         path = request_paths.check_caller(request.path, "path")
-        account = self._called.admitted(environment_id, request.account_id)
+        account = self._called.admit(environment_id, request.account_id)
         config = self._called.config(account)
         call = PageCall(
             account_id=account.id,
@@ -51,8 +51,8 @@ class CustomCalls:
             method=request.http_method.lower(),
             path=path,
             query=request.query,
-            # A text would be taken for one that is written already.
+            # A text would be taken for JSON that is serialized already.
             body=json.dumps(request.body) if isinstance(request.body, str) else request.body,
             raw_body=request.raw_body,
         )
-        return answer_in_time(self._source.pass_on(call), timeout_seconds=self._timeout_seconds)
+        return await_answer(self._source.pass_on(call), timeout_seconds=self._timeout_seconds)

@@ -1,4 +1,4 @@
-"""Call an account's API at once: by its integration as it is, or by a unified model and its mapping."""
+"""Call an account's API directly: by its integration, or by a unified model and its mapping."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from app.engine.redaction import choose_shown_paths
 from app.engine.templating import request_paths
 from app.engine.unified import model
 from app.engine.unified.calls import UnifiedRequest
-from app.services.calls.accounts import CalledAccounts, answer_in_time
+from app.services.calls.accounts import CalledAccounts, await_answer
 from app.services.ports import FetchedPage, PageCall, PlainAnswer, RawBody, Seal, SealPurpose, Source
 from app.services.unified import pages
 from app.services.unified.mappings import UnifiedMappings, account_mapping
@@ -40,20 +40,20 @@ class DirectRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectPage:
-    """What came of it."""
+    """The result of a call."""
 
     records: list[JSON]
     next_cursor: str | None
     errors: Sequence[RecordError]
-    """Those of records that could not be mapped."""
+    """Of records that could not be mapped."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Those that the mapping answers with."""
+    """Of the mapping's answer."""
     is_list: bool = False
     """Its method lists records, page by page."""
     file: PlainAnswer | None = None
     """The answer itself, where it is a file that holds no records."""
     is_partial: bool = False
-    """Some of its records are not here, by their errors or by the mapping's own word."""
+    """Some records are missing, by their errors or as the mapping says."""
 
 
 class DirectCalls:
@@ -75,20 +75,20 @@ class DirectCalls:
         self._timeout_seconds = timeout_seconds
 
     def call(self, environment_id: EnvironmentId, request: DirectRequest) -> DirectPage:
-        """Fetch one page or one record; raise RecordError when the API or the mapping refuses."""
-        account = self._called.admitted(environment_id, request.account_id)
+        """Fetch one page or one record; raise RecordError when the API or the mapping refuses the call."""
+        account = self._called.admit(environment_id, request.account_id)
         call = self._page_call(account, request, self._called.config(account))
-        answer = self._answer(replace(_limited(call, request.limit), is_handed_on=True))
+        answer = self._fetch(replace(_with_limit(call, request.limit), is_handed_on=True))
         if answer.fault is not None and not answer.is_suspicion:
-            raise pages.mapped_error(call, answer.fault)
+            raise pages.map_error(call, answer.fault)
         if answer.file is not None:
             return DirectPage(records=[], next_cursor=None, errors=(), file=answer.file)
-        page = pages.mapped(call, answer)
+        page = pages.map_page(call, answer)
         if page.errors and request.method != "list":
             raise page.errors[0]
         return DirectPage(
             records=page.records,
-            next_cursor=self._sealed(request, page.next_cursor if page.leads_on else None),
+            next_cursor=self._seal_cursor(request, page.next_cursor if page.leads_on else None),
             errors=page.errors,
             is_list=_is_list(call),
             headers=call.mapping.map_headers(page.records, page.headers) if call.mapping else {},
@@ -97,13 +97,13 @@ class DirectCalls:
         )
 
     def describe(self, environment_id: EnvironmentId, account_id: str, resource: str, method: str) -> JsonObject:
-        """Show how a unified API's method is described and carried out for an account."""
+        """Describe a unified API's method, and the call that it makes, for an account."""
         name = model.parse_unified_name(resource)
         assert name is not None
         return self._unified.describe(self._called.get(environment_id, account_id), name, method)
 
     def _page_call(self, account: IntegratedAccount, request: DirectRequest, config: IntegrationConfig) -> PageCall:
-        cursor = self._opened(request)
+        cursor = self._open_cursor(request)
         request_paths.check_id(request.id or "")
         if name := model.parse_unified_name(request.resource):
             mapping, faults = self._unified.find(account, name, request.method)
@@ -114,7 +114,7 @@ class DirectCalls:
             asked = UnifiedRequest(id=request.id, query=request.query, body=request.body)
             return account_mapping(mapping, account, config).page_call(asked, cursor)
         request_paths.check_resource(request.resource)
-        request = _identified(request, config)
+        request = _with_id(request, config)
         return PageCall(
             account_id=account.id,
             config=config,
@@ -131,18 +131,18 @@ class DirectCalls:
             cursor=cursor,
         )
 
-    def _answer(self, call: PageCall) -> FetchedPage:
+    def _fetch(self, call: PageCall) -> FetchedPage:
         try:
-            return answer_in_time(self._source.submit(call), timeout_seconds=self._timeout_seconds)
+            return await_answer(self._source.submit(call), timeout_seconds=self._timeout_seconds)
         except SourceError as error:
-            raise pages.mapped_error(call, error) from error
+            raise pages.map_error(call, error) from error
 
-    def _sealed(self, request: DirectRequest, cursor: JsonObject | None) -> str | None:
+    def _seal_cursor(self, request: DirectRequest, cursor: JsonObject | None) -> str | None:
         if cursor is None:
             return None
         return self._seal.seal({"of": _place(request), "cursor": cursor}, SealPurpose.NEXT_CURSOR).decode()
 
-    def _opened(self, request: DirectRequest) -> JsonObject | None:
+    def _open_cursor(self, request: DirectRequest) -> JsonObject | None:
         if not request.next_cursor:
             return None
         try:
@@ -161,8 +161,8 @@ def _is_list(call: PageCall) -> bool:
     return call.method == "list" or (pagination is not None and pagination is not call.config.defaults.pagination)
 
 
-def _identified(request: DirectRequest, config: IntegrationConfig) -> DirectRequest:
-    """Return a method whose path holds an id the one of the query, or of the body, where the caller's path has none."""
+def _with_id(request: DirectRequest, config: IntegrationConfig) -> DirectRequest:
+    """Return a request with the id of its query or body, where its method's path needs one and it has none."""
     method = config.methods.get((request.resource, request.method))
     if request.id is not None or method is None or ("id",) not in method.path.references:
         return request
@@ -181,8 +181,8 @@ def _place(request: DirectRequest) -> list[str]:
     return [parse_id(request.account_id) or "", request.resource, request.method]
 
 
-def _limited(call: PageCall, limit: int | None) -> PageCall:
-    """Ask for so many records, where the integration says how."""
+def _with_limit(call: PageCall, limit: int | None) -> PageCall:
+    """Return a call that asks for so many records, where the integration has a parameter for that."""
     try:
         pagination = call.config.find_method(call.resource, call.method).pagination
     except SourceError as error:

@@ -1,51 +1,37 @@
-"""How many requests a token and its environment may make, or an account be sent, in a window, over all API processes.
+"""Limits of the requests that a token and its environment make, or an account receives, in a window over all processes.
 
 A process takes leases of the window's requests, which grow as it spends them and shrink as they run out, so that most
-requests cost no trip. What it holds unspent is lost to the others until the window ends: never more than it has spent
-itself, and never more than a twentieth of the limit.
+requests cost no round trip. Others can not use what it holds unspent until the window ends: at most as many requests as
+it has spent itself, and at most a twentieth of the limit.
 """
 
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
+
+from app.services.calls.ports import RequestCounts, Window
 
 _LARGEST_SHARE: Final = 20
 _SHARE_OF_THE_REST: Final = 4
 _MOST_KEPT: Final = 1000
-"""Tokens that are remembered before those whose windows have ended are forgotten."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What is counted under one key, right after requests were taken."""
-
-    used: int
-    """Taken by all processes; more than the limit once it is used up."""
-    left_seconds: float
-
-
-class RequestCounts(Protocol):
-    """Counts requests where all processes see it."""
-
-    def take(self, requests: Mapping[str, int]) -> Mapping[str, Window]:
-        """Take requests of each key's window, which the first of them begins, in one trip; never raises."""
+"""How many leases are kept before those whose windows have ended are removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """What a token is told at each of its requests."""
+    """What each request of a token is answered about its limit."""
 
     is_admitted: bool
     limit: int
     window_seconds: float
     remaining: int
-    """As far as this process knows."""
+    """The remaining requests that this process knows of."""
     reset_seconds: int
-    """Until there are new ones; at least 1."""
+    """Until the window ends; at least 1."""
     of_environment: bool = False
-    """It is the environment whose requests are used up, by all of its tokens together."""
+    """The limit is that of the environment, which all of its tokens share."""
 
 
 @dataclass(slots=True)
@@ -57,17 +43,17 @@ class _Lease:
     held: int = 0
     spent: int = 0
     beyond: int = 0
-    """What nobody had taken when this process last asked."""
+    """What no process had taken when this one last asked."""
 
     @property
     def is_used_up(self) -> bool:
         return not (self.held or self.beyond)
 
-    def wish(self) -> int:
+    def next_size(self) -> int:
         return max(1, min(self.spent, self.beyond // _SHARE_OF_THE_REST, self.limit // _LARGEST_SHARE))
 
-    def fill(self, wish: int, window: Window, now: float) -> None:
-        self.held += min(wish, max(0, self.limit - window.used + wish))
+    def fill(self, requests: int, window: Window, now: float) -> None:
+        self.held += min(requests, max(0, self.limit - window.used + requests))
         self.beyond = max(0, self.limit - window.used)
         self.ends_at = now + window.left_seconds
 
@@ -84,7 +70,7 @@ class RequestLimits:
         monotonic: Callable[[], float],
         environment_limit: int = 0,
     ) -> None:
-        """A limit of 0 is none."""
+        """A limit of 0 means no limit."""
         self._counts = counts
         self._limit = limit
         self._environment_limit = environment_limit
@@ -94,7 +80,7 @@ class RequestLimits:
         self._leases: dict[str, _Lease] = {}
 
     def ask(self, token_id: str, environment_id: str = "") -> Allowance | None:
-        """Spend one request of a token, or of what else has such a key, and of its environment, or refuse it.
+        """Spend one request of a token or another key, and of its environment; return whether it is admitted.
 
         None where there is no limit.
         """
@@ -102,15 +88,15 @@ class RequestLimits:
             leases = self._leases_of(token_id, environment_id)
             if not leases:
                 return None
-            wishes = {lease.key: lease.wish() for lease in leases if not lease.held}
-            if not wishes or any(lease.is_used_up for lease in leases):
+            wanted = {lease.key: lease.next_size() for lease in leases if not lease.held}
+            if not wanted or any(lease.is_used_up for lease in leases):
                 return self._spend(leases)
-        # Not under the lock: a slow store holds up who asks it, and nobody else.
-        windows = self._counts.take(wishes)
+        # Not under the lock: a slow store delays only the thread that asks it.
+        windows = self._counts.take(wanted)
         with self._lock:
             for lease in leases:
-                if lease.key in wishes:
-                    lease.fill(wishes[lease.key], windows[lease.key], self._monotonic())
+                if lease.key in wanted:
+                    lease.fill(wanted[lease.key], windows[lease.key], self._monotonic())
             return self._spend(leases)
 
     def _leases_of(self, token_id: str, environment_id: str) -> Sequence[_Lease]:
@@ -120,7 +106,7 @@ class RequestLimits:
         return found
 
     def _lease(self, key: str, limit: int, *, of_environment: bool = False) -> _Lease:
-        """Return the lease of the window that runs, or one of a window of which nothing is known yet."""
+        """Return the lease of the present window, or a new one for a window that is not known yet."""
         now = self._monotonic()
         lease = self._leases.get(key)
         if lease is None or now >= lease.ends_at:
@@ -131,18 +117,18 @@ class RequestLimits:
         return lease
 
     def _spend(self, leases: Sequence[_Lease]) -> Allowance:
-        # One that is used up, rather than one that was not asked about because of it.
+        # The lease that is used up, not one that was not refilled because of it.
         refusing = min((lease for lease in leases if not lease.held), key=lambda lease: lease.beyond, default=None)
         if refusing is None:
             for lease in leases:
                 lease.held -= 1
                 lease.spent += 1
-        told = refusing or leases[0]
+        shown = refusing or leases[0]
         return Allowance(
             is_admitted=refusing is None,
-            limit=told.limit,
+            limit=shown.limit,
             window_seconds=self._window_seconds,
-            remaining=told.held + told.beyond,
-            reset_seconds=max(1, math.ceil(told.ends_at - self._monotonic())),
-            of_environment=told.of_environment,
+            remaining=shown.held + shown.beyond,
+            reset_seconds=max(1, math.ceil(shown.ends_at - self._monotonic())),
+            of_environment=shown.of_environment,
         )

@@ -1,1 +1,1 @@
-"""What users describe: integrations, jobs, templates, environments, tokens, states."""
+"""What users define: integrations, jobs, templates, environments, tokens, states."""

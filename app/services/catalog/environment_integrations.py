@@ -1,62 +1,37 @@
 """Installed integrations: what an environment lays over an integration's config."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from app.engine.accounts import secret_origins
 from app.engine.config.secrets import find_revelations, find_unreadable, redact_config
-from app.engine.errors import Failure, InvalidInputError, NotFoundError
+from app.engine.errors import Failure
 from app.engine.integrations import config
 from app.engine.json_types import JsonObject
 from app.engine.json_values import merge
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import EnvironmentIntegration, Integration
-from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.redaction import restore_masked
+from app.services.catalog.ports import InstallationStore
+from app.services.crud import CrudService, OwnerReader, missing_reference, raise_for_failures
 
 
-class InstalledStore(Protocol):
-    """Keeps installed integrations, at most one of each integration."""
+class EnvironmentIntegrationService(CrudService[EnvironmentIntegration]):
+    """The installed integrations of environments; overrides hold their secrets in plain here.
 
-    def install(self, environment_id: EnvironmentId, values: JsonObject) -> tuple[EnvironmentIntegration, bool]:
-        """Write one, or change the one of its integration; tell whether it is new."""
+    Without its installation, an integration's config is used as it is.
+    """
 
-    def get(self, environment_id: EnvironmentId, id: str) -> EnvironmentIntegration | None:
-        """Read one."""
+    KIND = "environment integration"
+    _store: InstallationStore
 
-    def of(self, environment_id: EnvironmentId, integration_id: str) -> EnvironmentIntegration | None:
-        """Read the one of an integration."""
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[EnvironmentIntegration]:
-        """Read a page of them."""
-
-    def update(
-        self, environment_id: EnvironmentId, id: str, values: JsonObject, *, seen: RowVersion | None = None
-    ) -> EnvironmentIntegration | None:
-        """Change one."""
-
-    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove one; tell whether it was there."""
-
-
-class Integrations(Protocol):
-    """Reads integrations."""
-
-    def inspect(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
-        """Read one integration for its owner, whether or not its secrets decrypt."""
-
-
-class EnvironmentIntegrationService:
-    """Installed integrations of an environment; overrides hold their secrets in plain."""
-
-    def __init__(self, installed: InstalledStore, integrations: Integrations) -> None:
-        self._installed = installed
+    def __init__(self, installations: InstallationStore, integrations: OwnerReader[Integration]) -> None:
+        super().__init__(installations)
         self._integrations = integrations
 
     def install(
         self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()
     ) -> tuple[EnvironmentIntegration, bool]:
-        """Install an integration, and tell whether it was not before; what is sent replaces what it had.
+        """Install an integration, or replace fields of its installation; return whether that is new.
 
         Raises InvalidInputError with ``faults``, which the caller found, and every other one.
         """
@@ -64,51 +39,32 @@ class EnvironmentIntegrationService:
         integration = self._integrations.inspect(environment_id, integration_id) if integration_id else None
         failures = list(faults)
         if integration_id and integration is None:
-            message = f"integration '{integration_id}' does not exist"
-            failures.append(Failure("integration_id", message, missing_reference=True))
-        current = self._installed.of(environment_id, integration.id) if integration else None
-        return self._installed.install(environment_id, _checked(fields, integration, current, failures))
+            failures.append(missing_reference("integration_id", "integration", integration_id))
+        current = self._store.of(environment_id, integration.id) if integration else None
+        return self._store.install(environment_id, _check(fields, integration, current, failures))
 
-    def get(self, environment_id: EnvironmentId, id: str) -> EnvironmentIntegration:
-        """Read one; raise NotFoundError."""
-        return _found(self._installed.get(environment_id, id), id)
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[EnvironmentIntegration]:
-        """Read a page of them."""
-        return self._installed.list(environment_id, filters)
-
-    def update(
+    def _check_changes(
         self,
         environment_id: EnvironmentId,
-        id: str,
+        current: EnvironmentIntegration,
         changes: JsonObject,
-        faults: Sequence[Failure] = (),
-        *,
-        seen: RowVersion | None = None,
-    ) -> EnvironmentIntegration:
-        """Change one; ``override`` is replaced whole. Raises as ``install`` and ``get`` do."""
-        current = self.get(environment_id, id)
+        faults: Sequence[Failure],
+    ) -> JsonObject:
+        """Replace ``override`` whole."""
         failures = list(faults)
         if changes.get("integration_id", current.integration_id) != current.integration_id:
             failures.append(Failure("integration_id", "can not be changed: install the other integration"))
         integration = self._integrations.inspect(environment_id, current.integration_id)
-        values = _checked(changes, integration, current, failures)
-        return _found(self._installed.update(environment_id, id, values, seen=seen), id)
-
-    def uninstall(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> str:
-        """Remove one: its integration's config is used as it is. Raises NotFoundError."""
-        if not self._installed.delete(environment_id, id, seen=seen):
-            raise NotFoundError("environment integration", id)
-        return id
+        return _check(changes, integration, current, failures)
 
 
-def _checked(
+def _check(
     fields: JsonObject,
     integration: Integration | None,
     current: EnvironmentIntegration | None,
     failures: Sequence[Failure],
 ) -> JsonObject:
-    """Return the fields with the secrets whose masks came back; raise InvalidInputError with every fault."""
+    """Return the fields, their masks replaced by the secrets; raise InvalidInputError with every fault."""
     values, found = dict(fields), list(failures)
     if "override" in fields:
         if current is not None:
@@ -117,8 +73,7 @@ def _checked(
             found += find_unreadable(current.unreadable, current.override, values["override"], "override")
         if integration is not None:
             found += config.check_new_config(merge(integration.config, values["override"]), "override")
-    if found:
-        raise InvalidInputError(found)
+    raise_for_failures(found)
     if "override" in fields and integration is not None:
         values["origins"] = _origins(integration, current, values["override"], fields["override"])
     return values
@@ -133,9 +88,3 @@ def _origins(
             return current.origins
         override = current.override
     return secret_origins.list_given_hosts(merge(integration.config, override), override)
-
-
-def _found(installed: EnvironmentIntegration | None, id: str) -> EnvironmentIntegration:
-    if installed is None:
-        raise NotFoundError("environment integration", id)
-    return installed

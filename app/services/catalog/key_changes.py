@@ -1,8 +1,7 @@
-"""Tell who changes a config or a job that held records get another key by it, and what becomes of them."""
+"""Warn the author of a change to a config or a job by which held records get another key."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from app.engine.errors import UnreadableSecretError
 from app.engine.integrations import config as integration_config
@@ -11,15 +10,16 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.json_values import apply_override
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
 from app.engine.records.keys import RecordKey
-from app.services.ports import IntegrationReader
+from app.services.crud import OwnerReader, Reader
 
 CODE = "key_changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """Records of one resource that a job has brought for accounts of an integration."""
+    """Records of one resource that a job has fetched for accounts of an integration."""
 
     resource: str
     job_id: str
@@ -28,54 +28,44 @@ class Holding:
     accounts: int
 
 
-class Holdings(Protocol):
-    """Knows which records are held."""
-
-    def of(self, environment_id: EnvironmentId, place: Mapping[str, str]) -> Sequence[Holding]:
-        """List those of an ``integration_id``, an ``account_id`` or a ``job_id``."""
-
-
-class Accounts(Protocol):
-    """Reads integrated accounts as far as they can be read."""
-
-    def inspect(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
-        """Read one account; secrets that do not decrypt are left out."""
-
-
+HoldingReader = Callable[[EnvironmentId, Mapping[str, str]], Sequence[Holding]]
+"""Returns the holdings of an ``integration_id``, an ``account_id`` or a ``job_id``."""
 Finish = Callable[[], list[JsonObject]]
-"""Gives the warnings of what has changed since."""
+"""Returns the warnings of what has changed since."""
 
 
 class KeyChanges:
     """Compares the keys of held records before and after a change."""
 
-    def __init__(self, holdings: Holdings, integrations: IntegrationReader, accounts: Accounts) -> None:
-        """``integrations`` gives them as their environment uses them."""
+    def __init__(
+        self, holdings: HoldingReader, integrations: Reader[Integration], accounts: OwnerReader[IntegratedAccount]
+    ) -> None:
+        """``integrations`` reads them as their environment uses them."""
         self._holdings = holdings
         self._integrations = integrations
         self._accounts = accounts
 
-    def of_integration(self, environment_id: EnvironmentId, integration_id: str) -> Finish:
-        """Watch the records of an integration's accounts, beside what single accounts override."""
+    def watch_integration(self, environment_id: EnvironmentId, integration_id: str) -> Finish:
+        """Watch the records of an integration's accounts, without the overrides of single accounts."""
         return self._watch(environment_id, {"integration_id": integration_id})
 
-    def of_account(self, environment_id: EnvironmentId, account_id: str) -> Finish:
+    def watch_account(self, environment_id: EnvironmentId, account_id: str) -> Finish:
         """Watch the records of an account."""
         return self._watch(environment_id, {"account_id": account_id})
 
-    def of_job(self, environment_id: EnvironmentId, job_id: str) -> Finish:
-        """Watch the records that a job has brought."""
+    def watch_job(self, environment_id: EnvironmentId, job_id: str) -> Finish:
+        """Watch the records that a job has fetched."""
         return self._watch(environment_id, {"job_id": job_id})
 
     def _watch(self, environment_id: EnvironmentId, place: Mapping[str, str]) -> Finish:
-        def known() -> dict[tuple[str, str, str], tuple[Holding, list[JsonObject]]]:
+        def read_keys() -> dict[tuple[str, str, str], tuple[Holding, list[JsonObject]]]:
             account = self._accounts.inspect(environment_id, place["account_id"]) if "account_id" in place else None
-            return self._known(environment_id, self._holdings.of(environment_id, place), account)
+            return self._read_keys(environment_id, self._holdings(environment_id, place), account)
 
-        before = known()
+        before = read_keys()
 
         def finish() -> list[JsonObject]:
-            after = known() if before else {}
+            after = read_keys() if before else {}
             changed: dict[str, JsonObject] = {}
             for at, (holding, keys) in after.items():
                 if at in before and keys and before[at][1] not in ([], keys):
@@ -84,12 +74,12 @@ class KeyChanges:
 
         return finish
 
-    def _known(
+    def _read_keys(
         self, environment_id: EnvironmentId, holdings: Sequence[Holding], account: IntegratedAccount | None
     ) -> dict[tuple[str, str, str], tuple[Holding, list[JsonObject]]]:
         found = {}
         for holding in holdings:
-            raw = self._config(environment_id, holding.integration_id)
+            raw = self._read_config(environment_id, holding.integration_id)
             config, _ = integration_config.parse_config(
                 apply_override(raw, account.integration_override if account else {})
             )
@@ -98,8 +88,8 @@ class KeyChanges:
             found[at] = (holding, keys.get(holding.resource, []))
         return found
 
-    def _config(self, environment_id: EnvironmentId, integration_id: str) -> JsonObject:
-        """Read an integration's config; of one whose secrets do not decrypt nothing is known, and no run uses it."""
+    def _read_config(self, environment_id: EnvironmentId, integration_id: str) -> JsonObject:
+        """Return an integration's config; {} where its secrets do not decrypt, so that no run uses it."""
         try:
             integration = self._integrations.get(environment_id, integration_id)
         except UnreadableSecretError:
@@ -111,8 +101,8 @@ def _add(
     changed: dict[str, JsonObject], holding: Holding, before: Sequence[JsonObject], after: Sequence[JsonObject]
 ) -> None:
     message = (
-        f"the records of '{holding.resource}' that are held are known by {_shown(before)}, from the next run on by "
-        f"{_shown(after)}: the first run that sees all of them, without an error and without previous_run_date, "
+        f"the records of '{holding.resource}' that are held are known by {_join(before)}, from the next run on by "
+        f"{_join(after)}: the first run that sees all of them, without an error and without previous_run_date, "
         "replaces them; until then those that it brings are held beside them"
     )
     known = changed.get(holding.resource, {"accounts": 0})
@@ -125,5 +115,5 @@ def _add(
     }
 
 
-def _shown(keys: Sequence[JsonObject]) -> str:
+def _join(keys: Sequence[JsonObject]) -> str:
     return " and ".join(str(RecordKey.from_json(key)) for key in keys)

@@ -1,1 +1,1 @@
-"""Why a run does not go on, or goes on slowly."""
+"""Why a run does not progress, or is slow."""

@@ -1,4 +1,4 @@
-"""How fast an upstream answers for one resource, beside what is usual."""
+"""How fast an upstream answers for one resource, compared with the usual pace."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,34 +7,34 @@ from typing import Final
 from app.services.diagnosis.run_facts import ResourceFacts
 
 _SLOW: Final = 5.0
-"""From so many times what is usual on, something is slow."""
+"""How many times the usual time is slow."""
 
 _NOTICED_MS: Final = 250.0
-"""A difference below this is none that anybody feels."""
+"""A smaller difference is not noticed."""
 _LEAST_SILENCE_SECONDS: Final = 5.0
 _LEAST_LENGTH_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourcePace:
-    """How a resource's requests go."""
+    """The pace of a resource's requests."""
 
     resource: str
     method: str
     status: str
     requests: int
     latency_ms: float | None
-    """What an answer took, on the average."""
+    """The average time of an answer."""
     usual_latency_ms: float | None
     requests_per_second: float | None
     silent_seconds: float | None
-    """How long ago something was last heard of requests that are under way; None: none are."""
+    """How long ago requests that are under way last made progress; None: none are."""
     is_slow: bool
     """It takes five times as long as usual, or longer."""
 
 
-def pace_of(facts: ResourceFacts, now: datetime) -> ResourcePace:
-    """Work out the pace of a resource."""
+def measure_pace(facts: ResourceFacts, now: datetime) -> ResourcePace:
+    """Return the pace of a resource."""
     exchanges, usual = facts.exchanges, facts.usual_ms
     latency = exchanges.answer_ms / exchanges.answered if exchanges.answered else None
     silent = None if facts.asked_since is None else max(0.0, (now - facts.asked_since).total_seconds())
@@ -52,7 +52,7 @@ def pace_of(facts: ResourceFacts, now: datetime) -> ResourcePace:
 
 
 def is_slow_run(seconds: float | None, usual: float | None) -> bool:
-    """Whether a run takes much longer than it usually does, and long enough to wonder."""
+    """Whether a run takes much longer than usual, and longer than a minimum."""
     if seconds is None or usual is None:
         return False
     return seconds >= max(_LEAST_LENGTH_SECONDS, _SLOW * usual)
@@ -62,7 +62,7 @@ def _rate(facts: ResourceFacts, now: datetime) -> float | None:
     if facts.started_at is None or not facts.exchanges.requests:
         return None
     seconds = ((facts.finished_at or now) - facts.started_at).total_seconds()
-    # A resource begins with its first answer: what came with that is no rate.
+    # A resource begins with its first answer: within its first second there is no rate.
     return round(facts.exchanges.requests / seconds, 2) if seconds >= 1 else None
 
 

@@ -1,4 +1,4 @@
-"""Say what a run waits for, and how fast its upstream answers."""
+"""Explain what a run waits for, and how fast its upstream answers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from app.engine.objects.runs import SyncJobRun
 from app.engine.status import RunStatus
 from app.services.diagnosis import paces, waits
 from app.services.diagnosis.paces import ResourcePace
-from app.services.diagnosis.run_facts import RunFactReader
+from app.services.diagnosis.run_facts import RunFacts
 from app.services.diagnosis.waits import Wait
 from app.services.ports import Clock
 from app.services.runs.runs import RunService
@@ -32,25 +32,30 @@ class Diagnosis:
 
 
 class RunDiagnosis:
-    """Looks at runs for somebody who wonders about them."""
+    """Explains why runs do not progress."""
 
     def __init__(
-        self, *, runs: RunService, facts: RunFactReader, is_broker_reachable: Callable[[], bool], clock: Clock
+        self,
+        *,
+        runs: RunService,
+        read_facts: Callable[[SyncJobRun], RunFacts],
+        is_broker_reachable: Callable[[], bool],
+        clock: Clock,
     ) -> None:
         self._runs = runs
-        self._facts = facts
+        self._read_facts = read_facts
         self._is_broker_reachable = is_broker_reachable
         self._clock = clock
 
     def explain(self, environment_id: EnvironmentId, run_id: str) -> Diagnosis:
-        """Say what a run waits for; raise NotFoundError."""
+        """Return what a run waits for; raise NotFoundError."""
         run = self._runs.get(environment_id, run_id)
-        facts, now = self._facts.of(run), self._clock.now()
-        resources = [paces.pace_of(resource, now) for resource in facts.resources]
+        facts, now = self._read_facts(run), self._clock.now()
+        resources = [paces.measure_pace(resource, now) for resource in facts.resources]
         seconds = _seconds(run, now)
-        found = waits.of(run, facts, now, is_broker_reachable=self._is_broker_reachable)
+        found = waits.find_waits(run, facts, now, is_broker_reachable=self._is_broker_reachable)
         if not run.status.is_final:
-            found += [wait for resource in resources if (wait := waits.of_upstream(resource))]
+            found += [wait for resource in resources if (wait := waits.find_upstream_wait(resource))]
         return Diagnosis(
             id=run.id,
             status=run.status,

@@ -1,18 +1,16 @@
-"""What Postgres knows of a run's progress, read as of about one moment."""
+"""What Postgres knows of a run's progress, read at about one moment."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
-from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.settling import Exchanges
 from app.engine.status import ResourceStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitFacts:
-    """Where the units of a run's fetching stand."""
+    """The state of a run's fetching units."""
 
     working: int = 0
     """Those that a daemon holds."""
@@ -23,12 +21,12 @@ class UnitFacts:
     parked: int = 0
     wakes_at: datetime | None = None
     blocked: int = 0
-    """Those that wait for the receiver to agree, or to catch up."""
+    """Those that wait for the receiver to accept, or to catch up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFacts:
-    """Where a run's events to its webhook stand."""
+    """The state of a run's events to its webhook."""
 
     pending: int = 0
     attempts: int = 0
@@ -42,7 +40,7 @@ class DeliveryFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceFacts:
-    """How a resource's requests went, and how those of its earlier runs did."""
+    """The requests of a resource, and the usual time of those of earlier runs."""
 
     name: str
     method: str
@@ -51,26 +49,19 @@ class ResourceFacts:
     started_at: datetime | None
     finished_at: datetime | None
     asked_since: datetime | None = None
-    """When something was last heard of requests that are under way; None: there are none."""
+    """When requests that are under way last made progress; None: none are."""
     usual_ms: float | None = None
     """What an answer took in the last runs of the same job and account that completed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """All of it."""
+    """All facts of a run."""
 
     units: UnitFacts
     deliveries: DeliveryFacts
     resources: Sequence[ResourceFacts]
     active_daemons: int
-    """Those of the run's group."""
+    """Of the run's group."""
     usual_seconds: float | None = None
     """How long the last runs of the same job and account took that completed."""
-
-
-class RunFactReader(Protocol):
-    """Reads facts."""
-
-    def of(self, run: SyncJobRun) -> RunFacts:
-        """Read those of a run."""

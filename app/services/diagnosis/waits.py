@@ -13,7 +13,7 @@ from app.services.diagnosis.paces import ResourcePace
 from app.services.diagnosis.run_facts import DeliveryFacts, RunFacts, UnitFacts
 
 _UNTAKEN_SECONDS: Final = 5.0
-"""From here on nobody is on the way to what waits for a daemon."""
+"""After this time no daemon is about to take a waiting unit."""
 
 
 class WaitKind(StrEnum):
@@ -35,51 +35,53 @@ class WaitKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """One thing that a run waits for."""
+    """A reason why a run waits."""
 
     kind: WaitKind
     message: str
-    """Completes "it waits for"."""
+    """Ends the sentence "it waits for ..."."""
     until: datetime | None = None
-    """When it goes on by itself; None is not known."""
+    """When the wait ends by itself; None: not known."""
     resource: str | None = None
 
 
-def of(run: SyncJobRun, facts: RunFacts, now: datetime, *, is_broker_reachable: Callable[[], bool]) -> list[Wait]:
-    """List what keeps a run; the broker is asked only where that may be the reason."""
+def find_waits(
+    run: SyncJobRun, facts: RunFacts, now: datetime, *, is_broker_reachable: Callable[[], bool]
+) -> list[Wait]:
+    """Return what a run waits for; the broker is probed only where it may be the reason."""
     if run.status is RunStatus.CREATED:
-        return [_starter(run, facts, is_broker_reachable)]
+        return [_wait_for_start(run, facts, is_broker_reachable)]
     found = []
     if not run.status.is_final:
         if _is_untaken(facts.units, now):
-            found.append(_taker(run, facts, is_broker_reachable))
+            found.append(_wait_for_daemon(run, facts, is_broker_reachable))
         if facts.units.parked:
-            found.append(_limit(facts.units))
-    if run.webhook_id is not None and (receiver := _receiver(facts)):
+            found.append(_wait_for_limit(facts.units))
+    if run.webhook_id is not None and (receiver := _wait_for_receiver(facts)):
         found.append(receiver)
     return found
 
 
-def of_upstream(pace: ResourcePace) -> Wait | None:
+def find_upstream_wait(pace: ResourcePace) -> Wait | None:
     """Return the wait for an upstream that is slow with a resource."""
     if not pace.is_slow:
         return None
-    told = []
+    reasons = []
     if pace.latency_ms is not None and pace.usual_latency_ms is not None:
-        told.append(f"{_span(pace.latency_ms)} for an answer, usually {_span(pace.usual_latency_ms)}")
+        reasons.append(f"{_format(pace.latency_ms)} for an answer, usually {_format(pace.usual_latency_ms)}")
     if pace.silent_seconds is not None:
-        told.append(f"no answer for {pace.silent_seconds:.0f} s")
-    message = f"its upstream, which is slow with {pace.resource} {pace.method}: {'; '.join(told)}"
+        reasons.append(f"no answer for {pace.silent_seconds:.0f} s")
+    message = f"its upstream, which is slow with {pace.resource} {pace.method}: {'; '.join(reasons)}"
     return Wait(kind=WaitKind.UPSTREAM, message=message, resource=pace.resource)
 
 
-def _starter(run: SyncJobRun, facts: RunFacts, is_broker_reachable: Callable[[], bool]) -> Wait:
+def _wait_for_start(run: SyncJobRun, facts: RunFacts, is_broker_reachable: Callable[[], bool]) -> Wait:
     if run.waiting_on:
         return Wait(kind=WaitKind.RUN, message=f"run {run.waiting_on}, which goes first")
-    return _taker(run, facts, is_broker_reachable)
+    return _wait_for_daemon(run, facts, is_broker_reachable)
 
 
-def _taker(run: SyncJobRun, facts: RunFacts, is_broker_reachable: Callable[[], bool]) -> Wait:
+def _wait_for_daemon(run: SyncJobRun, facts: RunFacts, is_broker_reachable: Callable[[], bool]) -> Wait:
     if not is_broker_reachable():
         message = "the broker, to which nothing can be published; it goes on by itself once that is over"
         return Wait(kind=WaitKind.BROKER, message=message)
@@ -96,7 +98,7 @@ def _is_untaken(units: UnitFacts, now: datetime) -> bool:
     return (now - units.waiting_since).total_seconds() >= _UNTAKEN_SECONDS
 
 
-def _limit(units: UnitFacts) -> Wait:
+def _wait_for_limit(units: UnitFacts) -> Wait:
     assert units.wakes_at is not None
     message = f"its upstream, which asked for that, until {format_utc(units.wakes_at)}"
     if units.working or units.waiting:
@@ -104,17 +106,17 @@ def _limit(units: UnitFacts) -> Wait:
     return Wait(kind=WaitKind.LIMIT, message=message, until=units.wakes_at)
 
 
-def _receiver(facts: RunFacts) -> Wait | None:
+def _wait_for_receiver(facts: RunFacts) -> Wait | None:
     deliveries, units = facts.deliveries, facts.units
     is_kept = deliveries.attempts or deliveries.disabled_reason or units.blocked
     is_last = not (units.working or units.waiting or units.parked)
     if not deliveries.pending or not (is_kept or is_last):
         return None
-    message = f"its webhook's receiver: {deliveries.pending:,} events wait for it{_trouble(deliveries)}"
+    message = f"its webhook's receiver: {deliveries.pending:,} events wait for it{_describe_failures(deliveries)}"
     return Wait(kind=WaitKind.RECEIVER, message=message, until=deliveries.retries_at)
 
 
-def _trouble(deliveries: DeliveryFacts) -> str:
+def _describe_failures(deliveries: DeliveryFacts) -> str:
     if deliveries.disabled_reason:
         return f"; the webhook is disabled: {deliveries.disabled_reason}"
     if not deliveries.attempts:
@@ -124,5 +126,5 @@ def _trouble(deliveries: DeliveryFacts) -> str:
     return f"; the last of {deliveries.attempts} attempts at the next one: {answer}{retried}"
 
 
-def _span(milliseconds: float) -> str:
+def _format(milliseconds: float) -> str:
     return f"{milliseconds / 1000:.1f} s" if milliseconds >= 1000 else f"{milliseconds:.0f} ms"

@@ -1,1 +1,1 @@
-"""What was persisted and what happened, page by page."""
+"""Persisted records and logs, page by page."""

@@ -1,19 +1,20 @@
-"""The log, of every kind: what it is narrowed by, how much of it is read at once, and how far back."""
+"""The log, of every kind: its filters, the size of its pages, and how far back it is read."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from app.engine.errors import Failure, InvalidInputError
+from app.engine.errors import Failure
 from app.engine.logs import range as log_range
 from app.engine.logs.entries import LogType
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page
+from app.services.crud import raise_for_failures
 from app.services.ports import Clock
 
 MOST: Final = 100
 _ENVIRONMENT: Final = "environment_id"
-"""Narrows every log; there is only the caller's own."""
+"""A filter of every log; only the caller's own environment has entries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +23,11 @@ class LogSource:
 
     read: Callable[[EnvironmentId, ListFilters], Page[Any]]
     filters: frozenset[str]
-    """What they are narrowed by, besides time."""
+    """Beside time."""
     most: int = MOST
     """On a page."""
     is_bounded: bool = True
-    """One look spans a month at most."""
+    """A request spans a month at most."""
 
 
 class LogService:
@@ -37,14 +38,13 @@ class LogService:
         self._clock = clock
 
     def read(self, environment_id: EnvironmentId, kind: LogType, filters: ListFilters) -> Page[Any]:
-        """Read a page; raise InvalidInputError for what can not be asked of this kind of log."""
+        """Return a page; raise InvalidInputError for filters that this kind of log does not have."""
         source, now = self._sources[kind], self._clock.now()
         failures = [*_unknown_filters(kind, source, filters), *_size_failures(kind, source, filters.limit)]
         if source.is_bounded:
             failures += log_range.check_range(filters.times, now)
             filters = replace(filters, times=log_range.bound_range(filters.times, now))
-        if failures:
-            raise InvalidInputError(failures)
+        raise_for_failures(failures)
         elsewhere = any(environment_id not in values for values in _values(filters, _ENVIRONMENT))
         if elsewhere:
             return Page(result=[], next_cursor=None, limit=filters.limit)
@@ -61,7 +61,7 @@ def _unknown_filters(kind: LogType, source: LogSource, filters: ListFilters) -> 
 
 
 def _values(filters: ListFilters, name: str) -> list[Sequence[object]]:
-    """List, for each mention of a filter, the values of which it wants one."""
+    """Return, for each mention of a filter, the values that it matches."""
     equal: list[Sequence[object]] = [[filters.equal[name]]] if name in filters.equal else []
     return [*equal, *(values for column, values in filters.among if column == name)]
 

@@ -118,13 +118,13 @@ def _wait(look: _Look, deadline: float) -> None:
     if look.answer is None or look.call is None:
         return
     try:
-        look.page = pages.mapped(look.call, look.answer.result(timeout=max(0.0, deadline - time.monotonic())))
+        look.page = pages.map_page(look.call, look.answer.result(timeout=max(0.0, deadline - time.monotonic())))
         look.error = look.page.fault
     except FutureTimeoutError:
         look.answer.cancel()
         look.error = SourceError("timeout", "the API gave no answer within the time that a dry run may take")
     except RecordError as error:
-        look.error = pages.mapped_error(look.call, error)
+        look.error = pages.map_error(look.call, error)
 
 
 def _view(draft: RunDraft, context: RunContext, looks: Mapping[str, _Look]) -> JsonObject:

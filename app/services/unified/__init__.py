@@ -1,1 +1,1 @@
-"""Unified models, their methods and mappings, and the pages that they make."""
+"""Unified models, their methods and mappings, and the pages that they map."""

@@ -1,9 +1,8 @@
-"""Find how an account's integration carries out a method of a unified API: base, environment and account in layers."""
+"""Find the mapping of a unified API's method for an account: base, environment and account in layers."""
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.integrations.config import IntegrationConfig
@@ -21,25 +20,7 @@ from app.engine.unified.mapping import UnifiedMapping
 from app.engine.unified.model import UnifiedName
 from app.engine.unified.requests import build_integration_request
 from app.services.ports import PageCall
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MappingLayers:
-    """A unified model and what is configured for one method of it at one integration."""
-
-    resources: JsonObject
-    """The model's."""
-    base: JsonObject | None
-    environment: JsonObject | None
-
-
-class MappingReader(Protocol):
-    """Reads unified models and their mappings."""
-
-    def layers(
-        self, environment_id: EnvironmentId, name: UnifiedName, *, method: str, integration_name: str
-    ) -> MappingLayers | None:
-        """Read what is configured for a method; None when there is no such model."""
+from app.services.unified.ports import MappingLayers, MappingReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +66,11 @@ class UnifiedMappings:
     def find(
         self, account: IntegratedAccount, name: UnifiedName, method: str
     ) -> tuple[UnifiedMapping | None, list[Failure]]:
-        """Find a method's mapping for an account; None beside the faults when there is none that can be used."""
+        """Return a method's mapping for an account; None and the faults when there is none that can be used."""
         layers = self._layers(account.environment_id, name, method=method, integration_name=account.integration_name)
-        if reason := _missing(layers, name, method):
+        if reason := _missing_reason(layers, name, method):
             return None, [Failure("resource", reason, missing_reference=True)]
-        raw = _laid_over(layers, _override(account, name, method))
+        raw = _merge_layers(layers, _override(account, name, method))
         if raw is None:
             reason = (
                 f"Resource {name.resource} not found for integration {account.integration_name}: map its '{method}'"
@@ -98,10 +79,10 @@ class UnifiedMappings:
         return unified_mapping.parse_mapping(raw, "resource", resource=name.resource, method=method)
 
     def describe(self, account: IntegratedAccount, name: UnifiedName, method: str) -> JsonObject:
-        """Show what is known of a method for an account; raise InvalidInputError when it has none."""
+        """Describe a method for an account; raise InvalidInputError when it has no mapping."""
         mapping, faults = self.find(account, name, method)
         layers = self._layers(account.environment_id, name, method=method, integration_name=account.integration_name)
-        raw = _laid_over(layers, _override(account, name, method))
+        raw = _merge_layers(layers, _override(account, name, method))
         if mapping is None or layers is None or raw is None:
             raise InvalidInputError(faults)
         described = layers.resources[name.resource]
@@ -126,7 +107,7 @@ class UnifiedMappings:
     def find_all(
         self, account: IntegratedAccount, items: Sequence[ResourceItem]
     ) -> tuple[dict[str, UnifiedMapping], list[Failure]]:
-        """Find the mappings of all unified items, by the items' names, and tell which have none."""
+        """Return the mappings of all unified items, by the items' names, and the faults of those that have none."""
         found: dict[str, UnifiedMapping] = {}
         failures: list[Failure] = []
         for item in items:
@@ -138,12 +119,12 @@ class UnifiedMappings:
         return found, failures
 
     def model_failures(self, environment_id: EnvironmentId, items: Sequence[ResourceItem]) -> list[Failure]:
-        """Return which items name a model, a resource or a method that there is none of."""
+        """Return the faults of items that name a model, a resource or a method which does not exist."""
         failures: list[Failure] = []
         for item in items:
             if name := _unified_name(item):
                 layers = self._layers(environment_id, name, method=item.method, integration_name="")
-                if reason := _missing(layers, name, item.method):
+                if reason := _missing_reason(layers, name, item.method):
                     at = f"resources.{item.position}.resource"
                     failures.append(Failure(at, reason, missing_reference=True))
         return failures
@@ -157,7 +138,7 @@ class UnifiedMappings:
 
 
 def account_mapping(mapping: UnifiedMapping, account: IntegratedAccount, config: IntegrationConfig) -> AccountMapping:
-    """Tie a mapping to the account that it is used for."""
+    """Return a mapping for the account that it is used for."""
     plain = choose_shown_paths(config.plain_paths, account.plain_paths)
     return AccountMapping(
         mapping=mapping,
@@ -172,7 +153,7 @@ def _unified_name(item: ResourceItem) -> UnifiedName | None:
     return model.parse_unified_name(item.resource) if item.is_request else None
 
 
-def _missing(layers: MappingLayers | None, name: UnifiedName, method: str) -> str | None:
+def _missing_reason(layers: MappingLayers | None, name: UnifiedName, method: str) -> str | None:
     if layers is None:
         return f"Unified Model not found: '{name.model[:100]}'"
     methods = model.list_methods(layers.resources, name.resource)
@@ -191,8 +172,8 @@ def _override(account: IntegratedAccount, name: UnifiedName, method: str) -> JSO
     return found
 
 
-def _laid_over(layers: MappingLayers | None, override: JSON) -> JSON:
-    """Lay the layers over each other; None when there is none."""
+def _merge_layers(layers: MappingLayers | None, override: JSON) -> JSON:
+    """Return the layers merged in their order; None when there is none."""
     given = [] if layers is None else [layers.base, layers.environment]
     present = [layer for layer in (*given, override) if layer is not None]
     raw: JSON = {}

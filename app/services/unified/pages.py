@@ -1,4 +1,4 @@
-"""Give a unified API's answers in the model's words, once they are here and where they are taken in."""
+"""Map the answers to a unified API's calls into the model's terms, once they have arrived."""
 
 from dataclasses import replace
 
@@ -6,8 +6,8 @@ from app.engine.record_errors import RecordError, SourceError
 from app.services.ports import FetchedPage, PageCall
 
 
-def mapped(call: PageCall | None, page: FetchedPage) -> FetchedPage:
-    """Map a page's records; those that can not be mapped are its errors."""
+def map_page(call: PageCall | None, page: FetchedPage) -> FetchedPage:
+    """Return a page with mapped records; those that can not be mapped are its errors."""
     if call is None or call.mapping is None:
         return page
     key = call.config.find_method(call.resource, call.method).key
@@ -15,8 +15,8 @@ def mapped(call: PageCall | None, page: FetchedPage) -> FetchedPage:
     return replace(page, records=made.records, errors=made.errors, quarantined=made.quarantined)
 
 
-def mapped_error(call: PageCall | None, error: RecordError) -> RecordError:
-    """Put an upstream's error into the mapping's words, when it has some."""
+def map_error(call: PageCall | None, error: RecordError) -> RecordError:
+    """Return an upstream's error as the mapping expresses it, where it does."""
     if call is None or call.mapping is None or not isinstance(error, SourceError):
         return error
     return call.mapping.map_error(error)

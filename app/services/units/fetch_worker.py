@@ -181,7 +181,7 @@ class FetchWorker:
         index, element = asked.index, current.claim.elements[asked.index]
         current.answers += 1
         try:
-            page = unified_pages.mapped(asked.call, future.result())
+            page = unified_pages.map_page(asked.call, future.result())
         except RateLimitedError as limit:
             current.park(index, limit)
         except RecordError as error:
@@ -190,7 +190,7 @@ class FetchWorker:
                 current.park(index, error)
                 return
             batch.count_request(asked.call, is_answered=not isinstance(error, SourceError))
-            batch.add_error(element, unified_pages.mapped_error(asked.call, error))
+            batch.add_error(element, unified_pages.map_error(asked.call, error))
             current.frontier = current.frontier.fail(index)
         else:
             failpoints.hit(Failpoint.AFTER_FETCH)

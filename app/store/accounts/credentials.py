@@ -13,7 +13,7 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.record_errors import SourceError
 from app.engine.status import AccountStatus
 from app.engine.webhooks.events import AUTHENTICATION_ERROR
-from app.services.accounts.credentials import Announcement
+from app.services.accounts.ports import Announcement
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.accounts.accounts import AccountStore, announce_reactivation

@@ -6,6 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, delete, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
+from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId, Tenant, is_tenant_id
 from app.engine.objects.lists import ListFilters, Page, RowVersion
@@ -51,16 +52,17 @@ class TenantStore:
         row = owned_rows.update_row(self._engine, _TABLE, environment_id, id, values, seen=seen)
         return _tenant(row) if row else None
 
-    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool | None:
-        """Remove a tenant that has no accounts; False for one that has some, None where there is none."""
+    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
+        """Remove a tenant; raise InvalidInputError while it has accounts."""
         has_accounts = exists().where(_ACCOUNT.c.environment_id == environment_id, _ACCOUNT.c.tenant_id == id)
         mine = _TABLE.c.environment_id == environment_id, _TABLE.c.id == id
         with self._engine.begin() as connection:
             if connection.execute(select(_TABLE.c.id).where(*mine).with_for_update()).first() is None:
                 demand(is_done=False, seen=seen)
-                return None
-            if connection.execute(select(has_accounts)).scalar_one():
                 return False
+            if connection.execute(select(has_accounts)).scalar_one():
+                advice = "delete them first, as POST /integrated-account/bulk-delete does"
+                raise InvalidInputError([Failure("id", f"tenant '{id}' has accounts: {advice}")])
             is_done = connection.execute(delete(_TABLE).where(*mine, unchanged(_TABLE, seen))).rowcount == 1
         demand(is_done, seen)
         return True

@@ -11,7 +11,7 @@ from app.engine.errors import StoreReadOnlyError
 from app.engine.ids import new_id
 from app.engine.objects.environments import ApiToken, EnvironmentId, Role
 from app.engine.objects.lists import ListFilters, Page, RowVersion
-from app.services.catalog.tokens import KnownToken
+from app.services.catalog.ports import KnownToken
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows

@@ -14,8 +14,8 @@ from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.unified import EnvironmentUnifiedModel, UnifiedModel, UnifiedModelMethod
 from app.engine.unified.model import UnifiedName
 from app.services.runs.conflicts import repeats_conflicts
-from app.services.unified.mappings import MappingLayers
 from app.services.unified.methods import MappingLayer
+from app.services.unified.ports import MappingLayers
 from app.store import tables
 from app.store.db import owned_rows, paging
 from app.store.db.database import Row, reading

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, text
 
 from app.engine.runs.work import WakeUp
 from app.engine.status import BEGUN_RUN_STATUSES, UnitStatus
-from app.services.accounts.budgets import ParkedRun
+from app.services.accounts.ports import ParkedRun
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
 from app.store.tables.statuses import any_of

@@ -13,7 +13,7 @@ from app.engine.objects.records import LogPage, StoredRecord
 from app.engine.records.keys import BY_ID
 from app.engine.records.outcomes import Change
 from app.engine.records.rows import make_row
-from app.services.reading.records import LogFilters
+from app.services.reading.ports import LogFilters
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.reading.records import COLUMNS, IS_IN_LOG, record_of

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Text, cast, fu
 
 from app.engine.objects.lists import Page
 from app.engine.objects.records import StoredRecord
-from app.services.reading.records import RecordFilters
+from app.services.reading.ports import RecordFilters
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import paging

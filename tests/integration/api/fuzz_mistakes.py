@@ -23,7 +23,7 @@ _EMPTY_IS_ABSENT: Final = {"NewRun", "NewTrigger", "TriggerPatch"}
 
 
 def is_mistake(check: CheckNode, case: Case, interaction: Interaction, others: Iterable[Interaction]) -> bool:
-    """Claim that a check has found no fault, given what else happened in its scenario."""
+    """Whether a check has found no fault, given what else happened in its scenario."""
     if check.failure_info is None:
         return False
     match check.name:
@@ -41,7 +41,7 @@ def is_mistake(check: CheckNode, case: Case, interaction: Interaction, others: I
 
 
 def _is_valid_as_sent(message: str, case: Case, uri: str) -> bool:
-    """Claim that what is said to be invalid is a text by the time it is sent, where any text is valid."""
+    """Whether an invalid value becomes a text when it is sent, where any text is valid."""
     named = _NAMED.search(message)
     if named is None:
         return False
@@ -56,7 +56,7 @@ def _takes_any_text(schema: Mapping[str, Any]) -> bool:
 
 
 def _is_valid_without_empty_texts(case: Case) -> bool:
-    """Claim that a body is right but for empty texts, which stand there for what is absent, as the overview says."""
+    """Whether a body is valid but for empty texts, which stand for absent fields, as the overview says."""
     sent = case.operation.definition.raw.get("requestBody", {}).get("content", {}).get("application/json", {})
     name = sent.get("schema", {}).get("$ref", "").rpartition("/")[2]
     if name not in _EMPTY_IS_ABSENT or not isinstance(case.body, dict):

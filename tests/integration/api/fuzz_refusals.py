@@ -50,7 +50,7 @@ _EXPECTED: Final = [re.compile(pattern, re.DOTALL) for pattern in _REASONS.value
 
 
 def is_expected(answer: JSON) -> bool:
-    """Claim that each of an answer's faults is one of those."""
+    """Whether each of an answer's faults is one of those."""
     faults = answer.get("details", {}).get("failures", []) if isinstance(answer, dict) else []
     told = [f"{fault['path']}: {fault['message']}" for fault in faults]
     return bool(told) and all(any(pattern.fullmatch(one) for pattern in _EXPECTED) for one in told)

@@ -49,7 +49,7 @@ class Findings:
     """By phase and operation."""
 
     def take(self, event: events.EngineEvent) -> None:
-        """Take what the engine tells."""
+        """Receive an event of the engine."""
         match event:
             case events.ScenarioFinished():
                 self._take_scenario(event)
@@ -120,7 +120,7 @@ def _in_process(send: Callable[..., Response], token_id: str) -> Callable[..., R
 
 
 def _is_expected(check: CheckNode, interaction: Interaction | None) -> bool:
-    """Claim that a request was refused for what the document can not tell."""
+    """Whether a request was refused for a reason that the document can not express."""
     answer = interaction.response if interaction is not None else None
     if answer is None:
         return False

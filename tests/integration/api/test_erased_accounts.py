@@ -25,7 +25,7 @@ class NoRuns:
 
 @pytest.fixture
 def erase_due(engine: Engine) -> Callable[[], None]:
-    """Let the leader erase what is due."""
+    """Erase what is due, as the leader does."""
 
     def erase() -> None:
         erasing = ErasureDuty(ErasureStore(engine), NoRuns(), Pace(pause=lambda _: None))
@@ -63,9 +63,9 @@ def test_deleted_account_is_out_of_sight_and_comes_back(
     assert (waiting["status"], waiting["resource"], waiting["erased"]) == ("waiting", None, {})
     assert waiting["due_at"] > waiting["created_at"]
 
-    restored = api.post("/integrated-account/restore", {"id": account_id})
-    assert (restored.status, restored.body) == (200, api.get(f"/integrated-account/{account_id}").body)
-    assert restored.body == catalog.account
+    restore_masked = api.post("/integrated-account/restore", {"id": account_id})
+    assert (restore_masked.status, restore_masked.body) == (200, api.get(f"/integrated-account/{account_id}").body)
+    assert restore_masked.body == catalog.account
     assert len(api.get("/record", integrated_account_id=account_id).body["result"]) == 1
     assert api.get(f"/erasure/{waiting['id']}").status == 404
 

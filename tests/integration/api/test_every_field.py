@@ -109,7 +109,7 @@ def test_every_filter_of_every_list_narrows_it(api: Caller, world: World) -> Non
 
 
 def needed(world: World, operation: Operation) -> JsonObject:
-    """Give what a list has to be asked with."""
+    """Return the required parameters of a list."""
     account = world.ids["integrated-account"]
     known = {"integrated_account_id": account, "state_key": world.text("states"), "log_type": "sync_job_cron_trigger"}
     return {name: known.get(name) for name in operation.required}
@@ -126,7 +126,7 @@ def narrows(api: Caller, path: str, asked: JsonObject, name: str, schema: JsonOb
 
 
 def values_of(name: str, schema: JsonObject) -> Iterator[str]:
-    """Give values that fit a filter, and hardly what is there."""
+    """Return values that fit a filter, and that hardly any object has."""
     inner = schema.get("items", schema)
     if "enum" in inner:
         yield from (str(value) for value in inner["enum"] if value is not None)

@@ -375,12 +375,11 @@ def test_what_calls_nothing_is_not_logged(calls: Calls, app: Any) -> None:
 def test_call_is_answered_though_it_can_not_be_logged(
     calls: Calls, upstream: Upstream, services: ApiServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Away:
-        def add(self, id: str, call: AnsweredCall) -> None:
-            raise StoreUnavailableError
+    def fail(id: str, call: AnsweredCall) -> None:
+        raise StoreUnavailableError
 
     upstream.lists("/people", [{"id": "1"}])
-    monkeypatch.setattr(services.call_log, "_calls", Away())
+    monkeypatch.setattr(services.call_log, "_add", fail)
     assert isinstance(services.call_log, CallLog)
 
     assert calls.get("/proxy/people").body["result"] == [{"id": "1"}]

@@ -239,8 +239,8 @@ async def test_integrated_accounts(sdk: TrutoApi, upstream: Upstream) -> None:
     body = {"tenant_id": "u", "environment_integration_id": environmental["id"], "authentication_method": "oauth2"}
     made = await sdk.integrated_accounts._import({**body, "context": {"oauth": {"token": held}}})
 
-    renewed = await sdk.integrated_accounts.refresh_credentials(made["id"])
-    assert renewed["context"]["oauth"]["token"]["expires_at"] < held["expires_at"]
+    merge_token = await sdk.integrated_accounts.refresh_credentials(made["id"])
+    assert merge_token["context"]["oauth"]["token"]["expires_at"] < held["expires_at"]
     assert (await sdk.integrated_accounts.get(made["id"]))["status"] == "active"
     query = {"tenant_id": "u", "integration.name": integration["name"], "environment_id": made["environment_id"]}
     assert [one["id"] for one in await sdk.integrated_accounts.list(**query).to_array()] == [made["id"]]

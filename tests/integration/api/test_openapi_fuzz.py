@@ -50,7 +50,7 @@ class UnusedBudgets:
 
 @pytest.fixture
 def _nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no address that the fuzz makes up be looked up or connected to."""
+    """Refuse to resolve or connect to addresses that the fuzz generates."""
     monkeypatch.setattr(addresses, "is_public", lambda address: False)
     monkeypatch.setattr(bootstrap, "budget_desk", lambda settings: UnusedBudgets())
     resolve_all_to(monkeypatch)

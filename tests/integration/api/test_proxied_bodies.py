@@ -72,14 +72,14 @@ def test_method_is_called_by_its_name(account: Account, upstream: Upstream) -> N
 
     many = account.post("/proxy/people/search", {"name": "a"}, deep="yes")
     one = account.post("/proxy/people/search", {})
-    merged = account.post("/proxy/people/merge", {"id": 7, "with": "8"})
+    merge = account.post("/proxy/people/merge", {"id": 7, "with": "8"})
     merged_too = account.post("/proxy/people/merge", {"with": "8"}, id="7")
     emptied = account.post("/proxy/people/sync", {})
     paged = account.post("/proxy/people/pages", {})
 
-    assert [answer.status_code for answer in (many, one, merged, merged_too, emptied, paged)] == [200] * 6
+    assert [answer.status_code for answer in (many, one, merge, merged_too, emptied, paged)] == [200] * 6
     assert (many.get_json(), one.get_json()) == (found, found[0])
-    assert merged.get_json() == merged_too.get_json() == {"with": "8"}
+    assert merge.get_json() == merged_too.get_json() == {"with": "8"}
     assert (emptied.get_json(), paged.get_json()["result"], paged.get_json()["next_cursor"]) == ({}, found, None)
     assert [request.method for request in upstream.requests] == ["POST", "POST", "PUT", "PUT", "DELETE", "GET"]
     assert "id" not in upstream.requests[3].query

@@ -31,8 +31,8 @@ def test_token_is_renewed_though_it_has_not_expired(api: Caller, upstream: Upstr
     answer = api.post(PATH, {"id": account["id"]})
 
     assert (answer.status, answer.body["id"], answer.body["status"]) == (200, account["id"], "active")
-    renewed = answer.body["context"]["oauth"]["token"]
-    assert renewed["expires_at"] != account["context"]["oauth"]["token"]["expires_at"]
+    merge_token = answer.body["context"]["oauth"]["token"]
+    assert merge_token["expires_at"] != account["context"]["oauth"]["token"]["expires_at"]
     assert "new-token" not in str(answer.body)
     assert b"old-refresh" in upstream.requests[0].body
 

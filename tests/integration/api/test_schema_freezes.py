@@ -65,7 +65,7 @@ def test_a_schema_that_is_only_tried_does_not_hold_up_another(
 
 
 def slowest_beside(attack: Callable[[], None], stranger: Caller) -> float:
-    """Give the time of the stranger's slowest request while the attack lasts, and of one at least."""
+    """Return the time of the stranger's slowest request during the attack, and of at least one."""
     attackers = [threading.Thread(target=attack, daemon=True) for _ in range(ATTACKERS)]
     for attacker in attackers:
         attacker.start()

@@ -278,10 +278,10 @@ def test_integrations_without_hosts_are_found(api: Caller, services: ApiServices
     config = {"base_url": "{{context.site}}", "allowed_hosts": ["a.test"], "authorization": key}
     refused = api.post("/integration", {"name": "open", "config": {**config, "allowed_hosts": None}})
     id = api.post("/integration", {"name": "open", "config": config}).body["id"]
-    assert id not in {found.id for found in services.origin_approval.without_hosts()}
+    assert id not in {found.id for found in services.origin_approval.find_without_hosts()}
 
     with engine.begin() as connection:
         connection.execute(text("update integration set config = config - 'allowed_hosts' where id = :id"), {"id": id})
 
     assert (refused.status, refused.paths) == (400, ["config.allowed_hosts"])
-    assert id in {found.id for found in services.origin_approval.without_hosts()}
+    assert id in {found.id for found in services.origin_approval.find_without_hosts()}

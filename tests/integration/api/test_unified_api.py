@@ -240,7 +240,7 @@ def test_models_and_mappings_are_changed_by_merging_at_the_version_that_was_seen
     changed = crm.api.patch(path, {"resources": {"notes": None, "deals": {}}, "version": 1})
     late = crm.api.patch(path, {"description": "x", "version": 1})
     config = {"response_mapping": "response", "query_mapping": None}
-    merged = crm.api.patch(f"{METHODS}/{mapping['id']}", {"config": config})
+    merge = crm.api.patch(f"{METHODS}/{mapping['id']}", {"config": config})
     moved = crm.api.patch(f"{METHODS}/{mapping['id']}", {"method_name": "get"})
     listed = crm.api.get(METHODS, resource_name="contacts", method_name="list")
 
@@ -250,7 +250,7 @@ def test_models_and_mappings_are_changed_by_merging_at_the_version_that_was_seen
         2,
     )
     assert (late.status, late.paths, moved.status, moved.paths) == (400, ["version"], 400, ["method_name"])
-    assert merged.body["config"] == {"resource": "people", "response_mapping": "response"}
+    assert merge.body["config"] == {"resource": "people", "response_mapping": "response"}
     assert [one["id"] for one in listed.body["result"]] == [mapping["id"]]
 
 

@@ -58,9 +58,9 @@ def test_examples_are_answered_as_the_page_says(api: Caller, upstream: Upstream)
     for method, path, text in EXAMPLES:
         reader.follow(method, path, text)
 
-    overridden = reader.send("GET", "/unified/crm/contacts?integrated_account_id={{account}}")
+    apply_override = reader.send("GET", "/unified/crm/contacts?integrated_account_id={{account}}")
     assert len(EXAMPLES) == 8
-    assert overridden["result"][0] == {"id": "1", "name": "Ada", "vip": True}
+    assert apply_override["result"][0] == {"id": "1", "name": "Ada", "vip": True}
 
 
 def test_page_names_every_function_but_those_that_replace_or_serve_others() -> None:

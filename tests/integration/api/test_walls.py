@@ -188,7 +188,7 @@ def _own_query(operation: Operation, world: World) -> dict[str, str]:
 
 
 def _with_foreign_ids(body: JsonObject, mine: World, theirs: World) -> Iterator[tuple[str, JsonObject]]:
-    """Give the body once for each id in it, with the neighbour's in its place."""
+    """Yield the body once for each id in it, with the neighbour's in its place."""
     foreign = {mine.ids[name]: theirs.ids[name] for name in mine.ids if parse_id(mine.ids[name])}
     for field, value in body.items():
         if isinstance(value, str) and value in foreign:

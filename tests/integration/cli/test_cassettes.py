@@ -17,7 +17,7 @@ from app.cli.main import main
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.net.addresses import LOOPBACK
-from app.services.reading.records import RecordFilters
+from app.services.reading.ports import RecordFilters
 from app.settings import Settings
 from tests.support.http_server import Request, Response
 from tests.support.upstream import Upstream, reply, reply_raw

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from app.engine.json_types import JsonObject
-from app.services.reading.records import LogFilters
+from app.services.reading.ports import LogFilters
 from app.store.reading.account_log import LogReader
 from tests.support.customer import Customer, Lists
 from tests.support.pump_database import PumpDatabase

@@ -84,7 +84,7 @@ def test_fields_of_parents_make_another_key(pump_database: PumpDatabase) -> None
     resources = [listed("orders"), child_of("orders", "lines", include_from_parent=["id"])]
 
     services = customer.services()
-    finish = services.key_changes.of_job(customer.environment, customer.job_id)
+    finish = services.key_changes.watch_job(customer.environment, customer.job_id)
     services.jobs.update(customer.environment, customer.job_id, {"resources": resources})
     outcome = customer.run(ORDERS)
 

@@ -16,7 +16,7 @@ from app.engine.unified.mapping import parse_mapping
 from app.engine.unified.model import check_resources
 from app.engine.unified.requests import build_integration_request
 from app.services.ports import PageCall
-from app.services.unified.pages import mapped
+from app.services.unified.pages import map_page
 from tests.integration.sources.raw_upstream import Client, Received, Upstream, reply
 
 CATALOG = Path(__file__).parents[3] / "app" / "catalog"
@@ -94,7 +94,7 @@ def test_mapped_records_are_the_expected_ones_and_fit_their_model(
     cursor = None
     while not records or cursor is not None:
         page = client.fetch(**call, cursor=cursor)
-        made = mapped(PageCall(account_id="a", **call), page)
+        made = map_page(PageCall(account_id="a", **call), page)
         assert list(made.errors) == []
         records, cursor = records + made.records, page.next_cursor
 

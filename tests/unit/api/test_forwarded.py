@@ -12,7 +12,7 @@ OWN = TrustedProxies.parse("10.0.0.0/8, ::1/128")
 
 
 def seen(peer: str = "10.0.0.1", **headers: str) -> tuple[str, str, str, str]:
-    """Tell the client, the scheme, the host and the prefix that an application sees of a request."""
+    """Return the client, scheme, host and prefix that an application sees of a request."""
     environ: dict[str, Any] = {
         "REMOTE_ADDR": peer,
         "wsgi.url_scheme": "http",

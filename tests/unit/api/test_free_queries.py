@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.api.parsing.free_queries import nested
+from app.api.parsing.free_queries import parse_nested
 from app.engine.errors import InvalidInputError
 from app.engine.json_types import JsonObject
 
@@ -21,7 +21,7 @@ from app.engine.json_types import JsonObject
     ],
 )
 def test_a_query_becomes_what_it_spells(pairs: list[tuple[str, str]], query: JsonObject) -> None:
-    assert nested(pairs) == query
+    assert parse_nested(pairs) == query
 
 
 @pytest.mark.parametrize(
@@ -36,4 +36,4 @@ def test_a_query_becomes_what_it_spells(pairs: list[tuple[str, str]], query: Jso
 )
 def test_what_contradicts_itself_is_refused(pairs: list[tuple[str, str]]) -> None:
     with pytest.raises(InvalidInputError):
-        nested(pairs)
+        parse_nested(pairs)

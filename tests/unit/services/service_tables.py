@@ -19,7 +19,8 @@ from app.engine.paths import Path
 from app.engine.status import RunStatus
 from app.engine.unified.model import UnifiedName
 from app.services.runs.requests import RunReferences
-from app.services.unified.mappings import MappingLayers, UnifiedMappings
+from app.services.unified.mappings import UnifiedMappings
+from app.services.unified.ports import MappingLayers
 
 T = TypeVar("T", IntegratedAccount, Integration, SyncJob, Webhook)
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event, text
 
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters
-from app.services.reading.records import RecordFilters
+from app.services.reading.ports import RecordFilters
 from app.store.db.database import connect
 from app.store.reading.records import RecordReader
 from app.store.runs.runs import RunStore

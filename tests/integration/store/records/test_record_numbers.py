@@ -8,7 +8,7 @@ from sqlalchemy import Engine, insert, text
 from app.engine.ids import new_id
 from app.services.maintenance.duty_rows import Pace
 from app.services.maintenance.numbering import BATCH, Numbering
-from app.services.reading.records import LogFilters
+from app.services.reading.ports import LogFilters
 from app.store import tables
 from app.store.db.database import connect
 from app.store.reading.account_log import LogReader

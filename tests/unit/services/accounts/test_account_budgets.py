@@ -8,15 +8,16 @@ import pytest
 from app.engine.errors import BrokerUnavailableError, ConflictError
 from app.engine.limits import budget_state
 from app.engine.limits.budget_state import Budget, Holder, Quota
-from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.work import WakeUp
 from app.engine.status import RunStatus
-from app.services.accounts.budgets import AccountBudgets, ParkedRun
+from app.services.accounts.budgets import AccountBudgets
+from app.services.accounts.ports import ParkedRun
 from app.services.ports import Swapped
+from tests.unit.services.accounts.test_account_service import service
 from tests.unit.services.service_fakes import FakeDispatcher
-from tests.unit.services.service_tables import account, run
+from tests.unit.services.service_tables import FakeTable, account, run
 
 NOW = 1_000.0
 ENVIRONMENT = EnvironmentId("environment")
@@ -70,11 +71,6 @@ class FakeParked:
         return [WakeUp(run_id=one, unit_id=f"unit-of-{one}", queue="q") for one in woken]
 
 
-class FakeAccounts:
-    def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
-        return account(id=account_id)
-
-
 class Here:
     """The service over its fakes."""
 
@@ -83,7 +79,7 @@ class Here:
         self.parked = FakeParked()
         self.dispatcher = FakeDispatcher()
         self.budgets = AccountBudgets(
-            accounts=FakeAccounts(),
+            accounts=service(FakeTable(account, account())),
             desk=self.desk if is_shared else None,
             parked=self.parked,
             dispatcher=self.dispatcher,

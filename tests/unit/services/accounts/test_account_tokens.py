@@ -39,14 +39,14 @@ def test_token_opens_its_account_until_it_ends() -> None:
 
     assert ":" not in secret
     clock.advance(15 * 60 - 1)
-    assert made.opened(secret) == AccountToken(environment_id=ENVIRONMENT, account_id="account")
+    assert made.open(secret) == AccountToken(environment_id=ENVIRONMENT, account_id="account")
     clock.advance(1)
     with pytest.raises(UnauthorizedError, match="has expired: make another one"):
-        made.opened(secret)
+        made.open(secret)
 
 
 def test_token_of_another_kind_is_left_to_others() -> None:
-    assert tokens().opened("frm_x") is None
+    assert tokens().open("frm_x") is None
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_token_of_another_kind_is_left_to_others() -> None:
 )
 def test_what_was_not_made_here_opens_nothing(secret: str) -> None:
     with pytest.raises(UnauthorizedError, match="A valid API token is required"):
-        tokens().opened(secret)
+        tokens().open(secret)
 
 
 def test_account_of_another_environment_gets_no_token() -> None:

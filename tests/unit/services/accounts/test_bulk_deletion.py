@@ -9,8 +9,7 @@ from app.engine.json_types import JSON
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page
-from app.services.accounts.bulk_deletion import BulkDeletion
-from app.services.accounts.deletion import AccountDeletion
+from app.services.accounts.deletion import AccountDeletion, BulkDeletion
 from tests.unit.services.service_tables import ENVIRONMENT, FakeTable, account
 
 

@@ -111,14 +111,14 @@ def service(fake: FakeCredentials) -> CredentialService:
     return CredentialService(store=_Store(fake), endpoint=fake, clock=fake, pause=fake.pauses.append)
 
 
-def renewed(fake: FakeCredentials, stale: str = "old") -> str | None:
+def merge_token(fake: FakeCredentials, stale: str = "old") -> str | None:
     return oauth.find_access_token(service(fake).renew("account", GRANT, stale=stale))
 
 
 def test_a_stale_token_is_renewed_and_stored() -> None:
     fake = FakeCredentials()
 
-    assert renewed(fake) == "new"
+    assert merge_token(fake) == "new"
     assert oauth.find_access_token(fake.stored) == "new"
 
 
@@ -150,24 +150,24 @@ def test_a_client_and_a_refresh_token_go_to_no_other_endpoint_than_they_were_giv
 def test_a_token_that_somebody_has_renewed_is_taken_without_asking() -> None:
     fake = FakeCredentials(stored=context("theirs"))
 
-    assert (renewed(fake), fake.asked) == ("theirs", 0)
+    assert (merge_token(fake), fake.asked) == ("theirs", 0)
 
 
 def test_a_dead_grant_is_no_fault_when_another_token_is_there_by_then() -> None:
     fake = FakeCredentials(answers=[InvalidGrantError("invalid_grant")], while_asked=context("theirs"))
 
-    assert renewed(fake) == "theirs"
+    assert merge_token(fake) == "theirs"
 
 
 def test_a_dead_grant_is_told() -> None:
     with pytest.raises(InvalidGrantError, match="invalid_grant"):
-        renewed(FakeCredentials(answers=[InvalidGrantError("invalid_grant")]))
+        merge_token(FakeCredentials(answers=[InvalidGrantError("invalid_grant")]))
 
 
 def test_a_token_that_can_not_be_stored_is_stored_later() -> None:
     fake = FakeCredentials(failing_writes=3)
 
-    assert renewed(fake) == "new"
+    assert merge_token(fake) == "new"
     assert oauth.find_access_token(fake.stored) == "new"
     assert fake.pauses == [1.0, 2.0, 3.0]
 
@@ -175,13 +175,13 @@ def test_a_token_that_can_not_be_stored_is_stored_later() -> None:
 def test_a_token_that_comes_late_does_not_replace_another_one() -> None:
     fake = FakeCredentials(failing_writes=1, while_asked=context("theirs"))
 
-    assert renewed(fake) == "new"
+    assert merge_token(fake) == "new"
     assert oauth.find_access_token(fake.stored) == "theirs"
 
 
 def test_a_token_that_can_never_be_stored_is_an_error_that_passes() -> None:
     with pytest.raises(SourceError, match="could not be stored") as caught:
-        renewed(FakeCredentials(failing_writes=9))
+        merge_token(FakeCredentials(failing_writes=9))
 
     assert caught.value.retryable
 

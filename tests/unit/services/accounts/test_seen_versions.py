@@ -41,7 +41,7 @@ def webhook_service(table: Any) -> WebhookService:
 
 
 def account_service(table: Any) -> Any:
-    """Give what changes accounts, and what removes them."""
+    """Return what changes accounts, and what removes them."""
     changing = AccountService(table, INTEGRATIONS, INTEGRATIONS, installed=None)  # type: ignore[arg-type]
     removing = AccountDeletion(table, deleted=None, erase_after_seconds=0.0)  # type: ignore[arg-type]
     return SimpleNamespace(update=changing.update, delete=removing.delete)

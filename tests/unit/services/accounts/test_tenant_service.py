@@ -39,8 +39,10 @@ class FakeTenants:
     ) -> Tenant | None:
         return Tenant(id=id, environment_id=environment_id, created_at=NOON, updated_at=NOON, **values)
 
-    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool | None:
-        return None if id not in self.rows else id != "acme"
+    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
+        if id == "acme":
+            raise InvalidInputError([Failure("id", "tenant 'acme' has accounts")])
+        return id in self.rows
 
 
 @pytest.fixture

@@ -48,9 +48,10 @@ def log() -> FakeLog:
 
 @pytest.fixture
 def service(log: FakeLog) -> LogService:
-    bounded = LogSource(read=log.read, filters=frozenset({"status", "event"}))
+    bound_range = LogSource(read=log.read, filters=frozenset({"status", "event"}))
     return LogService(
-        {LogType.WEBHOOKS: bounded, LogType.TRIGGERS: replace(bounded, most=1000, is_bounded=False)}, FakeClock()
+        {LogType.WEBHOOKS: bound_range, LogType.TRIGGERS: replace(bound_range, most=1000, is_bounded=False)},
+        FakeClock(),
     )
 
 
@@ -118,7 +119,7 @@ class FakeCalls:
 def test_call_is_written_down() -> None:
     calls = FakeCalls()
 
-    CallLog(calls).note(CALL)
+    CallLog(calls.add).record(CALL)
 
     assert list(calls.calls.values()) == [replace(CALL, integrated_account_id=ACCOUNT)]
 
@@ -126,8 +127,8 @@ def test_call_is_written_down() -> None:
 def test_call_is_written_down_as_far_as_a_row_can_hold_it() -> None:
     calls = FakeCalls()
 
-    CallLog(calls).note(replace(CALL, integrated_account_id="nobody", resource="a\0b", error="x" * 2000))
-    CallLog(calls).note(replace(CALL, integrated_account_id=None, resource=None))
+    CallLog(calls.add).record(replace(CALL, integrated_account_id="nobody", resource="a\0b", error="x" * 2000))
+    CallLog(calls.add).record(replace(CALL, integrated_account_id=None, resource=None))
 
     first, second = calls.calls.values()
     assert (first.integrated_account_id, first.resource, first.error) == (None, "ab", "x" * 1000)
@@ -139,7 +140,7 @@ def test_call_that_can_not_be_logged_is_no_fault_of_the_call(
     fault: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        CallLog(FakeCalls(fault)).note(CALL)
+        CallLog(FakeCalls(fault).add).record(CALL)
 
     (record,) = caplog.records
     assert (record.__dict__["request_id"], record.__dict__["reason"]) == ("request", type(fault).__name__)

@@ -7,7 +7,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.services.calls.request_limits import Allowance, RequestLimits, Window
+from app.services.calls.ports import Window
+from app.services.calls.request_limits import Allowance, RequestLimits
 
 LIMIT = 100
 SECONDS = 10.0

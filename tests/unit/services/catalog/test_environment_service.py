@@ -49,7 +49,7 @@ def test_the_operator_makes_and_finds_environments(service: EnvironmentService) 
     made = [service.create("a"), service.create("b")]
 
     assert service.all() == made
-    assert service.named("b") == made[1]
+    assert service.find("b") == made[1]
 
 
 def test_an_environment_sees_itself_alone(service: EnvironmentService) -> None:
@@ -76,4 +76,4 @@ def test_faults_are_told(service: EnvironmentService) -> None:
     with pytest.raises(InvalidInputError, match="name: is empty"):
         service.create("  ")
     with pytest.raises(NotFoundError, match="environment 'nowhere' does not exist"):
-        service.named("nowhere")
+        service.find("nowhere")

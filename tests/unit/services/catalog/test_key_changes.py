@@ -42,7 +42,7 @@ class World:
         self.holdings = FakeHoldings()
         self.integrations: FakeTable[Integration] = FakeTable(integration, integration())
         self.accounts: FakeTable[IntegratedAccount] = FakeTable(account, account())
-        self.changes = KeyChanges(self.holdings, self.integrations, self.accounts)
+        self.changes = KeyChanges(self.holdings.of, self.integrations, self.accounts)
 
     def configure(self, config: JsonObject) -> None:
         current = self.integrations.rows["integration"]
@@ -52,7 +52,7 @@ class World:
 def test_changed_id_path_is_told_with_the_accounts_that_hold_records() -> None:
     world = World()
     world.holdings.held.append(holding(job_id="other", accounts=5))
-    finish = world.changes.of_integration(ENVIRONMENT, "integration")
+    finish = world.changes.watch_integration(ENVIRONMENT, "integration")
     world.configure(BY_UID)
 
     (warning,) = finish()
@@ -64,7 +64,7 @@ def test_changed_id_path_is_told_with_the_accounts_that_hold_records() -> None:
 
 def test_override_of_an_account_counts_for_it() -> None:
     world = World()
-    finish = world.changes.of_account(ENVIRONMENT, "account")
+    finish = world.changes.watch_account(ENVIRONMENT, "account")
     world.accounts.rows["account"] = replace(world.accounts.rows["account"], integration_override=BY_UID)
 
     assert [warning["resource"] for warning in finish()] == ["lines"]
@@ -74,7 +74,7 @@ def test_field_of_a_parent_is_told() -> None:
     world = World()
     child = {**JOB[0], "depends_on": "orders"}
     world.holdings.held = [holding(job_resources=[{"resource": "orders", "method": "list"}, child])]
-    finish = world.changes.of_job(ENVIRONMENT, "job")
+    finish = world.changes.watch_job(ENVIRONMENT, "job")
     included = {**child, "include_from_parent": ["id"]}
     world.holdings.held = [holding(job_resources=[{"resource": "orders", "method": "list"}, included])]
 
@@ -89,7 +89,7 @@ def test_field_of_a_parent_is_told() -> None:
 def test_nothing_is_told_where_no_key_changes(held: list[Holding]) -> None:
     world = World()
     world.holdings.held = held
-    finish = world.changes.of_integration(ENVIRONMENT, "integration")
+    finish = world.changes.watch_integration(ENVIRONMENT, "integration")
     world.configure(BY_UID)
 
     assert finish() == []
@@ -97,7 +97,7 @@ def test_nothing_is_told_where_no_key_changes(held: list[Holding]) -> None:
 
 def test_other_changes_tell_nothing() -> None:
     world = World()
-    finish = world.changes.of_integration(ENVIRONMENT, "integration")
+    finish = world.changes.watch_integration(ENVIRONMENT, "integration")
     world.configure({"headers": {"X-Client": "ferryman"}})
 
     assert finish() == []
@@ -110,6 +110,6 @@ def test_integration_that_can_not_be_read_is_warned_of_nothing() -> None:
 
     world = World()
     unreadable = Unreadable(integration, integration())
-    finish = KeyChanges(world.holdings, unreadable, world.accounts).of_account(ENVIRONMENT, "account")
+    finish = KeyChanges(world.holdings.of, unreadable, world.accounts).watch_account(ENVIRONMENT, "account")
 
     assert finish() == []

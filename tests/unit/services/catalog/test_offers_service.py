@@ -27,12 +27,14 @@ def offers(**fields: Any) -> Offers:
     config = {**CONFIG, "headers": {"X-Api-Key": "literal"}, "resources": {"people": {"list": {}}}}
     integrations = FakeTable(integration, integration(id=INTEGRATION, config=config))
     held = account(unified_model_override=OVERRIDE, integration_id=INTEGRATION, **fields)
-    return Offers(accounts=FakeTable(account, held), integrations=integrations, names=integrations, models=Models())
+    return Offers(
+        accounts=FakeTable(account, held), integrations=integrations, names=integrations, models=Models().mapped
+    )
 
 
 @pytest.mark.parametrize("named", [INTEGRATION, INTEGRATION.upper(), "helpdesk"])
 def test_an_integration_offers_what_its_config_says(named: str) -> None:
-    offering = offers().of_integration(ENVIRONMENT, named)
+    offering = offers().describe_integration(ENVIRONMENT, named)
 
     assert [tool["name"] for tool in offering.describe_tools()] == ["list_helpdesk_people"]
     assert offering.list_unified_apis() == []
@@ -42,7 +44,7 @@ def test_an_integration_offers_what_its_config_says(named: str) -> None:
 def test_an_account_offers_what_its_overrides_add() -> None:
     override = {"resources": {"notes": {"get": {}}}}
 
-    offering = offers(integration_override=override).of_account(ENVIRONMENT, "account")
+    offering = offers(integration_override=override).describe_account(ENVIRONMENT, "account")
 
     assert [tool["resource"] for tool in offering.describe_tools()] == ["notes", "people"]
     assert [api["name"] for api in offering.list_unified_apis()] == ["crm"]
@@ -50,13 +52,13 @@ def test_an_account_offers_what_its_overrides_add() -> None:
 
 def test_what_is_not_there_is_told() -> None:
     with pytest.raises(NotFoundError, match="integrated account"):
-        offers().of_account(ELSEWHERE, "account")
+        offers().describe_account(ELSEWHERE, "account")
     for named in (INTEGRATION, "helpdesk"):
         with pytest.raises(NotFoundError, match="integration"):
-            offers().of_integration(ELSEWHERE, named)
+            offers().describe_integration(ELSEWHERE, named)
     lost = offers()
     lost._integrations = FakeTable(integration)
     with pytest.raises(NotFoundError, match="integration"):
-        lost.of_account(ENVIRONMENT, "account")
+        lost.describe_account(ENVIRONMENT, "account")
     with pytest.raises(InvalidInputError, match="base_url"):
-        offers(integration_override={"base_url": 5}).of_account(ENVIRONMENT, "account")
+        offers(integration_override={"base_url": 5}).describe_account(ENVIRONMENT, "account")

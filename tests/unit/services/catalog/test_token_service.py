@@ -13,7 +13,8 @@ from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import ApiToken, EnvironmentId, Role
 from app.engine.objects.lists import ListFilters, Page, RowVersion
-from app.services.catalog.tokens import KnownToken, TokenService
+from app.services.catalog.ports import KnownToken
+from app.services.catalog.tokens import TokenService
 from tests.unit.services.service_tables import ELSEWHERE, ENVIRONMENT, NOON
 
 LATER = NOON + timedelta(days=30)

@@ -51,7 +51,7 @@ class Facts:
 def explained(found: SyncJobRun = RUNNING, *, is_broker_there: bool = True, **facts: Any) -> Diagnosis:
     diagnosis = RunDiagnosis(
         runs=Runs(found),  # type: ignore[arg-type]
-        facts=Facts(replace(FACTS, **facts)),
+        read_facts=Facts(replace(FACTS, **facts)).of,
         is_broker_reachable=lambda: is_broker_there,
         clock=FakeClock(),
     )
@@ -114,7 +114,7 @@ def test_run_that_is_worked_on_waits_for_nothing_and_asks_no_broker(units: UnitF
 
     diagnosis = RunDiagnosis(
         runs=Runs(RUNNING),  # type: ignore[arg-type]
-        facts=Facts(replace(FACTS, units=units)),
+        read_facts=Facts(replace(FACTS, units=units)).of,
         is_broker_reachable=nobody,
         clock=FakeClock(),
     )

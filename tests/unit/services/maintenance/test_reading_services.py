@@ -15,7 +15,8 @@ from app.engine.objects.records import LogPage, StoredRecord
 from app.engine.status import DaemonStatus
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService, StoreState
-from app.services.reading.records import LogFilters, RecordFilters, RecordService
+from app.services.reading.ports import LogFilters, RecordFilters
+from app.services.reading.records import RecordService
 from tests.unit.services.service_tables import ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account
 
 FILTERS = RecordFilters(integrated_account_id="account")
@@ -104,9 +105,9 @@ class FakeErasures:
 def _service() -> RecordService:
     accounts = FakeTable(account, account())
     return RecordService(
-        records=FakeRecords(),
-        log=FakeLog(),
-        tombstones=FakeTombstones(),
+        list_records=FakeRecords().list,
+        read_log=FakeLog().read,
+        restore_records=FakeTombstones().restore,
         accounts=accounts,
         erasures=FakeErasures(),
     )
@@ -126,7 +127,7 @@ def test_records_of_an_account_are_listed() -> None:
 
 
 def test_the_log_is_read_on_after_a_number() -> None:
-    page = _service().changes(ENVIRONMENT, LogFilters(integrated_account_id="account", after=5))
+    page = _service().read_log(ENVIRONMENT, LogFilters(integrated_account_id="account", after=5))
 
     assert (page.next_sequence, page.gap_until) == (6, 7)
 

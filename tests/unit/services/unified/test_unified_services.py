@@ -13,9 +13,9 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters
 from app.engine.objects.unified import EnvironmentUnifiedModel, UnifiedModel, UnifiedModelMethod
 from app.engine.unified.model import UnifiedName
-from app.services.unified.mappings import MappingLayers
 from app.services.unified.methods import MappingService
 from app.services.unified.models import InstalledModelService, UnifiedModelService
+from app.services.unified.ports import MappingLayers
 from tests.unit.services.service_tables import (
     ELSEWHERE,
     ENVIRONMENT,
@@ -104,7 +104,7 @@ def test_model_keeps_its_name(model_service: UnifiedModelService) -> None:
     with pytest.raises(InvalidInputError) as raised:
         model_service.update(ENVIRONMENT, "model", {"name": "hr"}, [FAULT], version=7)
 
-    assert paths(raised) == ["description", "name", "version"]
+    assert paths(raised) == ["description", "version", "name"]
 
 
 def test_what_belongs_to_another_environment_is_not_there(
@@ -126,7 +126,7 @@ def test_what_belongs_to_another_environment_is_not_there(
 
 
 def test_models_are_found_by_their_ids(model_service: UnifiedModelService) -> None:
-    assert model_service.of(ENVIRONMENT, {"model"}) == {"model": unified_model()}
+    assert model_service.find_many(ENVIRONMENT, {"model"}) == {"model": unified_model()}
 
 
 def test_models_are_listed_and_removed(model_service: UnifiedModelService) -> None:

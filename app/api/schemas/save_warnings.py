@@ -1,4 +1,4 @@
-"""What whoever saves something should know of it, shown in its answer."""
+"""Warnings in the answers to changes: what is probably not meant, or has consequences."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
@@ -30,7 +30,7 @@ class SaveWarning(Schema):
 
 
 class Warned(Schema):
-    """Something that can be saved."""
+    """An answer that may have warnings."""
 
     warnings = fields.List(
         fields.Nested(SaveWarning),
@@ -38,16 +38,16 @@ class Warned(Schema):
     )
 
 
-def note(notes: Iterable[KeyNote]) -> None:
-    """Have something shown in the answer, should it be a success."""
+def add_notes(notes: Iterable[KeyNote]) -> None:
+    """Have notes shown in the answer if it is a success."""
     flask.g.setdefault("key_notes", []).extend(notes)
 
 
 def with_notes(view: View) -> View:
-    """Have a view's answer show what was noted."""
+    """Have a view's answer show the notes that were added."""
 
     @wraps(view)
-    def noted(*arguments: Any, **path: Any) -> Any:
+    def call(*arguments: Any, **path: Any) -> Any:
         answer = view(*arguments, **path)
         notes: list[KeyNote] = flask.g.pop("key_notes", [])
         if not notes:
@@ -56,20 +56,20 @@ def with_notes(view: View) -> View:
         if not isinstance(body, dict):
             return answer
         before: list[JsonObject] = body.get("warnings", [])
-        shown = warned(body, [*before, *(one.to_json() for one in notes)])
+        shown = add_warnings(body, [*before, *(one.to_json() for one in notes)])
         return (shown, *rest) if rest else shown
 
-    return noted  # type: ignore[return-value]
+    return call  # type: ignore[return-value]
 
 
-def warned(body: JsonObject, warnings: Sequence[JsonObject]) -> JsonObject:
-    """Show what was changed, with its warnings if there are any."""
+def add_warnings(body: JsonObject, warnings: Sequence[JsonObject]) -> JsonObject:
+    """Return an answer with its warnings, if there are any."""
     if not warnings:
         return body
     flask.g.is_warned = True
     return {**body, "warnings": list(warnings)}
 
 
-def take_warned() -> bool:
-    """Whether the answer tells more than the thing itself, and has to be tagged as that is; asked once."""
+def take_is_warned() -> bool:
+    """Whether the answer has warnings, so that its ETag is not that of the object; resets that."""
     return bool(flask.g.pop("is_warned", False))
