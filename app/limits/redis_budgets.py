@@ -16,10 +16,6 @@ from app.services.ports import BudgetStore, Swapped
 logger = logging.getLogger(__name__)
 
 KEY: Final = "ferryman:budget:{}"
-KEPT_SECONDS: Final = 3600
-"""A budget expires so long after the account's last request."""
-_TIMEOUT_SECONDS: Final = 0.5
-_AWAY_SECONDS: Final = 2.0
 
 # Compare and set, with Redis's own clock: a process that lost the race gets the current text, and tries again.
 SWAP: Final = """
@@ -75,7 +71,7 @@ def build_client(url: str) -> Redis:
     """Return a client for a broker's URL; it connects at its first use."""
     return Redis(
         **broker_urls.build_redis_arguments(url),
-        socket_timeout=_TIMEOUT_SECONDS,
-        socket_connect_timeout=_TIMEOUT_SECONDS,
+        socket_timeout=constants.BUDGET_TIMEOUT_SECONDS,
+        socket_connect_timeout=constants.BUDGET_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )

@@ -26,7 +26,7 @@ def status_of(error: RecordError) -> HTTPStatus:
 
 
 def details_of(error: RecordError) -> JsonObject:
-    """Return the fields of the answer beside its message (wire.md B)."""
+    """Return the fields of the answer beside its message (docs/wire.md B)."""
     if not isinstance(error, SourceError):
         return {}
     raw = _parse_answer(error.answer)

@@ -1,4 +1,4 @@
-"""Cron triggers of sync jobs: the fields of wire.md A4, and Ferryman's own."""
+"""Cron triggers of sync jobs: the fields of docs/wire.md A4, and Ferryman's own."""
 
 from typing import ClassVar, Final
 

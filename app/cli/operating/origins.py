@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.bootstrap.operator_secrets import build_origin_approval
 from app.cli.calling import Answer, json_option, print_answer, print_json, print_table
 from app.cli.next_steps import print_next_step
 from app.cli.options import stack_option
@@ -76,6 +75,7 @@ def approve_hosts(integration_id: object, data_dir: Path | None) -> Answer:
 def _approval(data_dir: Path | None) -> "OriginApproval":
     # Postgres and the configs take a second to load, which no other command of these groups needs.
     pass
+    from app.bootstrap.operator_secrets import build_origin_approval  # noqa: PLC0415
     from app.cli.operating.operators import read_operator_settings  # noqa: PLC0415
 
     return build_origin_approval(read_operator_settings(data_dir))

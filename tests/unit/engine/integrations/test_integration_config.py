@@ -140,7 +140,7 @@ def test_headers_are_merged_and_null_takes_one_away() -> None:
                 cursor_param="after",
                 limit_param=None,
                 limit=None,
-                signs=EndRules(has_more_path=MarkedPath(("has_more",))),
+                end_rules=EndRules(has_more_path=MarkedPath(("has_more",))),
             ),
         ),
         (

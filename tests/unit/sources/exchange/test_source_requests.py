@@ -22,7 +22,7 @@ def build(integration: IntegrationConfig | None = None, **call: Any) -> HttpRequ
     integration = integration or config()
     defaults: dict[str, Any] = {"account_id": "a", "context": {"subdomain": "acme"}, "resource": "r", "method": "list"}
     page_call = PageCall(config=integration, **{**defaults, **call})
-    drafted = requests.draft(page_call, integration.method(page_call.resource, page_call.method))
+    drafted = requests.draft(page_call, integration.find_method(page_call.resource, page_call.method))
     return requests.finish(drafted, PageRequest(), timeout_seconds=1)
 
 
