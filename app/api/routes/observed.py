@@ -45,13 +45,13 @@ def list_records(query: JsonObject) -> Answer:
 def restore_records(body: Body) -> Answer:
     """Restore the records that a run has deleted; each is a change in the account's log."""
     fields = body.require_valid()
-    restore_masked = services().records.restore(
+    restored = services().records.restore(
         environment(),
         fields["integrated_account_id"],
         run_id=fields["sync_job_run_id"],
         resource=fields.get("resource"),
     )
-    return {"restored": restore_masked}
+    return {"restored": restored}
 
 
 @records.serves(

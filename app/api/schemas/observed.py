@@ -48,7 +48,7 @@ class Restoration(Input):
 class Restored(Warned):
     """How many records were restored."""
 
-    restore_masked = fields.Integer(required=True)
+    restored = fields.Integer(required=True)
 
 
 RecordQuery = make_list_query(
