@@ -52,7 +52,7 @@ class UnusedBudgets:
 def _nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuse to resolve or connect to addresses that the fuzz generates."""
     monkeypatch.setattr(addresses, "is_public", lambda address: False)
-    monkeypatch.setattr(bootstrap, "budget_desk", lambda settings: UnusedBudgets())
+    monkeypatch.setattr(bootstrap, "build_budget_desk", lambda settings: UnusedBudgets())
     resolve_all_to(monkeypatch)
 
 

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from app.broker.dispatcher import CeleryDispatcher, build_publisher
 from app.broker.redis_sender import RedisSender
 from app.broker.sender import TaskSender
+from app.engine.limits import constants
 from app.limits import redis_budgets, redis_requests
 from tests.support.process_nodes import RedisContainer
 from tests.support.tls_tunnel import Authority, running_tunnel
@@ -31,8 +32,8 @@ def port(broker: RedisContainer, authority: Authority) -> Iterator[int]:
 @pytest.fixture(autouse=True)
 def patient_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """None gives a busy machine up; connections that were let in before are not used again."""
-    for module in (redis_budgets, redis_requests):
-        monkeypatch.setattr(module, "_TIMEOUT_SECONDS", 30.0)
+    for name in ("BUDGET_TIMEOUT_SECONDS", "REQUESTS_TIMEOUT_SECONDS"):
+        monkeypatch.setattr(constants, name, 30.0)
     yield
     pools.reset()
 
