@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from app.engine.ids import new_id
 from app.engine.jobs import identity, parent_fields, scope
@@ -9,7 +10,7 @@ from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_errors import IdPathError
 from app.engine.records import told_deletions
-from app.engine.records.keys import BY_ID
+from app.engine.records.keys import BY_ID, RecordKey
 from app.engine.records.outcomes import Change, PageWarning
 from app.engine.records.rows import RecordBatch, embed_encoded, make_row
 from app.engine.records.told_deletions import Resolved
@@ -35,13 +36,17 @@ class PageRecords:
         )
         self._clock = clock
         self._limit_bytes = limit_bytes
-        self._key = context.key_of(item)
         self._rekeying = context.rekeyings.get(item.name)
         self._positions: list[tuple[int, int]] = []
         self._elements: list[scope.Element] = []
         self._given: Sequence[JSON] = ()
         self._former_ids: dict[str, None] = {}
         self.warnings: list[PageWarning] = []
+
+    @cached_property
+    def _key(self) -> RecordKey:
+        """Raises SourceError for a method that the integration does not have, of which there are no records."""
+        return self._context.key_of(self._item)
 
     def with_parents(self, element: scope.Element, page: FetchedPage) -> tuple[FetchedPage, JsonObject]:
         """Return the page with the fields that its records have from their parents, and these fields."""

@@ -131,7 +131,7 @@ def test_health_names_a_duty_that_fails_while_the_others_go_on(
 ) -> None:
     database_url = node_environment["DATABASE_URL"]
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("alter table sync_job_cron_trigger rename column meta to meta_of_later_version")
+        connection.execute("alter table sync_job_cron_trigger rename column created_at to made_at")
         connection.execute(DUE_TRIGGER)
         try:
             failing = wait_for(lambda: node_workspace.api.get("/healthz")["duties"].get("triggers"), what="the fault")
@@ -140,8 +140,8 @@ def test_health_names_a_duty_that_fails_while_the_others_go_on(
             for daemon in daemons:
                 wait_for(lambda daemon=daemon: consumed_after(database_url, daemon, begun), what="the roll call")
         finally:
-            connection.execute("alter table sync_job_cron_trigger rename column meta_of_later_version to meta")
+            connection.execute("alter table sync_job_cron_trigger rename column made_at to created_at")
 
-    assert (failing["error"], failing["failures"] >= 1) == ("NoSuchColumnError", True)
+    assert (failing["error"], failing["failures"] >= 1) == ("TypeError", True)
     assert (seen["status"], seen["postgres"], seen["redis"]) == ("degraded", "ok", "ok")
     assert wait_for(lambda: node_workspace.api.get("/healthz")["status"] == "ok", what="the end of the fault")
