@@ -11,11 +11,11 @@ RUNTIME := $(VENV)/.installed-runtime
 DEV := $(VENV)/.installed-dev
 UP_OPTIONS ?=
 PYTEST_OPTIONS ?=
-# Most tests wait for processes: one worker more than two cores have. A file stays with one worker, for its fixtures.
-TEST_WORKERS ?= 3
+# Most tests wait for processes: twice as many workers as two cores. A file stays with one worker, for its fixtures.
+TEST_WORKERS ?= 4
 IN_PARALLEL = --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
-# What the proofs draw and kill by the hundred asks the database for nothing that the other tests do not.
-POOLED ?= $(foreach file,deaths_at_commits drawn_lists pumped_runs resumed_runs changes_only simulation,--ignore tests/integration/engine/test_$(file).py)
+# What of the store and the engine leans on sessions, locks and prepared statements; POOLED='tests/integration/store ...' names more.
+POOLED ?= $(addprefix tests/integration/,store/db store/runs store/units engine/test_complete_lists.py engine/test_announcements.py)
 
 # Hundreds of processes start here: each would compile all that it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -59,10 +59,9 @@ ecosystem-tools: | $(BIN)/python  ## Install what tests/ecosystem needs of npm, 
 	@.venv-tools/bin/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes \
 		--requirement requirements/ecosystem.txt
 
-test-ecosystem: $(DEV)  ## Run what needs packages of Debian, an index or ecosystem-tools, a short make chaos, and the store's and engine's tests through a pooler (POOLED= all)
+test-ecosystem: $(DEV)  ## Run what needs packages of Debian, an index or ecosystem-tools, a short make chaos, and POOLED tests through a pooler
 	$(BIN)/python -m pytest $(IN_PARALLEL) tests/ecosystem tests/chaos $(PYTEST_OPTIONS)
-	FERRYMAN_TESTS_POOLER=pgbouncer $(BIN)/python -m pytest $(IN_PARALLEL) tests/integration/store tests/integration/engine \
-		$(POOLED) $(PYTEST_OPTIONS)
+	FERRYMAN_TESTS_POOLER=pgbouncer $(BIN)/python -m pytest $(IN_PARALLEL) $(POOLED) $(PYTEST_OPTIONS)
 
 test-pythons: $(DEV)  ## Run the demo and the fast half of the tests on each Python from 3.11 on; check the lock's wheels for the others
 	@$(BIN)/python -m tests.pythons $(PYTHONS)

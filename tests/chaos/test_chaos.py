@@ -14,10 +14,7 @@ from tests.chaos.scenarios import SCENARIOS
 SHORT = (
     "daemon-killed",
     "postgres-restarted",
-    "daemon-paused",
-    "rolling-deploy",
     "api-killed-in-mid-request",
-    "stop-while-both-daemons-killed",
 )
 
 

@@ -4,11 +4,17 @@ import os
 
 from tests.support.pump import Pump, World
 from tests.support.pump_database import Outcome, PumpDatabase
-from tests.support.pump_jobs import Job, MemoryReceiver
+from tests.support.pump_jobs import JOBS, Job, MemoryReceiver
 
 IS_LONG = os.environ.get("PROOFS") == "long"
 LONGEST_SECONDS = 3600 if IS_LONG else 180
 SHUFFLES = 20 if IS_LONG else 1
+_OF_SUITE = {
+    *("family-to-webhook", "loop", "faults-in-batches", "fail-fast-to-webhook", "told-deletions"),
+    "transforms-and-spools-to-webhook",
+}
+DISTURBED = [job for job in JOBS if IS_LONG or job.name in _OF_SUITE]
+"""Jobs that differ in all that a disturbance could break; the long form takes all that there are."""
 
 
 def stride(of_suite: int) -> int:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pytest
 
 from tests.support.pump import Pump, World
-from tests.support.pump_jobs import JOBS, Job
-from tests.support.pump_proofs import LONGEST_SECONDS, SHUFFLES, Proof, stride
+from tests.support.pump_jobs import Job
+from tests.support.pump_proofs import DISTURBED, LONGEST_SECONDS, SHUFFLES, Proof, stride
 
 pytestmark = pytest.mark.timeout(LONGEST_SECONDS)
-every_job = pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
+every_job = pytest.mark.parametrize("job", DISTURBED, ids=lambda job: job.name)
 
 
 def kills(commits: int, *, skip_first: bool) -> Sequence[int]:
