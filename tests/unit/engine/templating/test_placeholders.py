@@ -213,7 +213,16 @@ def test_a_value_without_placeholders_resolves_to_itself(value: JSON) -> None:
 
 @given(VALUES)
 def test_a_typed_value_comes_through_whole(value: JSON) -> None:
-    assert resolved("{{x:any}}", {"x": value}) == value
+    assert resolved("{{x:any}}", {"x": [value]}) == [value]
+
+
+@given(st.text())
+def test_a_typed_text_is_trimmed_and_no_more(text: str) -> None:
+    trimmed = resolved("{{x:any}}", {"x": text})
+
+    assert trimmed in text
+    assert resolved("{{x:any}}", {"x": trimmed}) == trimmed
+    assert text.strip() == trimmed.strip()
 
 
 @given(st.fixed_dictionaries({}, optional={"a": VALUES, "b": SCALARS, "c": VALUES}))
