@@ -15,10 +15,11 @@ LOCKS: Final = PROJECT_ROOT / "requirements"
 
 
 def uv(*arguments: str | Path, input_text: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run uv; it downloads no Python."""
+    """Run uv; it downloads no Python, and trusts the authorities that this machine trusts, as pip does."""
     return subprocess.run(
         [find_uv_bin(), "--no-python-downloads", "--quiet", *arguments],
         input=input_text,
+        env={**os.environ, "UV_NATIVE_TLS": "1", "UV_SYSTEM_CERTS": "1"},
         capture_output=True,
         text=True,
         timeout=300,
