@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from app.engine.errors import Failure, InvalidInputError, StoreOfLaterVersionError, StoreRightsError
+from app.store import tables
 from app.store.db.database import connect, connections_of, reading
 
 _MIGRATIONS = Path(__file__).parents[1] / "migrations"
@@ -21,7 +22,8 @@ _MIGRATIONS = Path(__file__).parents[1] / "migrations"
 _LOCK_KEY = 7_208_113_401
 _VALIDATE = text("""
     select format('alter table %s validate constraint %I', conrelid::regclass, conname) from pg_constraint
-     where not convalidated and connamespace = current_schema()::regnamespace order by 1
+     where not convalidated and connamespace = current_schema()::regnamespace
+           and (select relname from pg_class where oid = conrelid) = any(:tables) order by 1
 """)
 
 
@@ -66,9 +68,9 @@ def _migrate(database_url: str, apply: Callable[[Config], None]) -> None:
 
 
 def _validate_constraints(engine: Engine) -> None:
-    """Check the rows that were there before a constraint, under a lock that lets everybody read and write."""
+    """Check the rows of Ferryman's tables that were there before a constraint; others read and write meanwhile."""
     with reading(engine) as connection:
-        for statement in connection.execute(_VALIDATE).scalars().all():
+        for statement in connection.execute(_VALIDATE, {"tables": list(tables.metadata.tables)}).scalars().all():
             connection.exec_driver_sql(statement)
 
 

@@ -125,6 +125,18 @@ def test_check_of_rows_waits_for_no_writer(url: str) -> None:
     assert checks["unit"] == "CHECK ((status <> ''::text))"
 
 
+def test_constraint_of_somebody_elses_table_stays_as_it_is(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("create table theirs (number int)")
+        connection.execute("insert into theirs values (0)")
+        connection.execute("alter table theirs add constraint positive check (number > 0) not valid")
+
+        migrate.upgrade(database_url)
+
+        row = connection.execute("select convalidated from pg_constraint where conname = 'positive'").fetchone()
+    assert row == (False,)
+
+
 def test_row_that_was_there_is_found_by_the_second_step(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("update unit set status = 'lost' where id = (select id from unit limit 1)")
