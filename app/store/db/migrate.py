@@ -33,7 +33,7 @@ def upgrade(database_url: str, revision: str = "head") -> None:
     A second caller waits for the first and finds nothing to do.
 
     Raises StoreOfLaterVersionError when there is more than this version knows, StoreRightsError when the database's
-    role may not change it.
+    role may not change it, and InvalidInputError for a row that a new constraint refuses: the schema is current then.
     """
     _migrate(database_url, lambda config: command.upgrade(config, revision))
 
@@ -71,7 +71,14 @@ def _validate_constraints(engine: Engine) -> None:
     """Check the rows of Ferryman's tables that were there before a constraint; others read and write meanwhile."""
     with reading(engine) as connection:
         for statement in connection.execute(_VALIDATE, {"tables": list(tables.metadata.tables)}).scalars().all():
-            connection.exec_driver_sql(statement)
+            try:
+                connection.exec_driver_sql(statement)
+            except DBAPIError as error:
+                if not isinstance(error.orig, psycopg.errors.CheckViolation):
+                    raise
+                found = error.orig.diag
+                message = f"has a row that constraint '{found.constraint_name}' refuses: correct it and migrate again"
+                raise InvalidInputError([Failure(str(found.table_name), message)]) from error
 
 
 @contextmanager

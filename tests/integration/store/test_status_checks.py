@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.engine.errors import InvalidInputError
 from app.engine.status import AccountStatus, DaemonStatus, DeliveryStatus, ResourceStatus, RunStatus, UnitStatus
 from app.store.db import migrate
 from tests.support.servers import PostgresServer
@@ -141,7 +142,7 @@ def test_row_that_was_there_is_found_by_the_second_step(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("update unit set status = 'lost' where id = (select id from unit limit 1)")
 
-        with pytest.raises(Exception, match="unit_status"):
+        with pytest.raises(InvalidInputError, match="unit: has a row that constraint 'unit_status' refuses"):
             migrate.upgrade(url)
 
         connection.execute("update unit set status = 'ready' where status = 'lost'")
