@@ -1,0 +1,1 @@
+"""The typed columns of records, as views, tables and files have them."""
