@@ -15,7 +15,7 @@ PYTEST_OPTIONS ?=
 TEST_WORKERS ?= 4
 IN_PARALLEL = --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 # What of the store and the engine leans on sessions, locks and prepared statements; POOLED='tests/integration/store ...' names more.
-POOLED ?= $(addprefix tests/integration/,store/db store/runs store/units engine/test_complete_lists.py engine/test_announcements.py)
+POOLED ?= $(addprefix tests/integration/,store/db store/runs store/units engine/runs/test_complete_lists.py engine/announcements)
 
 # Hundreds of processes start here: each would compile all that it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -72,7 +72,7 @@ chaos: $(DEV)  ## Kill things for ROUNDS=n rounds, all scenarios in turn or SCEN
 
 fuzz: $(DEV)  ## Fuzz the API by its document, EXAMPLES=n of each operation, SEQUENCES=n, SEED=n; messages, requests and answers, PARSED=n
 	FUZZ_EXAMPLES=$(EXAMPLES) FUZZ_SEQUENCES=$(SEQUENCES) FUZZ_SEED=$(SEED) \
-		$(BIN)/python -m pytest tests/integration/api/test_openapi_fuzz.py
+		$(BIN)/python -m pytest tests/integration/api/documents/test_openapi_fuzz.py
 	FUZZ_ENVELOPES=$(PARSED) FUZZ_REQUESTS=$(PARSED) FUZZ_PARSED=$(PARSED) \
 		$(BIN)/python -m pytest --timeout 3600 tests/unit/broker tests/unit/serving tests/unit/sources/reading/test_fuzzed_parsers.py
 

@@ -7,7 +7,7 @@ from typing import Any
 from tests.integration.api.calling import Caller
 from tests.support.upstream import Upstream, reply
 
-CATALOG = Path(__file__).parents[3] / "app" / "catalog"
+CATALOG = Path(__file__).parents[4] / "app" / "catalog"
 
 
 def read(path: Path) -> Any:

@@ -17,8 +17,8 @@ from app.engine.objects.environments import EnvironmentId, Role
 from app.services.accounts.tokens import AccountTokens
 from app.services.ports import Clock
 from app.settings import Settings
+from tests.integration.api.access.test_tokens import routes_of
 from tests.integration.api.calling import Caller
-from tests.integration.api.test_tokens import routes_of
 from tests.support.upstream import Upstream, reply
 
 OPEN = {

@@ -21,11 +21,11 @@ from app.engine.json_types import JSON, JsonObject
 from app.store.catalog.tokens import TokenStore
 from app.store.db.database import connect
 from tests.integration.api.calling import Caller
-from tests.integration.api.sdk_world import PICTURE, SdkWorld
+from tests.integration.api.sdks.sdk_world import PICTURE, SdkWorld
 from tests.support.upstream import Upstream, reply_raw
 
 TABLE: Final[JsonObject] = json.loads(Path(__file__).with_suffix(".json").read_text())
-PAGE: Final = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
+PAGE: Final = (Path(__file__).parents[4] / "docs" / "api.md").read_text()
 PLACEHOLDER: Final = re.compile(r"__([a-z_]+?)__")
 
 NOT_THERE: Final = {

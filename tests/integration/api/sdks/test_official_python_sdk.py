@@ -28,7 +28,7 @@ from tests.support.receiver import Receiver
 from tests.support.unified import CONTACT, MAPPINGS, MODEL
 from tests.support.upstream import Upstream, numbered, reply, reply_raw
 
-API_DOCUMENT: Final = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
+API_DOCUMENT: Final = (Path(__file__).parents[4] / "docs" / "api.md").read_text()
 SOMETHING: Final = "0190f0f0-0000-7000-8000-00000000000b"
 
 NOT_SERVED: Final = {

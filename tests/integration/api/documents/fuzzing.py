@@ -18,7 +18,7 @@ from schemathesis.generation.case import Case
 from schemathesis.transport.wsgi import WSGITransport
 
 from app.engine.ids import new_id
-from tests.integration.api import fuzz_mistakes, fuzz_refusals
+from tests.integration.api.documents import fuzz_mistakes, fuzz_refusals
 
 _PHASES: Final = ("examples", "coverage", "fuzzing", "stateful")
 _SHOWN: Final = 2000

@@ -7,7 +7,7 @@ import pytest
 from schemathesis.engine.recorder import CheckNode, Interaction
 from schemathesis.generation.case import Case
 
-from tests.integration.api.fuzz_mistakes import is_mistake
+from tests.integration.api.documents.fuzz_mistakes import is_mistake
 
 TEXTS = {"name": "name[in]", "schema": {"type": "array", "items": {"type": "string"}}}
 IDS = {"name": "id[in]", "schema": {"type": "array", "items": {"type": "string", "format": "uuid"}}}

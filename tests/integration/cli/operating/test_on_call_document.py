@@ -1,8 +1,8 @@
 """The on-call table of docs/operations.md: what is to be seen is printed, and what is to be done helps.
 
 Three of its faults end processes that tests share; elsewhere the broker is killed and filled
-(tests/integration/workers/test_survival.py, tests/integration/stack/test_full_broker.py), Postgres
-refuses connections (tests/integration/api/test_store_faults.py) and processes are frozen
+(tests/integration/workers/nodes/test_survival.py, tests/integration/stack/test_full_broker.py), Postgres
+refuses connections (tests/integration/api/errors/test_store_faults.py) and processes are frozen
 (tests/integration/store/runs/test_frozen_sessions.py, tests/chaos).
 """
 
@@ -25,7 +25,7 @@ from tests.support.receiver import Receiver
 from tests.support.upstream import Upstream, numbered, reply
 from tests.support.workspace import Sync, Workspace, listed
 
-PAGE = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+PAGE = (Path(__file__).parents[4] / "docs" / "operations.md").read_text()
 ROWS = dict(re.findall(r"^\| (.+?) \| (.+) \|$", PAGE.partition("## On call")[2].partition("\n## ")[0], re.MULTILINE))
 
 

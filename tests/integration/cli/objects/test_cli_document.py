@@ -14,7 +14,7 @@ from app.cli.main import main
 from tests.support.served_api import ServedApi, served_api
 from tests.support.servers import PostgresServer
 
-PAGE = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
+PAGE = (Path(__file__).parents[4] / "docs" / "cli.md").read_text()
 WITHOUT_JSON = {"demo", "up", "api", "daemon", "flower", "completion"}
 ASSIGNED = re.compile(r"(\w+)=\$\((ferryman .*) \| field (\w+)\)")
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from app.cli.main import main
 from app.client import ApiError
 from app.stack.stack import Stack
-from tests.integration.workers.secret_search import Reader, broker_traffic, found_in, the_database
+from tests.integration.workers.secrets.secret_search import Reader, broker_traffic, found_in, the_database
 from tests.support.ferryman import IMPATIENT
 from tests.support.http_server import Request, Response
 from tests.support.receiver import Receiver

@@ -7,7 +7,7 @@ from pathlib import Path
 from app.engine.webhooks import events
 from tests.integration.api.calling import Caller, Catalog
 
-PAGE = (Path(__file__).parents[3] / "docs" / "webhooks.md").read_text()
+PAGE = (Path(__file__).parents[4] / "docs" / "webhooks.md").read_text()
 EXAMPLES = re.findall(r"^```json POST (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 

@@ -18,9 +18,9 @@ from app.net import addresses
 from app.services.ports import Swapped
 from app.services.runs.waits import RunWaits
 from app.settings import Settings
-from tests.integration.api import fuzz_refusals
 from tests.integration.api.calling import Caller
-from tests.integration.api.fuzzing import Effort, fuzz
+from tests.integration.api.documents import fuzz_refusals
+from tests.integration.api.documents.fuzzing import Effort, fuzz
 from tests.integration.api.walled_worlds import furnished
 from tests.support.names import resolve_all_to
 

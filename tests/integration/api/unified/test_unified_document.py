@@ -10,7 +10,7 @@ from app.engine.jsonata.functions.bounds import FUNCTIONS, PRELUDES
 from tests.integration.api.calling import Caller
 from tests.support.upstream import Upstream, reply
 
-PAGE = (Path(__file__).parents[3] / "docs" / "unified-models.md").read_text()
+PAGE = (Path(__file__).parents[4] / "docs" / "unified-models.md").read_text()
 EXAMPLES = re.findall(r"^```json (GET|POST|PATCH) (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 PEOPLE = [
     {"id": 1, "name": "Ada", "email": "ADA@example.test"},

@@ -15,7 +15,7 @@ from tests.support.exchanges import Line, read
 from tests.support.http_server import HttpServer, Request, Response
 from tests.support.workspace import Sync, Workspace
 
-PAGE = (Path(__file__).parents[3] / "docs" / "recipes.md").read_text()
+PAGE = (Path(__file__).parents[4] / "docs" / "recipes.md").read_text()
 RECIPES = re.findall(
     r"```json config\n(.*?)```\n\n```json job\n(.*?)```\n\n```text exchange\n(.*?)```", PAGE, re.DOTALL
 )

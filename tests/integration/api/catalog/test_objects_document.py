@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.integration.api.calling import Caller, Catalog
 
-PAGE = (Path(__file__).parents[3] / "docs" / "objects.md").read_text()
+PAGE = (Path(__file__).parents[4] / "docs" / "objects.md").read_text()
 EXAMPLES = re.findall(r"^```json (GET|POST|PATCH|DELETE) (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 NAMES = {"/sync-job-cron-trigger": "trigger", "/sync-job-template": "template"}
 """What a created object is called in the examples after it."""
