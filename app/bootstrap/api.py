@@ -1,18 +1,22 @@
 """Build an API process's services."""
 
-import time
 from collections.abc import Callable, Mapping
 
 from sqlalchemy import Engine
 
-from app.api.resources.services import ApiServices
+from app.api.resources.services import (
+    ApiServices,
+    CallServices,
+    CredentialServices,
+    ReadingServices,
+    UnifiedServices,
+)
 from app.bootstrap.limits import build_budget_desk, build_call_limits, build_request_limits
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets
 from app.engine.logs.entries import LogType
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
 from app.services.accounts.deletion import AccountDeletion, BulkDeletion
-from app.services.accounts.origin_approval import OriginApproval
 from app.services.accounts.refreshing import Refreshing
 from app.services.accounts.tenants import TenantService
 from app.services.accounts.tokens import AccountTokens
@@ -34,7 +38,6 @@ from app.services.contexts.account_configs import ShownContexts
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
-from app.services.maintenance.key_rotation import KeyRotation
 from app.services.ports import Source
 from app.services.reading.logs import LogService, LogSource
 from app.services.reading.records import RecordService
@@ -77,77 +80,79 @@ from app.store.runs.outbox import OutboxStore
 from app.store.runs.recounts import RecountStore
 from app.store.schedules.triggers import TriggerStore
 from app.store.secrets.encryption import TokenSeal
-from app.store.secrets.sealed_rows import SealedRows
 
 
 def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
     """Build an API process's services."""
     shared = Shared(settings, outside)
-    jobs = JobStore(shared.engine)
-    job_service = JobService(jobs, shared.integrations, shared.unified)
+    jobs = JobService(JobStore(shared.engine), shared.integrations, shared.unified)
     drafts = build_run_drafts(shared, settings)
     source = outside.source or HttpSource(settings, choose_budgets(settings), shared.build_token_cache())
-    called = CalledAccounts(
-        accounts=shared.accounts, integrations=shared.effective_integrations, limits=build_call_limits(settings)
-    )
-    accounts = AccountService(
-        shared.accounts, shared.integrations, shared.effective_integrations, shared.installed_integrations
-    )
-    installed, calls = EnvironmentUnifiedModelStore(shared.engine), DirectCallStore(shared.engine)
-    deliveries = DeliveryService(
-        deliveries=WebhookDeliveryStore(shared.engine), webhooks=shared.webhooks, dispatcher=shared.dispatcher
-    )
-    account_deletion = AccountDeletion(
-        shared.accounts, DeletedAccounts(shared.engine), erase_after_seconds=settings.erase_after
-    )
-    account_budgets = AccountBudgets(
-        accounts=accounts,
-        desk=build_budget_desk(settings),
-        parked=ParkedUnitStore(shared.engine),
-        dispatcher=shared.dispatcher,
-    )
-    runs = _build_run_service(shared, drafts, _build_dry_runs(shared, source, settings), account_budgets)
+    accounts, deletion = _build_accounts(shared), _build_account_deletion(shared, settings)
+    budgets = _build_budgets(shared, accounts, settings)
+    deliveries = _build_deliveries(shared)
+    runs = _build_run_service(shared, drafts, _build_dry_runs(shared, source, settings), budgets)
+    calls = DirectCallStore(shared.engine)
     return ApiServices(
         runs=runs,
         run_waits=RunWaits(runs),
-        budgets=account_budgets,
-        diagnosis=_build_diagnosis(shared, runs, settings),
+        budgets=budgets,
         triggers=TriggerService(TriggerStore(shared.engine), drafts, shared.clock),
-        jobs=job_service,
-        templates=TemplateService(TemplateStore(shared.engine), job_service),
+        jobs=jobs,
+        templates=TemplateService(TemplateStore(shared.engine), jobs),
         states=StateService(StateStore(shared.engine)),
         integrations=IntegrationService(shared.integrations),
         key_changes=KeyChanges(RecordKeyStore(shared.engine).of, shared.effective_integrations, shared.accounts),
         known_names=KnownNames(shared.integrations, shared.effective_integrations, shared.accounts),
         installed_integrations=EnvironmentIntegrationService(shared.installed_integrations, shared.integrations),
         accounts=accounts,
-        account_deletion=account_deletion,
-        bulk_deletion=BulkDeletion(shared.accounts, account_deletion),
-        read_embeddings=EmbeddedIntegrationStore(shared.engine, shared.cipher).of,
+        account_deletion=deletion,
+        bulk_deletion=BulkDeletion(shared.accounts, deletion),
         tenants=TenantService(TenantStore(shared.engine)),
-        account_tokens=AccountTokens(shared.accounts, TokenSeal(shared.cipher), shared.clock),
-        refreshing=Refreshing(
-            accounts=shared.accounts, integrations=shared.effective_integrations, keeper=shared.credentials
-        ),
-        shown_contexts=ShownContexts(shared.effective_integrations),
         webhooks=WebhookService(shared.webhooks, shared.sender.send_test, wake=deliveries.wake),
         deliveries=deliveries,
-        records=RecordService(
-            list_records=RecordReader(shared.engine).list,
-            read_log=LogReader(shared.engine).read,
-            restore_records=TombstoneStore(shared.engine).restore,
-            accounts=shared.accounts,
-            erasures=ErasureStore(shared.engine),
-        ),
-        erasures=ErasureStore(shared.engine),
-        daemons=DaemonService(shared.daemons),
         tokens=TokenService(TokenStore(shared.engine)),
         environments=EnvironmentService(EnvironmentStore(shared.engine)),
         request_limits=build_request_limits(settings),
-        keys=KeyRotation(
-            keys=shared.keys, maker=shared.cipher, rows=SealedRows(shared.engine, shared.cipher), pause=time.sleep
-        ),
-        origin_approval=OriginApproval(shared.accounts, shared.effective_integrations),
+        calls=_build_call_services(shared, source, calls, settings),
+        unified=_build_unified_services(shared),
+        credentials=_build_credential_services(shared),
+        reading=_build_reading_services(shared, runs, calls, settings),
+        close=_build_close(source, shared.engine),
+    )
+
+
+def _build_accounts(shared: Shared) -> AccountService:
+    return AccountService(
+        shared.accounts, shared.integrations, shared.effective_integrations, shared.installed_integrations
+    )
+
+
+def _build_account_deletion(shared: Shared, settings: Settings) -> AccountDeletion:
+    deleted = DeletedAccounts(shared.engine)
+    return AccountDeletion(shared.accounts, deleted, erase_after_seconds=settings.erase_after)
+
+
+def _build_budgets(shared: Shared, accounts: AccountService, settings: Settings) -> AccountBudgets:
+    return AccountBudgets(
+        accounts=accounts,
+        desk=build_budget_desk(settings),
+        parked=ParkedUnitStore(shared.engine),
+        dispatcher=shared.dispatcher,
+    )
+
+
+def _build_deliveries(shared: Shared) -> DeliveryService:
+    return DeliveryService(
+        deliveries=WebhookDeliveryStore(shared.engine), webhooks=shared.webhooks, dispatcher=shared.dispatcher
+    )
+
+
+def _build_call_services(shared: Shared, source: Source, calls: DirectCallStore, settings: Settings) -> CallServices:
+    called = CalledAccounts(
+        accounts=shared.accounts, integrations=shared.effective_integrations, limits=build_call_limits(settings)
+    )
+    return CallServices(
         direct=DirectCalls(
             called=called,
             unified=shared.unified,
@@ -162,27 +167,62 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
             names=shared.integrations,
             models=shared.unified_models.mapped,
         ),
-        call_log=CallLog(calls.add),
-        logs=_build_log_service(shared, calls),
-        unified_models=UnifiedModelService(shared.unified_models),
-        installed_models=InstalledModelService(installed, shared.unified_models),
-        unified_mappings=MappingService(
-            MappingStore(shared.engine, MappingLayer.BASE), shared.unified_models, shared.integrations
+        log=CallLog(calls.add),
+    )
+
+
+def _build_unified_services(shared: Shared) -> UnifiedServices:
+    models, integrations = shared.unified_models, shared.integrations
+    installed = EnvironmentUnifiedModelStore(shared.engine)
+    base, environment = (MappingStore(shared.engine, layer) for layer in (MappingLayer.BASE, MappingLayer.ENVIRONMENT))
+    return UnifiedServices(
+        models=UnifiedModelService(models),
+        installed_models=InstalledModelService(installed, models),
+        base_mappings=MappingService(base, models, integrations),
+        environment_mappings=MappingService(environment, models, integrations, installed),
+    )
+
+
+def _build_credential_services(shared: Shared) -> CredentialServices:
+    return CredentialServices(
+        tokens=AccountTokens(shared.accounts, TokenSeal(shared.cipher), shared.clock),
+        refreshing=Refreshing(
+            accounts=shared.accounts, integrations=shared.effective_integrations, keeper=shared.credentials
         ),
-        environment_mappings=MappingService(
-            MappingStore(shared.engine, MappingLayer.ENVIRONMENT),
-            shared.unified_models,
-            shared.integrations,
-            installed,
+        shown_contexts=ShownContexts(shared.effective_integrations),
+    )
+
+
+def _build_reading_services(
+    shared: Shared, runs: RunService, calls: DirectCallStore, settings: Settings
+) -> ReadingServices:
+    erasures = ErasureStore(shared.engine)
+    silence_seconds = max(settings.daemon_silence_seconds, settings.deaf_seconds)
+    return ReadingServices(
+        records=RecordService(
+            list_records=RecordReader(shared.engine).list,
+            read_log=LogReader(shared.engine).read,
+            restore_records=TombstoneStore(shared.engine).restore,
+            accounts=shared.accounts,
+            erasures=erasures,
+        ),
+        logs=LogService(_list_log_sources(shared, calls), shared.clock),
+        erasures=erasures,
+        daemons=DaemonService(shared.daemons),
+        diagnosis=RunDiagnosis(
+            runs=runs,
+            read_facts=RunFactStore(shared.engine, shared.daemons, silence_seconds=silence_seconds).of,
+            is_broker_reachable=shared.dispatcher.is_reachable,
+            clock=shared.clock,
         ),
         health=HealthService(
             look_at_store=lambda: state_of(shared.engine),
             others={"redis": shared.dispatcher.is_reachable},
             daemons=shared.daemons,
-            silence_seconds=max(settings.daemon_silence_seconds, settings.deaf_seconds),
+            silence_seconds=silence_seconds,
         ),
-        row_versions=RowVersions(shared.engine),
-        close=_build_close(source, shared.engine),
+        row_version=RowVersions(shared.engine).of,
+        embeddings=EmbeddedIntegrationStore(shared.engine, shared.cipher).of,
     )
 
 
@@ -201,16 +241,6 @@ def _build_dry_runs(shared: Shared, source: Source, settings: Settings) -> DryRu
         source=source,
         clock=shared.clock,
         timeout_seconds=settings.direct_call_seconds,
-    )
-
-
-def _build_diagnosis(shared: Shared, runs: RunService, settings: Settings) -> RunDiagnosis:
-    silence_seconds = max(settings.daemon_silence_seconds, settings.deaf_seconds)
-    return RunDiagnosis(
-        runs=runs,
-        read_facts=RunFactStore(shared.engine, shared.daemons, silence_seconds=silence_seconds).of,
-        is_broker_reachable=shared.dispatcher.is_reachable,
-        clock=shared.clock,
     )
 
 
@@ -233,11 +263,6 @@ def _build_run_service(shared: Shared, drafts: RunDrafts, dry_runs: DryRuns, wai
         recount=RecountStore(shared.engine).recount,
         dispatcher=shared.dispatcher,
     )
-
-
-def _build_log_service(shared: Shared, calls: DirectCallStore) -> LogService:
-    """Build what reads the log."""
-    return LogService(_list_log_sources(shared, calls), shared.clock)
 
 
 def _list_log_sources(shared: Shared, calls: DirectCallStore) -> Mapping[LogType, LogSource]:

@@ -68,7 +68,6 @@ class Shared:
 
     def __init__(self, settings: Settings, outside: Outside = REAL) -> None:
         self.clock = SystemClock()
-        self.allowed = AllowedNetworks.parse(settings.allowed_networks)
         self.engine = outside.engine or _connect(settings)
         self.keys = KeyStore(self.engine)
         self.cipher = cipher = Cipher(settings.encryption_key, self.keys)
@@ -99,16 +98,19 @@ class Shared:
             clock=self.clock,
             settings=settings,
         )
+        self._build_edges(settings)
+
+    def _build_edges(self, settings: Settings) -> None:
+        allowed = AllowedNetworks.parse(settings.allowed_networks)
         self.sender = HttpWebhookSender(
             loop=LoopThread("ferryman-webhooks"),
             clock=self.clock,
             timeout_seconds=settings.delivery_timeout_seconds,
-            allowed=self.allowed,
+            allowed=allowed,
         )
-
         self.credentials = CredentialService(
-            store=CredentialStore(self.engine, cipher),
-            endpoint=HttpTokenEndpoint(loop=LoopThread("ferryman-tokens"), allowed=self.allowed),
+            store=CredentialStore(self.engine, self.cipher),
+            endpoint=HttpTokenEndpoint(loop=LoopThread("ferryman-tokens"), allowed=allowed),
             clock=self.clock,
             pause=time.sleep,
         )

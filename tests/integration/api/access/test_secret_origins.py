@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import Engine, text
 
-from app.api.resources.services import ApiServices
+from app.bootstrap.operator_secrets import build_origin_approval
 from app.engine.json_types import JSON, JsonObject
 from app.engine.redaction import MASK
+from app.services.accounts.origin_approval import OriginApproval
+from app.settings import Settings
 from tests.integration.api.calling import Answer, Caller
 from tests.support.upstream import Upstream, reply
 
@@ -37,6 +39,11 @@ class World:
 
     def configure(self, config: JsonObject) -> Answer:
         return self.api.patch(f"/integration/{self.integration['id']}", {"config": config})
+
+
+@pytest.fixture
+def approval(settings: Settings, engine: Engine) -> OriginApproval:
+    return build_origin_approval(settings, engine)
 
 
 def world_of(api: Caller, own: Upstream, evil: Upstream, config: JsonObject, context: JsonObject) -> World:
@@ -158,10 +165,10 @@ def test_secrets_go_elsewhere_once_all_of_them_are_entered_again(world: World, c
     assert "canary" not in str([request.headers for request in world.evil.requests]) or context["api_key"] != "new"
 
 
-def test_an_operator_may_approve(world: World, services: ApiServices) -> None:
+def test_an_operator_may_approve(world: World, approval: OriginApproval) -> None:
     by_integration(world, world.evil.url)
 
-    assert services.origin_approval.approve_account(world.account_id) == [world.evil.url]
+    assert approval.approve_account(world.account_id) == [world.evil.url]
 
     assert (world.called().status, len(world.evil.requests), world.account()["status"]) == (200, 1, "active")
 
@@ -265,23 +272,23 @@ def test_secrets_of_overrides_do_not_go_where_somebody_points_them(world: World)
     assert "canary" not in str([(request.headers, request.target) for request in world.evil.requests])
 
 
-def test_an_integrations_hosts_are_approved_by_an_operator(shared: World, services: ApiServices) -> None:
+def test_an_integrations_hosts_are_approved_by_an_operator(shared: World, approval: OriginApproval) -> None:
     shared.configure({"base_url": shared.evil.url})
 
-    hosts = services.origin_approval.approve_integration(str(shared.integration["id"]))
+    hosts = approval.approve_integration(str(shared.integration["id"]))
 
     assert (shared.called().status, list(hosts)) == (200, [shared.evil.url.removeprefix("http://")])
 
 
-def test_integrations_without_hosts_are_found(api: Caller, services: ApiServices, engine: Engine) -> None:
+def test_integrations_without_hosts_are_found(api: Caller, approval: OriginApproval, engine: Engine) -> None:
     key: JSON = {"format": "bearer", "token": "literal-token"}
     config = {"base_url": "{{context.site}}", "allowed_hosts": ["a.test"], "authorization": key}
     refused = api.post("/integration", {"name": "open", "config": {**config, "allowed_hosts": None}})
     id = api.post("/integration", {"name": "open", "config": config}).body["id"]
-    assert id not in {found.id for found in services.origin_approval.find_without_hosts()}
+    assert id not in {found.id for found in approval.find_without_hosts()}
 
     with engine.begin() as connection:
         connection.execute(text("update integration set config = config - 'allowed_hosts' where id = :id"), {"id": id})
 
     assert (refused.status, refused.paths) == (400, ["config.allowed_hosts"])
-    assert id in {found.id for found in services.origin_approval.find_without_hosts()}
+    assert id in {found.id for found in approval.find_without_hosts()}

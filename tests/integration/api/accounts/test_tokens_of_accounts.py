@@ -136,7 +136,7 @@ def test_a_changed_or_expired_one_is_401(app: Flask, services: ApiServices, own:
     secret = own.headers["Authorization"].partition(" ")[2]
     for changed in (secret[:-6] + "AAAAA=", "fria_x", "fria_" + "k.0.x", secret.replace(".", ":")):
         assert Caller(app.test_client(), changed).get("/integrated-account/me").status == 401
-    tokens = services.account_tokens
+    tokens = services.credentials.tokens
 
     later = AccountTokens(tokens._accounts, tokens._seal, LaterClock(tokens._clock))
     answer = Caller(create_app(replace(services, account_tokens=later), settings).test_client(), secret).get("/proxy/x")

@@ -379,8 +379,8 @@ def test_call_is_answered_though_it_can_not_be_logged(
         raise StoreUnavailableError
 
     upstream.lists("/people", [{"id": "1"}])
-    monkeypatch.setattr(services.call_log, "_add", fail)
-    assert isinstance(services.call_log, CallLog)
+    monkeypatch.setattr(services.calls.log, "_add", fail)
+    assert isinstance(services.calls.log, CallLog)
 
     assert calls.get("/proxy/people").body["result"] == [{"id": "1"}]
     assert calls.logged() == []

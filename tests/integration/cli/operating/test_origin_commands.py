@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from app.api.resources.services import ApiServices
 from app.bootstrap.api import build_api_services
+from app.bootstrap.operator_secrets import build_origin_approval
 from app.cli.main import main
 from app.cli.operating import origins
 from app.engine.ids import new_id
@@ -26,7 +27,9 @@ class Operator:
         self.settings = Settings(
             database_url=url, broker_url="memory://", encryption_key=Fernet.generate_key().decode()
         )
+        self.engine = connect(url, pool_size=1)
         self.services: ApiServices = build_api_services(self.settings)
+        self.approval = build_origin_approval(self.settings, self.engine)
         self.environment = self.services.tokens.default_environment()
 
     def ferryman(self, *arguments: str) -> Result:
@@ -39,12 +42,13 @@ def opened(postgres_server: PostgresServer) -> Iterator[Operator]:
         operator = Operator(url)
         yield operator
         operator.services.close()
+        operator.engine.dispose()
 
 
 @pytest.fixture
 def operator(opened: Operator, monkeypatch: pytest.MonkeyPatch) -> Operator:
     # A command's own process ends with its connections.
-    monkeypatch.setattr(origins, "_approval", lambda _data_dir: opened.services.origin_approval)
+    monkeypatch.setattr(origins, "_approval", lambda _data_dir: opened.approval)
     return opened
 
 

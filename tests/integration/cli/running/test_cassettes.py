@@ -129,7 +129,7 @@ class Installation:
         return CliRunner(env=environment).invoke(main, command)
 
     def records(self, account: str) -> dict[str, JSON]:
-        found = self.services.records.list(self.environment, RecordFilters(integrated_account_id=account))
+        found = self.services.reading.records.list(self.environment, RecordFilters(integrated_account_id=account))
         return {f"{record.resource}/{record.id}": record.data for record in found.result}
 
 

@@ -261,7 +261,7 @@ def test_integration_whose_secret_does_not_decrypt_is_listed_and_its_runs_say_wh
         *place.services.installed_integrations.list(place.environment, ListFilters()).result,
         *place.services.accounts.list(place.environment, ListFilters()).result,
     ]
-    context = place.services.shown_contexts.mask(account)
+    context = place.services.credentials.shown_contexts.mask(account)
     assert place.daemon.lifecycle.mark_running(run_id, daemon_id="d")
     place.daemon.lifecycle.start(run_id)
 

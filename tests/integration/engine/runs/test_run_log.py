@@ -41,7 +41,7 @@ class Place:
 
     def log(self, **filters: str) -> list[RunEntry]:
         wanted = {"sync_job_run_id": self.run_id, **filters}
-        page = self.services.logs.read(self.environment, LogType.RUNS, ListFilters(equal=wanted))
+        page = self.services.reading.logs.read(self.environment, LogType.RUNS, ListFilters(equal=wanted))
         assert page.next_cursor is None
         return page.result
 

@@ -54,7 +54,7 @@ class Place:
             connection.execute(text(sql), {"id": self.run_id})
 
     def diagnosis(self) -> Diagnosis:
-        return self.services.diagnosis.explain(self.environment, self.run_id)
+        return self.services.reading.diagnosis.explain(self.environment, self.run_id)
 
     def kinds(self) -> list[str]:
         return [wait.kind for wait in self.diagnosis().waits]

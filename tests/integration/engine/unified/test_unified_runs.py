@@ -53,10 +53,12 @@ class UnifiedWorld(World):
 
     def prepare(self, environment: EnvironmentId) -> None:
         services = build_api_services(self.settings, self.outside(self.database.engine))
-        model = services.unified_models.create(environment, MODEL)
+        model = services.unified.models.create(environment, MODEL)
         for (resource, method), config in {**MAPPINGS, **self.overrides}.items():
             place = {"resource_name": resource, "method_name": method, "integration_name": "acme"}
-            services.unified_mappings.create(environment, {**place, "unified_model_id": model.id, "config": config})
+            services.unified.base_mappings.create(
+                environment, {**place, "unified_model_id": model.id, "config": config}
+            )
 
 
 def run(
