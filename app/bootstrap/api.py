@@ -85,7 +85,7 @@ from app.store.secrets.encryption import TokenSeal
 def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
     """Build an API process's services."""
     shared = Shared(settings, outside)
-    jobs = JobService(JobStore(shared.engine), shared.integrations, shared.unified)
+    jobs = JobService(JobStore(shared.engine), shared.integrations.by_name, shared.unified)
     drafts = build_run_drafts(shared, settings)
     source = outside.source or HttpSource(settings, choose_budgets(settings), shared.build_token_cache())
     accounts, deletion = _build_accounts(shared), _build_account_deletion(shared, settings)
@@ -97,14 +97,18 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         runs=runs,
         run_waits=RunWaits(runs),
         budgets=budgets,
-        triggers=TriggerService(TriggerStore(shared.engine), drafts, shared.clock),
+        triggers=TriggerService(TriggerStore(shared.engine), drafts.draft, shared.clock),
         jobs=jobs,
         templates=TemplateService(TemplateStore(shared.engine), jobs),
         states=StateService(StateStore(shared.engine)),
         integrations=IntegrationService(shared.integrations),
-        key_changes=KeyChanges(RecordKeyStore(shared.engine).of, shared.effective_integrations, shared.accounts),
-        known_names=KnownNames(shared.integrations, shared.effective_integrations, shared.accounts),
-        installed_integrations=EnvironmentIntegrationService(shared.installed_integrations, shared.integrations),
+        key_changes=KeyChanges(
+            RecordKeyStore(shared.engine).of, shared.effective_integrations, shared.accounts.inspect
+        ),
+        known_names=KnownNames(shared.integrations.by_name, shared.effective_integrations, shared.accounts.inspect),
+        installed_integrations=EnvironmentIntegrationService(
+            shared.installed_integrations, shared.integrations.inspect
+        ),
         accounts=accounts,
         account_deletion=deletion,
         bulk_deletion=BulkDeletion(shared.accounts, deletion),
@@ -124,20 +128,27 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
 
 def _build_accounts(shared: Shared) -> AccountService:
     return AccountService(
-        shared.accounts, shared.integrations, shared.effective_integrations, shared.installed_integrations
+        shared.accounts, shared.integrations.by_name, shared.effective_integrations, shared.installed_integrations
     )
 
 
 def _build_account_deletion(shared: Shared, settings: Settings) -> AccountDeletion:
     deleted = DeletedAccounts(shared.engine)
-    return AccountDeletion(shared.accounts, deleted, erase_after_seconds=settings.erase_after)
+    return AccountDeletion(
+        shared.accounts,
+        restore=deleted.restore,
+        hasten=deleted.hasten,
+        erase_after_seconds=settings.erase_after,
+    )
 
 
 def _build_budgets(shared: Shared, accounts: AccountService, settings: Settings) -> AccountBudgets:
+    parked = ParkedUnitStore(shared.engine)
     return AccountBudgets(
         accounts=accounts,
         desk=build_budget_desk(settings),
-        parked=ParkedUnitStore(shared.engine),
+        list_parked=parked.of_account,
+        wake=parked.wake,
         dispatcher=shared.dispatcher,
     )
 
@@ -150,7 +161,10 @@ def _build_deliveries(shared: Shared) -> DeliveryService:
 
 def _build_call_services(shared: Shared, source: Source, calls: DirectCallStore, settings: Settings) -> CallServices:
     called = CalledAccounts(
-        accounts=shared.accounts, integrations=shared.effective_integrations, limits=build_call_limits(settings)
+        accounts=shared.accounts,
+        note_origins=shared.accounts.note_origins,
+        integrations=shared.effective_integrations,
+        limits=build_call_limits(settings),
     )
     return CallServices(
         direct=DirectCalls(
@@ -164,7 +178,7 @@ def _build_call_services(shared: Shared, source: Source, calls: DirectCallStore,
         offers=Offers(
             accounts=shared.accounts,
             integrations=shared.effective_integrations,
-            names=shared.integrations,
+            find_integration=shared.integrations.by_name,
             models=shared.unified_models.mapped,
         ),
         log=CallLog(calls.add),
@@ -172,14 +186,14 @@ def _build_call_services(shared: Shared, source: Source, calls: DirectCallStore,
 
 
 def _build_unified_services(shared: Shared) -> UnifiedServices:
-    models, integrations = shared.unified_models, shared.integrations
+    models, find_integration = shared.unified_models, shared.integrations.by_name
     installed = EnvironmentUnifiedModelStore(shared.engine)
     base, environment = (MappingStore(shared.engine, layer) for layer in (MappingLayer.BASE, MappingLayer.ENVIRONMENT))
     return UnifiedServices(
         models=UnifiedModelService(models),
         installed_models=InstalledModelService(installed, models),
-        base_mappings=MappingService(base, models, integrations),
-        environment_mappings=MappingService(environment, models, integrations, installed),
+        base_mappings=MappingService(base, models, find_integration),
+        environment_mappings=MappingService(environment, models, find_integration, installed),
     )
 
 
@@ -187,7 +201,10 @@ def _build_credential_services(shared: Shared) -> CredentialServices:
     return CredentialServices(
         tokens=AccountTokens(shared.accounts, TokenSeal(shared.cipher), shared.clock),
         refreshing=Refreshing(
-            accounts=shared.accounts, integrations=shared.effective_integrations, keeper=shared.credentials
+            accounts=shared.accounts,
+            integrations=shared.effective_integrations,
+            renew=shared.credentials.renew,
+            refuse=shared.credentials.refuse,
         ),
         shown_contexts=ShownContexts(shared.effective_integrations),
     )
@@ -204,10 +221,11 @@ def _build_reading_services(
             read_log=LogReader(shared.engine).read,
             restore_records=TombstoneStore(shared.engine).restore,
             accounts=shared.accounts,
-            erasures=erasures,
+            erase=erasures.create_of_resource,
         ),
         logs=LogService(_list_log_sources(shared, calls), shared.clock),
-        erasures=erasures,
+        list_erasures=erasures.list,
+        find_erasure=erasures.get,
         daemons=DaemonService(shared.daemons),
         diagnosis=RunDiagnosis(
             runs=runs,

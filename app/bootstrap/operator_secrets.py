@@ -20,7 +20,13 @@ def build_key_rotation(settings: Settings) -> KeyRotation:
     engine = connect_operator(settings)
     keys = KeyStore(engine)
     cipher = Cipher(settings.encryption_key, keys)
-    return KeyRotation(keys=keys, maker=cipher, rows=SealedRows(engine, cipher), pause=time.sleep)
+    return KeyRotation(
+        keys=keys,
+        make_key=cipher.rotate,
+        rewrap_key=cipher.rewrapped,
+        rows=SealedRows(engine, cipher),
+        pause=time.sleep,
+    )
 
 
 def build_origin_approval(settings: Settings, engine: Engine | None = None) -> OriginApproval:

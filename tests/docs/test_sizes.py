@@ -10,6 +10,7 @@ ROOT: Final = Path(__file__).parents[2]
 MOST_LINES_OF_FUNCTION: Final = 40
 MOST_LINES_OF_MODULE: Final = 300
 MOST_MODULES: Final = 20
+MOST_ROLES: Final = 45
 
 LONG_FUNCTIONS: Final = {
     # Migrations are history: one that was released is never changed.
@@ -57,3 +58,15 @@ def test_no_folder_holds_many_modules() -> None:
     folders = Counter(name_of(path.parent) for path in modules() if path.name != "__init__.py")
 
     assert {folder for folder, count in folders.items() if count > MOST_MODULES} <= LARGE_FOLDERS
+
+
+def test_roles_are_few() -> None:
+    """A Protocol is worth its place where two real classes have its role, or a fake serves many tests."""
+    roles = [
+        f"{name_of(path)}: {node.name}"
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef) and any("Protocol" in ast.unparse(base) for base in node.bases)
+    ]
+
+    assert len(roles) <= MOST_ROLES, roles

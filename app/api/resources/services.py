@@ -7,8 +7,9 @@ from typing import cast
 import flask
 
 from app.engine.integrations.embedding import Embeddings
+from app.engine.objects.accounts import Erasure
 from app.engine.objects.environments import ApiToken, EnvironmentId
-from app.engine.objects.lists import RowVersion
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
 from app.services.accounts.deletion import AccountDeletion, BulkDeletion
@@ -34,7 +35,6 @@ from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
 from app.services.reading.logs import LogService
-from app.services.reading.ports import ErasureStore
 from app.services.reading.records import RecordService
 from app.services.runs.runs import RunService
 from app.services.runs.waits import RunWaits
@@ -82,7 +82,8 @@ class ReadingServices:
 
     records: RecordService
     logs: LogService
-    erasures: ErasureStore
+    list_erasures: Callable[[EnvironmentId, ListFilters], Page[Erasure]]
+    find_erasure: Callable[[EnvironmentId, str], Erasure | None]
     daemons: DaemonService
     diagnosis: RunDiagnosis
     health: HealthService

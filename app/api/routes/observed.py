@@ -72,14 +72,14 @@ def erase_records(query: JsonObject) -> Answer:
 def list_erasures(query: JsonObject) -> Answer:
     """List what is to be erased and what was, newest first."""
     return show_page(
-        services().reading.erasures.list(environment(), read_filters(query, times=("created_at", "due_at"))), show_plain
+        services().reading.list_erasures(environment(), read_filters(query, times=("created_at", "due_at"))), show_plain
     )
 
 
 @erasures.serves("GET", "/<id>", answer=schemas.Erasure)
 def get_erasure(id: str) -> Answer:
     """Show an erasure."""
-    return show_plain(require(services().reading.erasures.get(environment(), id), "erasure", id))
+    return show_plain(require(services().reading.find_erasure(environment(), id), "erasure", id))
 
 
 def _changes(query: JsonObject) -> Answer:

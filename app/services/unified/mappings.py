@@ -1,7 +1,7 @@
 """Find the mapping of a unified API's method for an account: base, environment and account in layers."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.engine.errors import Failure, InvalidInputError
@@ -20,7 +20,7 @@ from app.engine.unified.mapping import UnifiedMapping
 from app.engine.unified.model import UnifiedName
 from app.engine.unified.requests import build_integration_request
 from app.services.ports import PageCall
-from app.services.unified.ports import MappingLayers, MappingReader
+from app.services.unified.ports import MappingLayers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +60,9 @@ class AccountMapping:
 class UnifiedMappings:
     """The unified APIs of an environment."""
 
-    def __init__(self, reader: MappingReader) -> None:
-        self._reader = reader
+    def __init__(self, read_layers: Callable[..., MappingLayers | None]) -> None:
+        """``read_layers`` returns what is configured for a method; None when there is no such model."""
+        self._read_layers = read_layers
 
     def find(
         self, account: IntegratedAccount, name: UnifiedName, method: str
@@ -134,7 +135,7 @@ class UnifiedMappings:
     ) -> MappingLayers | None:
         if not model.are_names(*name, method):
             return None
-        return self._reader.layers(environment_id, name, method=method, integration_name=integration_name)
+        return self._read_layers(environment_id, name, method=method, integration_name=integration_name)
 
 
 def account_mapping(mapping: UnifiedMapping, account: IntegratedAccount, config: IntegrationConfig) -> AccountMapping:

@@ -48,7 +48,7 @@ def redis_url(container: RedisContainer) -> Iterator[str]:
 
 def with_store(url: str, work: Callable[[RedisBudgets], Awaitable[T]]) -> T:
     async def run() -> T:
-        store = RedisBudgets(redis_budgets.build_client(url), LocalBudgets())
+        store = RedisBudgets(redis_budgets.build_client(url), LocalBudgets)
         try:
             return await work(store)
         finally:
@@ -149,7 +149,7 @@ def test_a_gate_goes_on_with_what_it_knew_while_redis_is_away(
 
 def test_gates_of_two_processes_share_one_window(redis_url: str) -> None:
     async def work(store: RedisBudgets) -> int:
-        other = RedisBudgets(redis_budgets.build_client(redis_url), LocalBudgets())
+        other = RedisBudgets(redis_budgets.build_client(redis_url), LocalBudgets)
         time = asyncio.get_running_loop().time
         gates = [
             AccountGate("shared", store=one, process=name, limits=BudgetLimits(most=6), clock=StoreClock(time))

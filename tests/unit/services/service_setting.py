@@ -181,8 +181,9 @@ class Setting:
                 self.runs, self.accounts, self.integrations, lambda: self.held_keys, lambda: self.rekeyings
             ).read,
             accounts=self.accounts,
+            note_origins=self.accounts.note_origins,
             integrations=self.integrations,
-            unified=UnifiedMappings(self.mappings),
+            unified=UnifiedMappings(self.mappings.layers),
         )
 
     def worker_context(self) -> WorkerContext:
@@ -195,7 +196,7 @@ class Setting:
         return kind(
             **more,
             moves=self.moves,
-            runs=self.runs,
+            load_run=self.runs.load,
             contexts=self.contexts(),
             dispatcher=self.dispatcher,
             clock=self.clock,
@@ -222,13 +223,13 @@ class Setting:
     def delivering(self) -> DeliveryWorker:
         self.pool = DeliveryPool(self.receiver, self.dispatcher, most=self.most_under_way)
         return DeliveryWorker(
-            runs=self.runs,
+            load_run=self.runs.load,
             health=WebhookHealth(webhooks=self.webhooks, clock=self.clock, settings=self.settings),
             deliveries=self.deliveries,
             units=self.units,
             keeper=self.keeper,
             pool=self.pool,
-            merging=BatchMerging(self.deliveries, self.settings),
+            merging=BatchMerging(self.deliveries.look, self.deliveries.merge, self.settings),
             lifecycle=self.lifecycle(WatchedLifecycle),
             worker_context=self.worker_context(),
         )

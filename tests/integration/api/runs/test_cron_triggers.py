@@ -53,9 +53,9 @@ class NoOutbox:
 def scheduler(engine: Engine, settings: Settings) -> CronScheduler:
     cipher = Cipher(settings.encryption_key, KeyStore(engine))
     drafts = RunDrafts(
-        references=RunReferenceStore(engine, cipher),
+        read_references=RunReferenceStore(engine, cipher).read,
         webhooks=WebhookStore(engine, cipher),
-        unified=UnifiedMappings(UnifiedModelStore(engine)),
+        unified=UnifiedMappings(UnifiedModelStore(engine).layers),
         shown_contexts=ShownContexts(IntegrationStore(engine, cipher)),
         default_group="default",
         default_overlap_seconds=0,

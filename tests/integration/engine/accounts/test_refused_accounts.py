@@ -54,7 +54,7 @@ class Place:
 
     @property
     def service(self) -> CredentialService:
-        return CredentialService(store=self.store, endpoint=_Nobody(), clock=SystemClock(), pause=print)
+        return CredentialService(store=self.store, ask_for_token=_Nobody().ask, clock=SystemClock(), pause=print)
 
     def refuse(self, *, run_id: str = "", token: str | None = None, call: str = "users.list") -> None:
         asked = run_id or self.run_id

@@ -210,7 +210,10 @@ def test_daemon_that_can_not_be_taken_down(place: LedPlace) -> None:
     place.execute("update daemon set last_active_at = now() - interval '1 day' where group_key = 'poison'", "")
     place.execute("alter table daemon add constraint poison check (id <> 'poisoned') not valid", "")
     heartbeat_collector = HeartbeatCollector(
-        collect=partial(Reports().collect, limit=2000), registry=registry, silence_seconds=40.0, monotonic=lambda: 0.0
+        collect=partial(Reports().collect, limit=2000),
+        record=registry.record_heartbeats,
+        silence_seconds=40.0,
+        monotonic=lambda: 0.0,
     )
 
     heartbeat_collector.collect()

@@ -38,7 +38,7 @@ class FakeCounts:
 
     def process(self, limit: int = LIMIT, environment_limit: int = 0) -> RequestLimits:
         return RequestLimits(
-            self,
+            self.take,
             limit=limit,
             window_seconds=SECONDS,
             monotonic=self.monotonic,
