@@ -36,7 +36,7 @@ PEERS := .venv-peers
 # Every warning ends the build (with --quiet none would); the variable silences a notice about another major version of MkDocs.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-.PHONY: help install demo up test ecosystem-tools test-ecosystem test-pythons chaos fuzz proofs bench bench-peers check check-static docs wheel format lock clean
+.PHONY: help install demo up test ecosystem-tools test-ecosystem test-pythons chaos fuzz proofs bench bench-peers run-path check check-static docs wheel format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,6 +99,9 @@ check-static: $(DEV)  ## All of check but the tests
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/compose-lint docker-compose.yml
 	$(MKDOCS) --site-dir build/site
+
+run-path: $(DEV)  ## Count the modules and lines that one run of one page goes through, from the POST to its last commit
+	@$(BIN)/python -m tests.run_path
 
 docs: $(DEV)  ## Build the documentation as a site: site/index.html, to be served by any web server
 	$(MKDOCS)

@@ -57,9 +57,8 @@ from app.store.accounts.deleted import DeletedAccounts
 from app.store.accounts.tenants import TenantStore
 from app.store.catalog.embedded_integrations import EmbeddedIntegrationStore
 from app.store.catalog.environments import EnvironmentStore
-from app.store.catalog.jobs import JobStore
+from app.store.catalog.jobs import JobStore, TemplateStore
 from app.store.catalog.states import StateStore
-from app.store.catalog.templates import TemplateStore
 from app.store.catalog.tokens import TokenStore
 from app.store.catalog.unified_models import EnvironmentUnifiedModelStore, MappingStore
 from app.store.db.database import state_of
