@@ -1,6 +1,6 @@
 """Build an API process's services."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from sqlalchemy import Engine
 
@@ -8,12 +8,11 @@ from app.api.resources.services import (
     ApiServices,
     CallServices,
     CredentialServices,
-    ReadingServices,
     UnifiedServices,
 )
+from app.bootstrap.api_reading import build_reading_services
 from app.bootstrap.limits import build_budget_desk, build_call_limits, build_request_limits
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets
-from app.engine.logs.entries import LogType
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
 from app.services.accounts.deletion import AccountDeletion, BulkDeletion
@@ -35,12 +34,7 @@ from app.services.catalog.states import StateService
 from app.services.catalog.templates import TemplateService
 from app.services.catalog.tokens import TokenService
 from app.services.contexts.account_configs import ShownContexts
-from app.services.diagnosis.run_diagnosis import RunDiagnosis
-from app.services.maintenance.daemons import DaemonService
-from app.services.maintenance.health import HealthService
 from app.services.ports import Source
-from app.services.reading.logs import LogService, LogSource
-from app.services.reading.records import RecordService
 from app.services.runs.drafts import RunDrafts
 from app.services.runs.dry_runs import DryRuns
 from app.services.runs.resumption import Resumption
@@ -55,25 +49,15 @@ from app.settings import Settings
 from app.sources.http_source import HttpSource
 from app.store.accounts.deleted import DeletedAccounts
 from app.store.accounts.tenants import TenantStore
-from app.store.catalog.embedded_integrations import EmbeddedIntegrationStore
 from app.store.catalog.environments import EnvironmentStore
 from app.store.catalog.jobs import JobStore, TemplateStore
 from app.store.catalog.states import StateStore
 from app.store.catalog.tokens import TokenStore
 from app.store.catalog.unified_models import EnvironmentUnifiedModelStore, MappingStore
-from app.store.db.database import state_of
-from app.store.db.row_versions import RowVersions
 from app.store.deliveries.shown import WebhookDeliveryStore
-from app.store.maintenance.erasures import ErasureStore
 from app.store.maintenance.parked_units import ParkedUnitStore
-from app.store.maintenance.wait_facts import RunFactStore
-from app.store.reading.account_log import LogReader
 from app.store.reading.direct_calls import DirectCallStore
-from app.store.reading.records import RecordReader
-from app.store.reading.run_log import RunLogReader
-from app.store.reading.webhook_log import WebhookLogReader
 from app.store.records.keys import RecordKeyStore
-from app.store.records.tombstones import TombstoneStore
 from app.store.runs.moves import RunMoves
 from app.store.runs.outbox import OutboxStore
 from app.store.runs.recounts import RecountStore
@@ -91,7 +75,8 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
     budgets = _build_budgets(shared, accounts, settings)
     deliveries = _build_deliveries(shared)
     runs = _build_run_service(shared, drafts, _build_dry_runs(shared, source, settings), budgets)
-    calls = DirectCallStore(shared.engine)
+    calls, effective = DirectCallStore(shared.engine), shared.effective_integrations
+    inspect_account = shared.accounts.inspect
     return ApiServices(
         runs=runs,
         run_waits=RunWaits(runs),
@@ -101,13 +86,9 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         templates=TemplateService(TemplateStore(shared.engine), jobs),
         states=StateService(StateStore(shared.engine)),
         integrations=IntegrationService(shared.integrations),
-        key_changes=KeyChanges(
-            RecordKeyStore(shared.engine).of, shared.effective_integrations, shared.accounts.inspect
-        ),
-        known_names=KnownNames(shared.integrations.by_name, shared.effective_integrations, shared.accounts.inspect),
-        installed_integrations=EnvironmentIntegrationService(
-            shared.installed_integrations, shared.integrations.inspect
-        ),
+        key_changes=KeyChanges(RecordKeyStore(shared.engine).of, effective, inspect_account),
+        known_names=KnownNames(shared.integrations.by_name, effective, inspect_account),
+        installed_integrations=_build_installed_integrations(shared),
         accounts=accounts,
         account_deletion=deletion,
         bulk_deletion=BulkDeletion(shared.accounts, deletion),
@@ -120,9 +101,13 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         calls=_build_call_services(shared, source, calls, settings),
         unified=_build_unified_services(shared),
         credentials=_build_credential_services(shared),
-        reading=_build_reading_services(shared, runs, calls, settings),
+        reading=build_reading_services(shared, runs, calls, settings),
         close=_build_close(source, shared.engine),
     )
+
+
+def _build_installed_integrations(shared: Shared) -> EnvironmentIntegrationService:
+    return EnvironmentIntegrationService(shared.installed_integrations, shared.integrations.inspect)
 
 
 def _build_accounts(shared: Shared) -> AccountService:
@@ -209,40 +194,6 @@ def _build_credential_services(shared: Shared) -> CredentialServices:
     )
 
 
-def _build_reading_services(
-    shared: Shared, runs: RunService, calls: DirectCallStore, settings: Settings
-) -> ReadingServices:
-    erasures = ErasureStore(shared.engine)
-    silence_seconds = max(settings.daemon_silence_seconds, settings.deaf_seconds)
-    return ReadingServices(
-        records=RecordService(
-            list_records=RecordReader(shared.engine).list,
-            read_log=LogReader(shared.engine).read,
-            restore_records=TombstoneStore(shared.engine).restore,
-            accounts=shared.accounts,
-            erase=erasures.create_of_resource,
-        ),
-        logs=LogService(_list_log_sources(shared, calls), shared.clock),
-        list_erasures=erasures.list,
-        find_erasure=erasures.get,
-        daemons=DaemonService(shared.daemons),
-        diagnosis=RunDiagnosis(
-            runs=runs,
-            read_facts=RunFactStore(shared.engine, shared.daemons, silence_seconds=silence_seconds).of,
-            is_broker_reachable=shared.dispatcher.is_reachable,
-            clock=shared.clock,
-        ),
-        health=HealthService(
-            look_at_store=lambda: state_of(shared.engine),
-            others={"redis": shared.dispatcher.is_reachable},
-            daemons=shared.daemons,
-            silence_seconds=silence_seconds,
-        ),
-        row_version=RowVersions(shared.engine).of,
-        embeddings=EmbeddedIntegrationStore(shared.engine, shared.cipher).of,
-    )
-
-
 def _build_close(source: Source, engine: Engine) -> Callable[[], None]:
     def close() -> None:
         source.close()
@@ -280,25 +231,3 @@ def _build_run_service(shared: Shared, drafts: RunDrafts, dry_runs: DryRuns, wai
         recount=RecountStore(shared.engine).recount,
         dispatcher=shared.dispatcher,
     )
-
-
-def _list_log_sources(shared: Shared, calls: DirectCallStore) -> Mapping[LogType, LogSource]:
-    of_runs = ("sync_job_run_id", "sync_job_id", "sync_job_run_event", "integrated_account_id", "integration")
-    runs = LogSource(read=RunLogReader(shared.engine).read, filters=frozenset({*of_runs, "webhook_id"}))
-    return {
-        LogType.TRIGGERS: LogSource(
-            read=TriggerStore(shared.engine).fires,
-            filters=frozenset({"id", "sync_job_cron_trigger_id", "sync_job_run_id"}),
-            most=1000,
-            is_bounded=False,
-        ),
-        LogType.RAPID_BRIDGE: runs,
-        LogType.RUNS: runs,
-        LogType.WEBHOOKS: LogSource(
-            read=WebhookLogReader(shared.engine).read,
-            filters=frozenset({"id", "webhook_id", "event", "status", "sync_job_run_id"}),
-        ),
-        LogType.DIRECT_CALLS: LogSource(
-            read=calls.list, filters=frozenset({"id", "integrated_account_id", "resource", "method", "request_type"})
-        ),
-    }
