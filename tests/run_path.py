@@ -121,9 +121,10 @@ def main() -> None:
         redis.teardown()
     upstream.close()
     modules = recorder.list_modules()
+    # Not to Celery's log, which has taken the place of what is printed.
     for module, lines in modules.items():
-        print(f"{lines:5} {module}")
-    print(f"{sum(modules.values())} lines in {len(modules)} modules")
+        print(f"{lines:5} {module}", file=sys.__stdout__)
+    print(f"{sum(modules.values())} lines in {len(modules)} modules", file=sys.__stdout__)
     if failed:
         raise failed[0]
 
