@@ -1,9 +1,8 @@
 """Budgets in a real Redis: shared, emptied, frozen, gone."""
 
 import asyncio
-import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,29 +20,6 @@ from app.sources.limiter.local_budgets import LocalBudgets
 from tests.support.process_nodes import RedisContainer
 
 T = TypeVar("T")
-
-
-@pytest.fixture(scope="module")
-def redis_directory() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="ferryman-budget-") as name:
-        yield Path(name)
-
-
-@pytest.fixture(scope="module")
-def container(redis_directory: Path) -> Iterator[RedisContainer]:
-    made = RedisContainer(redis_directory / "redis")
-    made.start()
-    made.ready()
-    yield made
-    made.teardown()
-
-
-@pytest.fixture
-def redis_url(container: RedisContainer) -> Iterator[str]:
-    container.revive()
-    container.ready()
-    yield container.celeryconfig["url"]
-    container.kill("SIGCONT")
 
 
 def with_store(url: str, work: Callable[[RedisBudgets], Awaitable[T]]) -> T:
