@@ -38,8 +38,7 @@ from app.services.ports import Source
 from app.services.runs.drafts import RunDrafts
 from app.services.runs.dry_runs import DryRuns
 from app.services.runs.resumption import Resumption
-from app.services.runs.runs import RunService
-from app.services.runs.waits import RunWaits
+from app.services.runs.runs import RunService, RunWaits
 from app.services.schedules.triggers import TriggerService
 from app.services.unified.methods import MappingLayer, MappingService
 from app.services.unified.models import InstalledModelService, UnifiedModelService

@@ -36,8 +36,7 @@ from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
 from app.services.reading.logs import LogService
 from app.services.reading.records import RecordService
-from app.services.runs.runs import RunService
-from app.services.runs.waits import RunWaits
+from app.services.runs.runs import RunService, RunWaits
 from app.services.schedules.triggers import TriggerService
 from app.services.unified.methods import MappingService
 from app.services.unified.models import InstalledModelService, UnifiedModelService

@@ -25,8 +25,8 @@ from app.store.db.database import Row, reading
 from app.store.db.owned_rows import build_object
 from app.store.db.row_versions import demand, unchanged
 from app.store.secrets import sealed_config
+from app.store.secrets.bound_values import ACCOUNT_OVERRIDE, CONTEXT
 from app.store.secrets.encryption import Cipher
-from app.store.secrets.sealed_columns import ACCOUNT_OVERRIDE, CONTEXT
 from app.store.units.units import wake_account
 
 _TABLE = tables.integrated_account

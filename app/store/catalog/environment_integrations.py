@@ -21,8 +21,8 @@ from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
 from app.store.db.owned_rows import OwnedStore
 from app.store.secrets import sealed_config
+from app.store.secrets.bound_values import OVERRIDE
 from app.store.secrets.encryption import Cipher
-from app.store.secrets.sealed_columns import OVERRIDE
 
 _TABLE = tables.environment_integration
 _OF: Final = select(_TABLE).where(

@@ -19,9 +19,8 @@ from app.store.db import owned_rows
 from app.store.db.database import Row, reading
 from app.store.db.owned_rows import build_object
 from app.store.secrets import sealed_config
-from app.store.secrets.bound_values import Place
+from app.store.secrets.bound_values import CONFIG, Place
 from app.store.secrets.encryption import Cipher
-from app.store.secrets.sealed_columns import CONFIG
 
 _TABLE = tables.integration
 

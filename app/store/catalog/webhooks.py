@@ -18,8 +18,8 @@ from app.store.announcements.announcements import insert_announcements
 from app.store.db import owned_rows
 from app.store.db.database import Row
 from app.store.db.owned_rows import OwnedStore, build_object
+from app.store.secrets.bound_values import WEBHOOK_PREVIOUS_SECRET, WEBHOOK_SECRET, SealedColumn
 from app.store.secrets.encryption import Cipher
-from app.store.secrets.sealed_columns import WEBHOOK_PREVIOUS_SECRET, WEBHOOK_SECRET, SealedColumn
 
 _TABLE = tables.webhook
 

@@ -16,7 +16,7 @@ from app.bootstrap.api import build_api_services
 from app.engine.objects.environments import EnvironmentId
 from app.net import addresses
 from app.services.ports import Swapped
-from app.services.runs.waits import RunWaits
+from app.services.runs.runs import RunWaits
 from app.settings import Settings
 from tests.integration.api.calling import Caller
 from tests.integration.api.documents import fuzz_refusals

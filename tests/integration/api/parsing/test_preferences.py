@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from app.api.resources.services import ApiServices
-from app.services.runs.waits import RunWaits
+from app.services.runs.runs import RunWaits
 from tests.integration.api.calling import Answer, Caller, Catalog
 from tests.support.patience import wait_for
 

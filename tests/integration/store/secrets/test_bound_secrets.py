@@ -24,11 +24,7 @@ from app.store.catalog.integrations import IntegrationStore
 from app.store.catalog.tokens import TokenStore
 from app.store.catalog.webhooks import WebhookStore
 from app.store.db.database import connect
-from app.store.secrets.bound_values import Place
-from app.store.secrets.encryption import Cipher, TokenSeal
-from app.store.secrets.encryption_keys import KeyStore
-from app.store.secrets.master_keys import LOOK_SECONDS, MasterKeys, UnboundValues
-from app.store.secrets.sealed_columns import (
+from app.store.secrets.bound_values import (
     ACCOUNT_OVERRIDE,
     CONFIG,
     CONTEXT,
@@ -37,8 +33,12 @@ from app.store.secrets.sealed_columns import (
     WEBHOOK_PREVIOUS_SECRET,
     WEBHOOK_SECRET,
     WHOLE,
+    Place,
 )
-from app.store.secrets.sealed_columns import SealedColumn as Column
+from app.store.secrets.bound_values import SealedColumn as Column
+from app.store.secrets.encryption import Cipher, TokenSeal
+from app.store.secrets.encryption_keys import KeyStore
+from app.store.secrets.master_keys import LOOK_SECONDS, MasterKeys, UnboundValues
 from app.store.secrets.sealed_rows import SealedRows
 from tests.support.servers import PostgresServer
 
