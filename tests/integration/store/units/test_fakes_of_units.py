@@ -48,8 +48,8 @@ def real(engine: Engine) -> Subject:
     execute("""insert into sync_job_run (id, environment_id, sync_job_id, integrated_account_id, status, args,
                                          args_hash, resources, sync_job, queue)
                values (:run, :environment, :run, :run, 'running', '{}', '', '[]', '{}', 'daemon-group.blue')""")
-    execute("""insert into run_resource (id, run_id, position, name, resource, method)
-               values (:resource, :run, 0, 'tickets', 'tickets', 'list')""")
+    execute("""insert into run_resource (id, run_id, position, name, resource, method, persist)
+               values (:resource, :run, 0, 'tickets', 'tickets', 'list', true)""")
     for id in ids:
         execute(
             "insert into unit (id, run_id, resource_id, kind, status, elements)"
@@ -69,8 +69,10 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
         yield fake()
         return
     engine = connect(request.getfixturevalue("database_url"))
-    yield real(engine)
-    engine.dispose()
+    try:
+        yield real(engine)
+    finally:
+        engine.dispose()
 
 
 def test_unit_has_one_lease_at_most(subject: Subject) -> None:
