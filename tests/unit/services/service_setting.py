@@ -34,7 +34,14 @@ from app.settings import Settings
 from tests.unit.services.service_fakes import FakeClock, FakeDispatcher, FakeReceiver, FakeSource
 from tests.unit.services.service_moves import FakeMoves
 from tests.unit.services.service_tables import NOON, FakeMappings, FakeTable, account, integration, run, webhook
-from tests.unit.services.service_world import DELIVERY_UNIT, FakeDeliveries, FakePages, FakeRuns, FakeUnits
+from tests.unit.services.service_world import (
+    ANY_TERMS,
+    DELIVERY_UNIT,
+    FakeDeliveries,
+    FakePages,
+    FakeRuns,
+    FakeUnits,
+)
 
 
 class FakeWebhooks(FakeTable[Webhook]):
@@ -235,7 +242,7 @@ class Setting:
         )
 
     def worker(self) -> UnitWorker:
-        return UnitWorker(
+        made = UnitWorker(
             units=self.units,
             contexts=self.contexts(),
             fetch_worker=self.fetching(),
@@ -245,6 +252,9 @@ class Setting:
             fairness=self.fairness,
             worker_context=self.worker_context(),
         )
+        # The daemon whose leases ``claim`` takes.
+        made._terms = replace(made._terms, owner=ANY_TERMS.owner)
+        return made
 
 
 class WatchedLifecycle(RunLifecycle):

@@ -84,14 +84,17 @@ def test_unit_has_one_lease_at_most(subject: Subject) -> None:
     assert subject.units.claim(subject.ids[0], terms()) is None
 
 
-def test_account_has_as_many_leases_as_it_may(subject: Subject) -> None:
-    claims = [subject.units.claim(id, terms(most_of_account=2)) for id in subject.ids]
+def test_owner_has_as_many_leases_of_an_account_as_it_may(subject: Subject) -> None:
+    few = terms(most_of_account=2)
+
+    claims = [subject.units.claim(id, few) for id in subject.ids]
 
     assert [claim is not None for claim in claims] == [True, True, False]
     crowded = subject.units.crowded_out(subject.ids[2])
     assert crowded is not None
     assert crowded.dispatch.unit_id == subject.ids[2]
     assert subject.units.crowded_out(subject.ids[0]) is None
+    assert subject.units.claim(subject.ids[2], terms(most_of_account=2)) is not None
 
 
 def test_resource_gives_its_free_units_one_by_one(subject: Subject) -> None:
