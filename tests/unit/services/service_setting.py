@@ -35,7 +35,6 @@ from tests.unit.services.service_fakes import FakeClock, FakeDispatcher, FakeRec
 from tests.unit.services.service_moves import FakeMoves
 from tests.unit.services.service_tables import NOON, FakeMappings, FakeTable, account, integration, run, webhook
 from tests.unit.services.service_world import (
-    ANY_TERMS,
     DELIVERY_UNIT,
     FakeDeliveries,
     FakePages,
@@ -242,7 +241,7 @@ class Setting:
         )
 
     def worker(self) -> UnitWorker:
-        made = UnitWorker(
+        return UnitWorker(
             units=self.units,
             contexts=self.contexts(),
             fetch_worker=self.fetching(),
@@ -252,9 +251,6 @@ class Setting:
             fairness=self.fairness,
             worker_context=self.worker_context(),
         )
-        # The daemon whose leases ``claim`` takes.
-        made._terms = replace(made._terms, owner=ANY_TERMS.owner)
-        return made
 
 
 class WatchedLifecycle(RunLifecycle):
