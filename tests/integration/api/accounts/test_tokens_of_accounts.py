@@ -139,7 +139,8 @@ def test_a_changed_or_expired_one_is_401(app: Flask, services: ApiServices, own:
     tokens = services.credentials.tokens
 
     later = AccountTokens(tokens._accounts, tokens._seal, LaterClock(tokens._clock))
-    answer = Caller(create_app(replace(services, account_tokens=later), settings).test_client(), secret).get("/proxy/x")
+    ahead = replace(services, credentials=replace(services.credentials, tokens=later))
+    answer = Caller(create_app(ahead, settings).test_client(), secret).get("/proxy/x")
 
     assert (answer.status, "expired" in answer.body["message"]) == (401, True)
 

@@ -3,20 +3,18 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import Connection, Engine, text
 
+from app.api.resources.resource import Resource
 from app.api.resources.services import ApiServices
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import RowVersion
 from app.store.catalog.tokens import TokenStore
 from app.store.db.database import connect
-from app.store.db.row_versions import RowVersions
 from tests.integration.api.calling import Answer, Caller, Catalog
 from tests.integration.api.walled_worlds import World, furnished
 from tests.support.patience import wait_for
@@ -86,20 +84,20 @@ def tag_of(world: World, path: str) -> str:
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
     """Do something once, between the comparison of a request and its write."""
-    of = RowVersions.of
+    version = Resource._version
 
     def interrupt(act: Callable[[], object]) -> None:
         acts = [act]
 
-        def slow(self: RowVersions, kind: str, environment_id: EnvironmentId, place: Any) -> RowVersion | None:
-            found = of(self, kind, environment_id, place)
+        def slow(self: Resource, id: str) -> RowVersion | None:
+            found = version(self, id)
             # The caller's tag is still true when it is compared: GET does not show what this changes.
             for one in acts:
                 acts.remove(one)
                 one()
             return found
 
-        monkeypatch.setattr(RowVersions, "of", slow)
+        monkeypatch.setattr(Resource, "_version", slow)
 
     return interrupt
 
