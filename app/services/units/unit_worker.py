@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from app import meters
 from app.engine.ids import new_id
 from app.engine.jobs.items import ResourceItem
 from app.engine.runs.frontier import Frontier
@@ -76,8 +77,10 @@ class UnitWorker:
         """Work on the resource's next free unit, if it has one; ``context`` is its run's, if it was just read."""
         if claim := self._claim(self._units.claim_next, resource_id):
             return self._work_on(claim, report, context)
-        unit_id = self._units.next_of_resource(resource_id)
-        return self.work(unit_id, report=report) if unit_id else NOTHING_DONE
+        if unit_id := self._units.next_of_resource(resource_id):
+            return self.work(unit_id, report=report)
+        meters.SLICES.labels("nothing").inc()
+        return NOTHING_DONE
 
     def work(self, unit_id: str, *, report: Report = report_nothing) -> SliceOutcome:
         """Work on the unit for one slice; a unit that is taken, done or cancelled costs one query.
@@ -89,9 +92,11 @@ class UnitWorker:
         # One after the other already: by a lock of the webhook.
         if self._fairness.waits_for_webhook(unit_id) and (claim := self._units.claim_in_turn(unit_id, self._terms)):
             return self._work_on(claim, report)
+        meters.SLICES.labels("nothing").inc()
         return NOTHING_DONE
 
     def _work_on(self, claim: Claim, report: Report, context: RunContext | None = None) -> SliceOutcome:
+        meters.SLICES.labels("work").inc()
         if claim.attempts > MAX_ATTEMPTS:
             return self._give_up(claim, self._draft_lost(claim))
         if claim.kind is UnitKind.DELIVERY:

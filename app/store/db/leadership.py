@@ -66,6 +66,11 @@ class Leadership:
         self._leads = False
         self._next_try = 0.0
 
+    @property
+    def was_held(self) -> bool:
+        """Whether this daemon led when it last looked."""
+        return self._leads
+
     def is_held(self) -> bool:
         """Whether this daemon leads, having tried to if it was time; that the lead was lost, ``ask`` finds out."""
         if self._leads or self._monotonic() < self._next_try:
