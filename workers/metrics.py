@@ -1,4 +1,4 @@
-"""A daemon's own metrics, served on a port of its own: what it counts, and how its pool and its accounts' gates stand."""
+"""A daemon's own metrics, on a port of its own: what it has counted, and how its pool and its accounts' gates stand."""
 
 import errno
 import logging

@@ -15,7 +15,7 @@ from tests.support.served_api import ServedApi, served_api
 from tests.support.servers import PostgresServer
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
-TOKEN = "a-token-of-the-operator"  # noqa: S105
+TOKEN = "a-token-of-the-operator"
 
 
 @pytest.fixture(scope="module")
