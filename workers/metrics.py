@@ -78,7 +78,12 @@ def describe_gates(gates: Sequence[GateState]) -> Iterator[Metric]:
     """Yield the sums over the accounts of each integration."""
     sums: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for gate in gates:
-        values = {"accounts": 1, "window": gate.window, "in_flight": gate.in_flight, "waiting": gate.waiting}
+        values: dict[str, float] = {
+            "accounts": 1,
+            "window": gate.window,
+            "in_flight": gate.in_flight,
+            "waiting": gate.waiting,
+        }
         for name, value in values.items():
             sums[name][gate.integration] += value
         if gate.pace is not None:

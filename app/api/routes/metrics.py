@@ -31,7 +31,7 @@ def read_metrics() -> flask.Response:
     registry = CollectorRegistry()
     registry.register(FleetCollector(services().fleet.read()))
     if os.environ.get(SHARED_VALUES):
-        MultiProcessCollector(registry)
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     else:
         registry.register(meters.REGISTRY)
     encode, content_type = choose_encoder(flask.request.headers.get("Accept", ""))

@@ -81,4 +81,4 @@ class FleetReader:
 
 
 def _count(connection: Connection, statement: TextClause) -> dict[str, int]:
-    return dict(connection.execute(statement).tuples())
+    return {str(name): int(count) for name, count in connection.execute(statement)}
