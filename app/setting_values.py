@@ -16,6 +16,7 @@ _KEY_BYTES: Final = 32
 LARGEST_REQUEST_BYTES: Final = 10 * 1024 * 1024
 LEAST_MESSAGE_KEY_CHARACTERS: Final = 32
 _LEAST_TOKEN_CHARACTERS: Final = 16
+_LOG_FORMATS: Final = ("console", "json")
 _NO_OPTIONS: Final = (
     "a pooler keeps no options (FERRYMAN_SESSION_DATABASE_URL is set): give them to the role instead, such as "
     "'alter role ferryman set search_path = app'"
@@ -106,6 +107,10 @@ def _check_message_key(text: str) -> str | None:
     return None if is_long else f"has {len(text)} characters: expected {LEAST_MESSAGE_KEY_CHARACTERS} or more"
 
 
+def _check_log_format(text: str) -> str | None:
+    return None if text in _LOG_FORMATS else f"expected {' or '.join(_LOG_FORMATS)}"
+
+
 def _check_metrics_token(text: str) -> str | None:
     is_long = len(text) >= _LEAST_TOKEN_CHARACTERS
     return None if is_long else f"has {len(text)} characters: expected {_LEAST_TOKEN_CHARACTERS} or more"
@@ -139,6 +144,7 @@ _TEXTS: Final[Mapping[str, Callable[[str], str | None]]] = {
     "budget_url": _make_check(_read_budget_url),
     "encryption_key": _check_encryption_key,
     "message_key": _check_message_key,
+    "log_format": _check_log_format,
     "metrics_token": _check_metrics_token,
     "default_group": _check_group,
     "allowed_networks": _check_networks,

@@ -7,7 +7,7 @@ from typing import Final
 
 import flask
 
-from app import meters
+from app import logs, meters
 from app.api.access import cross_origin, headers
 from app.api.errors import handlers, problems
 from app.api.resources import roles
@@ -34,6 +34,7 @@ def _begin() -> flask.Response | None:
     """Assign an id to the request, and check its token unless its path is open."""
     flask.g.started_at = time.perf_counter()
     flask.g.request_id = new_id()
+    logs.begin(request_id=flask.g.request_id)
     if (answer := cross_origin.preflight()) is not None:
         return answer
     if not OPEN_PATHS.fullmatch(flask.request.path):
@@ -82,7 +83,6 @@ def _finish(response: flask.Response) -> flask.Response:
     headers.finish(response)
     seconds = time.perf_counter() - flask.g.started_at
     facts = {
-        "request_id": flask.g.request_id,
         "method": flask.request.method,
         "route": roles.route(flask.request),
         "client": flask.request.remote_addr,

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from app import meters
+from app import logs, meters
 from app.engine.ids import new_id
 from app.engine.jobs.items import ResourceItem
 from app.engine.runs.frontier import Frontier
@@ -105,7 +105,7 @@ class UnitWorker:
         try:
             if claim.idle_slices >= self._settings.stalled_slices:
                 return self._give_up(claim, self._draft_stalled(claim))
-            with self._keeper.keeping(claim):
+            with self._keeper.keeping(claim), logs.bind(run_id=claim.run_id, unit_id=claim.unit_id):
                 return self._work_slice(claim, report, context or self._contexts.load(claim.run_id))
         except RunUnworkableError as error:
             self._lifecycle.fail(claim.run_id, self._draft(error.code, error.message))
@@ -127,7 +127,8 @@ class UnitWorker:
         report(WorkFacts(run_id=claim.run_id, account_id=context.account.id, what=f"{item.name} {item.method}"))
         if context.run.status is RunStatus.RATE_LIMITED:
             self._lifecycle.unpark(context.run)
-        return self._fetch_worker.work(claim, context)
+        with logs.bind(account_id=context.account.id, resource=item.name):
+            return self._fetch_worker.work(claim, context)
 
     def _rest(self, claim: Claim, account_id: str) -> SliceOutcome:
         """Let a unit of an inactive account sleep: who activates the account wakes it, and it looks now and then."""
