@@ -7,6 +7,7 @@ from app.api.resources.services import (
 )
 from app.bootstrap.shared import Shared
 from app.engine.logs.entries import LogType
+from app.services.diagnosis.fleet import FleetStatus
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
@@ -18,6 +19,7 @@ from app.store.catalog.embedded_integrations import EmbeddedIntegrationStore
 from app.store.db.database import state_of
 from app.store.db.row_versions import RowVersions
 from app.store.maintenance.erasures import ErasureStore
+from app.store.maintenance.fleet import FleetReader
 from app.store.maintenance.wait_facts import RunFactStore
 from app.store.reading.account_log import LogReader
 from app.store.reading.direct_calls import DirectCallStore
@@ -34,6 +36,7 @@ def build_reading_services(
     """Build what reads records, logs, erasures, daemons and the state of it all."""
     erasures = ErasureStore(shared.engine)
     silence_seconds = max(settings.daemon_silence_seconds, settings.deaf_seconds)
+    fleet = FleetReader(shared.engine, shared.daemons, silence_seconds=silence_seconds)
     return ReadingServices(
         records=RecordService(
             list_records=RecordReader(shared.engine).list,
@@ -46,6 +49,8 @@ def build_reading_services(
         list_erasures=erasures.list,
         find_erasure=erasures.get,
         daemons=DaemonService(shared.daemons),
+        fleet=FleetStatus(fleet.read, fleet.list_targets, shared.dispatcher.look_at, shared.clock),
+        metrics_token=settings.metrics_token,
         diagnosis=RunDiagnosis(
             runs=runs,
             read_facts=RunFactStore(shared.engine, shared.daemons, silence_seconds=silence_seconds).of,

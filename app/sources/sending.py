@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final, Generic, TypeVar
 
+from app import meters
 from app.engine.integrations.rate_limit import RateLimitConfig
 from app.engine.limits import constants, retry
 from app.engine.limits import headers as rate_limit_headers
@@ -24,7 +25,8 @@ from app.sources.answers import error_rules
 from app.sources.exchange import faults
 from app.sources.exchange.exchange import FoundError, HttpRequest, HttpResponse
 from app.sources.limiter import hedging
-from app.sources.limiter.gate import AccountGate, Admission
+from app.sources.limiter.gate import AccountGate
+from app.sources.limiter.gate_state import Admission
 
 _PATIENCE_SECONDS: Final = 60.0
 """All attempts of one request and the backoff between them; waits at the gate do not count."""
@@ -43,6 +45,7 @@ class Sending(Generic[T]):
     request: HttpRequest
     endpoint: str
     gate: AccountGate
+    integration: str
     config: RateLimitConfig
     attempt: Attempt
     settings: Settings
@@ -86,11 +89,14 @@ class Sending(Generic[T]):
         except BaseException:
             self.gate.leave_unanswered()
             self.spent_seconds += time() - begun
+            meters.UPSTREAM_REQUESTS.labels(self.integration, "none").inc()
             raise
+        meters.UPSTREAM_REQUESTS.labels(self.integration, response.status).inc()
         seconds = time() - begun - response.held.waited_seconds
         self.spent_seconds += seconds
         self.gate.warnings.log_slow_answer(self.endpoint, seconds)
         self.gate.hedging.note_answer(self.endpoint, seconds)
+        meters.UPSTREAM_SECONDS.labels(self.integration).observe(max(0.0, seconds))
         return replace(response, seconds=seconds)
 
     async def _request(self, timeout_seconds: float) -> HttpResponse:

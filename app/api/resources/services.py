@@ -1,7 +1,7 @@
 """What the API's views call."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import flask
@@ -31,6 +31,7 @@ from app.services.catalog.states import StateService
 from app.services.catalog.templates import TemplateService
 from app.services.catalog.tokens import TokenService
 from app.services.contexts.account_configs import ShownContexts
+from app.services.diagnosis.fleet import FleetStatus
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
@@ -84,6 +85,9 @@ class ReadingServices:
     list_erasures: Callable[[EnvironmentId, ListFilters], Page[Erasure]]
     find_erasure: Callable[[EnvironmentId, str], Erasure | None]
     daemons: DaemonService
+    fleet: FleetStatus
+    metrics_token: str = field(repr=False)
+    """Empty: metrics are not served."""
     diagnosis: RunDiagnosis
     health: HealthService
     row_version: Callable[[str, EnvironmentId, Mapping[str, str]], RowVersion | None]

@@ -7,7 +7,6 @@ request. All of it lives on one event loop; nothing needs a lock.
 import asyncio
 import logging
 from collections import deque
-from dataclasses import dataclass
 
 from app.engine.limits import constants
 from app.engine.limits.budget_state import BudgetLimits, Grant
@@ -16,6 +15,7 @@ from app.engine.limits.headers import RateLimitHeaders
 from app.engine.record_errors import RateLimitedError
 from app.services.ports import BudgetStore
 from app.sources.limiter.budget_exchange import BudgetExchange, StoreClock
+from app.sources.limiter.gate_state import Admission, GateState
 from app.sources.limiter.granted_part import GrantedPart, build_default_grant
 from app.sources.limiter.hedging import Hedging
 from app.sources.limiter.idle_release import IdleRelease
@@ -26,15 +26,6 @@ from app.sources.limiter.warnings import ThrottledWarnings
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Admission:
-    """One request that was admitted, until it leaves."""
-
-    endpoint: str
-    sent_at: float
-    waited_seconds: float
-
-
 class AccountGate:
     """Admits one account's requests, as many and as fast as the shared budget allows."""
 
@@ -42,6 +33,8 @@ class AccountGate:
         self, account_id: str, *, store: BudgetStore, process: str, limits: BudgetLimits, clock: StoreClock
     ) -> None:
         self._account_id = account_id
+        self.integration = ""
+        """Whose account it is, for the metrics."""
         self._budget = BudgetExchange(account_id, store=store, process=process, limits=limits, clock=clock)
         self.warnings = ThrottledWarnings(account_id, clock.time)
         self.hedging = Hedging()
@@ -73,6 +66,18 @@ class AccountGate:
     def useful_requests(self) -> int:
         """How many requests a caller should ask for at once; more would only wait here."""
         return self.part.useful_requests
+
+    @property
+    def state(self) -> GateState:
+        """How it stands; read from any thread."""
+        grant = self.part.grant
+        return GateState(
+            integration=self.integration,
+            window=self.part.limits.start if grant is None else grant.window,
+            pace=None if grant is None else grant.pace,
+            in_flight=self._in_flight,
+            waiting=len(self._waiting),
+        )
 
     async def enter(self, endpoint: str) -> Admission:
         """Wait for the budget; raise RateLimitedError when that would take too long to wait here."""
