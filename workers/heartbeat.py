@@ -35,7 +35,7 @@ def install(app: Celery) -> None:
 
 
 def consume_own_queue(instance: Any, **_: object) -> None:
-    """Let the worker consume this daemon's own queue beside those of its group."""
+    """Make the worker consume this daemon's own queue beside those of its group."""
     instance.app.amqp.queues.select_add(build_daemon_queue(identity().id))
 
 
@@ -118,7 +118,7 @@ def _write_liveness_file(*, silent_seconds: float) -> None:
 
 
 def _exit_stalled() -> None:
-    """Let slices end after their page, sign off, and exit: whoever supervises this process starts another one.
+    """End slices after their page, sign off, and exit: whoever supervises this process starts another one.
 
     An orderly end could wait for the broker for ever.
     """

@@ -111,7 +111,7 @@ def register(sender: Any, **_: object) -> None:
 
 
 def start_shutdown(**_: object) -> None:
-    """Let the slices under way end after their page, and wait for receivers' answers no longer than the grace."""
+    """End the slices under way after their page, and wait for receivers' answers no longer than the grace."""
     services().stopping.set()
     services().delivery_pool.stop_within(services().settings.stop_grace_seconds)
     services().daemons.set_status(identity().id, DaemonStatus.STOPPING)

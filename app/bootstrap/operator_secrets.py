@@ -1,4 +1,4 @@
-"""Build what an operator does with secrets: replace their keys, let them go to other hosts."""
+"""Build what an operator does with secrets: replace their keys, and approve other hosts for them."""
 
 import time
 
@@ -22,7 +22,7 @@ def build_key_rotation(settings: Settings) -> KeyRotation:
 
 
 def build_origin_approval(settings: Settings) -> OriginApproval:
-    """Build what lets secrets go to other hosts."""
+    """Build what approves other hosts for secrets."""
     engine = connect_operator(settings)
     cipher = Cipher(settings.encryption_key, KeyStore(engine))
     return OriginApproval(AccountStore(engine, cipher), EffectiveIntegrations(engine, cipher))

@@ -77,7 +77,7 @@ class PageCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedPage:
-    """One page as the upstream gave it."""
+    """One page as the upstream returned it."""
 
     records: list[JSON]
     next_cursor: JsonObject | None
@@ -117,7 +117,7 @@ class FetchedPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainAnswer:
-    """A success as the upstream gave it."""
+    """A success as the upstream returned it."""
 
     status: int
     content_type: str
@@ -188,7 +188,7 @@ class Seal(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swapped:
-    """What came of an attempt to change an account's rate budget."""
+    """The result of an attempt to change an account's rate budget."""
 
     is_done: bool
     current: str
@@ -249,7 +249,7 @@ class WebhookReader(Protocol):
 
 
 class RowVersions(Protocol):
-    """Reads which state of a thing is the present one."""
+    """Reads the present versions of rows."""
 
     def of(self, kind: str, environment_id: EnvironmentId, place: Mapping[str, str]) -> RowVersion | None:
         """Return the version of the one thing of a kind that has these values; None when there is none."""
@@ -257,7 +257,7 @@ class RowVersions(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueState:
-    """What a queue of the broker shows."""
+    """The state of a queue, as the broker shows it."""
 
     is_empty: bool
     is_timed: bool = False
@@ -274,13 +274,13 @@ class Queues(Protocol):
 
 
 class Dispatcher(Queues, Protocol):
-    """Sends daemons to rows of Postgres. A lost or doubled message is harmless: the sweeper sends it again."""
+    """Sends messages that name rows to work on. A lost or doubled one is harmless: the sweeper sends it again."""
 
     def dispatch(self, wake_ups: Sequence[WakeUp]) -> bool:
-        """Ask daemons to work on units; False, and no exception, for a broker that can not be reached or is full."""
+        """Send messages for units; False, and no exception, for a broker that can not be reached or is full."""
 
     def dispatch_run(self, run_id: str, *, queue: str) -> bool:
-        """Ask a daemon to start a run; return whether the broker took the message."""
+        """Send the message that starts a run; return whether the broker took it."""
 
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
         """Publish any task by its name; return whether the broker took it."""
@@ -293,4 +293,4 @@ class WebhookSender(Protocol):
     """Sends one signed event."""
 
     def submit(self, webhook: Webhook, event_id: str, body: bytes) -> "Future[int]":
-        """Begin to send; the future gives the 2xx status of the answer, or raises DeliveryError for anything else."""
+        """Begin to send; the future returns the 2xx status of the answer, or raises DeliveryError for anything else."""

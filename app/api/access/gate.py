@@ -23,7 +23,7 @@ _MOST_DRAINED_BYTES: Final = 100 * 1024 * 1024
 
 
 def guard(app: flask.Flask) -> None:
-    """Have every request of an application pass here, before and after its view."""
+    """Make every request of an application pass here, before and after its view."""
     app.before_request(_begin)
     app.after_request(_finish)
 

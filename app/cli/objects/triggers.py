@@ -81,7 +81,7 @@ trigger: Final = build_group(
 @print_answer
 @pass_client
 def schedule(client: ApiClient, trigger_id: str) -> Answer:
-    """Have a trigger make runs from now on."""
+    """Make a trigger create runs from now on."""
     client.post(f"{TRIGGER.path_of(trigger_id)}/schedule", {})
     found = client.get(TRIGGER.path_of(trigger_id))
     return answer_object(TRIGGER, found, _next_step(found))

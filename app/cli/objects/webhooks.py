@@ -115,7 +115,7 @@ def retry(client: ApiClient, webhook_id: str, delivery_id: str) -> Answer:
 @print_answer
 @pass_client
 def rotate_secret(client: ApiClient, webhook_id: str, overlap: timedelta, at_once: bool) -> Answer:
-    """Give a webhook a new secret, and print it, which is the only time that it can be seen."""
+    """Replace a webhook's secret, and print the new one, which is the only time that it can be seen."""
     seconds = 0 if at_once else int(overlap.total_seconds())
     replaced = client.post(f"{WEBHOOK.path_of(webhook_id)}/rotate-secret", {"overlap_seconds": seconds})
     until = replaced["previous_secret_expires_at"]

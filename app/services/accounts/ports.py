@@ -74,7 +74,7 @@ class DeletedAccounts(Protocol):
         """Restore an account as it was; None when there is none, False when its integration was deleted."""
 
     def hasten(self, environment_id: EnvironmentId, account_id: str) -> bool:
-        """Have a deleted account erased at once; return whether there is one."""
+        """Make the erasure of a deleted account due at once; return whether there is one."""
 
 
 class OperatorAccounts(Protocol):
@@ -136,7 +136,7 @@ class ParkedUnits(Protocol):
         """Return the runs of an account that have some."""
 
     def wake(self, *, account_id: str, run_id: str | None = None) -> Sequence[WakeUp]:
-        """Let the units of an account, or of one of its runs, continue now; return what to dispatch."""
+        """Make the units of an account, or of one of its runs, due now; return what to dispatch."""
 
 
 Announcement = Callable[[IntegratedAccount, Sequence[str]], Sequence[EventDraft]]

@@ -151,7 +151,7 @@ class RunContexts:
         return self._build(rows)
 
     def preview(self, run: SyncJobRun, bounds: LowerBounds) -> RunContext:
-        """Return the context of a run that is not there, and may never be; raise RunUnworkableError."""
+        """Return the context of a run that was not created; raise RunUnworkableError."""
         account = self._accounts.get(run.environment_id, run.integrated_account_id)
         integration = self._integrations.get(account.environment_id, account.integration_id) if account else None
         return self._build(
@@ -209,7 +209,7 @@ def _parse(raw: JSON) -> tuple[IntegrationConfig | None, Sequence[Failure]]:
     if len(text) > _LONGEST_KEPT_CONFIG:
         return integration_config.parse_config(raw)
     config, faults = _parse_text(text)
-    # A copy: a config notes the methods that its run asked for.
+    # A copy: a config caches the methods that its run requested.
     return (config and replace(config)), faults
 
 

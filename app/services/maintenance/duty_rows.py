@@ -1,4 +1,4 @@
-"""How duties go over rows: at a pace, and so that one that can not be handled keeps none of the others waiting."""
+"""How duties go over rows: at a pace, and so that one that can not be handled does not delay the others."""
 
 import logging
 import threading

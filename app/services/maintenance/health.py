@@ -1,4 +1,4 @@
-"""Is everything there that runs need?"""
+"""Check whether everything that runs need is available."""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -8,7 +8,7 @@ from app.services.maintenance.ports import DaemonStore
 
 
 class StoreState(StrEnum):
-    """How Postgres stands."""
+    """The state of Postgres."""
 
     OK = "ok"
     READ_ONLY = "read-only"
@@ -17,7 +17,7 @@ class StoreState(StrEnum):
 
 
 class HealthService:
-    """Looks at what Ferryman stands on.
+    """Checks what Ferryman depends on.
 
     Without Postgres it is of no use to anybody (unhealthy). Without the broker it is degraded: it still takes runs and
     answers every question, so a balancer that turned callers away would make an outage of a delay. Before a Postgres
@@ -38,9 +38,9 @@ class HealthService:
         self._silence_seconds = silence_seconds
 
     def check(self) -> tuple[bool, JsonObject]:
-        """Return whether it serves, and what of it is there: each part, the duties that fail, the daemons that go on.
+        """Return whether it serves, the state of each part, the duties that fail, and the live daemons.
 
-        No live daemon is no illness: runs wait for one.
+        A lack of live daemons is no failure: runs wait for one.
         """
         store = self._look_at_store()
         serves = store is not StoreState.UNREACHABLE

@@ -2,7 +2,7 @@
 
 A new key is made current first: from then on every process seals with it. Then what other keys have sealed is sealed
 anew, row by row; how far that is stands in the rows themselves, so that a rotation which broke off goes on. A row that
-does not open keeps none of the others from it.
+does not decrypt does not stop the others.
 """
 
 import logging
@@ -83,7 +83,7 @@ class KeyRotation:
         return Rotated(key_id=key_id, went_on=went_on, rows=rows, removed=removed, unreadable=sorted(unreadable))
 
     def _rewrap(self) -> None:
-        """Have the first master key wrap every data key, so that the others can be taken out of the setting."""
+        """Wrap every data key by the first master key, so that the others can be taken out of the setting."""
         for key_id, wrapped in self._keys.wrapped().items():
             self._keys.rewrap(key_id, self._maker.rewrapped(key_id, wrapped))
 

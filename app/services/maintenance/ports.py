@@ -96,16 +96,16 @@ class Announcements(Protocol):
     def take_due(
         self, *, limit: int, most_of_webhook: int, lease_seconds: float
     ) -> Sequence[tuple[EnvironmentId | None, PendingEvent]]:
-        """Take some whose time has come for so long, in turn over their webhooks, each with its environment.
+        """Lease some due events for so long, in turn over their webhooks; return each with its environment.
 
-        None is that of one whose webhook was deleted.
+        The environment is None where the webhook was deleted.
         """
 
     def settle(self, event_id: str, end: DeliveryStatus, *, status_code: int | None, error: str | None) -> None:
-        """Write an event's end."""
+        """Write the final status of an event."""
 
     def failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
-        """Write down why an attempt failed; the event is due again later."""
+        """Record why an attempt failed; the event is due again later."""
 
     def release(self, event_id: str, *, wake_seconds: float) -> None:
         """Release an event that was not sent; it is due again later."""
@@ -147,7 +147,7 @@ class Erasures(Protocol):
     """Finds what is to be erased, and erases it."""
 
     def due(self, *, skipped: Sequence[str], limit: int) -> Sequence[Erasure]:
-        """List those that may go on, but for some."""
+        """List the erasures that are due, but for those to be skipped."""
 
     def live_runs(self, account_id: str, *, limit: int) -> Sequence[str]:
         """List runs of an account that have not ended."""
@@ -201,7 +201,7 @@ class PrunableRows(Protocol):
         """Remove daemons that stopped so long ago."""
 
     def prune_occurrences(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove what became of triggers' due times so long ago."""
+        """Remove the outcomes of triggers' due times of so long ago."""
 
     def prune_calls(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove direct calls that were made so long ago."""
@@ -240,7 +240,7 @@ class Numbers(Protocol):
         """Number so many records of an account, and record that it has come to it; return how many."""
 
     def begin_anew(self) -> None:
-        """Go over all accounts again."""
+        """Begin again with the first account."""
 
     def finish(self) -> None:
         """Record that all records have numbers."""
@@ -271,7 +271,7 @@ class Keys(Protocol):
         """Replace a key's wrapped form."""
 
     def refuse_unbound(self) -> None:
-        """Let all processes refuse what is bound to no place."""
+        """Make all processes refuse what is bound to no place."""
 
     def remove(self, key_id: str, *, retired_for_seconds: float) -> bool:
         """Remove a key that was retired so long ago."""

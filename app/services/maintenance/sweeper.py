@@ -145,7 +145,7 @@ class SweepDuties:
 
 
 class Sweeper:
-    """Looks what is due again and again, and begins the duties that have work."""
+    """Checks what is due again and again, and begins the duties that have work."""
 
     def __init__(self, *, look: Look, duties: Duties) -> None:
         self._look = look
@@ -154,7 +154,7 @@ class Sweeper:
         self._look_error: str | None = None
 
     def sweep(self) -> None:
-        """Look what is due, and begin it without waiting for it."""
+        """Find what is due, and begin it without waiting for its end."""
         self._duties.begin_due(self._find_due())
 
     def wait(self, timeout_seconds: float) -> bool:
@@ -168,7 +168,7 @@ class Sweeper:
         return {**looking, **self._duties.faults}
 
     def _find_due(self) -> DueWork:
-        """Look what is due; of a look that breaks, each duty finds out by itself."""
+        """Find what is due; where that fails, each duty finds out by itself."""
         is_thorough = self._sweeps % _THOROUGH_EVERY == 0
         self._sweeps += 1
         try:

@@ -39,7 +39,7 @@ class ErasureStore(Reader[Erasure], Protocol):
     """Keeps what is to be erased, and what was."""
 
     def create_of_resource(self, environment_id: EnvironmentId, account_id: str, resource: str) -> Erasure:
-        """Have the records of an account's resource erased at once."""
+        """Write an erasure of the records of an account's resource, which is due at once."""
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Erasure]:
         """Return a page of erasures."""

@@ -1,6 +1,6 @@
 """Move a run along: start it, settle it when its work is done, fail it, stop it.
 
-Whoever notices a change calls here: Celery's signals, the workers, the API, the sweeper. Each call reads what is true
+Called by all that notice a change: Celery's signals, the workers, the API, the sweeper. Each call reads what is true
 in Postgres under the run's lock, so any of them may come late, twice or never.
 """
 

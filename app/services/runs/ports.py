@@ -50,7 +50,7 @@ class LockedRun(Protocol):
         """Return the names of the resources with requests that failed or were never made."""
 
     def hold_increments(self, names: Collection[str]) -> None:
-        """Have the next run ask from where this one did for these resources, from where it ends for the others."""
+        """Make the next run request these resources from where this one did, the others from where this one ends."""
 
     def first_error(self, resources: Sequence[str] = ()) -> JsonObject | None:
         """Return the first recorded error of these resources, or of all, as ``{code, message, resource, at}``.
@@ -85,8 +85,8 @@ class LockedRun(Protocol):
     def delete_vanished(self, ended: Pass, *, count: int) -> None:
         """Make tombstones of what was counted."""
 
-    def queue_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
-        """Queue the events of ``tell`` about what was counted; return the delivery unit to dispatch."""
+    def queue_vanished(self, ended: Pass, draft: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
+        """Queue the events that ``draft`` makes of what was counted; return the delivery unit to dispatch."""
 
     def held_keys(self, ended: Pass) -> JsonObject | None:
         """Read ``{keys, is_shared, has_others}`` of a pass' records."""

@@ -105,7 +105,7 @@ class Settlement:
             self._end(RunStatus.COMPLETED)
 
     def _hold_increments(self, progress: Progress) -> None:
-        """Let the next run ask again for what this one has not read."""
+        """Make the next run request again what this one has not read."""
         counted = [resource.counters for resource in progress.resources]
         is_resumed = self.run.completed_at is not None
         if is_resumed or any(counters.standing_errors or counters.skipped for counters in counted):

@@ -15,7 +15,7 @@ _LONGEST_PAUSE: Final = 1.0
 
 
 class RunWaits:
-    """Lets a few callers of a process wait at once: each keeps one of its threads, which the others need."""
+    """Limits how many callers of a process wait at once: each holds a thread, which others need."""
 
     def __init__(
         self,

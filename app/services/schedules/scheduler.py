@@ -111,7 +111,7 @@ class CronScheduler:
         return self._triggers.begin(found, until=until)
 
     def _handle(self, due: DueTrigger, act: Callable[[], None]) -> None:
-        """Do something about a due time; what it breaks by is written at its trigger."""
+        """Handle a due time; an error is recorded at its trigger."""
         self._rows.handle(due.trigger.id, act, report=lambda why: self._fail(due, why, _find_next_time(due)))
 
     def _make_run(self, due: DueTrigger) -> None:

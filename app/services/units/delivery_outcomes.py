@@ -62,7 +62,7 @@ class DeliveryOutcomes:
         status_code: int | None = None,
         error: str | None = None,
     ) -> None:
-        """Write an event's end, and dispatch the units that it held back."""
+        """Write the final status of an event, and dispatch the units that it held back."""
         wake_ups = self._deliveries.settle(
             claim,
             event,
@@ -75,7 +75,7 @@ class DeliveryOutcomes:
         self._dispatcher.dispatch(wake_ups)
 
     def succeed(self, sent: Attempt, status_code: int) -> None:
-        """Write down that a receiver has taken an event."""
+        """Record that a receiver has accepted an event."""
         assert sent.webhook is not None
         self._health.record_success(sent.webhook)
         self.write(sent.claim, sent.event, DeliveryStatus.DELIVERED, status_code=status_code)
@@ -108,7 +108,7 @@ class DeliveryOutcomes:
         self._write_failure(attempt, DeliveryStatus.DEAD_LETTERED, error)
 
     def _shrink(self, attempt: Attempt, error: DeliveryError) -> None:
-        """Split what a receiver refuses as too large; what can not be split gets out of the others' way."""
+        """Split what a receiver refuses as too large; what can not be split is set aside, so that the others go on."""
         event = attempt.event
         if parts := event_parts.split_event(event):
             self._deliveries.split(

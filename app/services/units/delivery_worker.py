@@ -202,7 +202,7 @@ class DeliveryWorker:
             self._lifecycle.settle(slice.claim.run_id)
 
     def _write_answer(self, sent: Attempt, answer: Answer) -> _Step:
-        """Write down what a receiver has answered."""
+        """Record a receiver's answer."""
         if answer.cancelled():
             # The next slice sends it again under the same id; it does not count as a failed attempt.
             self._yield(sent.claim)

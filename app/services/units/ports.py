@@ -56,7 +56,7 @@ class Units(Protocol):
         """Mark and return units that wait for a webhook, as many as may be under way beside those that are."""
 
     def crowded_out(self, unit_id: str) -> CrowdedOut | None:
-        """Return what a unit is that is free and could be claimed; None for any other."""
+        """Return what is known of a unit that could be claimed if there were room for it; None for any other."""
 
     def hold(self, claim: Claim, *, lease_seconds: float) -> None:
         """Prolong the lease; raise LeaseLostError when it is gone."""
@@ -67,7 +67,7 @@ class Units(Protocol):
     def hand_back(
         self, claim: Claim, *, wake_seconds: float = ..., has_failed: bool = ..., is_idle: bool = ...
     ) -> bool:
-        """Give the lease up; False when it was lost already."""
+        """Release the lease; False when it was lost already."""
 
 
 class Pages(Protocol):
@@ -100,7 +100,7 @@ class Deliveries(Protocol):
         lease_seconds: float,
         backlog_limit: int,
     ) -> list[WakeUp]:
-        """Write an event's end; return the units that may fetch again."""
+        """Write the final status of an event; return the units that may fetch again."""
 
     def split(
         self,
@@ -112,13 +112,13 @@ class Deliveries(Protocol):
         error: str,
         lease_seconds: float,
     ) -> None:
-        """Put an event's parts into its place in the line."""
+        """Replace an event by its parts, in its place in the line."""
 
     def failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
-        """Write down why an attempt failed."""
+        """Record why an attempt failed."""
 
     def go_idle(self, claim: Claim, *, run_is_final: bool, lease_seconds: float) -> bool:
-        """Give the unit up when nothing is left to send."""
+        """Release the unit when nothing is left to send."""
 
     def is_long(self, run_id: str, *, limit: int) -> bool:
         """Whether so many batches wait for a run's webhook."""
@@ -131,11 +131,11 @@ class MergeableLines(Protocol):
     """The batches of records that wait for webhooks, run by run."""
 
     def look(self, run_id: str, webhook_id: str) -> Line | None:
-        """Look at a run's line; None when nothing waits."""
+        """Read a run's line of events; None when nothing waits."""
 
     def merge(self, claim: Claim, webhook_id: str, *, lease_seconds: float) -> None:
         """Merge what waits, and mark the first of it as about to be sent; raise LeaseLostError."""
 
 
 def report_nothing(facts: WorkFacts) -> None:
-    """Drop what a slice works on."""
+    """Do nothing: what a slice works on is of no interest."""

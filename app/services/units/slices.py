@@ -1,4 +1,4 @@
-"""One slice of a fetching unit under way, as a value: what was asked for, what was written, and why it will end."""
+"""One slice of a fetching unit under way, as a value: what was requested, what was written, and why it will end."""
 
 import time
 from collections.abc import Callable, Collection, Sequence

@@ -125,7 +125,7 @@ class UnitWorker:
         return self._fetch_worker.work(claim, context)
 
     def _rest(self, claim: Claim, account_id: str) -> SliceOutcome:
-        """Let a unit of an inactive account sleep: who activates the account wakes it, and it looks now and then."""
+        """Make a unit of an inactive account sleep: activating the account wakes it, and it checks now and then."""
         self._units.hand_back(claim, wake_seconds=_REST_SECONDS)
         self._fairness.release(account_id, None)
         return SliceOutcome(run_id=claim.run_id, may_settle=True)

@@ -1,6 +1,6 @@
 """The health of webhooks: one that has failed for too long, or answers that it is gone for good, is disabled.
 
-Every delivery counts, of runs and of none: who subscribes to few events must not fail unnoticed.
+Every delivery counts, of runs and of none: a webhook that gets few events must not fail unnoticed.
 """
 
 import logging

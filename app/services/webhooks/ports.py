@@ -33,7 +33,7 @@ class WebhookStore(WebhookReader, Protocol):
     def replace_secret(
         self, environment_id: EnvironmentId, webhook_id: str, secret: str, *, overlap_seconds: float
     ) -> Webhook | None:
-        """Sign by another secret, for a while beside the present one; raise ConflictError when somebody was first."""
+        """Replace the secret; the present one signs too for a while. Raise ConflictError if another call was first."""
 
     def delete(self, environment_id: EnvironmentId, webhook_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a webhook; return whether there was one."""

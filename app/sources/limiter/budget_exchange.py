@@ -28,7 +28,7 @@ class StoreClock:
         return self.time() < self._noted_at + constants.CLOCK_KEPT_SECONDS
 
     def note(self, now: float) -> None:
-        """Note what the store's clock shows now."""
+        """Record the present time of the store's clock."""
         self._noted_at = self.time()
         self.offset = now - self._noted_at
 
@@ -53,7 +53,7 @@ class BudgetExchange:
         """
 
     async def learn_time(self) -> None:
-        """Learn the store's clock: from a recent exchange of another account, else by asking."""
+        """Learn the store's clock: from a recent exchange of another account, else by a query."""
         if self._knows_time:
             return
         if self._clock.is_known:

@@ -99,7 +99,7 @@ class AccountGate:
         return Admission(endpoint=endpoint, sent_at=now, waited_seconds=0.0)
 
     def leave_served(self, admission: Admission, headers: RateLimitHeaders) -> None:
-        """Note that a request was answered, by a success or by an error that is not one of too many requests."""
+        """Record that a request was answered, by a success or by an error that is not one of too many requests."""
         now, (sent_at, is_late) = self._leave(), self._when_sent(admission)
         self._observations.note_served(admission.endpoint, sent_at, now, is_late=is_late)
         self._go_on(headers, now)
@@ -112,7 +112,7 @@ class AccountGate:
         *,
         default_seconds: float | None = None,
     ) -> None:
-        """Note that a request was refused for its rate.
+        """Record that a request was refused for its rate.
 
         ``wait_seconds`` is what the answer asks for, ``default_seconds`` the integration's wait where it asks for none.
         """
@@ -125,13 +125,13 @@ class AccountGate:
         self._go_on(headers, now)
 
     def leave_overloaded(self, admission: Admission, headers: RateLimitHeaders) -> None:
-        """Note that the upstream was too busy to serve a request."""
+        """Record that the upstream was too busy to serve a request."""
         now, (sent_at, is_late) = self._leave(), self._when_sent(admission)
         self._observations.note_overload(sent_at, is_late=is_late)
         self._go_on(headers, now)
 
     def leave_unanswered(self) -> None:
-        """Note that a request got no answer, which says nothing about the limit."""
+        """Record that a request got no answer, which says nothing about the limit."""
         self._go_on(RateLimitHeaders(), self._leave())
 
     async def close(self) -> None:

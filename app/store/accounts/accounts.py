@@ -135,7 +135,7 @@ class AccountStore:
             if change_origins is not None:
                 changed["origins"] = _column(change_origins(before))
             if (new := change_context(before.context)) != before.context:
-                # Whoever brings new credentials deserves that they are tried; but what rests goes on resting.
+                # New credentials are tried; but an inactive account stays inactive.
                 status = {"status": INACTIVE} if values.get("status", row["status"]) == INACTIVE else {}
                 changed |= {"context_encrypted": self._cipher.seal(new, place), **CLEAN, **status}
             connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**changed))
@@ -188,7 +188,7 @@ class AccountStore:
     def delete_all(
         self, environment_id: EnvironmentId, account_ids: Sequence[str], *, erase_after_seconds: float
     ) -> Sequence[str]:
-        """Remove accounts as ``delete`` does; or none, and return the ids of which there is none."""
+        """Remove accounts as ``delete`` does; or remove none, and return the ids that do not exist."""
         wanted = _TABLE.c.environment_id == environment_id, _TABLE.c.id.in_(account_ids)
         with self._engine.begin() as connection:
             found = {

@@ -27,13 +27,13 @@ _TABLE = tables.integrated_account
 _LOCK_SECONDS: Final = 40
 """Longer than a token endpoint may take; a process that is frozen meanwhile loses its lock then."""
 
-# A token does not wake what its owner has put to rest.
+# A new token does not activate an account that its owner has made inactive.
 _WITH_TOKEN: Final = case(
     (_TABLE.c.status == AccountStatus.INACTIVE, AccountStatus.INACTIVE), else_=AccountStatus.ACTIVE
 )
 _REFUSED: Final = AccountStatus.NEEDS_REAUTH
 
-# Of several calls that are refused, the first one stays noted while it is refused on.
+# Of several calls that are refused, the first one stays recorded for as long as it is refused again.
 _REFUSED_AGAIN = text("""
     update integrated_account set refused_at = now()
      where id = :id and (refused_call is null or refused_call = :call)
@@ -156,14 +156,14 @@ class CredentialStore:
             noted |= {"refused_call": call, "refused_at": func.now()}
             connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**noted))
             account = self._accounts.within(connection, row.environment_id, account_id)
-            # Of no run, even if a run has found out: it would wait for receivers that are not its own.
+            # Events of no run, even where a run was refused: it would wait for receivers that are not its own.
             announcements.announce(
                 connection, row.environment_id, AUTHENTICATION_ERROR, lambda to: announce(account, to)
             )
         return True
 
     def accept(self, account_id: str, *, token: str | None, call: str, quiet_seconds: float) -> bool:
-        """End what a refusal began, as ``CredentialStore`` of the services says, and announce it."""
+        """End the refusal of an account, on the terms of the port ``CredentialStore``, and announce it."""
         asked = {"id": account_id, "call": call, "quiet_seconds": quiet_seconds}
         with self._engine.begin() as connection:
             row = connection.execute(_select(account_id).with_for_update(key_share=True)).first()
@@ -177,7 +177,7 @@ class CredentialStore:
         return True
 
     def note_forbidden(self, account_id: str, error: JsonObject) -> None:
-        """Record the last call that was answered 403; a row that somebody else holds is left alone."""
+        """Record the last call that was answered 403; a row that another transaction has locked is skipped."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE_FORBIDDEN, {"id": account_id, "error": error})
 

@@ -1,4 +1,4 @@
-"""Tenants in Postgres: made by hand, or by their first account."""
+"""Tenants in Postgres: created by a request, or by their first account."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -29,7 +29,7 @@ class TenantStore:
         self._engine = engine
 
     def create_all(self, environment_id: EnvironmentId, tenants: Sequence[JsonObject]) -> Sequence[Tenant]:
-        """Write tenants, and return those that were not there before."""
+        """Write tenants, and return those that did not exist before."""
         rows = [{"metadata": {}, **tenant, "environment_id": environment_id} for tenant in tenants]
         statement = insert(_TABLE).values(rows).on_conflict_do_nothing().returning(_TABLE)
         with self._engine.begin() as connection:
@@ -69,7 +69,7 @@ class TenantStore:
 
 
 def ensure(connection: Connection, environment_id: str, tenant_id: str) -> None:
-    """Make the tenant of an account unless it is there, within the caller's transaction."""
+    """Create the tenant of an account unless it exists, within the caller's transaction."""
     if is_tenant_id(tenant_id):
         values = {"environment_id": environment_id, "id": tenant_id, "name": tenant_id}
         connection.execute(insert(_TABLE).values(**values).on_conflict_do_nothing())

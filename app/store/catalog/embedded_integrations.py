@@ -39,7 +39,7 @@ class EmbeddedIntegrationStore:
         self._cipher = cipher
 
     def of(self, environment_id: EnvironmentId, integration_ids: Collection[str]) -> Embeddings:
-        """Read integrations of an environment, each with its installation; one that is not there is left out."""
+        """Read integrations of an environment, each with its installation; one that does not exist is left out."""
         if not integration_ids:
             return {}
         wanted = _INTEGRATION.c.environment_id == environment_id, _INTEGRATION.c.id.in_(integration_ids)

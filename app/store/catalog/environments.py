@@ -19,7 +19,7 @@ _TABLE = tables.environment
 
 @repeats_conflicts
 class EnvironmentStore:
-    """All environments; who asks for the API's sake names the only one that it may see."""
+    """All environments; ``own`` is the one that the caller's token belongs to."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -32,7 +32,7 @@ class EnvironmentStore:
             raise _refuse_taken(name) from error
 
     def rename(self, own: EnvironmentId, name: str, *, seen: RowVersion | None = None) -> Environment:
-        """Return an environment another name; raise InvalidInputError when it is taken."""
+        """Rename an environment; raise InvalidInputError when the name is taken."""
         statement = update(_TABLE).where(_TABLE.c.id == own, unchanged(_TABLE, seen))
         changed = statement.values(name=name, updated_at=func.now()).returning(_TABLE)
         try:
@@ -41,7 +41,7 @@ class EnvironmentStore:
         except IntegrityError as error:
             raise _refuse_taken(name) from error
         demand(row is not None, seen)
-        assert row is not None  # the caller's token is of it
+        assert row is not None  # it exists: the caller's token belongs to it
         return _environment(row)
 
     def by_name(self, name: str) -> Environment | None:
@@ -57,7 +57,7 @@ class EnvironmentStore:
             return [_environment(row) for row in rows]
 
     def page(self, own: EnvironmentId, filters: ListFilters) -> Page[Environment]:
-        """List the one environment, if it is wanted."""
+        """List the one environment, if the filters match it."""
         statement = select(_TABLE).where(_TABLE.c.id == own)
         statement = paging.narrow(statement, _TABLE, filters)
         with reading(self._engine) as connection:

@@ -75,7 +75,7 @@ class IntegrationStore:
         version: int,
         seen: RowVersion | None = None,
     ) -> Integration | None:
-        """Change an integration that is still at ``version``; None when it is not, or not there."""
+        """Change an integration that is still at ``version``; None when it is not, or absent."""
         statement = (
             update(_TABLE)
             .where(_TABLE.c.id == integration_id, _TABLE.c.environment_id == environment_id)
@@ -112,7 +112,7 @@ class IntegrationStore:
         return integration_of(row, self._cipher)
 
     def _show(self, row: Row) -> Integration:
-        """Read an integration's row for its owner, whom secrets that do not decrypt are not to keep from it."""
+        """Read an integration's row for its owner, even if its secrets do not decrypt."""
         config = sealed_config.show_secrets(row["config"], self._cipher, _place(row))
         return replace(_integration(row, config), unreadable=frozenset(sealed_config.find_sealed(config)))
 

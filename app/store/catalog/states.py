@@ -57,7 +57,7 @@ class StateStore:
         *,
         seen: RowVersion | None = None,
     ) -> RunState | None:
-        """Replace a value that is there."""
+        """Replace a value that exists."""
         statement = update(_TABLE).where(_at(environment_id, state_key, key), unchanged(_TABLE, seen))
         with self._engine.begin() as connection:
             changed = statement.values(**values, updated_at=func.now()).returning(_TABLE)

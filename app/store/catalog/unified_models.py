@@ -72,7 +72,7 @@ class UnifiedModelStore:
         version: int,
         seen: RowVersion | None = None,
     ) -> UnifiedModel | None:
-        """Change a model that is still at ``version``; None when it is not, or not there."""
+        """Change a model that is still at ``version``; None when it is not, or absent."""
         row = _versioned_update(self._engine, _MODEL, environment_id, model_id, values, version, seen)
         return build_object(UnifiedModel, row) if row else None
 
@@ -235,7 +235,7 @@ class MappingStore:
         version: int,
         seen: RowVersion | None = None,
     ) -> UnifiedModelMethod | None:
-        """Change a mapping that is still at ``version``; None when it is not, or not there."""
+        """Change a mapping that is still at ``version``; None when it is not, or absent."""
         row = _versioned_update(self._engine, _METHOD, environment_id, id, values, version, seen)
         return build_object(UnifiedModelMethod, row) if row else None
 

@@ -101,10 +101,10 @@ class WebhookStore:
     def replace_secret(
         self, environment_id: EnvironmentId, webhook_id: str, secret: str, *, overlap_seconds: float
     ) -> Webhook | None:
-        """Sign by another secret, for a while beside the present one; the one before that ends now.
+        """Replace the secret; the present one signs beside the new one for a while, an older one ends now.
 
-        One that does not decrypt ends now, so that a webhook is mended by another secret. Raise ConflictError when
-        somebody else has replaced it meanwhile: their secret would be shown to nobody.
+        A present one that does not decrypt ends now too, so that a new secret repairs its webhook. Raise ConflictError
+        when another call has replaced it meanwhile: the secret of that call would be shown to nobody.
         """
         row = owned_rows.find_row(self._engine, _TABLE, environment_id, webhook_id)
         if row is None:
@@ -140,12 +140,12 @@ class WebhookStore:
         return True
 
     def note_success(self, webhook_id: str) -> None:
-        """Record that a delivery was taken."""
+        """Record that a delivery was accepted."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE_SUCCESS, {"id": webhook_id})
 
     def delete(self, environment_id: EnvironmentId, webhook_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a webhook, and what it knows of records."""
+        """Remove a webhook, and what is stored of the records that it received."""
         if not owned_rows.delete_row(self._engine, _TABLE, environment_id, webhook_id, seen=seen):
             return False
         with self._engine.begin() as connection:
@@ -170,7 +170,7 @@ class WebhookStore:
         return secret
 
     def _show(self, row: Row) -> Webhook:
-        """Read a webhook for its owner: a secret that does not decrypt keeps none of the others from being listed."""
+        """Read a webhook for its owner: a secret that does not decrypt does not keep the others from being listed."""
         try:
             return self._webhook(row)
         except UnreadableSecretError as error:

@@ -1,7 +1,7 @@
-"""Which state of a row a caller has seen, so that a write may be for that one alone.
+"""The version of a row that a caller has seen, so that a write can apply to that version alone.
 
-Postgres notes with each row which transaction has written it. A write that has waited for another one's commit compares
-anew: between a look and a write that names what was seen nothing gets lost.
+Postgres keeps with each row which transaction has written it. A write that has waited for another one's commit compares
+again: a change between a read and a write that names the version read is never overwritten.
 """
 
 from collections.abc import Mapping
@@ -61,7 +61,7 @@ def unchanged(table: Table, seen: RowVersion | None) -> ColumnElement[bool]:
 
 
 def demand(is_done: bool, seen: RowVersion | None) -> None:
-    """Raise PreconditionFailedError when a write for a row as it was seen has found none such."""
+    """Raise PreconditionFailedError when a write for the seen version of a row found no such row."""
     if seen is not None and not is_done:
         raise PreconditionFailedError
 

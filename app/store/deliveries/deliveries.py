@@ -29,7 +29,7 @@ IS_OPEN: Final = """
 """
 """A batch of records, of ``delivery d``, that nobody has tried to send."""
 
-# What waits for a webhook that is not active lets others go first.
+# An event whose webhook is inactive is sent after all others.
 _NEXT = text(f"""
     select d.id, d.webhook_id, d.resource_id, d.event, d.body, d.records, d.attempts, d.created_at, {IS_OPEN} as is_open
       from delivery d left join webhook w on w.id = d.webhook_id
@@ -44,7 +44,7 @@ _SETTLE = text(f"""
      where id = :id and status in {origins(DeliveryStatus.DELIVERED)}
 """)
 
-# As a page does for a fetching unit: who gets events delivered is no poison, however often its daemons die.
+# As a page does for a fetching unit: a unit that delivers events is not poison, however often its daemons die.
 _PROGRESS = text("update unit set attempts = 0 where id = :unit_id")
 
 # In the place of what it is a part of; the log's number stays with that.
@@ -120,7 +120,7 @@ class DeliveryStore:
         lease_seconds: float,
         backlog_limit: int,
     ) -> list[WakeUp]:
-        """Write an event's end; list the units that may fetch again since the backlog shrank."""
+        """Write the final status of an event; list the units that may fetch again since the backlog shrank."""
         if event.records and end is not DeliveryStatus.DELIVERED:
             # Before, not with it: what webhooks know is locked before a delivery unit.
             with self._engine.begin() as connection:
@@ -147,7 +147,7 @@ class DeliveryStore:
         error: str,
         lease_seconds: float,
     ) -> None:
-        """Put an event's parts into its place in the line; its records are theirs."""
+        """Replace an event by its parts, in its place in the line; its records are theirs."""
         with self._engine.begin() as connection:
             webhook_records.lock_of_event(connection, event.id)
             hold_lease(connection, claim, lease_seconds=lease_seconds)
@@ -168,9 +168,9 @@ class DeliveryStore:
             connection.execute(_FAILED_ATTEMPT, {"id": event.id, "status_code": status_code, "error": error})
 
     def go_idle(self, claim: Claim, *, run_is_final: bool, lease_seconds: float) -> bool:
-        """Give the delivery unit up when nothing is left to send; False when an event came in the meantime."""
+        """Release the delivery unit when nothing is left to send; False when an event came in the meantime."""
         with self._engine.begin() as connection:
-            # The lock makes a page write that queues events wait, so that none is missed between look and leave.
+            # The lock makes a page write that queues events wait, so that none is missed between check and release.
             hold_lease(connection, claim, lease_seconds=lease_seconds)
             if connection.execute(_NEXT, {"run_id": claim.run_id}).first() is not None:
                 return False

@@ -44,7 +44,7 @@ _TAKE = text(
     _LINE.format(body="case when d.records < :most_records and octet_length(d.body) < :most_bytes then d.body end")
 )
 
-# Who is blocked waits for this very line, and who sleeps may do so for long.
+# A blocked unit waits for this line itself, and one that sleeps may do so for long.
 _IS_FETCHED = text(f"""
     select exists (select from unit where run_id = :run_id and kind = 'fetch'
                           and (status = '{UnitStatus.LEASED}' or {is_due()}))
@@ -83,7 +83,7 @@ class DeliveryMerger:
         self._bounds = bounds
 
     def look(self, run_id: str, webhook_id: str) -> Line | None:
-        """Look at a run's line, and whether more may come to it; None when nothing waits."""
+        """Read a run's line of events, and whether more may come to it; None when nothing waits."""
         with reading(self._engine) as connection:
             rows = connection.execute(_LOOK, {"run_id": run_id, "webhook_id": webhook_id}).mappings().all()
             if not rows:

@@ -24,7 +24,7 @@ LISTED = tuple(column for column in _TABLE.c if column.name != "body")
 
 _COUNTED = (DeliveryStatus.DELIVERED, DeliveryStatus.DEAD_LETTERED, DeliveryStatus.QUARANTINED)
 
-# A unit that is at work comes to the event by itself; one that sleeps, or that had nothing left to do, has to be woken.
+# A unit at work comes to the event by itself; one that sleeps, or that is idle, has to be dispatched.
 _WAKE_UNIT = text(f"""
     update unit
        set status = case when status = '{UnitStatus.LEASED}' then status else '{UnitStatus.READY}' end,
@@ -46,7 +46,7 @@ _LOCK = text(f"""
      where id = :id and octet_length(body) > 0 and status <> '{DeliveryStatus.SPLIT}' for update
 """)
 
-# It has as long again as a new one to be taken.
+# It is tried for as long as a new one.
 _REOPEN = text(f"""
     update delivery set status = '{DeliveryStatus.PENDING}', attempts = 0, delivered_at = null, created_at = now(),
     wake_at = null,

@@ -18,7 +18,7 @@ from app.store.db import paging
 from app.store.db.database import reading
 from app.store.db.owned_rows import build_object
 
-# A daemon that signed off is not called back by a report that it sent before; one that only fell silent is.
+# A late report does not reactivate a daemon that signed off; it does reactivate one that only fell silent.
 _NOTE = text(f"""
     with pulse as (select * from unnest(cast(:ids as text[]), cast(:silent_seconds as float8[])) as p (id, silent)),
          reported as (
@@ -77,7 +77,7 @@ class DaemonStore:
             connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
     def set_status(self, daemon_id: str, status: DaemonStatus) -> None:
-        """Record how the daemon stands."""
+        """Record the daemon's status."""
         statement = update(tables.daemon).where(tables.daemon.c.id == daemon_id)
         with self._engine.begin() as connection:
             connection.execute(statement.values(status=status, last_active_at=func.now(), updated_at=func.now()))
@@ -88,7 +88,7 @@ class DaemonStore:
             connection.execute(_NOTE_DROPPED, {"id": daemon_id, "counts": orjson.dumps(counts).decode()})
 
     def record_failing(self, daemon_id: str, faults: Mapping[str, JsonObject]) -> None:
-        """Record in the daemon's metadata which of its duties fail; none takes the note away."""
+        """Record in the daemon's metadata which of its duties fail; none removes the entry."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE_FAILING, {"id": daemon_id, "faults": orjson.dumps(dict(faults)).decode()})
 

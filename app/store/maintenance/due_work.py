@@ -1,4 +1,4 @@
-"""Is anything due? One statement on partial indexes, cheap however many runs have ended."""
+"""Find whether anything is due, by one statement on partial indexes: cheap however many runs have ended."""
 
 from typing import Final
 
@@ -27,7 +27,7 @@ _LOOK_THOROUGHLY: Final = text(f"""
 
 
 class DueWorkReader:
-    """Asks by the leader's own session, so that looking and holding the lead are one question."""
+    """Reads by the leader's own session, so that one statement finds work and keeps the lead."""
 
     def __init__(self, leadership: Leadership, *, publish_after_seconds: float, ring_after_seconds: float) -> None:
         self._leadership = leadership

@@ -107,7 +107,7 @@ _EXPIRED: Final = text(f"""
       from old r order by r.finished_at, r.id
 """)
 
-# Whoever resumes a run waits, or was first: then it has no end any more. So it is with events that are sent again.
+# A resume waits, or was first: then the run has no end any more. The same holds for events that are sent again.
 _LOCK_EXPIRED: Final = text(f"""
     select id from sync_job_run r
      where id = any(cast(:run_ids as uuid[])) and finished_at < now() - make_interval(secs => :seconds)
@@ -132,7 +132,7 @@ class RetentionStore:
         return self._forget(_TOMBSTONES, {"seconds": seconds, "limit": limit, "skip": skip})
 
     def prune_keys(self, *, limit: int, skip: int = 0) -> int:
-        """Remove idempotency keys that bind nobody any more."""
+        """Remove idempotency keys that have expired."""
         return self._forget(_KEYS, {"limit": limit, "skip": skip})
 
     def prune_messages(self, *, limit: int, skip: int = 0) -> int:
@@ -144,7 +144,7 @@ class RetentionStore:
         return self._forget(_DAEMONS, {"seconds": seconds, "limit": limit, "skip": skip})
 
     def prune_occurrences(self, *, seconds: float, limit: int, skip: int = 0) -> int:
-        """Remove what became of triggers' due times so long ago."""
+        """Remove the outcomes of triggers' due times of so long ago."""
         return self._forget(_FIRES, {"seconds": seconds, "limit": limit, "skip": skip})
 
     def prune_calls(self, *, seconds: float, limit: int, skip: int = 0) -> int:
@@ -156,7 +156,7 @@ class RetentionStore:
         return self._forget(_ANNOUNCEMENTS, {"seconds": seconds, "limit": limit, "skip": skip})
 
     def prune_told(self, *, seconds: float, limit: int, skip: int = 0) -> int:
-        """Remove what webhooks know to have vanished for so long."""
+        """Remove what webhooks know of records that vanished so long ago."""
         return self._forget(_TOLD, {"seconds": seconds, "limit": limit, "skip": skip})
 
     def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:

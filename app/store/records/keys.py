@@ -1,4 +1,4 @@
-"""By which keys the records of jobs are held: noted as runs begin, and replaced by a run that has seen all there is."""
+"""The keys by which the records of jobs are held: recorded as runs start, replaced by a run that saw all records."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -91,7 +91,7 @@ def values_of(notes: Sequence[KeyNote]) -> dict[str, object]:
 
 
 def write(connection: Connection, run_id: str, notes: Sequence[KeyNote]) -> None:
-    """Record by which keys a run brings its records, and keep it to those that take the place of others."""
+    """Record by which keys a run writes its records; it keeps those that replace others to its end."""
     if not notes:
         return
     connection.execute(_NOTE, {**values_of(notes), "run_id": run_id})

@@ -52,7 +52,7 @@ class RecordNumbers:
         return None if found is None else str(found)
 
     def number_some(self, account_id: str, *, limit: int) -> int:
-        """Return so many records of an account their numbers, which are changes in its log; count them."""
+        """Number so many records of an account, as changes in its log; return how many."""
         with self._engine.begin() as connection:
             # Nobody else writes records of the account until these are numbered.
             account_log.allocate(connection, account_id, 0)
@@ -65,7 +65,7 @@ class RecordNumbers:
         return len(found)
 
     def begin_anew(self) -> None:
-        """Go over all accounts again."""
+        """Begin again with the first account."""
         with self._engine.begin() as connection:
             connection.execute(_MOVE_ON, {"name": _NAME, "place": None, "rows": 0})
 

@@ -1,4 +1,4 @@
-"""Records that have vanished upstream: marked as deleted, never removed at once, and brought back on demand."""
+"""Records that have vanished upstream: marked as deleted, removed by retention alone, and restored on request."""
 
 from typing import Any, Final
 
@@ -157,7 +157,7 @@ class TombstoneStore:
         self._engine = engine
 
     def restore(self, account_id: str, run_id: str, resource: str | None) -> int:
-        """Bring back what a run has deleted, as changes in the account's log; count it."""
+        """Restore the records that a run has deleted, as changes in the account's log; return how many."""
         values = {"account_id": account_id, "run_id": run_id, "resource": resource}
         with self._engine.begin() as connection:
             account_log.allocate(connection, account_id, 0)

@@ -1,4 +1,4 @@
-"""All that a run's context is made of, read in one trip: a daemon asks for it before each slice."""
+"""All that a run's context is made of, read in one trip: a daemon reads it before each slice."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -28,7 +28,7 @@ _PARTS: Final = {
 }
 _NAMES: Final = [(part, column.name) for part, columns in _PARTS.items() for column in columns]
 
-# Only who begins the run asks by what records are held.
+# The start of a run alone reads by which keys records are held.
 _KEYS: Final[tuple[ColumnElement[Any], ...]] = (
     literal_column("""
         (select jsonb_object_agg(name, rekeying) from run_resource

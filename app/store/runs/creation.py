@@ -90,7 +90,7 @@ def insert_run(autocommit: Autocommit, draft: RunDraft) -> CreatedRun:
 
 
 def insert_run_as_supposed(autocommit: Autocommit, draft: RunDraft) -> CreatedRun | None:
-    """Write the run by itself if what its draft supposes is so at that moment; None when it is not."""
+    """Write the run by itself if what its draft supposes holds at that moment; None when it does not."""
     assert draft.supposes is not None
     row = autocommit.one(_CREATE_AS_SUPPOSED, _supposed_values(draft))
     return _build_created(draft, row, lambda: increments.read_own(autocommit, draft.id)) if row is not None else None
@@ -160,7 +160,7 @@ def _values(draft: RunDraft) -> JsonObject:
 
 
 def lower_bounds(connection: Connection, draft: RunDraft) -> LowerBounds:
-    """Return from when an increment would ask, were the run created now."""
+    """Return the lower bounds that an increment would have if the run were created now."""
     rows = connection.execute(_BOUNDS, _values(draft)).all()
     return increments.lower_bounds(rows[0].earliest, {row.name: row.lower_bound for row in rows})
 

@@ -88,7 +88,7 @@ class LockedRun:
         return read_progress(self._connection, self._run_id)
 
     def end_resources(self, ended: Mapping[str, ResourceStatus]) -> None:
-        """Give resources their last status, by id."""
+        """Write the last status of resources, by id."""
         if ended:
             self._connection.execute(_END_RESOURCES, {"ids": list(ended), "statuses": list(ended.values())})
 
@@ -97,11 +97,11 @@ class LockedRun:
         return increments.unread(self._connection, self._run_id)
 
     def hold_increments(self, names: Collection[str]) -> None:
-        """Make these resources of the next run ask from where they did, and the others from where this run ends."""
+        """Make the next run request these resources from where this one did, the others from where this one ends."""
         increments.hold(self._connection, self._run_id, names)
 
     def close_spool(self, resource_id: str) -> str | None:
-        """Make a unit of what a spool has gathered, unless all of it was given on; return the unit's id."""
+        """Make a unit of what a spool has gathered, unless all of it was passed on; return the unit's id."""
         return spools.close(self._connection, self._run_id, resource_id)
 
     def first_error(self, resources: Sequence[str] = ()) -> JsonObject | None:
@@ -139,7 +139,7 @@ class LockedRun:
         return insert_message(self._connection, task=START_RUN_TASK, args=[self._run_id], queue=queue)
 
     def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
-        """Keep errors for ``GET /errors``, in this transaction."""
+        """Record errors for ``GET /errors``, in this transaction."""
         with driver_cursor(self._connection) as cursor:
             drafts.insert_errors(cursor, self._run_id, errors)
         for error in errors:
@@ -172,9 +172,9 @@ class LockedRun:
         """Make tombstones of what was counted, in this transaction."""
         tombstones.delete_vanished(self._connection, ended, count=count)
 
-    def queue_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
+    def queue_vanished(self, ended: Pass, draft: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
         """Queue events for what was counted, once per run; return the delivery unit to wake."""
-        events = webhook_changes.delete_vanished(self._connection, ended, tell)
+        events = webhook_changes.delete_vanished(self._connection, ended, draft)
         with driver_cursor(self._connection) as cursor:
             events = drafts.number_batches(cursor, ended.account_id, events)
         self._connection.execute(_DECIDE_DELETIONS, {"run_id": self._run_id})

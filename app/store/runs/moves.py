@@ -1,4 +1,4 @@
-"""What becomes of runs: taken up, begun, moved on.
+"""The moves of runs: taken up, started, moved on.
 
 The run's row is locked first, then its units, then its resources (pages.py has the rest of the order).
 """
@@ -148,7 +148,7 @@ class RunMoves:
         return row is not None and bool(row["begun"])
 
     def record_error(self, run_id: str, error: ErrorDraft) -> None:
-        """Keep an error of a run that need not be readable; nothing of one that is not there."""
+        """Record an error of a run whose row need not be readable; do nothing for a run that does not exist."""
         with self._engine.begin() as connection:
             if connection.execute(_LOCK, {"run_id": run_id}).first() is not None:
                 with driver_cursor(connection) as cursor:
@@ -160,7 +160,7 @@ class RunMoves:
 
 
 def _not_yet_there(connection: Connection, run_id: str, units: Sequence[UnitDraft]) -> Sequence[UnitDraft]:
-    """Leave the delivery unit out when the run has one: it failed before it began, and was resumed."""
+    """Remove the delivery unit when the run has one: it failed before it began, and was resumed."""
     has_delivery = any(unit.kind is UnitKind.DELIVERY for unit in units)
     if has_delivery and connection.execute(_HAS_DELIVERY_UNIT, {"run_id": run_id}).scalar_one():
         return [unit for unit in units if unit.kind is not UnitKind.DELIVERY]

@@ -1,6 +1,6 @@
 """Runs of one job with one mutex key, one at a time and in the order of their creation.
 
-Who holds a mutex is read off the runs' own rows, so nothing is left behind by whatever ends a run.
+The holder of a mutex is derived from the runs' own rows, so nothing is left behind however a run ends.
 """
 
 from sqlalchemy import Connection, text

@@ -82,7 +82,7 @@ class OutboxStore:
         limit: int,
         skipped: Sequence[str] = (),
     ) -> int:
-        """Publish what waits for longer than this, until the first that can not be published; count the published."""
+        """Publish what waits for longer than this, until the first that can not be published; return how many were."""
         due = {"older_than": older_than_seconds, "limit": limit, "skipped": [int(id) for id in skipped]}
         with self._engine.begin() as connection:
             published = []

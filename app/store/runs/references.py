@@ -38,7 +38,7 @@ _BOTH = select(
 
 @repeats_conflicts
 class RunReferenceStore:
-    """The sync job and the integrated account of a run that is asked for."""
+    """The sync job and the integrated account of a requested run."""
 
     def __init__(self, engine: Engine, cipher: Cipher) -> None:
         self._autocommit = autocommit_of(engine)

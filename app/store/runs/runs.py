@@ -130,7 +130,7 @@ class RunStore:
         return run if run and run.environment_id == environment_id else None
 
     def lower_bounds(self, draft: RunDraft) -> LowerBounds:
-        """Return from when an increment would ask, were the run created now."""
+        """Return the lower bounds that an increment would have if the run were created now."""
         with reading(self._engine) as connection:
             return lower_bounds(connection, draft)
 
@@ -169,7 +169,7 @@ class RunStore:
             )
 
     def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
-        """List the queues of runs that nobody has come for although their groups have a daemon."""
+        """List the queues of runs that no daemon has taken up although their groups have one."""
         with reading(self._engine) as connection:
             return list(connection.execute(_DUE_QUEUES, {"ring_after": ring_after_seconds}).scalars())
 
@@ -183,18 +183,18 @@ class RunStore:
         return [(str(run_id), queue) for run_id, queue in rows]
 
     def redispatch(self, run_ids: Sequence[str]) -> None:
-        """Mark runs as not woken: the broker did not take the message."""
+        """Mark runs as not dispatched: the broker did not take the message."""
         with self._engine.begin() as connection:
             connection.execute(_REDISPATCH, {"ids": list(run_ids)})
 
     def unsettled(self, *, limit: int, skipped: Sequence[str] = ()) -> Sequence[str]:
-        """List begun runs without work left, which nobody has settled, but for those to be skipped."""
+        """List started runs without work left that are not settled, but for those to be skipped."""
         values = {"limit": limit, "skipped": list(skipped)}
         with reading(self._engine) as connection:
             return [str(run_id) for run_id in connection.execute(_UNSETTLED, values).scalars()]
 
     def stuck(self, *, seconds: float, limit: int, skipped: Sequence[str] = ()) -> Sequence[str]:
-        """List live runs that nobody could work on for so long, but for those to be skipped."""
+        """List live runs that no daemon could work on for so long, but for those to be skipped."""
         values = {"stuck_after": seconds, "limit": limit, "skipped": list(skipped)}
         with reading(self._engine) as connection:
             return [str(id) for id in connection.execute(_STUCK, values).scalars()]

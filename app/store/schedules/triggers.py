@@ -101,7 +101,7 @@ class TriggerStore:
         return [_due(row) for row in rows]
 
     def begin(self, due: DueTrigger, *, until: datetime | None) -> DueTrigger | None:
-        """Put a due time off before anything of it is looked at; None when it was not due any more."""
+        """Postpone a due time before its run is drafted; None when it was not due any more."""
         outcome = fired_triggers.last_run(due, None, BEGUN)
         values = {"id": due.trigger.id, "stands_at": due.stands_at, "updated_at": due.trigger.updated_at}
         with self._engine.begin() as connection:
@@ -109,7 +109,7 @@ class TriggerStore:
         return None if row is None else replace(due, stands_at=row.next_run_at)
 
     def begin_all(self, found: Sequence[DueTrigger]) -> Sequence[DueTrigger]:
-        """Put due times off for a minute; list those that were still due."""
+        """Postpone due times by a minute; list those that were still due."""
         begun = fired_triggers.begin(autocommit_of(self._engine), found)
         return [replace(due, stands_at=begun[due.trigger.id]) for due in found if due.trigger.id in begun]
 
@@ -137,7 +137,7 @@ class TriggerStore:
 def _take(
     connection: Connection, due: DueTrigger, *, next_run_at: datetime | None, run_id: str | None, error: str | None
 ) -> bool:
-    """Take a due time away and write down what it made; False when it is not there any more."""
+    """Remove a due time and record its outcome; False when it is no longer there."""
     trigger = due.trigger
     values = {
         "id": trigger.id,

@@ -53,7 +53,7 @@ class Cipher:
         return self._open(sealed, place, self._known.of_row)
 
     def open_token(self, sealed: bytes, place: Place) -> JSON:
-        """Decrypt what a stranger brings, whose made-up key ids cost nothing; raise UnreadableSecretError."""
+        """Decrypt what an unknown caller sends, whose made-up key ids cost nothing; raise UnreadableSecretError."""
         return self._open(sealed, place, self._known.of_caller)
 
     def check_encryption_key(self) -> None:

@@ -64,7 +64,7 @@ _CROWDED_OUT = text(f"""
      where u.id = :unit_id and {is_free("u")} and (u.kind = 'delivery' or r.status in {any_of(BEGUN_RUN_STATUSES)})
 """)
 
-# Marked as woken, so that two who ask at once get two different ones.
+# Marked as dispatched, so that two callers at once get different units.
 _NEXT_OF_ACCOUNT = text(f"""
     with next as (
         select u.id, u.run_id, r.queue from unit u join sync_job_run r on r.id = u.run_id
@@ -81,7 +81,7 @@ _HOLD = text(f"""
      where {IS_HELD}
 """)
 
-# Who has locked the row is this claim's own page, or ends the run: neither is waited for.
+# The row is locked by this claim's own page, or by the end of the run: neither is waited for.
 _KEEP = text(f"""
     with held as (
         select id from unit
@@ -104,7 +104,7 @@ _HAND_BACK = text(f"""
      where {IS_HELD}
 """)
 
-# Whoever sleeps for another reason finds that it still holds, and sleeps again.
+# A unit that sleeps for another reason finds that it still holds, and sleeps again.
 _WAKE_ACCOUNT = text(f"""
     update unit set wake_at = now(), updated_at = now() from sync_job_run r
      where r.id = unit.run_id and r.integrated_account_id = :account_id and r.status in {any_of(BEGUN_RUN_STATUSES)}
@@ -137,7 +137,7 @@ class UnitStore:
         return _build_claim(row) if row else None
 
     def claim_in_turn(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
-        """Take a delivery unit's lease if its webhook has fewer than it may; else note that it waits for its turn.
+        """Take a delivery unit's lease if its webhook has fewer than it may; else record that it waits for its turn.
 
         A unit whose row somebody has locked is left to the next wake-up.
         """
@@ -164,7 +164,7 @@ class UnitStore:
         return _build_claim(row) if row else None
 
     def crowded_out(self, unit_id: str) -> CrowdedOut | None:
-        """Return what a unit is that could be claimed now, if only there were room for it."""
+        """Return what is known of a unit that could be claimed if there were room for it; None for any other."""
         row = self._autocommit.one(_CROWDED_OUT, {"unit_id": unit_id})
         if row is None:
             return None
@@ -177,7 +177,7 @@ class UnitStore:
         return [_dispatch(row["run_id"], row["id"], row["queue"]) for row in rows]
 
     def next_of_account(self, account_id: str) -> WakeUp | None:
-        """Mark and give the unit of an account that has waited longest for a worker."""
+        """Mark and return the unit of an account that has waited longest for a worker."""
         row = self._autocommit.one(_NEXT_OF_ACCOUNT, {"account_id": account_id})
         return _dispatch(row["run_id"], row["id"], row["queue"]) if row else None
 
@@ -199,7 +199,7 @@ class UnitStore:
     def hand_back(
         self, claim: Claim, *, wake_seconds: float = 0.0, has_failed: bool = False, is_idle: bool = False
     ) -> bool:
-        """Give the lease up; the unit can be claimed again after ``wake_seconds``. False when it was lost already.
+        """Release the lease; the unit can be claimed again after ``wake_seconds``. False when it was lost already.
 
         A failed attempt stays counted, one that chose to yield does not; idle slices are counted until one is not.
         """
@@ -213,7 +213,7 @@ class UnitStore:
         return self._autocommit.count(_HAND_BACK, parameters) == 1
 
     def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
-        """List the queues of units' wake-ups that nobody has come for."""
+        """List the queues of units' wake-ups that no daemon has claimed."""
         with reading(self._engine) as connection:
             return list(connection.execute(dispatching.DUE_QUEUES, {"ring_after": ring_after_seconds}).scalars())
 
@@ -227,7 +227,7 @@ class UnitStore:
         return [_dispatch(*row) for row in rows]
 
     def redispatch(self, unit_ids: Sequence[str]) -> None:
-        """Mark units as not woken: the broker did not take the message."""
+        """Mark units as not dispatched: the broker did not take the message."""
         with self._engine.begin() as connection:
             connection.execute(dispatching.REDISPATCH, {"ids": list(unit_ids)})
 
@@ -239,7 +239,7 @@ def hold_lease(connection: Connection, claim: Claim, *, lease_seconds: float) ->
 
 
 def add_delivery_unit(connection: Connection, run_id: str) -> str | None:
-    """Return a run something that sends its events, within a transaction that no other one can add it beside.
+    """Add a delivery unit to a run, within a transaction beside which no other one can add it.
 
     Return the new unit's id, or None when the run has one.
     """
@@ -248,7 +248,7 @@ def add_delivery_unit(connection: Connection, run_id: str) -> str | None:
 
 
 def wake_account(connection: Connection, account_id: str) -> None:
-    """Let an account's sleeping units be worked on at once, within the caller's transaction."""
+    """Make an account's sleeping units due at once, within the caller's transaction."""
     connection.execute(_WAKE_ACCOUNT, {"account_id": account_id})
 
 
