@@ -40,7 +40,7 @@ def install() -> None:
         (signals.task_rejected, count_dropped),
         (signals.worker_ready, register),
         (signals.worker_shutting_down, start_shutdown),
-        (signals.worker_shutdown, sign_off),
+        (signals.worker_shutdown, finish_shutdown),
     ):
         signal.connect(_log_exceptions(handler), weak=False)
 
@@ -117,7 +117,7 @@ def start_shutdown(**_: object) -> None:
     services().daemons.set_status(identity().id, DaemonStatus.STOPPING)
 
 
-def sign_off(**_: object) -> None:
+def finish_shutdown(**_: object) -> None:
     """Register this daemon as stopped, once what it had under way is written or given back."""
     services().delivery_pool.join(_GOODBYE_SECONDS)
     liveness().remove(identity().id)

@@ -218,7 +218,7 @@ def _build_run_service(shared: Shared, drafts: RunDrafts, dry_runs: DryRuns, wai
     outbox = OutboxStore(shared.engine)
     resumption = Resumption(
         moves=RunMoves(shared.engine),
-        end_wait=waits.let_go_on,
+        end_wait=waits.end_wait,
         outbox=outbox,
         dispatcher=shared.dispatcher,
         clock=shared.clock,

@@ -227,7 +227,7 @@ class AccountReader(Protocol):
     def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
         """Read one account."""
 
-    def note_origins(self, account_id: str, origins: frozenset[str]) -> None:
+    def record_origins(self, account_id: str, origins: frozenset[str]) -> None:
         """Record what an account's secrets were given for, unless that is known already."""
 
 

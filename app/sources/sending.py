@@ -90,7 +90,7 @@ class Sending(Generic[T]):
         seconds = time() - begun - response.held.waited_seconds
         self.spent_seconds += seconds
         self.gate.warnings.log_slow_answer(self.endpoint, seconds)
-        self.gate.hedging.note_answer(self.endpoint, seconds)
+        self.gate.hedging.record_answer(self.endpoint, seconds)
         return replace(response, seconds=seconds)
 
     async def _request(self, timeout_seconds: float) -> HttpResponse:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.cli.calling import Answer, JsonArgument, named_argument, pass_client, print_answer
+from app.cli.calling import Answer, JsonArgument, add_named_argument, pass_client, print_answer
 from app.cli.next_steps import NextStep
 from app.cli.objects.builder import answer_object, build_group
 from app.cli.objects.kinds import Field, Kind
@@ -77,7 +77,7 @@ trigger: Final = build_group(
 
 
 @trigger.command()
-@named_argument("trigger_id", metavar="ID")
+@add_named_argument("trigger_id", metavar="ID")
 @print_answer
 @pass_client
 def schedule(client: ApiClient, trigger_id: str) -> Answer:
@@ -88,7 +88,7 @@ def schedule(client: ApiClient, trigger_id: str) -> Answer:
 
 
 @trigger.command()
-@named_argument("trigger_id", metavar="ID")
+@add_named_argument("trigger_id", metavar="ID")
 @print_answer
 @pass_client
 def pause(client: ApiClient, trigger_id: str) -> Answer:

@@ -16,7 +16,7 @@ from app.cli.calling import (
     drop_none,
     json_option,
     limit_option,
-    named_argument,
+    add_named_argument,
     pass_client,
     print_answer,
     print_table,
@@ -45,8 +45,8 @@ def run() -> None:
 
 
 @run.command()
-@named_argument("sync_job_id")
-@named_argument("integrated_account_id")
+@add_named_argument("sync_job_id")
+@add_named_argument("integrated_account_id")
 @click.option("--args", type=JsonArgument(), help="Arguments of the job: JSON, or @file.")
 @click.option("--group", help="Daemon group that runs it.  [default: default]")
 @click.option("--webhook", help="Id of a webhook that gets the records, instead of Postgres.")
@@ -113,7 +113,7 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option
 
 
 @run.command()
-@named_argument("run_id")
+@add_named_argument("run_id")
 @print_answer
 @pass_client
 def show(client: ApiClient, run_id: str) -> Answer:
@@ -122,7 +122,7 @@ def show(client: ApiClient, run_id: str) -> Answer:
 
 
 @run.command()
-@named_argument("run_id")
+@add_named_argument("run_id")
 @limit_option
 @print_answer
 @pass_client
@@ -153,7 +153,7 @@ def list_runs(client: ApiClient, limit: int, **filters: str | None) -> Answer:
 
 
 @run.command()
-@named_argument("run_id")
+@add_named_argument("run_id")
 @print_answer
 @pass_client
 def stop(client: ApiClient, run_id: str) -> Answer:
@@ -162,7 +162,7 @@ def stop(client: ApiClient, run_id: str) -> Answer:
 
 
 @run.command()
-@named_argument("run_id")
+@add_named_argument("run_id")
 @click.option("--errors-only", is_flag=True, help="Ask again for what failed, and for nothing else.")
 @click.option("--follow", is_flag=True, help="Show its progress until it ends.")
 @json_option
@@ -175,7 +175,7 @@ def resume(client: ApiClient, run_id: str, errors_only: bool, follow: bool, as_j
 
 
 @run.command()
-@named_argument("run_id")
+@add_named_argument("run_id")
 @print_answer
 @pass_client
 def verify(client: ApiClient, run_id: str) -> Answer:
@@ -185,7 +185,7 @@ def verify(client: ApiClient, run_id: str) -> Answer:
 
 
 @run.command()
-@named_argument("run_id")
+@add_named_argument("run_id")
 @json_option
 @pass_client
 def follow(client: ApiClient, run_id: str, as_json: bool) -> None:

@@ -80,7 +80,7 @@ class CredentialService:
             "missing_scopes": list(missing_scopes),
             "occurred_at": format_utc(self.clock.now()),
         }
-        self.store.note_forbidden(account_id, error)
+        self.store.record_forbidden(account_id, error)
 
     def _request_token(self, account: LockedCredentials, grant: OAuthGrant) -> JsonObject:
         request = oauth.build_token_request(grant, account.context)

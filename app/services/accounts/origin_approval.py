@@ -40,7 +40,7 @@ class OriginApproval:
         integration = require(self._integrations.anywhere(integration_id), "integration", integration_id)
         hosts = secret_origins.list_given_hosts(integration.config, integration.config) or []
         if hosts:
-            self._integrations.note_origins(integration_id, hosts)
+            self._integrations.record_origins(integration_id, hosts)
         return hosts
 
     def find_without_hosts(self) -> Iterator[Integration]:

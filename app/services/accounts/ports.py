@@ -96,7 +96,7 @@ class OperatorIntegrations(Reader[Integration], Protocol):
     def everywhere(self) -> Iterator[Integration]:
         """Yield all integrations."""
 
-    def note_origins(self, integration_id: str, hosts: Sequence[str]) -> None:
+    def record_origins(self, integration_id: str, hosts: Sequence[str]) -> None:
         """Replace the recorded hosts of an integration's own secrets, and of its override's."""
 
 
@@ -179,7 +179,7 @@ class CredentialStore(Protocol):
         could be had, until one is renewed.
         """
 
-    def note_forbidden(self, account_id: str, error: JsonObject) -> None:
+    def record_forbidden(self, account_id: str, error: JsonObject) -> None:
         """Record the last call that was answered 403."""
 
 

@@ -32,7 +32,7 @@ def with_origins(account: IntegratedAccount, config: IntegrationConfig, accounts
     found = secret_origins.list_origins(config, account.context)
     if not found:
         return account
-    accounts.note_origins(account.id, found)
+    accounts.record_origins(account.id, found)
     return replace(account, origins=found)
 
 

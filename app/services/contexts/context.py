@@ -27,7 +27,7 @@ from app.engine.times import format_utc_or_none
 from app.engine.webhooks.events import Envelope
 from app.services.contexts.account_origins import with_origins
 from app.services.ports import AccountReader, Clock, IntegrationReader
-from app.services.unified.mappings import AccountMapping, UnifiedMappings, account_mapping
+from app.services.unified.mappings import AccountMapping, UnifiedMappings, build_account_mapping
 
 _KEPT_CONFIGS: Final = 64
 _LONGEST_KEPT_CONFIG: Final = 64 * 1024
@@ -190,7 +190,7 @@ class RunContexts:
                 for resource, held in rows.held_keys.items()
             },
             rekeyings={name: Rekeying.from_json(value) for name, value in rows.rekeyings.items()},
-            unified={name: account_mapping(mapping, account, config) for name, mapping in mappings.items()},
+            unified={name: build_account_mapping(mapping, account, config) for name, mapping in mappings.items()},
         )
 
 

@@ -101,7 +101,7 @@ class AnnouncementSender:
         if error.is_final or is_too_large or age >= self._settings.delivery_retention_seconds:
             self._give_up(event, error)
             return
-        self._announcements.failed_attempt(
+        self._announcements.record_failed_attempt(
             event.id, status_code=error.status, error=error.message, wake_seconds=pause_seconds(event, error)
         )
 

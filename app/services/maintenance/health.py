@@ -46,8 +46,8 @@ class HealthService:
         serves = store is not StoreState.UNREACHABLE
         found = {name: check() for name, check in self._others.items()}
         shown = {"postgres": store} | {name: "ok" if is_there else "unreachable" for name, is_there in found.items()}
-        live = self._daemons.live_by_group(within_seconds=self._silence_seconds) if serves else {}
-        failing = self._daemons.failing_duties(within_seconds=self._silence_seconds) if serves else {}
+        live = self._daemons.count_live_by_group(within_seconds=self._silence_seconds) if serves else {}
+        failing = self._daemons.read_failing_duties(within_seconds=self._silence_seconds) if serves else {}
         is_well = store is StoreState.OK and all(found.values()) and not failing
         status = "unhealthy" if not serves else "ok" if is_well else "degraded"
         return serves, {"status": status, **shown, "duties": failing, "daemons": live}

@@ -104,7 +104,7 @@ class Announcements(Protocol):
     def settle(self, event_id: str, end: DeliveryStatus, *, status_code: int | None, error: str | None) -> None:
         """Write the final status of an event."""
 
-    def failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
+    def record_failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
         """Record why an attempt failed; the event is due again later."""
 
     def release(self, event_id: str, *, wake_seconds: float) -> None:
@@ -136,10 +136,10 @@ class DaemonStore(Protocol):
     def list(self, filters: ListFilters) -> Page[Daemon]:
         """Read a page of daemons."""
 
-    def live_by_group(self, *, within_seconds: float) -> dict[str, int]:
+    def count_live_by_group(self, *, within_seconds: float) -> dict[str, int]:
         """Count the daemons of each group that reported, and took a message, not longer ago than this."""
 
-    def failing_duties(self, *, within_seconds: float) -> JsonObject:
+    def read_failing_duties(self, *, within_seconds: float) -> JsonObject:
         """Read which duties fail, and by what, of the daemons that reported not longer ago than this."""
 
 
@@ -149,13 +149,13 @@ class Erasures(Protocol):
     def due(self, *, skipped: Sequence[str], limit: int) -> Sequence[Erasure]:
         """List the erasures that are due, but for those to be skipped."""
 
-    def live_runs(self, account_id: str, *, limit: int) -> Sequence[str]:
+    def find_live_runs(self, account_id: str, *, limit: int) -> Sequence[str]:
         """List runs of an account that have not ended."""
 
     def erase_some(self, erasure: Erasure, *, limit: int) -> bool:
         """Erase so many rows, and record the end once none is left; return whether there may be more."""
 
-    def note_error(self, id: str, error: str) -> None:
+    def record_error(self, id: str, error: str) -> None:
         """Record why an erasure does not go on."""
 
 
@@ -209,10 +209,10 @@ class PrunableRows(Protocol):
     def prune_announcements(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove events of no run that ended so long ago."""
 
-    def prune_told(self, *, seconds: float, limit: int, skip: int) -> int:
+    def prune_vanished(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove what was sent to webhooks as vanished so long ago."""
 
-    def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
+    def find_expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
         """List runs that ended so long ago, oldest first, on from a place."""
 
     def prune_runs(self, run_ids: Sequence[str], *, seconds: float, limit: int) -> PrunedRuns:
@@ -233,7 +233,7 @@ class Numbers(Protocol):
     def place(self) -> NumberingPlace | None:
         """Return how far it is; None when all records have numbers."""
 
-    def next_account(self, after: str | None) -> str | None:
+    def find_next_account(self, after: str | None) -> str | None:
         """Find the next account that has records."""
 
     def number_some(self, account_id: str, *, limit: int) -> int:

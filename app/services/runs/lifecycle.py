@@ -108,7 +108,7 @@ class RunLifecycle:
         with self._lock(run_id) as settlement:
             if settlement is None or not settlement.is_at_work:
                 return
-            if (left := settlement.locked.what_is_left()) is None:
+            if (left := settlement.locked.describe_remains()) is None:
                 return
             message = (
                 f"nobody could work on the run for {self._settings.stuck_seconds:g} s or more; "
@@ -188,7 +188,7 @@ class RunLifecycle:
 
     def _dispatch_next(self, ended: SyncJobRun) -> None:
         """Start the run that waited for this one's mutex; should this process die before, the sweeper does it."""
-        if ended.mutex_key is not None and (following := self._moves.next_in_line(ended.id)):
+        if ended.mutex_key is not None and (following := self._moves.find_next_in_line(ended.id)):
             run_id, queue = following
             self._dispatcher.dispatch_run(run_id, queue=queue)
 

@@ -93,7 +93,7 @@ class DeliveryOutcomes:
             self._health.record_failure(attempt.webhook, error)
         age = (self._clock.now() - event.created_at).total_seconds()
         if age < self._settings.delivery_retention_seconds and not error.is_final:
-            self._deliveries.failed_attempt(event, status_code=error.status, error=error.message)
+            self._deliveries.record_failed_attempt(event, status_code=error.status, error=error.message)
             self._units.hand_back(attempt.claim, wake_seconds=max(pause_seconds(event, error), 0.1))
             return False
         code = error.code if error.is_final else "undelivered"

@@ -46,16 +46,16 @@ class Units(Protocol):
     def claim_next(self, resource_id: str, terms: ClaimTerms) -> Claim | None:
         """Take the lease of a resource's oldest free unit, on the terms of ``claim``."""
 
-    def next_of_resource(self, resource_id: str) -> str | None:
+    def find_next_of_resource(self, resource_id: str) -> str | None:
         """Find the oldest unit of a resource that can be claimed now."""
 
-    def next_of_account(self, account_id: str) -> WakeUp | None:
+    def take_next_of_account(self, account_id: str) -> WakeUp | None:
         """Mark and return the unit of an account that has waited longest."""
 
-    def next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[WakeUp]:
+    def take_next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[WakeUp]:
         """Mark and return units that wait for a webhook, as many as may be under way beside those that are."""
 
-    def crowded_out(self, unit_id: str) -> CrowdedOut | None:
+    def find_crowded_out(self, unit_id: str) -> CrowdedOut | None:
         """Return what is known of a unit that could be claimed if there were room for it; None for any other."""
 
     def hold(self, claim: Claim, *, lease_seconds: float) -> None:
@@ -86,7 +86,7 @@ class Pages(Protocol):
 class Deliveries(Protocol):
     """The events of runs that wait for their webhooks; what is written takes the lease of the run's delivery unit."""
 
-    def next_event(self, run_id: str) -> PendingEvent | None:
+    def find_next_event(self, run_id: str) -> PendingEvent | None:
         """Find the oldest event of a run."""
 
     def settle(
@@ -114,7 +114,7 @@ class Deliveries(Protocol):
     ) -> None:
         """Replace an event by its parts, in its place in the line."""
 
-    def failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
+    def record_failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
         """Record why an attempt failed."""
 
     def go_idle(self, claim: Claim, *, run_is_final: bool, lease_seconds: float) -> bool:

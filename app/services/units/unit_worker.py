@@ -76,7 +76,7 @@ class UnitWorker:
         """Work on the resource's next free unit, if it has one; ``context`` is its run's, if it was just read."""
         if claim := self._claim(self._units.claim_next, resource_id):
             return self._work_on(claim, report, context)
-        unit_id = self._units.next_of_resource(resource_id)
+        unit_id = self._units.find_next_of_resource(resource_id)
         return self.work(unit_id, report=report) if unit_id else NOTHING_DONE
 
     def work(self, unit_id: str, *, report: Report = report_nothing) -> SliceOutcome:

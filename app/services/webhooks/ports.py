@@ -42,7 +42,7 @@ class WebhookStore(WebhookReader, Protocol):
 class WebhookHealthStore(WebhookReader, Protocol):
     """Keeps the health of webhooks."""
 
-    def note_failure(
+    def record_failure(
         self, webhook_id: str, reason: str, *, disable_after_seconds: float, announce: Announcement
     ) -> bool:
         """Record a failed delivery; disable a webhook that has failed for so long, and return whether it was disabled.
@@ -50,7 +50,7 @@ class WebhookHealthStore(WebhookReader, Protocol):
         The events of ``announce`` are written with it, as events of no run: no run waits for their receivers.
         """
 
-    def note_success(self, webhook_id: str) -> None:
+    def record_success(self, webhook_id: str) -> None:
         """Record that a receiver took a delivery."""
 
 

@@ -78,7 +78,7 @@ class AccountGate:
         """Wait for the budget; raise RateLimitedError when that would take too long to wait here."""
         begun = self._time()
         if not self.part.is_paced and self._count_wanted() == 0 and begun - self._used_at > constants.IDLE_SECONDS:
-            self._observations.note_idleness()
+            self._observations.record_idleness()
         self._used_at = begun
         if self._reporter is None or self._reporter.done():
             self._reporter = asyncio.get_running_loop().create_task(self._report_while_wanted())
@@ -101,7 +101,7 @@ class AccountGate:
     def leave_served(self, admission: Admission, headers: RateLimitHeaders) -> None:
         """Record that a request was answered, by a success or by an error that is not one of too many requests."""
         now, (sent_at, is_late) = self._leave(), self._when_sent(admission)
-        self._observations.note_served(admission.endpoint, sent_at, now, is_late=is_late)
+        self._observations.record_served(admission.endpoint, sent_at, now, is_late=is_late)
         self._go_on(headers, now)
 
     def leave_refused(
@@ -118,7 +118,7 @@ class AccountGate:
         """
         now, (sent_at, is_late) = self._leave(), self._when_sent(admission)
         wait_until = None if wait_seconds is None else now + wait_seconds
-        self._observations.note_refused(sent_at, wait_until, is_late=is_late, default_seconds=default_seconds)
+        self._observations.record_refused(sent_at, wait_until, is_late=is_late, default_seconds=default_seconds)
         if not is_late:
             # At once and for all of this process; the others learn it from the budget after the next report.
             self._close_for(now, wait_seconds or default_seconds or constants.SHORT_PAUSE_SECONDS, drops_starts=True)
@@ -127,7 +127,7 @@ class AccountGate:
     def leave_overloaded(self, admission: Admission, headers: RateLimitHeaders) -> None:
         """Record that the upstream was too busy to serve a request."""
         now, (sent_at, is_late) = self._leave(), self._when_sent(admission)
-        self._observations.note_overload(sent_at, is_late=is_late)
+        self._observations.record_overload(sent_at, is_late=is_late)
         self._go_on(headers, now)
 
     def leave_unanswered(self) -> None:
@@ -155,7 +155,7 @@ class AccountGate:
         return self._used_at + self._budget.offset
 
     def _go_on(self, headers: RateLimitHeaders, now: float) -> None:
-        self._observations.note_quota(headers, now)
+        self._observations.record_quota(headers, now)
         if headers.remaining == 0 and headers.reset_seconds is not None:
             # Until the budget has taken the answer in: what was granted before it may no longer hold.
             self._close_for(now, constants.SHORT_PAUSE_SECONDS)

@@ -24,7 +24,7 @@ class Hedging:
     asked_again: int = 0
     _latencies: dict[str, deque[float]] = field(default_factory=dict)
 
-    def note_answer(self, endpoint: str, seconds: float) -> None:
+    def record_answer(self, endpoint: str, seconds: float) -> None:
         """Record how long an answer took."""
         self.sent += 1
         self._latencies.setdefault(endpoint, deque(maxlen=constants.HEDGING_REMEMBERED)).append(seconds)

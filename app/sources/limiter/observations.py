@@ -26,7 +26,7 @@ class Observations:
     quota: Quota | None = None
     has_room: bool = False
 
-    def note_served(self, endpoint: str, sent_at: float, now: float, *, is_late: bool) -> None:
+    def record_served(self, endpoint: str, sent_at: float, now: float, *, is_late: bool) -> None:
         """Record an answer that is no refusal."""
         if is_late:
             self.late_served += 1
@@ -34,7 +34,7 @@ class Observations:
         self.served += 1
         self.latencies.note(endpoint, now, now - sent_at)
 
-    def note_refused(
+    def record_refused(
         self, sent_at: float, wait_until: float | None, *, is_late: bool, default_seconds: float | None = None
     ) -> None:
         """Record a refusal and the wait that it asks for."""
@@ -47,18 +47,18 @@ class Observations:
         if wait_until is not None:
             self.wait_until = max(self.wait_until or 0.0, wait_until)
 
-    def note_overload(self, sent_at: float, *, is_late: bool) -> None:
+    def record_overload(self, sent_at: float, *, is_late: bool) -> None:
         """Record that the upstream was too busy."""
         if not is_late:
             self.is_overloaded = True
             self.trouble_sent_at = max(self.trouble_sent_at, sent_at)
 
-    def note_idleness(self) -> None:
+    def record_idleness(self) -> None:
         """Record that a new burst begins; what was served before the pause belongs to none."""
         self.was_idle = True
         self.served = self.late_served = 0
 
-    def note_quota(self, headers: RateLimitHeaders, now: float) -> None:
+    def record_quota(self, headers: RateLimitHeaders, now: float) -> None:
         """Record the requests that remain, where an answer says so."""
         if headers.remaining is None:
             return

@@ -14,7 +14,7 @@ from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.paths import Path
 from app.engine.status import AccountStatus
 from app.engine.webhooks.events import REACTIVATED, draft_reactivated
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.accounts import tenants
 from app.store.accounts.deleted import move_out
@@ -41,7 +41,7 @@ CLEAN: Final = {"status": AccountStatus.ACTIVE, "last_error": None, "last_forbid
 """What an account with new credentials is taken for."""
 
 
-@repeats_conflicts
+@retry_conflicts
 class AccountStore:
     """The integrated accounts of all environments."""
 
@@ -148,7 +148,7 @@ class AccountStore:
                 wake_account(connection, account_id)
             return account
 
-    def note_origins(self, account_id: str, origins: Collection[str]) -> None:
+    def record_origins(self, account_id: str, origins: Collection[str]) -> None:
         """Record what an account's secrets were given for, unless that is known already."""
         statement = update(_TABLE).where(_TABLE.c.id == account_id, _TABLE.c.origins.is_(None))
         with self._engine.begin() as connection:

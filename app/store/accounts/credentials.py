@@ -14,7 +14,7 @@ from app.engine.record_errors import SourceError
 from app.engine.status import AccountStatus
 from app.engine.webhooks.events import AUTHENTICATION_ERROR
 from app.services.accounts.ports import Announcement
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.accounts.accounts import AccountStore, announce_reactivation
 from app.store.announcements import announcements
@@ -93,7 +93,7 @@ class _Locked:
         self._connection.commit()
 
 
-@repeats_conflicts
+@retry_conflicts
 class CredentialStore:
     """The credentials of all accounts."""
 
@@ -176,7 +176,7 @@ class CredentialStore:
             announce_reactivation(connection, self._accounts.within(connection, row.environment_id, account_id))
         return True
 
-    def note_forbidden(self, account_id: str, error: JsonObject) -> None:
+    def record_forbidden(self, account_id: str, error: JsonObject) -> None:
         """Record the last call that was answered 403; a row that another transaction has locked is skipped."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE_FORBIDDEN, {"id": account_id, "error": error})

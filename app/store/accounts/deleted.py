@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, text
 
 from app.engine.ids import new_id
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.accounts import tenants
 
@@ -53,7 +53,7 @@ def move_out(
     connection.execute(_ASK, {"environment_id": environment_id, **asked})
 
 
-@repeats_conflicts
+@retry_conflicts
 class DeletedAccounts:
     """The accounts that were deleted and are not erased yet."""
 

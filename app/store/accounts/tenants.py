@@ -10,7 +10,7 @@ from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId, Tenant, is_tenant_id
 from app.engine.objects.lists import ListFilters, Page, RowVersion
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row, reading
@@ -21,7 +21,7 @@ _TABLE: Final = tables.tenant
 _ACCOUNT: Final = tables.integrated_account
 
 
-@repeats_conflicts
+@retry_conflicts
 class TenantStore:
     """The tenants of all environments."""
 

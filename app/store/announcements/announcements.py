@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, insert, text
 from app.engine.objects.environments import EnvironmentId
 from app.engine.runs.work import EventDraft, PendingEvent
 from app.engine.status import DeliveryStatus
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.announcements.webhook_turns import lock_key, under_way
 from app.store.db.database import Row
@@ -124,7 +124,7 @@ def insert_announcements(connection: Connection, drafts: Sequence[EventDraft]) -
         connection.execute(insert(tables.delivery), rows)
 
 
-@repeats_conflicts
+@retry_conflicts
 class AnnouncementStore:
     """The events of no run that wait."""
 
@@ -155,7 +155,7 @@ class AnnouncementStore:
             values = {"id": event_id, "status": end, "status_code": status_code, "error": error}
             connection.execute(_SETTLE, values)
 
-    def failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
+    def record_failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
         """Record why an attempt failed; the event is due again later."""
         with self._engine.begin() as connection:
             values = {"id": event_id, "status_code": status_code, "error": error, "wake_seconds": wake_seconds}

@@ -7,7 +7,7 @@ from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import new_id
 from app.engine.objects.environments import Environment, EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import owned_rows, paging
 from app.store.db.database import Row, reading
@@ -17,7 +17,7 @@ from app.store.db.row_versions import demand, unchanged
 _TABLE = tables.environment
 
 
-@repeats_conflicts
+@retry_conflicts
 class EnvironmentStore:
     """All environments; ``own`` is the one that the caller's token belongs to."""
 

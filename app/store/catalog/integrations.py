@@ -13,7 +13,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import Integration
 from app.engine.objects.lists import ListFilters, Page, RowVersion
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row, reading
@@ -27,7 +27,7 @@ from app.store.secrets.sealed_columns import CONFIG
 _TABLE = tables.integration
 
 
-@repeats_conflicts
+@retry_conflicts
 class IntegrationStore:
     """The integrations of all environments."""
 

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.jobs import SyncJob
 from app.engine.objects.lists import ListFilters, Page, RowVersion
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row
@@ -17,7 +17,7 @@ from app.store.db.owned_rows import build_object
 _TABLE = tables.sync_job
 
 
-@repeats_conflicts
+@retry_conflicts
 class JobStore:
     """The sync jobs of all environments."""
 

@@ -12,7 +12,7 @@ from app.engine.ids import new_id
 from app.engine.objects.environments import ApiToken, EnvironmentId, Role
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.catalog.ports import KnownToken
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.autocommit import autocommit_of
@@ -44,7 +44,7 @@ _REVOKE = text("""
 """).bindparams(bindparam("precision", _USE_PRECISION, type_=Interval))
 
 
-@repeats_conflicts
+@retry_conflicts
 class TokenStore:
     """The API tokens of all environments."""
 
@@ -72,14 +72,14 @@ class TokenStore:
         if row["revoked_at"] is None and (
             row["last_used_at"] is None or row["last_used_at"] < row["now"] - _USE_PRECISION
         ):
-            noted = self._notes_use(token_hash)
+            noted = self._record_use(token_hash)
             # No use is recorded when the token was revoked in between: the revocation has not seen it.
             row = row if noted else self._autocommit.one(_FIND, {"hash": token_hash})
         if row is None:
             return None
         return KnownToken(_build_token(row), math.inf if row["seconds_left"] is None else float(row["seconds_left"]))
 
-    def _notes_use(self, token_hash: bytes) -> bool:
+    def _record_use(self, token_hash: bytes) -> bool:
         """Record a use of a token; return whether it is still valid. A read-only Postgres still serves requests."""
         try:
             return self._autocommit.count(_NOTE_USE, {"hash": token_hash}) > 0

@@ -13,7 +13,7 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.unified import EnvironmentUnifiedModel, UnifiedModel, UnifiedModelMethod
 from app.engine.unified.model import UnifiedName
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.services.unified.methods import MappingLayer
 from app.services.unified.ports import MappingLayers
 from app.store import tables
@@ -29,7 +29,7 @@ _INSTALLED = tables.environment_unified_model
 _METHOD = tables.unified_model_method
 
 
-@repeats_conflicts
+@retry_conflicts
 class UnifiedModelStore:
     """The unified models of all environments."""
 
@@ -143,7 +143,7 @@ class UnifiedModelStore:
         ]
 
 
-@repeats_conflicts
+@retry_conflicts
 class EnvironmentUnifiedModelStore:
     """What environments change about their unified models."""
 
@@ -188,7 +188,7 @@ class EnvironmentUnifiedModelStore:
         return owned_rows.delete_row(self._engine, _INSTALLED, environment_id, id, seen=seen)
 
 
-@repeats_conflicts
+@retry_conflicts
 class MappingStore:
     """The mappings of one layer."""
 

@@ -12,7 +12,7 @@ from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.webhooks import Webhook
 from app.engine.webhooks.events import WEBHOOK_DISABLED
 from app.services.ports import Announcement
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.announcements.announcements import insert_announcements
 from app.store.db import owned_rows
@@ -56,7 +56,7 @@ _NOTE_SUCCESS = text("update webhook set failing_since = null where id = :id and
 _FORGET = text("delete from webhook_record where webhook_id = :id")
 
 
-@repeats_conflicts
+@retry_conflicts
 class WebhookStore:
     """The webhooks of all environments."""
 
@@ -123,7 +123,7 @@ class WebhookStore:
             raise ConflictError("the secret of this webhook was replaced, or the webhook removed, at the same moment")
         return self._webhook(replaced)
 
-    def note_failure(
+    def record_failure(
         self, webhook_id: str, reason: str, *, disable_after_seconds: float, announce: Announcement
     ) -> bool:
         """Record that a delivery failed; return whether the webhook is disabled now, having failed for so long.
@@ -139,7 +139,7 @@ class WebhookStore:
             insert_announcements(connection, announce([str(other) for other in others]))
         return True
 
-    def note_success(self, webhook_id: str) -> None:
+    def record_success(self, webhook_id: str) -> None:
         """Record that a delivery was accepted."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE_SUCCESS, {"id": webhook_id})

@@ -88,7 +88,7 @@ class Autocommit:
     def lend(self, use: Callable[[psycopg.Connection[DictRow]], T]) -> T:
         """Call a function with a connection in autocommit mode, and return its result."""
         try:
-            lent = self._living()
+            lent = self._borrow()
         except STORE_FAULTS as error:
             if (meaning := translate_fault(error)) is None:
                 raise
@@ -111,7 +111,7 @@ class Autocommit:
                 lent.info[_RESTS_SINCE] = time.monotonic()
                 lent.close()
 
-    def _living(self) -> PoolProxiedConnection:
+    def _borrow(self) -> PoolProxiedConnection:
         """Borrow a connection; one that was idle for long is tested first."""
         while True:
             lent = self._pool.connect()

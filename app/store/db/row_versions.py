@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Engine, Table, literal_column, select, tru
 from app.engine.errors import PreconditionFailedError
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import RowVersion
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db.database import reading
 
@@ -36,7 +36,7 @@ _TABLES: Final[Mapping[str, Table]] = {
 }
 
 
-@repeats_conflicts
+@retry_conflicts
 class RowVersions:
     """The present versions of all that can be changed."""
 

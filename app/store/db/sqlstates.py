@@ -113,7 +113,7 @@ def _hint(error: BaseException, sqlstate: str | None) -> str | None:
 
 
 @contextmanager
-def refusals_of(page: PageWrite) -> Iterator[None]:
+def translate_refusals(page: PageWrite) -> Iterator[None]:
     """Raise a refusal of what the page holds as UnwritablePageError; Postgres' own words may quote records."""
     try:
         yield

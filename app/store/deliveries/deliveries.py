@@ -12,7 +12,7 @@ from app.engine.runs.books import Counters
 from app.engine.runs.work import Claim, EventDraft, PendingEvent, WakeUp
 from app.engine.status import DeliveryStatus, UnitStatus
 from app.engine.webhooks.merging import MergeBounds
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import driver_cursor, reading
 from app.store.db.owned_rows import build_object
 from app.store.records import webhook_records
@@ -93,7 +93,7 @@ _HAND_BACK = text(f"""
 """)
 
 
-@repeats_conflicts
+@retry_conflicts
 class DeliveryStore:
     """The events of all runs."""
 
@@ -101,7 +101,7 @@ class DeliveryStore:
         self._engine = engine
         self._bounds = bounds
 
-    def next_event(self, run_id: str) -> PendingEvent | None:
+    def find_next_event(self, run_id: str) -> PendingEvent | None:
         """Find the run's oldest event that is not delivered."""
         with reading(self._engine) as connection:
             row = connection.execute(_NEXT, {"run_id": run_id}).mappings().one_or_none()
@@ -162,7 +162,7 @@ class DeliveryStore:
                 before += part.records
             webhook_records.hand_over(connection, event.id, [part.id for part in parts])
 
-    def failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
+    def record_failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
         """Record why an attempt failed; the event stays next in line."""
         with self._engine.begin() as connection:
             connection.execute(_FAILED_ATTEMPT, {"id": event.id, "status_code": status_code, "error": error})

@@ -22,7 +22,7 @@ from app.engine.webhooks.merging import (
     write_merged_body,
     write_numbers,
 )
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 from app.store.deliveries.deliveries import IS_OPEN
 from app.store.records import webhook_records
@@ -74,7 +74,7 @@ _RENUMBER = text("""
 """)
 
 
-@repeats_conflicts
+@retry_conflicts
 class DeliveryMerger:
     """The lines of all runs."""
 

@@ -9,7 +9,7 @@ from app.engine.objects.lists import ListFilters, Page
 from app.engine.objects.webhooks import Delivery
 from app.engine.runs.work import WakeUp
 from app.engine.status import DeliveryStatus, UnitStatus
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import paging
 from app.store.db.database import Row, driver_cursor, reading
@@ -73,7 +73,7 @@ _WAKE_ALL = text(f"""
 """)
 
 
-@repeats_conflicts
+@retry_conflicts
 class WebhookDeliveryStore:
     """The deliveries of all webhooks."""
 

@@ -12,7 +12,7 @@ from app.engine.objects.daemons import Daemon
 from app.engine.objects.lists import ListFilters, Page
 from app.engine.status import DaemonStatus
 from app.services.maintenance.ports import Heartbeat
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import paging
 from app.store.db.database import reading
@@ -55,7 +55,7 @@ _FAILING = text(f"""
 """)
 
 
-@repeats_conflicts
+@retry_conflicts
 class DaemonStore:
     """The daemons of all groups."""
 
@@ -92,7 +92,7 @@ class DaemonStore:
         with self._engine.begin() as connection:
             connection.execute(_NOTE_FAILING, {"id": daemon_id, "faults": orjson.dumps(dict(faults)).decode()})
 
-    def failing_duties(self, *, within_seconds: float) -> JsonObject:
+    def read_failing_duties(self, *, within_seconds: float) -> JsonObject:
         """Read which duties fail, of the daemons that reported not longer ago than this."""
         found: JsonObject = {}
         with reading(self._engine) as connection:
@@ -132,7 +132,7 @@ class DaemonStore:
                 sort=filters.sort,
             )
 
-    def live_by_group(self, *, within_seconds: float) -> dict[str, int]:
+    def count_live_by_group(self, *, within_seconds: float) -> dict[str, int]:
         """Count the daemons of each group that reported, and took a message, not longer ago than this."""
         table = tables.daemon
         oldest = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, within_seconds)

@@ -10,7 +10,7 @@ from app.engine.objects.accounts import Erasure, ErasureStatus
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page
 from app.engine.status import RunStatus
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row, reading
@@ -115,7 +115,7 @@ _LAST: Final[Mapping[str, TextClause]] = {
 _STILL_LIVE: Final = [str(status) for status in RunStatus if not status.is_final]
 
 
-@repeats_conflicts
+@retry_conflicts
 class ErasureStore:
     """The erasures of all environments."""
 
@@ -144,12 +144,12 @@ class ErasureStore:
             rows = connection.execute(_DUE, {"skipped": list(skipped), "limit": limit}).mappings().all()
         return [_erasure(row) for row in rows]
 
-    def note_error(self, id: str, error: str) -> None:
+    def record_error(self, id: str, error: str) -> None:
         """Record why an erasure does not go on."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE, {"id": id, "error": error})
 
-    def live_runs(self, account_id: str, *, limit: int) -> Sequence[str]:
+    def find_live_runs(self, account_id: str, *, limit: int) -> Sequence[str]:
         """List runs of an account that have not ended."""
         values = {"account_id": account_id, "live": _STILL_LIVE, "limit": limit}
         with reading(self._engine) as connection:

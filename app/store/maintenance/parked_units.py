@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 from app.engine.runs.work import WakeUp
 from app.engine.status import BEGUN_RUN_STATUSES, UnitStatus
 from app.services.accounts.ports import ParkedRun
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 from app.store.tables.statuses import any_of
 
@@ -33,7 +33,7 @@ _WAKE = text(f"""
 """)
 
 
-@repeats_conflicts
+@retry_conflicts
 class ParkedUnitStore:
     """The parked units of all accounts."""
 

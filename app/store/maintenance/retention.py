@@ -8,7 +8,7 @@ from sqlalchemy import Engine, TextClause, column, text
 from app.engine.json_types import JSON
 from app.engine.status import DaemonStatus, DeliveryStatus, RunStatus
 from app.services.maintenance.ports import ExpiredRun, PrunedRuns
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 from app.store.records.account_log import AFTER_TRIM, TRIM
 from app.store.runs.removal import remove_runs
@@ -116,7 +116,7 @@ _LOCK_EXPIRED: Final = text(f"""
 """).columns(column("id", uuid_type))
 
 
-@repeats_conflicts
+@retry_conflicts
 class RetentionStore:
     """What is over, in all tables."""
 
@@ -155,11 +155,11 @@ class RetentionStore:
         """Remove events of no run that ended so long ago."""
         return self._forget(_ANNOUNCEMENTS, {"seconds": seconds, "limit": limit, "skip": skip})
 
-    def prune_told(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+    def prune_vanished(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Remove what webhooks know of records that vanished so long ago."""
         return self._forget(_TOLD, {"seconds": seconds, "limit": limit, "skip": skip})
 
-    def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
+    def find_expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
         """List runs that ended so long ago, oldest first, on from a place."""
         time, id = after or (None, None)
         parameters = {"seconds": seconds, "after_time": time, "after_id": id, "limit": limit}

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Text, cast, fu
 from app.engine.objects.lists import Page
 from app.engine.objects.records import StoredRecord
 from app.services.reading.ports import RecordFilters
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import paging
 from app.store.db.database import reading
@@ -24,7 +24,7 @@ COLUMNS = (
 IS_IN_LOG = _TABLE.c.sequence >= literal_column("0")
 
 
-@repeats_conflicts
+@retry_conflicts
 class RecordReader:
     """The persisted records."""
 

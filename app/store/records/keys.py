@@ -11,7 +11,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.runs.work import Pass
 from app.services.catalog.key_changes import Holding
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 from app.store.records import account_log
 
@@ -148,7 +148,7 @@ _HOLDINGS: Final = text(f"""
 """)
 
 
-@repeats_conflicts
+@retry_conflicts
 class RecordKeyStore:
     """The records that are held, by the jobs that have brought them."""
 

@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import Engine, text
 
 from app.services.maintenance.ports import NumberingPlace
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 from app.store.records import account_log
 
@@ -32,7 +32,7 @@ _MOVE_ON: Final = text("update online_migration set place = :place, rows = rows 
 _FINISH: Final = text("update online_migration set place = null, finished_at = now() where name = :name")
 
 
-@repeats_conflicts
+@retry_conflicts
 class RecordNumbers:
     """The records of all accounts that have no number yet."""
 
@@ -45,7 +45,7 @@ class RecordNumbers:
             row = connection.execute(_PLACE, {"name": _NAME}).one_or_none()
         return None if row is None else NumberingPlace(account_id=None if row.place is None else str(row.place))
 
-    def next_account(self, after: str | None) -> str | None:
+    def find_next_account(self, after: str | None) -> str | None:
         """Find the next account that has records."""
         with reading(self._engine) as connection:
             found = connection.execute(_NEXT, {"after": after}).scalar_one_or_none()

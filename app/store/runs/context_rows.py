@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Engine, and_, bindparam, literal_column, s
 
 from app.engine.runs.increments import LowerBounds
 from app.services.contexts.context import ContextRows
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.accounts.accounts import account_of
 from app.store.catalog.environment_integrations import effective_of
@@ -71,7 +71,7 @@ _READ: Final = (
 )
 
 
-@repeats_conflicts
+@retry_conflicts
 class ContextRowStore:
     """The runs of all environments, each with the account and the integration that it speaks to."""
 

@@ -92,7 +92,7 @@ class LockedRun:
         if ended:
             self._connection.execute(_END_RESOURCES, {"ids": list(ended), "statuses": list(ended.values())})
 
-    def unread_resources(self) -> Sequence[str]:
+    def find_unread_resources(self) -> Sequence[str]:
         """List the resources with requests that failed or were never made."""
         return increments.unread(self._connection, self._run_id)
 
@@ -104,7 +104,7 @@ class LockedRun:
         """Make a unit of what a spool has gathered, unless all of it was passed on; return the unit's id."""
         return spools.close(self._connection, self._run_id, resource_id)
 
-    def first_error(self, resources: Sequence[str] = ()) -> JsonObject | None:
+    def find_first_error(self, resources: Sequence[str] = ()) -> JsonObject | None:
         """Return the first recorded error of these resources, or of all, as ``{code, message, resource, at}``.
 
         Of a run that was resumed, the last one: the first may be mended.
@@ -124,9 +124,9 @@ class LockedRun:
         """Free what waits for nothing, in this transaction; list the wake-ups to send."""
         return stuck.mend(self._connection, self._run_id, queue)
 
-    def what_is_left(self) -> str | None:
+    def describe_remains(self) -> str | None:
         """Describe what the run has left that nobody can work on; None when somebody can."""
-        return stuck.what_is_left(self._connection, self._run_id)
+        return stuck.describe_remains(self._connection, self._run_id)
 
     def has_failed_requests(self) -> bool:
         """Whether requests of the run failed for good, and were not made again since."""
@@ -151,7 +151,7 @@ class LockedRun:
             return webhook_changes.count_vanished(self._connection, ended)
         return tombstones.count_vanished(self._connection, ended)
 
-    def held_keys(self, ended: Pass) -> JsonObject | None:
+    def read_held_keys(self, ended: Pass) -> JsonObject | None:
         """Read ``{keys, is_shared, has_others}`` of a pass' records, which nobody changes until this ends."""
         return record_keys.lock(self._connection, ended)
 

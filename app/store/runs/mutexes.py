@@ -57,7 +57,7 @@ def lock(connection: Connection, run_id: str) -> None:
     connection.execute(_LOCK, {"run_id": run_id})
 
 
-def next_in_line(connection: Connection, run_id: str) -> tuple[str, str] | None:
+def find_next_in_line(connection: Connection, run_id: str) -> tuple[str, str] | None:
     """Find the run that may start now that this one has ended, with its queue."""
     row = connection.execute(_NEXT, {"run_id": run_id}).one_or_none()
     return (str(row.id), row.queue) if row else None

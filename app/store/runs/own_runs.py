@@ -9,7 +9,7 @@ from app.engine.records.rows import encode
 from app.engine.runs.increments import LowerBounds
 from app.engine.status import RunStatus
 from app.engine.times import format_utc_or_none
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 from app.store.tables.statuses import is_free
 
@@ -34,7 +34,7 @@ _SET_BACK = text(f"""
 """)
 
 
-@repeats_conflicts
+@retry_conflicts
 class OwnRunStore:
     """What is left of runs."""
 

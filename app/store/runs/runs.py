@@ -20,7 +20,7 @@ from app.engine.status import (
 from app.engine.webhooks import events
 from app.services.maintenance.ports import LostBefore
 from app.services.ports import Announcement
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.services.runs.requests import CreatedRun, IdempotencyKey, RunDraft
 from app.store import tables
 from app.store.announcements import announcements
@@ -98,7 +98,7 @@ _STUCK = text(f"{STUCK_RUNS} and r.id <> all(cast(:skipped as uuid[])) limit :li
 _REDISPATCH = text("update sync_job_run set rung_at = now() - interval '1 hour' where id = any(cast(:ids as uuid[]))")
 
 
-@repeats_conflicts
+@retry_conflicts
 class RunStore:
     """The runs of all environments."""
 

@@ -49,7 +49,7 @@ def mend(connection: Connection, run_id: str, queue: str) -> list[WakeUp]:
     return reopening.unblock(connection, run_id, queue)
 
 
-def what_is_left(connection: Connection, run_id: str) -> str | None:
+def describe_remains(connection: Connection, run_id: str) -> str | None:
     """Describe what a run has left that nobody can work on; None when somebody can after all."""
     units = {row.status: row.units for row in connection.execute(_LEFT, {"run_id": run_id})}
     if not ACTIVE_UNIT_STATUSES.isdisjoint(units):

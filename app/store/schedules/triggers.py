@@ -14,7 +14,7 @@ from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.triggers import BEGUN, CronTrigger, DueTrigger, TriggerOccurrence, read_begun_time
 from app.engine.webhooks.events import TRIGGER_FAILED
 from app.services.ports import Announcement
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.services.runs.requests import RunDraft
 from app.services.schedules.ports import ReadyOccurrence
 from app.store import tables
@@ -53,7 +53,7 @@ _TAKE = text("""
 """).bindparams(bindparam("last_run", type_=JSONB))
 
 
-@repeats_conflicts
+@retry_conflicts
 class TriggerStore:
     """The cron triggers of all environments."""
 

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.services.maintenance.ports import DataKey
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db.database import connect_unpooled, reading
 
@@ -17,7 +17,7 @@ _UNBOUND: Final = "unbound"
 """The format that is bound to no place."""
 
 
-@repeats_conflicts
+@retry_conflicts
 class KeyStore:
     """The data keys.
 

@@ -26,10 +26,10 @@ from app.engine.errors import LeaseLostError
 from app.engine.runs.books import Counters
 from app.engine.runs.work import EventDraft, PageWrite
 from app.failpoints import Failpoint
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db import writing_sessions
 from app.store.db.autocommit import autocommit_of, transaction
-from app.store.db.sqlstates import refusals_of
+from app.store.db.sqlstates import translate_refusals
 from app.store.records import account_log, differences, tombstones, webhook_changes
 from app.store.records.differences import Difference, split_rows, text_array
 from app.store.units import checkpoint, drafts, small_pages, spools
@@ -81,7 +81,7 @@ class _Write:
     delivery_unit_id: str | None = None
 
 
-@repeats_conflicts
+@retry_conflicts
 class PageStore:
     """The page writes of all units."""
 
@@ -95,7 +95,7 @@ class PageStore:
         Return the id of the run's delivery unit when there are events for it to send. Raise UnwritablePageError for a
         page that Postgres will never take.
         """
-        with refusals_of(page):
+        with translate_refusals(page):
             if small_pages.is_small(page) and self._write_small(page):
                 delivery_unit_id = None
             else:
@@ -220,7 +220,7 @@ def _delete_records(write: _Write) -> _Write:
     """Make tombstones of what the upstream reports as deleted, and keep what it has brought, to know what vanished."""
     page = write.page
     if page.tracks_deletes:
-        tombstones.note_seen(write.cursor, page)
+        tombstones.record_seen(write.cursor, page)
     if not page.deleted:
         return write
     numbers = tombstones.delete_reported(write.cursor, page)

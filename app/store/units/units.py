@@ -15,7 +15,7 @@ from app.engine.ids import new_id
 from app.engine.runs.work import Claim, ClaimTerms, CrowdedOut, UnitKind, WakeUp
 from app.engine.status import BEGUN_RUN_STATUSES, UnitStatus
 from app.services.maintenance.ports import LostBefore
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.announcements.webhook_turns import (
     HEADROOM,
     LOCK_WEBHOOK,
@@ -119,7 +119,7 @@ _ADD_DELIVERY_UNIT = text(f"""
 """)
 
 
-@repeats_conflicts
+@retry_conflicts
 class UnitStore:
     """The units of all runs."""
 
@@ -163,7 +163,7 @@ class UnitStore:
         row = self._autocommit.one(_CLAIM_NEXT_OF_RESOURCE, {**_term_values(terms), "resource_id": resource_id})
         return _build_claim(row) if row else None
 
-    def crowded_out(self, unit_id: str) -> CrowdedOut | None:
+    def find_crowded_out(self, unit_id: str) -> CrowdedOut | None:
         """Return what is known of a unit that could be claimed if there were room for it; None for any other."""
         row = self._autocommit.one(_CROWDED_OUT, {"unit_id": unit_id})
         if row is None:
@@ -171,17 +171,17 @@ class UnitStore:
         dispatch = _dispatch(row["run_id"], row["id"], row["queue"])
         return CrowdedOut(kind=UnitKind(row["kind"]), account_id=str(row["integrated_account_id"]), dispatch=dispatch)
 
-    def next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[WakeUp]:
+    def take_next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[WakeUp]:
         """Mark and list the units that have waited longest for a webhook, as many as may be under way now."""
         rows = self._autocommit.all(NEXT_OF_WEBHOOK, {"webhook_id": webhook_id, "most_of_webhook": most_of_webhook})
         return [_dispatch(row["run_id"], row["id"], row["queue"]) for row in rows]
 
-    def next_of_account(self, account_id: str) -> WakeUp | None:
+    def take_next_of_account(self, account_id: str) -> WakeUp | None:
         """Mark and return the unit of an account that has waited longest for a worker."""
         row = self._autocommit.one(_NEXT_OF_ACCOUNT, {"account_id": account_id})
         return _dispatch(row["run_id"], row["id"], row["queue"]) if row else None
 
-    def next_of_resource(self, resource_id: str) -> str | None:
+    def find_next_of_resource(self, resource_id: str) -> str | None:
         """Find the oldest unit of a resource that can be claimed now."""
         row = self._autocommit.one(_FIND_NEXT_OF_RESOURCE, {"resource_id": resource_id})
         return str(row["id"]) if row else None

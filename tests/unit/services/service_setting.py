@@ -42,7 +42,7 @@ class FakeWebhooks(FakeTable[Webhook]):
 
     announced: list[EventDraft]
 
-    def note_failure(
+    def record_failure(
         self, webhook_id: str, reason: str, *, disable_after_seconds: float, announce: Announcement
     ) -> bool:
         webhook = self.rows[webhook_id]
@@ -55,7 +55,7 @@ class FakeWebhooks(FakeTable[Webhook]):
         self.announced = [] if is_active else [*announce(["other"])]
         return not is_active
 
-    def note_success(self, webhook_id: str) -> None:
+    def record_success(self, webhook_id: str) -> None:
         self.rows[webhook_id] = replace(self.rows[webhook_id], failing_since=None)
 
 
@@ -65,7 +65,7 @@ class FakeWaits:
     def __init__(self) -> None:
         self.ended: list[str] = []
 
-    def let_go_on(self, run: SyncJobRun) -> bool:
+    def end_wait(self, run: SyncJobRun) -> bool:
         self.ended.append(run.id)
         return True
 
@@ -108,7 +108,7 @@ class FakeContextRows:
             bounds=LowerBounds(run=run.previous_run_date, own=self.runs.later_bounds),
             account=account,
             integration=integration,
-            held_keys=self.held_keys(),
+            held_keys=self.read_held_keys(),
             rekeyings=self.rekeyings(),
         )
 
@@ -204,7 +204,7 @@ class Setting:
 
     def resumption(self, outbox: Outbox) -> Resumption:
         return Resumption(
-            moves=self.moves, end_wait=self.waits.let_go_on, outbox=outbox, dispatcher=self.dispatcher, clock=self.clock
+            moves=self.moves, end_wait=self.waits.end_wait, outbox=outbox, dispatcher=self.dispatcher, clock=self.clock
         )
 
     def fetching(self) -> FetchWorker:

@@ -82,7 +82,7 @@ class FakeTable(Generic[T]):
         self.rows[id] = replace(row, **values, **more)
         return self.rows[id]
 
-    def note_origins(self, id: str, origins: frozenset[str]) -> None:
+    def record_origins(self, id: str, origins: frozenset[str]) -> None:
         row: Any = self.rows[id]
         self.rows[id] = replace(row, origins=origins)
 

@@ -173,7 +173,7 @@ def test_nothing_is_finished_while_a_run_lives(engine: Engine, accounts: Account
     (erasure,) = erase_all(erasures)
 
     assert erasure.status is ErasureStatus.ERASING
-    assert erasures.live_runs(account, limit=10) == [run]
+    assert erasures.find_live_runs(account, limit=10) == [run]
 
 
 def test_deleted_account_waits_and_comes_back_as_it_was(
@@ -243,7 +243,7 @@ def test_reason_why_it_does_not_go_on_is_kept_until_it_does(
     accounts.delete(ENVIRONMENT, account, erase_after_seconds=0)
     (erasure,) = erasures.due(skipped=[], limit=10)
 
-    erasures.note_error(erasure.id, "it broke")
+    erasures.record_error(erasure.id, "it broke")
 
     noted = erasures.get(ENVIRONMENT, erasure.id)
     assert noted is not None

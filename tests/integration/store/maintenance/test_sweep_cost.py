@@ -135,7 +135,7 @@ def test_idle_fleet_asks_postgres_at_most_twice_a_second(counted: CountedEngine,
 
     assert len(counted.statements) / 300 <= 2
     assert sum("outbox" in statement for statement in counted.statements) == 300
-    assert registry.live_by_group(within_seconds=60) == {"default": FLEET}
+    assert registry.count_live_by_group(within_seconds=60) == {"default": FLEET}
 
 
 def test_look_reads_a_handful_of_pages_beside_tens_of_thousands_of_ended_runs(

@@ -43,7 +43,7 @@ class FakeAnnouncements:
     def settle(self, event_id: str, end: DeliveryStatus, *, status_code: int | None, error: str | None) -> None:
         self.ends[event_id] = (end, error)
 
-    def failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
+    def record_failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
         self.failed[event_id] = (status_code, error, wake_seconds)
 
     def release(self, event_id: str, *, wake_seconds: float) -> None:

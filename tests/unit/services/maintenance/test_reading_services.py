@@ -43,7 +43,7 @@ class FakeDaemons:
     def record_failing(self, daemon_id: str, faults: Mapping[str, JsonObject]) -> None:
         self.failing = {**faults}
 
-    def failing_duties(self, *, within_seconds: float) -> JsonObject:
+    def read_failing_duties(self, *, within_seconds: float) -> JsonObject:
         return self.failing
 
     def get(self, daemon_id: str) -> Daemon | None:
@@ -53,7 +53,7 @@ class FakeDaemons:
         rows = [row for row in self.rows.values() if filters.equal["group_key"] == row.group_key]
         return Page(result=rows[: filters.limit], next_cursor=None, limit=filters.limit)
 
-    def live_by_group(self, *, within_seconds: float) -> dict[str, int]:
+    def count_live_by_group(self, *, within_seconds: float) -> dict[str, int]:
         groups = [row.group_key for row in self.rows.values()]
         return {group: groups.count(group) for group in groups}
 
