@@ -160,7 +160,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
             accounts=shared.accounts,
             integrations=shared.effective_integrations,
             names=shared.integrations,
-            models=shared.unified_models.mapped,
+            models=shared.unified_models.read_mapped_models,
         ),
         call_log=CallLog(calls.add),
         logs=_build_log_service(shared, calls),
@@ -197,7 +197,7 @@ def _build_close(source: Source, engine: Engine) -> Callable[[], None]:
 def _build_dry_runs(shared: Shared, source: Source, settings: Settings) -> DryRuns:
     return DryRuns(
         contexts=shared.contexts,
-        lower_bounds=shared.runs.lower_bounds,
+        lower_bounds=shared.runs.read_lower_bounds,
         source=source,
         clock=shared.clock,
         timeout_seconds=settings.direct_call_seconds,
@@ -245,7 +245,7 @@ def _list_log_sources(shared: Shared, calls: DirectCallStore) -> Mapping[LogType
     runs = LogSource(read=RunLogReader(shared.engine).read, filters=frozenset({*of_runs, "webhook_id"}))
     return {
         LogType.TRIGGERS: LogSource(
-            read=TriggerStore(shared.engine).fires,
+            read=TriggerStore(shared.engine).list_occurrences,
             filters=frozenset({"id", "sync_job_cron_trigger_id", "sync_job_run_id"}),
             most=1000,
             is_bounded=False,

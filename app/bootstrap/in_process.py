@@ -69,7 +69,7 @@ def build_in_process(
         api=build_api_services(settings, outside),
         inline_runner=InlineRunner(
             read_status=runs.status,
-            list_due_units=runs.due_units,
+            list_due_units=runs.find_due_units,
             worker=daemon.worker,
             lifecycle=daemon.lifecycle,
             pause=time.sleep,

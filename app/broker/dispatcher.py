@@ -77,15 +77,15 @@ class CeleryDispatcher:
             self._sender.send(task, args, queue=queue)
         except QueueRefusedError as error:
             # The broker has answered: other queues may work.
-            self._circuit.note(was_taken=True)
+            self._circuit.record(was_taken=True)
             reason = type(error.__cause__).__name__
             logger.warning("a queue is refused by the broker", extra={"queue": queue, "reason": reason})
             raise
         except (OperationalError, OSError) as error:
-            self._circuit.note(was_taken=False)
+            self._circuit.record(was_taken=False)
             logger.warning("the broker can not be reached", extra={"task": task, "reason": type(error).__name__})
             return False
-        self._circuit.note(was_taken=True)
+        self._circuit.record(was_taken=True)
         return True
 
 

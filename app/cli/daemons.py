@@ -5,7 +5,15 @@ from urllib.parse import quote
 
 import click
 
-from app.cli.calling import Answer, limit_option, add_named_argument, pass_client, print_answer, print_facts, print_table
+from app.cli.calling import (
+    Answer,
+    add_named_argument,
+    limit_option,
+    pass_client,
+    print_answer,
+    print_facts,
+    print_table,
+)
 from app.cli.options import concurrency_option, group_option, stack_option
 from app.client import ApiClient
 

@@ -53,7 +53,9 @@ def _put_mapping(client: ApiClient, connector: Connector, mapping: ConnectorMapp
     )
 
 
-def _create_or_update(client: ApiClient, path: str, kind: str, wanted: JsonObject, *, what: str, known: Mapping[str, JSON]) -> Step:
+def _create_or_update(
+    client: ApiClient, path: str, kind: str, wanted: JsonObject, *, what: str, known: Mapping[str, JSON]
+) -> Step:
     """Create an object, or update ``what`` of the one with the fields ``known``, or else with its name."""
     name = str(wanted["name"])
     found = client.get(path, {**(known or {"name": name}), "limit": 1})["result"]

@@ -26,7 +26,7 @@ class Reader(Protocol[T_co]):
 class NameReader(Protocol[T_co]):
     """Reads objects by name."""
 
-    def by_name(self, environment_id: EnvironmentId, name: str, /) -> T_co | None:
+    def find_by_name(self, environment_id: EnvironmentId, name: str, /) -> T_co | None:
         """Return an object; None when the environment has none with this name."""
 
 

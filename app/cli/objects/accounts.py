@@ -4,7 +4,15 @@ from typing import Final
 
 import click
 
-from app.cli.calling import Answer, JsonArgument, add_named_argument, pass_client, print_answer, print_facts, print_table
+from app.cli.calling import (
+    Answer,
+    JsonArgument,
+    add_named_argument,
+    pass_client,
+    print_answer,
+    print_facts,
+    print_table,
+)
 from app.cli.objects.builder import answer_object, build_group
 from app.cli.objects.kinds import Field, Kind
 from app.cli.operating.origins import approve_origin

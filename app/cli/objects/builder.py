@@ -8,9 +8,9 @@ import click
 from app.cli.calling import (
     Answer,
     JsonArgument,
+    add_named_argument,
     drop_none,
     limit_option,
-    add_named_argument,
     pass_client,
     print_answer,
     print_facts,

@@ -7,9 +7,9 @@ import click
 
 from app.cli.calling import (
     Answer,
+    add_named_argument,
     drop_none,
     limit_option,
-    add_named_argument,
     pass_client,
     print_answer,
     print_facts,

@@ -4,7 +4,7 @@ from typing import Final
 
 import click
 
-from app.cli.calling import Answer, JsonArgument, JsonValue, drop_none, add_named_argument, pass_client, print_answer
+from app.cli.calling import Answer, JsonArgument, JsonValue, add_named_argument, drop_none, pass_client, print_answer
 from app.cli.objects.builder import answer_object, build_group
 from app.cli.objects.jobs import JOB
 from app.cli.objects.kinds import Field, Kind

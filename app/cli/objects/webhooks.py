@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import click
 
-from app.cli.calling import Answer, limit_option, add_named_argument, pass_client, print_answer, print_table
+from app.cli.calling import Answer, add_named_argument, limit_option, pass_client, print_answer, print_table
 from app.cli.objects.builder import build_group
 from app.cli.objects.kinds import Field, Kind
 from app.cli.options import Span

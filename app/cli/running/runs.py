@@ -12,11 +12,11 @@ import click
 from app.cli.calling import (
     Answer,
     JsonArgument,
+    add_named_argument,
     connection_options,
     drop_none,
     json_option,
     limit_option,
-    add_named_argument,
     pass_client,
     print_answer,
     print_table,

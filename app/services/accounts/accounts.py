@@ -77,7 +77,7 @@ class AccountService:
         """Return the integration of a new account; a name and an installation have to mean the same one."""
         name, installed_id = fields.get("integration_name"), fields.get("environment_integration_id")
         failures: list[Failure] = []
-        named = self._integrations.by_name(environment_id, name) if name else None
+        named = self._integrations.find_by_name(environment_id, name) if name else None
         if name and named is None:
             failures.append(missing_reference("integration_name", "integration", name))
         installed = self._installed.get(environment_id, installed_id) if installed_id else None
@@ -132,7 +132,7 @@ class AccountService:
             change_context=lambda context: (
                 validation.check_context_size(_merge_context(context, sent)) if sent else context
             ),
-            change_origins=lambda before: self._origins.changed(
+            change_origins=lambda before: self._origins.choose_for_change(
                 before,
                 values.get("integration_override", before.integration_override),
                 _merge_context(before.context, sent),

@@ -80,7 +80,7 @@ class DeletedAccounts(Protocol):
 class OperatorAccounts(Protocol):
     """Keeps the accounts of all environments."""
 
-    def anywhere(self, account_id: str) -> IntegratedAccount | None:
+    def find_anywhere(self, account_id: str) -> IntegratedAccount | None:
         """Return an account of any environment."""
 
     def approve_origins(self, account_id: str, origins: Collection[str], hosts: Sequence[str] | None) -> None:
@@ -90,10 +90,10 @@ class OperatorAccounts(Protocol):
 class OperatorIntegrations(Reader[Integration], Protocol):
     """Keeps the integrations of all environments, each as its environment uses it."""
 
-    def anywhere(self, integration_id: str) -> Integration | None:
+    def find_anywhere(self, integration_id: str) -> Integration | None:
         """Return an integration of any environment."""
 
-    def everywhere(self) -> Iterator[Integration]:
+    def list_everywhere(self) -> Iterator[Integration]:
         """Yield all integrations."""
 
     def record_origins(self, integration_id: str, hosts: Sequence[str]) -> None:
@@ -157,13 +157,13 @@ class LockedCredentials(Protocol):
 class CredentialStore(Protocol):
     """Keeps the credentials of all accounts."""
 
-    def locked(self, account_id: str) -> AbstractContextManager[LockedCredentials]:
+    def lock(self, account_id: str) -> AbstractContextManager[LockedCredentials]:
         """Lock an account for a ``with`` block; raise SourceError when it is gone."""
 
-    def context(self, account_id: str) -> JsonObject:
+    def read_context(self, account_id: str) -> JsonObject:
         """Return an account's context; raise SourceError when it is gone."""
 
-    def current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
+    def read_current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
         """Return an account's context, and where its secrets are sent; raise SourceError when it is gone."""
 
     def refuse(self, account_id: str, *, token: str | None, reason: str, call: str, announce: Announcement) -> bool:

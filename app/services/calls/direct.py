@@ -102,7 +102,9 @@ class DirectCalls:
         assert name is not None
         return self._unified.describe(self._called.get(environment_id, account_id), name, method)
 
-    def _build_page_call(self, account: IntegratedAccount, request: DirectRequest, config: IntegrationConfig) -> PageCall:
+    def _build_page_call(
+        self, account: IntegratedAccount, request: DirectRequest, config: IntegrationConfig
+    ) -> PageCall:
         cursor = self._open_cursor(request)
         request_paths.check_id(request.id or "")
         if name := model.parse_unified_name(request.resource):

@@ -53,6 +53,6 @@ class JobService(CrudService[SyncJob]):
         raise_for_failures(failures)
 
     def _integration_failures(self, environment_id: EnvironmentId, name: str | None) -> Sequence[Failure]:
-        if name is None or self._integrations.by_name(environment_id, name):
+        if name is None or self._integrations.find_by_name(environment_id, name):
             return []
         return [missing_reference("integration_name", "integration", name)]

@@ -38,7 +38,9 @@ class KnownNames:
         self, environment_id: EnvironmentId, fields: JsonObject, integration_name: JSON, *, stored: JSON = None
     ) -> KeyFindings:
         """Judge a job's items and keys; ``stored`` items are known. Without an integration little is checked."""
-        named = self._names.by_name(environment_id, integration_name) if isinstance(integration_name, str) else None
+        named = (
+            self._names.find_by_name(environment_id, integration_name) if isinstance(integration_name, str) else None
+        )
         return _judge_items(fields, self._read_config(environment_id, named.id) if named else None, stored)
 
     def judge_run(

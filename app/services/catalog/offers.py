@@ -37,7 +37,7 @@ class Offers:
         """Return what an integration offers, found by its id or its name; raise NotFoundError."""
         integration_id = parse_id(id_or_name) or ""
         if not integration_id or self._integrations.get(environment_id, integration_id) is None:
-            named = self._names.by_name(environment_id, id_or_name)
+            named = self._names.find_by_name(environment_id, id_or_name)
             integration_id = require(named, "integration", id_or_name[:100]).id
         return self._describe(environment_id, integration_id, None)
 

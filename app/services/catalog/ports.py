@@ -62,7 +62,7 @@ class EnvironmentStore(Protocol):
     def create(self, name: str) -> Environment:
         """Write a new environment; raise InvalidInputError when its name is taken."""
 
-    def by_name(self, name: str) -> Environment | None:
+    def find_by_name(self, name: str) -> Environment | None:
         """Return an environment by its name."""
 
     def all(self) -> Sequence[Environment]:

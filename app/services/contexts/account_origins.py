@@ -64,7 +64,7 @@ class AccountOrigins:
         raw = self._read_raw(before.environment_id, before.integration_id, override)
         return None if raw is None else secret_origins.list_given_hosts(raw, override)
 
-    def changed(
+    def choose_for_change(
         self, before: IntegratedAccount, override: JsonObject, context: JsonObject, sent: JsonObject
     ) -> frozenset[str] | None:
         """Return what an account's secrets are given for once ``sent`` is merged into its context.

@@ -35,7 +35,7 @@ class ErasureDuty:
     def run_turn(self) -> bool:
         """Erase for a while; return whether there is more."""
         until = self._pace.monotonic() + TURN_SECONDS
-        due = self._erasures.due(skipped=self._rows.skipped(), limit=_AT_ONCE)
+        due = self._erasures.find_due(skipped=self._rows.list_skipped(), limit=_AT_ONCE)
         while due and self._pace.monotonic() < until:
             due = [erasure for erasure in due if self._has_more(erasure)]
         return bool(due)

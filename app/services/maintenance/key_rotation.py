@@ -69,7 +69,7 @@ class KeyRotation:
         """Seal everything by a new key; or finish, with the present one, what an earlier rotation has left."""
         self._rewrap()
         unreadable = set[str]()
-        current = self._keys.current()
+        current = self._keys.read_current()
         rows = self._reseal(current[0], unreadable) if current is not None and self._count_left(current[0]) else 0
         went_on = rows > 0
         key_id = current[0] if current is not None and went_on else self._maker.rotate(current and current[0])[0]
@@ -84,8 +84,8 @@ class KeyRotation:
 
     def _rewrap(self) -> None:
         """Wrap every data key by the first master key, so that the others can be taken out of the setting."""
-        for key_id, wrapped in self._keys.wrapped().items():
-            self._keys.rewrap(key_id, self._maker.rewrapped(key_id, wrapped))
+        for key_id, wrapped in self._keys.list_wrapped().items():
+            self._keys.rewrap(key_id, self._maker.wrap_anew(key_id, wrapped))
 
     def _count_left(self, key_id: str) -> int:
         return sum(rows for sealed_by, rows in self._rows.count_by_key().items() if sealed_by != key_id)

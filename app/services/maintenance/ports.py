@@ -35,7 +35,7 @@ class LostBefore:
 class DueUnits(Protocol):
     """Finds units that wait in vain."""
 
-    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+    def find_due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
         """List the queues that units were dispatched to, which no daemon has claimed."""
 
     def dispatch_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> list[WakeUp]:
@@ -51,7 +51,7 @@ class DueUnits(Protocol):
 class DueRuns(Protocol):
     """Finds runs that wait in vain."""
 
-    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+    def find_due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
         """List the queues of runs that no daemon has taken up although their groups have one."""
 
     def dispatch_due(
@@ -62,7 +62,7 @@ class DueRuns(Protocol):
     def redispatch(self, run_ids: Sequence[str]) -> None:
         """Mark runs as not dispatched: the broker did not take the message."""
 
-    def unsettled(self, *, limit: int, skipped: Sequence[str]) -> Sequence[str]:
+    def find_unsettled(self, *, limit: int, skipped: Sequence[str]) -> Sequence[str]:
         """List started runs without work left that are not settled, but for those to be skipped."""
 
 
@@ -86,7 +86,7 @@ class PromisedMessages(Protocol):
 class StuckRuns(Protocol):
     """Finds runs that are stuck."""
 
-    def stuck(self, *, seconds: float, limit: int, skipped: Sequence[str]) -> Sequence[str]:
+    def find_stuck(self, *, seconds: float, limit: int, skipped: Sequence[str]) -> Sequence[str]:
         """List live runs that no daemon could work on for so long, but for those to be skipped."""
 
 
@@ -146,7 +146,7 @@ class DaemonStore(Protocol):
 class Erasures(Protocol):
     """Finds what is to be erased, and erases it."""
 
-    def due(self, *, skipped: Sequence[str], limit: int) -> Sequence[Erasure]:
+    def find_due(self, *, skipped: Sequence[str], limit: int) -> Sequence[Erasure]:
         """List the erasures that are due, but for those to be skipped."""
 
     def find_live_runs(self, account_id: str, *, limit: int) -> Sequence[str]:
@@ -212,7 +212,9 @@ class PrunableRows(Protocol):
     def prune_vanished(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove what was sent to webhooks as vanished so long ago."""
 
-    def find_expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
+    def find_expired_runs(
+        self, *, seconds: float, after: tuple[object, str] | None, limit: int
+    ) -> Sequence[ExpiredRun]:
         """List runs that ended so long ago, oldest first, on from a place."""
 
     def prune_runs(self, run_ids: Sequence[str], *, seconds: float, limit: int) -> PrunedRuns:
@@ -258,13 +260,13 @@ class DataKey:
 class Keys(Protocol):
     """Keeps the wrapped keys."""
 
-    def current(self) -> tuple[str, bytes] | None:
+    def read_current(self) -> tuple[str, bytes] | None:
         """Return the key that seals."""
 
     def list(self) -> Sequence[DataKey]:
         """List the keys, the newest first."""
 
-    def wrapped(self) -> Mapping[str, bytes]:
+    def list_wrapped(self) -> Mapping[str, bytes]:
         """Return all keys' wrapped forms."""
 
     def rewrap(self, key_id: str, wrapped: bytes) -> None:
@@ -283,7 +285,7 @@ class KeyMaker(Protocol):
     def rotate(self, old_key_id: str | None) -> tuple[str, bytes]:
         """Make a new key current in the place of an old one; return what is current then."""
 
-    def rewrapped(self, key_id: str, wrapped: bytes) -> bytes:
+    def wrap_anew(self, key_id: str, wrapped: bytes) -> bytes:
         """Wrap a key by the first master key."""
 
 

@@ -94,7 +94,7 @@ class RunPruning:
     def _find(self) -> bool:
         """Look for expired runs on from where the last ones stood; False at the end of a pass."""
         found = self._prunable.find_expired_runs(seconds=self._seconds, after=self._after, limit=BATCH)
-        skipped = set(self._rows.skipped())
+        skipped = set(self._rows.list_skipped())
         self._waiting = [run.id for run in found if run.may_go and run.id not in skipped]
         self._after = found[-1].place if found else None
         return bool(found)

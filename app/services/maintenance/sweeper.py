@@ -93,13 +93,13 @@ class SweepDuties:
             publish,
             older_than_seconds=self._settings.publish_timeout_seconds,
             limit=BATCH,
-            skipped=self._promised.skipped(),
+            skipped=self._promised.list_skipped(),
         )
 
     def dispatch_units(self) -> None:
         """Dispatch the units that no daemon has claimed."""
         seconds = self._settings.ring_after_seconds
-        lost = self._unit_heads.find_lost(self._units.due_queues(ring_after_seconds=seconds))
+        lost = self._unit_heads.find_lost(self._units.find_due_queues(ring_after_seconds=seconds))
 
         def find(limit: int) -> list[_Waiting]:
             due = self._units.dispatch_due(lost, ring_after_seconds=seconds, limit=limit)
@@ -110,7 +110,7 @@ class SweepDuties:
     def dispatch_runs(self) -> None:
         """Dispatch the runs that no daemon has taken up."""
         seconds = self._settings.ring_after_seconds
-        lost = self._run_heads.find_lost(self._runs.due_queues(ring_after_seconds=seconds))
+        lost = self._run_heads.find_lost(self._runs.find_due_queues(ring_after_seconds=seconds))
 
         def find(limit: int) -> list[_Waiting]:
             due = self._runs.dispatch_due(lost, ring_after_seconds=seconds, limit=limit)
@@ -135,7 +135,7 @@ class SweepDuties:
 
     def settle(self) -> None:
         """Settle the runs that have no work left and have not ended."""
-        for run_id in self._runs.unsettled(limit=BATCH, skipped=self._unsettled.skipped()):
+        for run_id in self._runs.find_unsettled(limit=BATCH, skipped=self._unsettled.list_skipped()):
             self._unsettled.handle(
                 run_id, partial(self._lifecycle.settle, run_id), report=partial(self._record, run_id)
             )

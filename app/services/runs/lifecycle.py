@@ -175,7 +175,7 @@ class RunLifecycle:
     def _lock(self, run_id: str) -> Iterator[Settlement | None]:
         """Lock a run for a transaction, None where it was deleted; dispatch what it wakes after the commit."""
         settlement = None
-        with self._moves.locked(run_id) as locked:
+        with self._moves.lock(run_id) as locked:
             if locked.run is not None:
                 settlement = Settlement(run=locked.run, locked=locked, clock=self._clock, settings=self._settings)
             yield settlement

@@ -37,7 +37,7 @@ class LockedRun(Protocol):
     def __exit__(self, *exception: object) -> None:
         """Commit, or roll back after an exception."""
 
-    def shown(self) -> SyncJobRun:
+    def read_run(self) -> SyncJobRun:
         """Return the run with its stats, as the block leaves it."""
 
     def progress(self) -> Progress:
@@ -136,7 +136,7 @@ class RunMoves(Protocol):
     def record_error(self, run_id: str, error: ErrorDraft) -> None:
         """Record an error of a run that need not be readable; do nothing for one that is not there."""
 
-    def locked(self, run_id: str) -> LockedRun:
+    def lock(self, run_id: str) -> LockedRun:
         """Return the run's lock, to be entered."""
 
 
@@ -177,5 +177,5 @@ class RunStore(Protocol):
     ) -> bool:
         """Remove a final run with its events and errors, never its records; queue the events of ``announce``."""
 
-    def errors(self, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:
+    def list_errors(self, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:
         """Read a page of a run's errors."""

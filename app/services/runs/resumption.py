@@ -44,7 +44,7 @@ class Resumption:
             self._end_wait(run)
             return
         queue = name_queue(run.daemon_group_key)
-        with self._moves.locked(run.id) as locked:
+        with self._moves.lock(run.id) as locked:
             if locked.run is None or not locked.run.status.is_final:
                 return
             status, has_failed = locked.run.status, locked.has_failed_requests()

@@ -145,14 +145,14 @@ class Settlement:
         log_end(self.run, status, error)
         kind = events.COMPLETED if status is RunStatus.COMPLETED else events.FAILED
         if watchers := self.locked.watchers:
-            shown, now = self.locked.shown(), self.clock.now()
+            shown, now = self.locked.read_run(), self.clock.now()
             self.locked.announce(events.draft_run_event(shown, kind, to=watchers, at=now))
         self._queue_lifecycle(kind)
 
     def _queue_lifecycle(self, kind: str) -> None:
         """Queue an event of the run as it is now, if its webhook gets such events."""
         if events.is_sent(self.run, kind):
-            self._queue(events.draft_lifecycle(self.locked.shown(), kind, envelope_of(self.run, self.clock)))
+            self._queue(events.draft_lifecycle(self.locked.read_run(), kind, envelope_of(self.run, self.clock)))
 
     def _queue(self, event: EventDraft) -> None:
         if unit_id := self.locked.queue_events([event]):

@@ -54,7 +54,7 @@ class CronScheduler:
     def run_due_now(self) -> bool:
         """Make the runs that are due, for some seconds; return whether there may be more."""
         until = self._monotonic() + _TURN_SECONDS
-        while found := self._triggers.due(limit=BATCH, skipped=self._rows.skipped()):
+        while found := self._triggers.find_due(limit=BATCH, skipped=self._rows.list_skipped()):
             self._run_together([due for due in found if not due.is_second_try])
             for due in found:
                 if due.is_second_try:

@@ -134,10 +134,12 @@ class UnifiedMappings:
     ) -> MappingLayers | None:
         if not model.are_names(*name, method):
             return None
-        return self._reader.layers(environment_id, name, method=method, integration_name=integration_name)
+        return self._reader.read_layers(environment_id, name, method=method, integration_name=integration_name)
 
 
-def build_account_mapping(mapping: UnifiedMapping, account: IntegratedAccount, config: IntegrationConfig) -> AccountMapping:
+def build_account_mapping(
+    mapping: UnifiedMapping, account: IntegratedAccount, config: IntegrationConfig
+) -> AccountMapping:
     """Return a mapping for the account that it is used for."""
     plain = choose_shown_paths(config.plain_paths, account.plain_paths)
     return AccountMapping(

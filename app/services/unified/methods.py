@@ -89,7 +89,7 @@ class MappingService(VersionedService[UnifiedModelMethod]):
 
     def _check_place(self, environment_id: EnvironmentId, fields: JsonObject, failures: list[Failure]) -> None:
         integration = fields.get("integration_name", "")
-        if integration and self._integrations.by_name(environment_id, integration) is None:
+        if integration and self._integrations.find_by_name(environment_id, integration) is None:
             failures.append(missing_reference("integration_name", "integration", integration))
         model_id = fields.get("unified_model_id", "")
         if not model_id:

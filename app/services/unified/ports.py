@@ -24,7 +24,7 @@ class MappingLayers:
 class MappingReader(Protocol):
     """Reads unified models and their mappings."""
 
-    def layers(
+    def read_layers(
         self, environment_id: EnvironmentId, name: UnifiedName, *, method: str, integration_name: str
     ) -> MappingLayers | None:
         """Return what is configured for a method; None when there is no such model."""

@@ -27,7 +27,7 @@ class StoreClock:
         """Whether the store's time was read lately."""
         return self.time() < self._noted_at + constants.CLOCK_KEPT_SECONDS
 
-    def note(self, now: float) -> None:
+    def record(self, now: float) -> None:
         """Record the present time of the store's clock."""
         self._noted_at = self.time()
         self.offset = now - self._noted_at
@@ -80,5 +80,5 @@ class BudgetExchange:
         return grant
 
     def _note(self, now: float, text: str) -> None:
-        self._clock.note(now)
+        self._clock.record(now)
         self.offset, self._text = self._clock.offset, text

@@ -29,7 +29,7 @@ class LatencyWatch:
     _ratios: list[float] = field(default_factory=list)
     _excesses: list[float] = field(default_factory=list)
 
-    def note(self, endpoint: str, now: float, seconds: float) -> None:
+    def record(self, endpoint: str, now: float, seconds: float) -> None:
         """Record one answer."""
         least = self._least.setdefault(endpoint, _Least(now, seconds, seconds)).take(now, seconds)
         self._ratios.append(seconds / max(least, 0.001))

@@ -32,7 +32,7 @@ class Observations:
             self.late_served += 1
             return
         self.served += 1
-        self.latencies.note(endpoint, now, now - sent_at)
+        self.latencies.record(endpoint, now, now - sent_at)
 
     def record_refused(
         self, sent_at: float, wait_until: float | None, *, is_late: bool, default_seconds: float | None = None

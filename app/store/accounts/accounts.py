@@ -160,7 +160,7 @@ class AccountStore:
         with self._engine.begin() as connection:
             connection.execute(statement.values(origins=_column(origins), override_origins=hosts))
 
-    def anywhere(self, account_id: str) -> IntegratedAccount | None:
+    def find_anywhere(self, account_id: str) -> IntegratedAccount | None:
         """Read one account of any environment, for the operator."""
         with reading(self._engine) as connection:
             row = connection.execute(_ALL.where(_TABLE.c.id == account_id)).mappings().one_or_none()

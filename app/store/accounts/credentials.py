@@ -103,7 +103,7 @@ class CredentialStore:
         self._accounts = AccountStore(engine, cipher)
 
     @contextmanager
-    def locked(self, account_id: str) -> Iterator[_Locked]:
+    def lock(self, account_id: str) -> Iterator[_Locked]:
         """Lock an account; raise SourceError when it is gone. Rows that refer to it may be written meanwhile."""
         with self._engine.connect() as connection:
             connection.execute(text(f"set local idle_in_transaction_session_timeout = '{_LOCK_SECONDS}s'"))
@@ -126,7 +126,7 @@ class CredentialStore:
                 reactivated_in=refused,
             )
 
-    def current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
+    def read_current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
         """Read an account's context, and what its secrets were given for; raise SourceError when it is gone."""
         with self._engine.connect() as connection:
             row = connection.execute(_select(account_id)).first()
@@ -134,9 +134,9 @@ class CredentialStore:
         assert row is not None
         return context, None if row.origins is None else frozenset(row.origins)
 
-    def context(self, account_id: str) -> JsonObject:
+    def read_context(self, account_id: str) -> JsonObject:
         """Read an account's context; raise SourceError when it is gone."""
-        return self.current(account_id)[0]
+        return self.read_current(account_id)[0]
 
     def refuse(
         self, account_id: str, *, token: str | None, reason: str, call: str = "", announce: Announcement

@@ -115,13 +115,13 @@ class EffectiveIntegrations:
         row = autocommit_of(self._engine).one(_EFFECTIVE, values)
         return effective_of(row, self._cipher) if row else None
 
-    def anywhere(self, integration_id: str) -> Integration | None:
+    def find_anywhere(self, integration_id: str) -> Integration | None:
         """Read one integration of any environment, for the operator."""
         with reading(self._engine) as connection:
             row = connection.execute(_ALL.where(_INTEGRATION.c.id == integration_id)).mappings().one_or_none()
         return effective_of(row, self._cipher) if row else None
 
-    def everywhere(self) -> Iterator[Integration]:
+    def list_everywhere(self) -> Iterator[Integration]:
         """Read the integrations of all environments, for the operator."""
         with reading(self._engine) as connection:
             for row in connection.execute(_ALL.order_by(_INTEGRATION.c.id)).mappings():

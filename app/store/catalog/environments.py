@@ -44,7 +44,7 @@ class EnvironmentStore:
         assert row is not None  # it exists: the caller's token belongs to it
         return _environment(row)
 
-    def by_name(self, name: str) -> Environment | None:
+    def find_by_name(self, name: str) -> Environment | None:
         """Find an environment by its name."""
         with reading(self._engine) as connection:
             row = connection.execute(select(_TABLE).where(_TABLE.c.name == name)).mappings().one_or_none()

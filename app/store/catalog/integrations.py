@@ -55,7 +55,7 @@ class IntegrationStore:
         row = owned_rows.find_row(self._engine, _TABLE, environment_id, integration_id)
         return self._show(row) if row else None
 
-    def by_name(self, environment_id: EnvironmentId, name: str) -> Integration | None:
+    def find_by_name(self, environment_id: EnvironmentId, name: str) -> Integration | None:
         """Find an integration by its name."""
         with reading(self._engine) as connection:
             statement = owned_rows.select_in(_TABLE, environment_id).where(_TABLE.c.name == name)

@@ -50,7 +50,7 @@ class UnifiedModelStore:
         row = owned_rows.find_row(self._engine, _MODEL, environment_id, model_id)
         return build_object(UnifiedModel, row) if row else None
 
-    def by_name(self, environment_id: EnvironmentId, name: str) -> UnifiedModel | None:
+    def find_by_name(self, environment_id: EnvironmentId, name: str) -> UnifiedModel | None:
         """Find a model by its name."""
         with reading(self._engine) as connection:
             statement = owned_rows.select_in(_MODEL, environment_id).where(_MODEL.c.name == name)
@@ -80,7 +80,7 @@ class UnifiedModelStore:
         """Remove a model with its mappings."""
         return owned_rows.delete_row(self._engine, _MODEL, environment_id, model_id, seen=seen)
 
-    def layers(
+    def read_layers(
         self, environment_id: EnvironmentId, name: UnifiedName, *, method: str, integration_name: str
     ) -> MappingLayers | None:
         """Read what is configured for a method at an integration; None when there is no such model."""
@@ -104,7 +104,7 @@ class UnifiedModelStore:
             resources=rows[0].resources, base=configs.get("base"), environment=configs.get("environment")
         )
 
-    def mapped(self, environment_id: EnvironmentId, integration_name: str) -> Sequence[MappedModel]:
+    def read_mapped_models(self, environment_id: EnvironmentId, integration_name: str) -> Sequence[MappedModel]:
         """Read all models, by name, with their methods that are mapped to an integration in any layer."""
         at_integration = and_(_METHOD.c.unified_model_id == _MODEL.c.id, _METHOD.c.integration_name == integration_name)
         described = _METHOD.c.config["description"].astext.label("description")

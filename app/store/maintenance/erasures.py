@@ -138,7 +138,7 @@ class ErasureStore:
         """Read a page of erasures."""
         return owned_rows.list_rows(self._engine, _TABLE, environment_id, _erasure, filters)
 
-    def due(self, *, skipped: Sequence[str], limit: int) -> Sequence[Erasure]:
+    def find_due(self, *, skipped: Sequence[str], limit: int) -> Sequence[Erasure]:
         """List the erasures that are due, but for those to be skipped."""
         with reading(self._engine) as connection:
             rows = connection.execute(_DUE, {"skipped": list(skipped), "limit": limit}).mappings().all()

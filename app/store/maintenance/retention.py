@@ -159,7 +159,9 @@ class RetentionStore:
         """Remove what webhooks know of records that vanished so long ago."""
         return self._forget(_TOLD, {"seconds": seconds, "limit": limit, "skip": skip})
 
-    def find_expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
+    def find_expired_runs(
+        self, *, seconds: float, after: tuple[object, str] | None, limit: int
+    ) -> Sequence[ExpiredRun]:
         """List runs that ended so long ago, oldest first, on from a place."""
         time, id = after or (None, None)
         parameters = {"seconds": seconds, "after_time": time, "after_id": id, "limit": limit}

@@ -147,7 +147,7 @@ def _make_events(
     events: list[EventDraft] = []
     for change, changed in difference.items():
         for part in _parts(changed, _SENT_AT_ONCE):
-            drafts = changes.tell(change, part)
+            drafts = changes.draft(change, part)
             if change is Change.DELETED:
                 _record_deleted(cursor, drafts, place)
             else:

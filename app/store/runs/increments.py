@@ -71,7 +71,7 @@ _HOLD = text("""
 """)
 
 
-def unread(connection: Connection, run_id: str) -> Sequence[str]:
+def find_unread(connection: Connection, run_id: str) -> Sequence[str]:
     """List the resources of a run with requests that failed or were never made; a record in quarantine was read."""
     return connection.execute(_UNREAD, {"run_id": run_id}).scalars().all()
 
@@ -91,6 +91,6 @@ def read_own_within(connection: Connection, run_id: str) -> dict[str, datetime |
     return {row.name: row.lower_bound for row in connection.execute(_OWN, {"run_id": run_id})}
 
 
-def lower_bounds(run: datetime | None, own: Mapping[str, datetime | None]) -> LowerBounds:
+def combine_lower_bounds(run: datetime | None, own: Mapping[str, datetime | None]) -> LowerBounds:
     """Combine the bounds of a run and its resources, without those that equal the run's own."""
     return LowerBounds(run=run, own={name: bound for name, bound in own.items() if bound not in (None, run)})

@@ -77,7 +77,7 @@ class LockedRun:
     def __exit__(self, *exception: object) -> None:
         self._transaction.__exit__(*exception)  # type: ignore[arg-type]  # the three values of __exit__
 
-    def shown(self) -> SyncJobRun:
+    def read_run(self) -> SyncJobRun:
         """Read the run with its stats, as this transaction leaves it."""
         run = find_run(self._connection, self._run_id)
         assert run is not None
@@ -94,7 +94,7 @@ class LockedRun:
 
     def find_unread_resources(self) -> Sequence[str]:
         """List the resources with requests that failed or were never made."""
-        return increments.unread(self._connection, self._run_id)
+        return increments.find_unread(self._connection, self._run_id)
 
     def hold_increments(self, names: Collection[str]) -> None:
         """Make the next run request these resources from where this one did, the others from where this one ends."""

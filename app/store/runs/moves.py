@@ -154,12 +154,14 @@ class RunMoves:
                 with driver_cursor(connection) as cursor:
                     drafts.insert_errors(cursor, run_id, [error])
 
-    def locked(self, run_id: str) -> "LockedRun":
+    def lock(self, run_id: str) -> "LockedRun":
         """Open a transaction that holds the run's row, to decide about its end; use as a context manager."""
         return LockedRun(self._engine, run_id)
 
 
-def _drop_existing_delivery_unit(connection: Connection, run_id: str, units: Sequence[UnitDraft]) -> Sequence[UnitDraft]:
+def _drop_existing_delivery_unit(
+    connection: Connection, run_id: str, units: Sequence[UnitDraft]
+) -> Sequence[UnitDraft]:
     """Remove the delivery unit when the run has one: it failed before it began, and was resumed."""
     has_delivery = any(unit.kind is UnitKind.DELIVERY for unit in units)
     if has_delivery and connection.execute(_HAS_DELIVERY_UNIT, {"run_id": run_id}).scalar_one():

@@ -47,7 +47,7 @@ class OwnRunStore:
             status = connection.execute(_STATUS, {"run_id": run_id}).scalar_one_or_none()
         return RunStatus(status) if status else None
 
-    def due_units(self, run_id: str) -> Sequence[str]:
+    def find_due_units(self, run_id: str) -> Sequence[str]:
         """List units that can be worked on now."""
         with reading(self._engine) as connection:
             return [str(id) for id in connection.execute(_DUE, {"run_id": run_id}).scalars()]

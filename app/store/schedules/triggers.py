@@ -90,11 +90,11 @@ class TriggerStore:
         """Remove a trigger; its runs stay."""
         return owned_rows.delete_row(self._engine, _TABLE, environment_id, trigger_id, seen=seen)
 
-    def fires(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[TriggerOccurrence]:
+    def list_occurrences(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[TriggerOccurrence]:
         """Read a page of what became of due times."""
         return owned_rows.list_rows(self._engine, tables.cron_trigger_fire, environment_id, _fire, filters)
 
-    def due(self, *, limit: int, skipped: Sequence[str] = ()) -> Sequence[DueTrigger]:
+    def find_due(self, *, limit: int, skipped: Sequence[str] = ()) -> Sequence[DueTrigger]:
         """List triggers whose time has come but for those to be skipped, the longest due first."""
         with reading(self._engine) as connection:
             rows = connection.execute(_DUE, {"limit": limit, "skipped": list(skipped)}).mappings().all()

@@ -7,7 +7,7 @@ from typing import Protocol
 class WrappedKeys(Protocol):
     """Keeps data keys, themselves encrypted, and whether a rotation has replaced all values of the format before."""
 
-    def current(self) -> tuple[str, bytes] | None:
+    def read_current(self) -> tuple[str, bytes] | None:
         """Return the key that seals, as its id and its wrapped form; None before there is any."""
 
     def make_current(self, key_id: str, wrapped: bytes, *, instead_of: str | None) -> None:
@@ -16,7 +16,7 @@ class WrappedKeys(Protocol):
     def find(self, key_id: str) -> bytes | None:
         """Return a key's wrapped form."""
 
-    def wrapped(self) -> Mapping[str, bytes]:
+    def list_wrapped(self) -> Mapping[str, bytes]:
         """Return all keys' wrapped forms by their ids."""
 
     def refuses_unbound(self) -> bool:

@@ -212,7 +212,7 @@ class UnitStore:
         }
         return self._autocommit.count(_HAND_BACK, parameters) == 1
 
-    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+    def find_due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
         """List the queues of units' wake-ups that no daemon has claimed."""
         with reading(self._engine) as connection:
             return list(connection.execute(dispatching.DUE_QUEUES, {"ring_after": ring_after_seconds}).scalars())

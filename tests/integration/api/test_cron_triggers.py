@@ -250,7 +250,7 @@ def test_trigger_that_was_changed_meanwhile_is_not_fired_as_it_was(
     api.post(f"{PATH}/{trigger['id']}/schedule", {})
     make_due(engine, trigger["id"])
     store = TriggerStore(engine)
-    due = next(found for found in store.due(limit=100) if found.trigger.id == trigger["id"])
+    due = next(found for found in store.find_due(limit=100) if found.trigger.id == trigger["id"])
     api.patch(f"{PATH}/{trigger['id']}", {"enabled": False})
 
     store.fail(due, "late", next_run_at=None, announce=lambda _to: [])
@@ -267,7 +267,7 @@ def test_trigger_whose_leader_ends_twice_waits_for_its_next_time(
 
     for _ in range(2):
         make_due(engine, trigger["id"])
-        found = next(found for found in store.due(limit=100) if found.trigger.id == trigger["id"])
+        found = next(found for found in store.find_due(limit=100) if found.trigger.id == trigger["id"])
         store.begin(found, until=datetime.fromisoformat(next_time) if found.is_second_try else None)
 
     assert api.get(path).body["next_run_at"] == next_time

@@ -107,7 +107,7 @@ class FakeMoves:
         if run_id in self.runs.rows:
             self.errors.append(error)
 
-    def locked(self, run_id: str) -> "FakeLockedRun":
+    def lock(self, run_id: str) -> "FakeLockedRun":
         if run_id == self.breaks_for:
             raise ValueError("no such error handling")
         return FakeLockedRun(self, run_id)
@@ -140,7 +140,7 @@ class FakeLockedRun:
     def __enter__(self) -> "FakeLockedRun":
         return self
 
-    def shown(self) -> SyncJobRun:
+    def read_run(self) -> SyncJobRun:
         return self._moves.runs.rows[self._run_id]
 
     def __exit__(self, *exception: object) -> None:
@@ -189,10 +189,10 @@ class FakeLockedRun:
     def delete_vanished(self, ended: Pass, *, count: int) -> None:
         self._moves.deleted[ended.resource] = count
 
-    def queue_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
+    def queue_vanished(self, ended: Pass, draft: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
         self._moves.has_decided_deletions = True
         self._moves.deleted[ended.resource] = self._moves.vanished.vanished
-        return self.queue_events(tell([f"gone-{number}" for number in range(self._moves.vanished.vanished)]))
+        return self.queue_events(draft([f"gone-{number}" for number in range(self._moves.vanished.vanished)]))
 
     def mend(self, queue: str) -> list[WakeUp]:
         return self._moves.unblock(self._run_id, queue)

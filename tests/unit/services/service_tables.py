@@ -51,7 +51,7 @@ class FakeTable(Generic[T]):
     def inspect(self, environment_id: EnvironmentId, id: str) -> T | None:
         return self.get(environment_id, id)
 
-    def by_name(self, environment_id: EnvironmentId, name: str) -> T | None:
+    def find_by_name(self, environment_id: EnvironmentId, name: str) -> T | None:
         named = [row for row in self.rows.values() if getattr(row, "name", None) == name]
         return next((row for row in named if row.environment_id == environment_id), None)
 
@@ -198,7 +198,7 @@ class FakeMappings:
     def __init__(self, layers: Mapping[str, Mapping[str, MappingLayers]] | None = None) -> None:
         self.configured = layers or {}
 
-    def layers(
+    def read_layers(
         self, environment_id: EnvironmentId, name: UnifiedName, *, method: str, integration_name: str
     ) -> MappingLayers | None:
         methods = self.configured.get("/".join(name), {})

@@ -163,7 +163,7 @@ class MovingPlace(Place):
         return {**super().raw_config, "base_url": "{{context.oauth.token.instance_url}}"}
 
     def call(self, context: JsonObject) -> PageCall:
-        return replace(super().call(context), origins=self.service.current(self.account_id)[1])
+        return replace(super().call(context), origins=self.service.read_current(self.account_id)[1])
 
 
 @pytest.fixture
@@ -216,12 +216,12 @@ def test_a_renewed_token_leads_its_account_to_the_origin_that_the_endpoint_names
     server.answer = Response(body=json.dumps({"access_token": "moved", "instance_url": there}).encode())
 
     records = place.fetch(before)
-    renewed = place.service.store.context(place.account_id)
+    renewed = place.service.store.read_context(place.account_id)
     again = place.fetch(renewed)
     place.close()
 
     assert records == again == [[{"id": 1}]]
-    assert place.service.current(place.account_id)[1] == {"http://before.test", server.url, there}
+    assert place.service.read_current(place.account_id)[1] == {"http://before.test", server.url, there}
 
 
 def test_a_refresh_token_goes_to_no_endpoint_that_it_was_not_given_for(place: Place, server: TokenServer) -> None:

@@ -108,8 +108,8 @@ class Process:
         return {
             CONTEXT: [
                 lambda: self.accounts.get(environment, of.account),
-                lambda: self.credentials.context(of.account),
-                lambda: self.credentials.locked(of.account).__enter__(),
+                lambda: self.credentials.read_context(of.account),
+                lambda: self.credentials.lock(of.account).__enter__(),
             ],
             ACCOUNT_OVERRIDE: [lambda: self.accounts.get(environment, of.account)],
             WEBHOOK_SECRET: [lambda: self.webhooks.get(environment, of.webhook)],
@@ -133,7 +133,7 @@ class Process:
             connection.execute(update(column.table).where(row).values({column.name: value}))
 
     def sealed_as_before(self, value: JSON) -> bytes:
-        found = self.keys.current()
+        found = self.keys.read_current()
         assert found is not None
         key = MasterKeys(MASTER, UnboundValues(self.keys, self.clock)).unwrap(*found)
         return f"k:{found[0]}:".encode() + Fernet(key).encrypt(json.dumps(value).encode())
@@ -273,10 +273,10 @@ def test_a_value_is_read_again_however_its_id_was_written(process: Process, own:
 
 
 def test_a_renewed_token_is_read_again(process: Process, own: Tenant) -> None:
-    with process.credentials.locked(own.account.upper()) as locked:
+    with process.credentials.lock(own.account.upper()) as locked:
         locked.write({"token": "renewed"})
 
-    assert process.credentials.context(own.account) == {"token": "renewed"}
+    assert process.credentials.read_context(own.account) == {"token": "renewed"}
 
 
 @pytest.mark.parametrize("column", COLUMNS, ids=named)
@@ -305,14 +305,14 @@ def test_the_format_before_is_read_until_a_rotation_and_refused_after_it(
 def test_what_the_setting_itself_had_sealed_is_refused_after_a_rotation(alone: Process, tenant: Tenant) -> None:
     legacy = Fernet(MASTER.encode()).encrypt(b'{"token": "canary"}')
     alone.put(CONTEXT, tenant, legacy)
-    assert alone.credentials.context(tenant.account) == {"token": "canary"}
+    assert alone.credentials.read_context(tenant.account) == {"token": "canary"}
 
     alone.rotation.rotate()
-    assert alone.credentials.context(tenant.account) == {"token": "canary"}
+    assert alone.credentials.read_context(tenant.account) == {"token": "canary"}
     alone.put(CONTEXT, tenant, legacy)
 
     assert "since 'ferryman keys rotate' has replaced" in refused(
-        lambda: Process(alone.engine).credentials.context(tenant.account)
+        lambda: Process(alone.engine).credentials.read_context(tenant.account)
     )
 
 
@@ -385,13 +385,13 @@ def test_a_token_of_the_format_before_opens_until_a_rotation(
 
 
 def test_a_wrapped_key_is_bound_to_its_id(alone: Process, tenant: Tenant) -> None:
-    first = alone.keys.current()
+    first = alone.keys.read_current()
     assert first is not None
     second = alone.cipher.rotate(first[0])
 
     alone.keys.rewrap(first[0], second[1])
 
-    refused(lambda: Process(alone.engine).credentials.context(tenant.account))
+    refused(lambda: Process(alone.engine).credentials.read_context(tenant.account))
 
 
 @pytest.mark.parametrize(
@@ -410,7 +410,7 @@ def test_a_cut_or_changed_value_is_refused(process: Process, own: Tenant, cut: i
 
     process.put(CONTEXT, own, b":".join([head, key_id, base64.urlsafe_b64encode(raw[:cut])]))
 
-    refused(lambda: process.credentials.context(own.account))
+    refused(lambda: process.credentials.read_context(own.account))
 
 
 def test_what_is_sealed_tells_nothing_of_itself(process: Process, own: Tenant) -> None:

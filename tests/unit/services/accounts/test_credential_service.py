@@ -84,7 +84,7 @@ class _Store:
     def __init__(self, fake: FakeCredentials) -> None:
         self.fake = fake
 
-    def locked(self, account_id: str) -> Any:
+    def lock(self, account_id: str) -> Any:
         class Locked:
             context = self.fake.stored
             origins = self.fake.origins
@@ -96,7 +96,7 @@ class _Store:
 
         return lock()
 
-    def context(self, account_id: str) -> JsonObject:
+    def read_context(self, account_id: str) -> JsonObject:
         return self.fake.stored
 
     def refuse(self, account_id: str, *, announce: Any, **_: object) -> bool:

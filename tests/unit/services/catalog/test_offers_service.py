@@ -19,7 +19,7 @@ OVERRIDE = {"crm": {"contacts": {"list": {}}}}
 class Models:
     """One model of which nothing is mapped."""
 
-    def mapped(self, environment_id: EnvironmentId, integration_name: str) -> Sequence[MappedModel]:
+    def read_mapped_models(self, environment_id: EnvironmentId, integration_name: str) -> Sequence[MappedModel]:
         return [MappedModel(id="m", name="crm", category=None, resources={"contacts": {}})]
 
 
@@ -28,7 +28,10 @@ def offers(**fields: Any) -> Offers:
     integrations = FakeTable(integration, integration(id=INTEGRATION, config=config))
     held = account(unified_model_override=OVERRIDE, integration_id=INTEGRATION, **fields)
     return Offers(
-        accounts=FakeTable(account, held), integrations=integrations, names=integrations, models=Models().mapped
+        accounts=FakeTable(account, held),
+        integrations=integrations,
+        names=integrations,
+        models=Models().read_mapped_models,
     )
 
 

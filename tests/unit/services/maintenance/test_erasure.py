@@ -48,7 +48,7 @@ class World:
     def pause(self, seconds: float) -> None:
         self.now += seconds
 
-    def due(self, *, skipped: Sequence[str], limit: int) -> Sequence[Erasure]:
+    def find_due(self, *, skipped: Sequence[str], limit: int) -> Sequence[Erasure]:
         return [erasure(id, self.resources.get(id)) for id in self.rows if id not in skipped][:limit]
 
     def find_live_runs(self, account_id: str, *, limit: int) -> Sequence[str]:

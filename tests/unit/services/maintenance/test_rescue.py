@@ -17,7 +17,7 @@ class FakeStuckRuns:
     ids: Sequence[str]
     asked: list[float] = field(default_factory=list)
 
-    def stuck(self, *, seconds: float, limit: int, skipped: Sequence[str]) -> Sequence[str]:
+    def find_stuck(self, *, seconds: float, limit: int, skipped: Sequence[str]) -> Sequence[str]:
         self.asked.append(seconds)
         return [id for id in self.ids if id not in skipped][:limit]
 

@@ -57,7 +57,9 @@ class FakePrunableRows:
         self.rows[kind] = [row for row in self.rows.get(kind, []) if row not in chosen]
         return len(chosen)
 
-    def find_expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
+    def find_expired_runs(
+        self, *, seconds: float, after: tuple[object, str] | None, limit: int
+    ) -> Sequence[ExpiredRun]:
         names = sorted(name for name in self.runs if after is None or name > after[1])[:limit]
         return [ExpiredRun(id=name, place=(0, name), may_go=name not in self.kept_runs) for name in names]
 

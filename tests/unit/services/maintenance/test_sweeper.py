@@ -72,7 +72,7 @@ class DueUnits:
 
     neglected: Neglected
 
-    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+    def find_due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
         return sorted({dispatch.queue for dispatch in self.neglected.units})
 
     def dispatch_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> list[WakeUp]:
@@ -91,7 +91,7 @@ class DueRuns:
 
     neglected: Neglected
 
-    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+    def find_due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
         return sorted({queue for _, queue in self.neglected.runs})
 
     def dispatch_due(
@@ -103,7 +103,7 @@ class DueRuns:
     def redispatch(self, run_ids: Sequence[str]) -> None:
         self.neglected.runs += [(id, "rapid-bridge") for id in run_ids]
 
-    def unsettled(self, *, limit: int, skipped: Sequence[str]) -> list[str]:
+    def find_unsettled(self, *, limit: int, skipped: Sequence[str]) -> list[str]:
         return [run_id for run_id in self.neglected.unsettled_runs if run_id not in skipped][:limit]
 
 

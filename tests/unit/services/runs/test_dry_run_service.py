@@ -55,7 +55,7 @@ class Source:
 class Previous:
     """Knows that a run was at noon."""
 
-    def lower_bounds(self, draft: RunDraft) -> LowerBounds:
+    def read_lower_bounds(self, draft: RunDraft) -> LowerBounds:
         return LowerBounds(run=NOON, own={"late": NOON + timedelta(hours=1)})
 
 
@@ -80,7 +80,7 @@ def try_out(source: Source, *resources: JsonObject, account: str = "account", **
     )
     runs = DryRuns(
         contexts=setting().contexts(),
-        lower_bounds=Previous().lower_bounds,
+        lower_bounds=Previous().read_lower_bounds,
         source=source,
         clock=FakeClock(),
         timeout_seconds=0.01,

@@ -54,7 +54,7 @@ class FakeTriggers:
     is_looked_at: bool = False
     fired_together: int = 0
 
-    def due(self, *, limit: int, skipped: Sequence[str]) -> Sequence[DueTrigger]:
+    def find_due(self, *, limit: int, skipped: Sequence[str]) -> Sequence[DueTrigger]:
         if self.is_looked_at or self.due_trigger.id in skipped:
             return []
         self.is_looked_at = True
@@ -294,9 +294,9 @@ def test_turn_ends_after_a_while_although_more_is_due() -> None:
     ticks = itertools.count(step=7.0)
 
     class Endless(FakeTriggers):
-        def due(self, *, limit: int, skipped: Sequence[str]) -> Sequence[DueTrigger]:
+        def find_due(self, *, limit: int, skipped: Sequence[str]) -> Sequence[DueTrigger]:
             self.is_looked_at = False
-            return super().due(limit=limit, skipped=skipped)
+            return super().find_due(limit=limit, skipped=skipped)
 
     triggers, here, outbox = Endless(trigger()), setting(), FakeOutbox()
     scheduler = CronScheduler(

@@ -215,7 +215,7 @@ def test_webhook_that_is_told_of_changes_gets_the_records_compared() -> None:
 
     assert write.events == []
     assert write.changes is not None
-    (event,) = write.changes.tell(Change.UPDATED, ["1"])
+    (event,) = write.changes.draft(Change.UPDATED, ["1"])
     (payload,) = payloads([event])
     assert (payload["records"], payload["meta"]) == ([{"id": 1, "n": "a"}], {"change": "updated"})
     assert (event.remote_ids, event.records, event.resource_id) == (["1"], 1, "id-of-tickets")
@@ -303,7 +303,7 @@ def test_webhook_that_is_told_of_changes_gets_deletions_compared() -> None:
 
     assert write.changes is not None
     assert (write.changes.deleted, write.changes.records.ids, write.events) == (["9"], [], [])
-    (event,) = write.changes.tell(Change.DELETED, ["9"])
+    (event,) = write.changes.draft(Change.DELETED, ["9"])
     assert (payloads([event])[0]["records"], event.remote_ids) == ([{"id": "9"}], ["9"])
 
 
