@@ -168,7 +168,7 @@ def stop(client: ApiClient, run_id: str) -> Answer:
 @json_option
 @pass_client
 def resume(client: ApiClient, run_id: str, errors_only: bool, follow: bool, as_json: bool) -> None:
-    """Let a run that failed or was stopped go on where it stood, or one that waits for its upstream try again now."""
+    """Resume a run that failed or was stopped, or make one that waits for its upstream try again now."""
     resumed = client.call("POST", f"{_path_of(run_id)}/resume", {"errors_only": True} if errors_only else {})
     answer = _follow(client, run_id, as_json=as_json) if follow else _answer(client, resumed)
     answer.print(as_json=as_json)

@@ -1,6 +1,6 @@
 """The gate to one account in one process: requests wait here until the shared budget admits them.
 
-A task in the background exchanges reports for grants with the store, some times a second at most and never once per
+A task in the background exchanges reports for grants with the store, some times a second at most, not once per
 request. All of it lives on one event loop; nothing needs a lock.
 """
 

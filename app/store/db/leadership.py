@@ -38,9 +38,9 @@ _NO_SESSION: Final = (
 )
 
 _STAND_BY_SECONDS: Final = 3.0
-"""How often the one that stands by asks for the lead: how long the lead is vacant at most."""
+"""How often the standby tries to take the lead: how long the lead is vacant at most."""
 _ASKS_PER_SECOND: Final = 0.2
-"""How often all others together ask for the second place."""
+"""How often all others together try to become the standby."""
 
 
 class Leadership:
