@@ -118,7 +118,7 @@ def start_shutdown(**_: object) -> None:
 
 
 def finish_shutdown(**_: object) -> None:
-    """Register this daemon as stopped, once what it had under way is written or given back."""
+    """Register this daemon as stopped, once what it had under way is written or handed back."""
     services().delivery_pool.join(_GOODBYE_SECONDS)
     liveness().remove(identity().id)
     services().leadership.resign()

@@ -67,7 +67,7 @@ class DaemonServices:
     stopping: threading.Event
     """Set once, when the daemon is to stop: slices then end after their page."""
     close: Callable[[], None]
-    """Lets go of connections, once no slice is under way any more."""
+    """Closes connections, once no slice is under way any more."""
 
 
 def build_daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServices:

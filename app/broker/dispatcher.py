@@ -58,7 +58,7 @@ class CeleryDispatcher:
         return self._publish(task, args, queue)
 
     def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
-        """Look at queues; raise BrokerUnavailableError."""
+        """Inspect queues; raise BrokerUnavailableError."""
         return self._queues.look_at(queues)
 
     def is_reachable(self) -> bool:

@@ -127,14 +127,14 @@ class PlainAnswer:
 
 
 class OpenList(Protocol):
-    """One list as a slice reads it: pages that were asked for before their turn are kept in it."""
+    """One list as a slice reads it: pages that were requested before their turn are kept in it."""
 
     most: int
     """Requests that may be under way at once, that of the next page among them; 0: no new ones."""
 
     @property
     def is_under_way(self) -> bool:
-        """Whether a page was asked for whose turn has not come."""
+        """Whether a page was requested whose turn has not come."""
 
     @property
     def is_ready(self) -> bool:
@@ -201,7 +201,7 @@ class BudgetStore(Protocol):
     """Keeps the rate budget of each account where all processes see it; what is lost is learned again."""
 
     async def swap(self, account_id: str, *, expected: str, text: str) -> Swapped:
-        """Put a text in the place of the expected one, if that still stands there. A lost store raises nothing."""
+        """Replace the expected text by another, if it is still the present one. A lost store raises nothing."""
 
     async def close(self) -> None:
         """Close what is open."""
@@ -270,7 +270,7 @@ class Queues(Protocol):
     """The queues of the broker."""
 
     def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
-        """Look at queues; raise BrokerUnavailableError."""
+        """Inspect queues; raise BrokerUnavailableError."""
 
 
 class Dispatcher(Queues, Protocol):

@@ -17,7 +17,7 @@ class Exchanges:
     requests: int = 0
     """Those that were made for good: a refusal that is waited out, or a fault that is tried again, is none."""
     answered: int = 0
-    """Those of them that brought what was asked for, whatever became of it here."""
+    """Those of them that returned what was requested, whatever became of it here."""
     answer_ms: int = 0
     """How long the upstream took for the answered ones, all together."""
 

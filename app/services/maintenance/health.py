@@ -19,7 +19,7 @@ class StoreState(StrEnum):
 class HealthService:
     """Checks what Ferryman depends on.
 
-    Without Postgres it is of no use to anybody (unhealthy). Without the broker it is degraded: it still takes runs and
+    Without Postgres it serves nothing (unhealthy). Without the broker it is degraded: it still takes runs and
     answers every question, so a balancer that turned callers away would make an outage of a delay. Before a Postgres
     that takes no changes it is degraded too: it still answers questions.
     """

@@ -156,7 +156,7 @@ class Erasures(Protocol):
         """Erase so many rows, and record the end once none is left; return whether there may be more."""
 
     def record_error(self, id: str, error: str) -> None:
-        """Record why an erasure does not go on."""
+        """Record why an erasure does not continue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ class QueueHeads:
         """What was taken next so long ago that its daemon has come to it."""
 
     def find_lost(self, queues: Sequence[str]) -> Mapping[str, LostBefore]:
-        """Look at queues; raise BrokerUnavailableError, when nothing can be dispatched anyway."""
+        """Inspect queues; raise BrokerUnavailableError, when nothing can be dispatched anyway."""
         found = self._queues.look_at(queues) if queues else {}
         return {queue: self._judge(queue, state) for queue, state in found.items()}
 

@@ -104,7 +104,7 @@ class RunLifecycle:
             return bool(settlement.wake_ups)
 
     def fail_stuck(self, run_id: str, *, attempts: int) -> None:
-        """End a run that could not be rescued, unless somebody can work on it by now."""
+        """End a run that could not be rescued, unless a daemon can work on it by now."""
         with self._lock(run_id) as settlement:
             if settlement is None or not settlement.is_at_work:
                 return

@@ -33,7 +33,7 @@ class RunWaits:
     def wait(self, run: SyncJobRun, *, seconds: float) -> SyncJobRun | None:
         """Return a run once it has ended, or as it is after so many seconds; None when ``most`` others wait already.
 
-        Between two looks no connection is held. Raises NotFoundError when somebody removes it meanwhile.
+        Between two looks no connection is held. Raises NotFoundError when it is removed meanwhile.
         """
         if seconds <= 0 or run.status.is_final:
             return run

@@ -1,4 +1,4 @@
-"""How an event of a run ends, or goes on: retried, given up, split, quarantined; and what that does to its run."""
+"""How an event of a run ends, or continues: retried, given up, split, quarantined; and what that does to its run."""
 
 import random
 from dataclasses import dataclass

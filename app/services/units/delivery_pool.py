@@ -167,7 +167,7 @@ class DeliveryPool:
             place.cancel()
 
     def _dispatch(self, following: WakeUp | None) -> None:
-        """Dispatch a unit that waits; should this break, whoever made room goes on, and the sweeper does it later."""
+        """Dispatch a unit that waits; should this break, its caller continues, and the sweeper does it later."""
         if following is None:
             return
         try:

@@ -99,7 +99,7 @@ class DeliveryWorker:
         return NOTHING_DONE if is_under_way else SliceOutcome(run_id=claim.run_id, may_settle=True)
 
     def give_up_head(self, claim: Claim, error: ErrorDraft) -> SliceOutcome:
-        """Give up the event that no daemon has survived sending, fail the run, and go on with the next."""
+        """Give up the event that no daemon has survived sending, fail the run, and continue with the next."""
         event = self._deliveries.find_next_event(claim.run_id)
         self._lifecycle.fail(claim.run_id, error)
         try:

@@ -135,7 +135,7 @@ class AccountGate:
         self._go_on(RateLimitHeaders(), self._leave())
 
     async def close(self) -> None:
-        """Give back what is held."""
+        """Release what is held."""
         if self._reporter is not None:
             self._reporter.cancel()
             await asyncio.gather(self._reporter, return_exceptions=True)

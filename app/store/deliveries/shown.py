@@ -40,7 +40,7 @@ _UNIT = text("""
 
 _RUN = text("select run_id from delivery where id = :id and webhook_id = :webhook_id")
 
-# What was split goes on in its parts.
+# What was split continues as its parts.
 _LOCK = text(f"""
     select status, resource_id, records from delivery
      where id = :id and octet_length(body) > 0 and status <> '{DeliveryStatus.SPLIT}' for update

@@ -145,7 +145,7 @@ class ErasureStore:
         return [_erasure(row) for row in rows]
 
     def record_error(self, id: str, error: str) -> None:
-        """Record why an erasure does not go on."""
+        """Record why an erasure does not continue."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE, {"id": id, "error": error})
 

@@ -41,7 +41,7 @@ class ParkedUnitStore:
         self._engine = engine
 
     def of_account(self, account_id: str) -> Sequence[ParkedRun]:
-        """List the runs that have some, the first to go on first."""
+        """List the runs that have some, the first to continue first."""
         with reading(self._engine) as connection:
             rows = connection.execute(_OF_ACCOUNT, {"account_id": account_id}).all()
         return [ParkedRun(run_id=row.run_id, units=row.units, wakes_at=row.wakes_at) for row in rows]

@@ -125,7 +125,7 @@ class LockedRun:
         return stuck.mend(self._connection, self._run_id, queue)
 
     def describe_remains(self) -> str | None:
-        """Describe what the run has left that nobody can work on; None when somebody can."""
+        """Describe what the run has left that no daemon can work on; None when one can."""
         return stuck.describe_remains(self._connection, self._run_id)
 
     def has_failed_requests(self) -> bool:

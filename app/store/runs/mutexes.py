@@ -38,7 +38,7 @@ def waiting_on(of: str) -> str:
     """
 
 
-# Whoever would start a run waits here for the others who would; the statement that follows sees what they did.
+# All that would start a run wait here for each other; the statement that follows sees what the others did.
 _LOCK = text(f"""
     select pg_advisory_xact_lock(hashtextextended(sync_job_id::text || ':' || mutex_key, 0))
       from sync_job_run where id = :run_id and status = '{RunStatus.CREATED}' and mutex_key is not null

@@ -46,7 +46,7 @@ _TAKE: Final = text(f"""
 
 
 class _NotDueAnyMoreError(Exception):
-    """Somebody else has fired a due time, or changed its trigger."""
+    """Another transaction has fired a due time, or changed its trigger."""
 
 
 def begin(autocommit: Autocommit, found: Sequence[DueTrigger]) -> Mapping[str, Any]:

@@ -44,7 +44,7 @@ _BEGIN = text("""
  returning next_run_at
 """).bindparams(bindparam("last_run", type_=JSONB))
 
-# Whoever else fired it, or changed it since it was read, has left another time or another version of it here.
+# Another transaction that fired it, or changed it since it was read, has left another time or version here.
 _TAKE = text("""
     update sync_job_cron_trigger
        set next_run_at = :next_run_at, enabled = cast(:next_run_at as timestamptz) is not null, last_run = :last_run

@@ -90,7 +90,7 @@ class PageStore:
         self._units = UnitStore(engine)
 
     def write(self, page: PageWrite) -> str | None:
-        """Write all of it or nothing; raise LeaseLostError when the unit belongs to somebody else by now.
+        """Write all of it or nothing; raise LeaseLostError when another worker has the unit by now.
 
         Return the id of the run's delivery unit when there are events for it to send. Raise UnwritablePageError for a
         page that Postgres will never take.
@@ -109,7 +109,7 @@ class PageStore:
         return row is not None and bool(row["has_paged"])
 
     def _write_small(self, page: PageWrite) -> bool:
-        """Write a small page by one statement; False when somebody else writes the same records."""
+        """Write a small page by one statement; False when another transaction writes the same records."""
         failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
         began = time.monotonic()
         is_written = small_pages.write(self._autocommit, page)
@@ -142,7 +142,7 @@ def _take_numbers(write: _Write) -> _Write:
 
 
 def _compare_again(write: _Write) -> _Write:
-    """Compare once more where somebody has written to the account in between; nobody can any more."""
+    """Compare once more where another transaction has written to the account in between; none can any more."""
     page, found, first = write.page, write.found, write.first
     if not found or first == found.last_sequence + 1:
         return write

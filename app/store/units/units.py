@@ -128,7 +128,7 @@ class UnitStore:
         self._autocommit = autocommit_of(engine)
 
     def claim(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
-        """Take the unit's lease when it is free and its run is live, else None: somebody else has it, or will.
+        """Take the unit's lease when it is free and its run is live, else None: another worker has it, or will.
 
         None too when the owner works on ``most_of_account`` units of the same account, as far as they are committed,
         and when the webhook that a delivery unit sends to has about as many deliveries under way as it may.
@@ -139,7 +139,7 @@ class UnitStore:
     def claim_in_turn(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
         """Take a delivery unit's lease if its webhook has fewer than it may; else record that it waits for its turn.
 
-        A unit whose row somebody has locked is left to the next wake-up.
+        A unit whose row is locked is left to the next wake-up.
         """
         values = {**_term_values(terms, headroom=0), "unit_id": unit_id}
 
@@ -158,7 +158,7 @@ class UnitStore:
     def claim_next(self, resource_id: str, terms: ClaimTerms) -> Claim | None:
         """Take the lease of a resource's oldest unit that is free, on the terms of ``claim``.
 
-        None too when somebody else has taken that unit meanwhile, though there may be others.
+        None too when another worker has taken that unit meanwhile, though there may be others.
         """
         row = self._autocommit.one(_CLAIM_NEXT_OF_RESOURCE, {**_term_values(terms), "resource_id": resource_id})
         return _build_claim(row) if row else None
@@ -192,7 +192,7 @@ class UnitStore:
             raise LeaseLostError
 
     def keep(self, claim: Claim, *, lease_seconds: float) -> bool:
-        """Prolong the lease unless somebody has locked its row; False when it is gone."""
+        """Prolong the lease unless its row is locked; False when it is gone."""
         row = self._autocommit.one(_KEEP, _lease_values(claim, lease_seconds))
         return row is not None and bool(row["own"])
 
