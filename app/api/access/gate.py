@@ -55,7 +55,7 @@ def _admit() -> None:
 
 
 def _spend(key: str, environment_id: EnvironmentId) -> None:
-    flask.g.allowance = allowance = services().request_limits.ask(key, environment_id)
+    flask.g.allowance = allowance = services().request_limits.spend(key, environment_id)
     if allowance is not None and not allowance.is_admitted:
         raise TooManyRequestsError(
             whose="this environment" if allowance.of_environment else "this token",

@@ -85,7 +85,7 @@ class CredentialService:
     def _request_token(self, account: LockedCredentials, grant: OAuthGrant) -> JsonObject:
         request = oauth.build_token_request(grant, account.context)
         secret_origins.check(account.origins, request.url)
-        answer = self.endpoint.ask(request)
+        answer = self.endpoint.request_token(request)
         return oauth.merge_token(account.context, token_answers.read(answer, grant.answer), self.clock.now())
 
     def _write(

@@ -41,7 +41,7 @@ class AccountDeletion:
         seconds = self._seconds(erase_at_once=erase_at_once)
         is_done = self._accounts.delete(environment_id, account_id, erase_after_seconds=seconds, seen=seen)
         # An account that was deleted before is erased at once too.
-        if not (is_done or (erase_at_once and self._deleted.hasten(environment_id, account_id))):
+        if not (is_done or (erase_at_once and self._deleted.make_due(environment_id, account_id))):
             raise NotFoundError(KIND, account_id)
         return account_id
 

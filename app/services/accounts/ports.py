@@ -73,7 +73,7 @@ class DeletedAccounts(Protocol):
     def restore(self, environment_id: EnvironmentId, account_id: str) -> bool | None:
         """Restore an account as it was; None when there is none, False when its integration was deleted."""
 
-    def hasten(self, environment_id: EnvironmentId, account_id: str) -> bool:
+    def make_due(self, environment_id: EnvironmentId, account_id: str) -> bool:
         """Make the erasure of a deleted account due at once; return whether there is one."""
 
 
@@ -186,5 +186,5 @@ class CredentialStore(Protocol):
 class TokenEndpoint(Protocol):
     """Requests tokens."""
 
-    def ask(self, request: TokenRequest) -> JsonObject:
+    def request_token(self, request: TokenRequest) -> JsonObject:
         """Return the answer; raise InvalidGrantError, or SourceError for any other answer without a token."""

@@ -45,7 +45,7 @@ class CalledAccounts:
         """Return an account that is about to be called; raise as ``get`` does, and TooManyRequestsError."""
         account = self.get(environment_id, account_id)
         refuse_inactive(account, _ACCOUNT)
-        allowance = self._limits.ask(account.id)
+        allowance = self._limits.spend(account.id)
         if allowance is not None and not allowance.is_admitted:
             raise TooManyRequestsError(
                 whose="this integrated account",

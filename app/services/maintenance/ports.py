@@ -18,7 +18,7 @@ from app.services.maintenance.duties import DueWork
 class Look(Protocol):
     """Finds out whether anything is due."""
 
-    def look(self, *, is_thorough: bool) -> DueWork:
+    def find_due_work(self, *, is_thorough: bool) -> DueWork:
         """Return which duties have work; timers, leases and promised messages always, lost ones when thorough."""
 
 

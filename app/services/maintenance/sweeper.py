@@ -172,7 +172,7 @@ class Sweeper:
         is_thorough = self._sweeps % _THOROUGH_EVERY == 0
         self._sweeps += 1
         try:
-            due = self._look.look(is_thorough=is_thorough)
+            due = self._look.find_due_work(is_thorough=is_thorough)
         except StoreUnavailableError:
             raise
         except Exception as error:

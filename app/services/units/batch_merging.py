@@ -31,7 +31,7 @@ class BatchMerging:
         """
         if not self._linger_seconds or claim.is_crowded:
             return 0.0
-        line = self._lines.look(claim.run_id, event.webhook_id)
+        line = self._lines.read_line(claim.run_id, event.webhook_id)
         if line is None or not line.is_growing(self._bounds):
             return 0.0
         return max(0.0, min(self._linger_seconds - line.age_seconds, _LONGEST_PAUSE_SECONDS))

@@ -89,19 +89,19 @@ class FetchWorker:
         """Request more, wait for an answer, write it; False when nothing is left to wait for."""
         batch = self._new_batch(current)
         current.taken.clear()
-        self._ask(current, batch)
+        self._request_more(current, batch)
         if not current.in_flight and batch.is_empty:
             return False
         if batch.is_empty:
             self._collect(current, batch, wait_seconds=_WAIT_SECONDS)
         if current.total > 1 or current.ahead:
             # Requests go on while their answers are written; without any ahead, a list waits for its write.
-            self._ask(current, batch)
+            self._request_more(current, batch)
         while batch.fetched < _RECORDS_AT_ONCE and any(ahead.is_ready for ahead in current.ahead.values()):
             # Small pages that are there already are written together.
             if not self._collect(current, batch, wait_seconds=_READY_SECONDS):
                 break
-            self._ask(current, batch)
+            self._request_more(current, batch)
         if not batch.is_empty:
             self._write(current, batch)
         return True
@@ -110,7 +110,7 @@ class FetchWorker:
         clock = self._worker_context.clock
         return PageBatch(current.claim, current.context, current.item, settings=self._settings, clock=clock)
 
-    def _ask(self, current: Slice, batch: PageBatch) -> None:
+    def _request_more(self, current: Slice, batch: PageBatch) -> None:
         """Submit elements until enough are in flight; one that can not be resolved is an error, not a request."""
         current.is_over = current.is_over or self._worker_context.is_stopping() or time.monotonic() >= current.deadline
         asked = {each.index for each in current.in_flight.values()}

@@ -130,7 +130,7 @@ class Deliveries(Protocol):
 class MergeableLines(Protocol):
     """The batches of records that wait for webhooks, run by run."""
 
-    def look(self, run_id: str, webhook_id: str) -> Line | None:
+    def read_line(self, run_id: str, webhook_id: str) -> Line | None:
         """Read a run's line of events; None when nothing waits."""
 
     def merge(self, claim: Claim, webhook_id: str, *, lease_seconds: float) -> None:

@@ -73,7 +73,7 @@ class DeletedAccounts:
             connection.execute(_FORGET, {"id": found.id})
         return True
 
-    def hasten(self, environment_id: str, account_id: str) -> bool:
+    def make_due(self, environment_id: str, account_id: str) -> bool:
         """Make the erasure of a deleted account due at once; return whether there is one."""
         with self._engine.begin() as connection:
             values = {"environment_id": environment_id, "id": account_id}

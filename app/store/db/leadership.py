@@ -67,7 +67,7 @@ class Leadership:
         self._next_try = 0.0
 
     def is_held(self) -> bool:
-        """Whether this daemon leads; it tries to take the lead when that is due. A lost lead is detected by ``ask``."""
+        """Whether this daemon leads; it tries to take the lead when that is due. ``read_row`` detects a lost lead."""
         if self._leads or self._monotonic() < self._next_try:
             return self._leads
         try:
@@ -79,7 +79,7 @@ class Leadership:
             raise
         return self._leads
 
-    def ask(self, question: TextClause, parameters: Mapping[str, JSON]) -> Row[tuple[object, ...]]:
+    def read_row(self, question: TextClause, parameters: Mapping[str, JSON]) -> Row[tuple[object, ...]]:
         """Read one row by the session that holds the lead, which keeps the lead; raise StoreUnavailableError."""
         if self._connection is None:
             raise StoreUnavailableError("this daemon does not lead")

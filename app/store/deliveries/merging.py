@@ -82,7 +82,7 @@ class DeliveryMerger:
         self._engine = engine
         self._bounds = bounds
 
-    def look(self, run_id: str, webhook_id: str) -> Line | None:
+    def read_line(self, run_id: str, webhook_id: str) -> Line | None:
         """Read a run's line of events, and whether more may come to it; None when nothing waits."""
         with reading(self._engine) as connection:
             rows = connection.execute(_LOOK, {"run_id": run_id, "webhook_id": webhook_id}).mappings().all()

@@ -33,9 +33,9 @@ class DueWorkReader:
         self._leadership = leadership
         self._seconds = {"publish_after": publish_after_seconds, "ring_after": ring_after_seconds}
 
-    def look(self, *, is_thorough: bool) -> DueWork:
+    def find_due_work(self, *, is_thorough: bool) -> DueWork:
         """Return which duties have work; timers, leases and promised messages always, lost ones when thorough."""
-        found = self._leadership.ask(_LOOK_THOROUGHLY if is_thorough else _LOOK, self._seconds)
+        found = self._leadership.read_row(_LOOK_THOROUGHLY if is_thorough else _LOOK, self._seconds)
         return DueWork(
             messages=found.messages,
             units=found.units,

@@ -31,7 +31,7 @@ ANNOUNCED = events.AUTHENTICATION_ERROR
 
 
 class _Nobody:
-    def ask(self, request: TokenRequest) -> JsonObject:
+    def request_token(self, request: TokenRequest) -> JsonObject:
         raise AssertionError("no token is asked for")
 
 

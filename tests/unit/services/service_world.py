@@ -208,7 +208,7 @@ class FakeDeliveries:
     def find_next_event(self, run_id: str) -> PendingEvent | None:
         return self.waiting[0] if self.waiting else None
 
-    def look(self, run_id: str, webhook_id: str) -> Line | None:
+    def read_line(self, run_id: str, webhook_id: str) -> Line | None:
         self.looks += 1
         if not self.waiting:
             return None

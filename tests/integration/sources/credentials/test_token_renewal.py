@@ -462,7 +462,7 @@ def test_a_client_is_shown_as_it_is_where_the_endpoint_wants_that(place: Place, 
         is_loosely_encoded=True,
     )
 
-    place.endpoint.ask(request)
+    place.endpoint.request_token(request)
 
     assert server.received[-1].body == b"grant_type=client_credentials&resource=a%20b&resource=c&flag=true"
     assert server.received[-1].headers["authorization"] == f"Basic {base64.b64encode(b'me@acme:p/w').decode()}"
@@ -479,13 +479,13 @@ def test_an_answer_of_a_token_endpoint_is_read_up_to_a_limit(
     server.answer = Response(body=body, headers={"Content-Encoding": encoding})
 
     with pytest.raises(SourceError, match="answered more than 262144 bytes"):
-        place.endpoint.ask(TokenRequest(url=f"{server.url}/oauth/token", fields={"grant_type": "x"}))
+        place.endpoint.request_token(TokenRequest(url=f"{server.url}/oauth/token", fields={"grant_type": "x"}))
 
 
 def test_a_packed_token_is_read(place: Place, server: TokenServer) -> None:
     server.answer = Response(body=gzip.compress(b'{"access_token": "x"}'), headers={"Content-Encoding": "gzip"})
 
-    assert place.endpoint.ask(TokenRequest(url=f"{server.url}/oauth/token", fields={"grant_type": "x"})) == {
+    assert place.endpoint.request_token(TokenRequest(url=f"{server.url}/oauth/token", fields={"grant_type": "x"})) == {
         "access_token": "x"
     }
 

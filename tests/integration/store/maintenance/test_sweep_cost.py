@@ -153,7 +153,7 @@ def test_look_reads_a_handful_of_pages_beside_tens_of_thousands_of_ended_runs(
 
     def cost(*, is_thorough: bool) -> tuple[int, set[str]]:
         counted.statements.clear()
-        look.look(is_thorough=is_thorough)
+        look.find_due_work(is_thorough=is_thorough)
         (statement,) = counted.statements
         return _explained(counted.engine, statement)
 

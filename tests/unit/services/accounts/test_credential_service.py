@@ -67,7 +67,7 @@ class FakeCredentials:
             raise StoreUnavailableError
         self.stored, self.origins = context, origins or self.origins
 
-    def ask(self, request: TokenRequest) -> JsonObject:
+    def request_token(self, request: TokenRequest) -> JsonObject:
         self.asked += 1
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):

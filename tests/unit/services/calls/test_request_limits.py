@@ -47,7 +47,7 @@ class FakeCounts:
 
 
 def asked(limits: RequestLimits, token_id: str = "t") -> Allowance:
-    allowance = limits.ask(token_id)
+    allowance = limits.spend(token_id)
     assert allowance is not None
     return allowance
 
@@ -109,7 +109,7 @@ def test_each_token_has_its_own() -> None:
 def test_no_limit_is_asked_of_nobody() -> None:
     counts = FakeCounts()
 
-    assert counts.process(limit=0).ask("t") is None
+    assert counts.process(limit=0).spend("t") is None
     assert counts.trips == 0
 
 
@@ -138,7 +138,7 @@ def test_processes_never_admit_more_than_the_limit_and_hold_back_little(turn_of:
 
 
 def asked_by(limits: RequestLimits, token_id: str, environment_id: str = "e") -> Allowance:
-    allowance = limits.ask(token_id, environment_id)
+    allowance = limits.spend(token_id, environment_id)
     assert allowance is not None
     return allowance
 
@@ -169,7 +169,7 @@ def test_a_limit_of_environments_alone_is_kept_and_told() -> None:
     limits = FakeCounts().process(limit=0, environment_limit=3)
 
     assert [asked_by(limits, str(number)).is_admitted for number in range(5)] == [True, True, True, False, False]
-    assert limits.ask("without one") is None
+    assert limits.spend("without one") is None
 
 
 def test_the_environment_is_counted_in_the_trip_of_the_token() -> None:

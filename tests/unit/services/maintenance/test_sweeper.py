@@ -35,7 +35,7 @@ class Neglected:
     """A look sees nothing, although there is something."""
     look_breaks_by: Exception | None = None
 
-    def look(self, *, is_thorough: bool) -> DueWork:
+    def find_due_work(self, *, is_thorough: bool) -> DueWork:
         self.looks.append(is_thorough)
         if self.look_breaks_by is not None:
             raise self.look_breaks_by
