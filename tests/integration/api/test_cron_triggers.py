@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 from app.engine.json_types import JsonObject
 from app.engine.objects.triggers import BEGUN
 from app.services.contexts.account_configs import ShownContexts
+from app.services.ports import QueueState
 from app.services.runs.drafts import RunDrafts
 from app.services.schedules.scheduler import CronScheduler
 from app.services.unified.mappings import UnifiedMappings
@@ -36,8 +37,17 @@ def trigger(api: Caller, catalog: Catalog) -> JsonObject:
 class InlineDispatcher:
     """A broker that is away."""
 
-    def dispatch(self, wake_ups: object) -> None:
-        """Ring for nobody."""
+    def dispatch(self, wake_ups: object) -> bool:
+        return False
+
+    def publish(self, task: str, args: list[str], *, queue: str) -> bool:
+        return False
+
+    def look_at(self, queues: object) -> dict[str, QueueState]:
+        return {}
+
+    def is_reachable(self) -> bool:
+        return False
 
     def dispatch_run(self, run_id: str, *, queue: str) -> bool:
         return False
@@ -45,6 +55,9 @@ class InlineDispatcher:
 
 class NoOutbox:
     """Nothing is published, so nothing is removed."""
+
+    def remove(self, message_id: int) -> None:
+        raise AssertionError(message_id)
 
     def remove_soon(self, message_id: int) -> None:
         raise AssertionError(message_id)

@@ -108,7 +108,7 @@ class FakeContextRows:
             bounds=LowerBounds(run=run.previous_run_date, own=self.runs.later_bounds),
             account=account,
             integration=integration,
-            held_keys=self.read_held_keys(),
+            held_keys=self.held_keys(),
             rekeyings=self.rekeyings(),
         )
 

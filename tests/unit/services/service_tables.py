@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from app.engine.errors import PreconditionFailedError
 from app.engine.json_types import JSON, JsonObject
@@ -22,7 +22,10 @@ from app.services.runs.requests import RunReferences
 from app.services.unified.mappings import UnifiedMappings
 from app.services.unified.ports import MappingLayers
 
-T = TypeVar("T", IntegratedAccount, Integration, SyncJob, Webhook)
+Owned: TypeAlias = (
+    IntegratedAccount | Integration | SyncJob | Webhook | UnifiedModel | EnvironmentUnifiedModel | UnifiedModelMethod
+)
+T = TypeVar("T", bound=Owned)
 
 ENVIRONMENT = EnvironmentId("environment")
 ELSEWHERE = EnvironmentId("elsewhere")
@@ -75,7 +78,7 @@ class FakeTable(Generic[T]):
         row: Any = self._as_seen(environment_id, id, seen)
         if row is None or (version is not None and version != row.version):
             return None
-        more = {"context": change_context(row.context)} if change_context else {}
+        more: JsonObject = {"context": change_context(row.context)} if change_context else {}
         more |= {"origins": change_origins(row)} if change_origins else {}
         more |= {"plain_paths": change_plain(row.plain_paths)} if change_plain else {}
         more |= {"version": version + 1} if version else {}

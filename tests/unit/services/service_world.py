@@ -212,8 +212,10 @@ class FakeDeliveries:
         self.looks += 1
         if not self.waiting:
             return None
-        facts = [{"id": one.id, "resource_id": one.resource_id, "is_open": one.is_open} for one in self.waiting]
-        waiting = [Waiting(**each, records=1, size=1) for each in facts]
+        waiting = [
+            Waiting(id=one.id, resource_id=one.resource_id, is_open=one.is_open, records=1, size=1)
+            for one in self.waiting
+        ]
         return Line(waiting=waiting, age_seconds=0.0, is_fetched=self.looks <= self.growing_looks)
 
     def merge(self, claim: Claim, webhook_id: str, *, lease_seconds: float) -> None:
@@ -302,6 +304,9 @@ class FakePages:
     writes: list[PageWrite] = field(default_factory=list)
     before_write: Callable[[], object] = lambda: None
     after_write: Callable[[], object] = lambda: None
+
+    def has_paged(self, resource_id: str) -> bool:
+        raise AssertionError(resource_id)
 
     @property
     def records(self) -> list[RecordRow]:

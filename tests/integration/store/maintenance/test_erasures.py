@@ -216,7 +216,7 @@ def test_account_of_which_only_records_are_left_is_erased_and_does_not_come_back
     put(engine, "erasure", environment_id=ENVIRONMENT, integrated_account_id=account, due_at=text("'infinity'"))
 
     assert deleted.restore(ENVIRONMENT, account) is None
-    assert deleted.hasten(ENVIRONMENT, account)
+    assert deleted.make_due(ENVIRONMENT, account)
     (erasure,) = erase_all(erasures)
 
     assert erasure.status is ErasureStatus.ERASED
@@ -228,12 +228,12 @@ def test_account_whose_erasure_has_begun_does_not_come_back(
 ) -> None:
     account = new_account(engine, accounts)
     accounts.delete(ENVIRONMENT, account, erase_after_seconds=3600)
-    assert deleted.hasten(ENVIRONMENT, account)
+    assert deleted.make_due(ENVIRONMENT, account)
     (erasure,) = erasures.find_due(skipped=[], limit=10)
     erasures.erase_some(erasure, limit=1)
 
     assert deleted.restore(ENVIRONMENT, account) is None
-    assert not deleted.hasten(EnvironmentId(new_id()), account)
+    assert not deleted.make_due(EnvironmentId(new_id()), account)
 
 
 def test_reason_why_it_does_not_go_on_is_kept_until_it_does(

@@ -105,7 +105,7 @@ class Process:
 
     def readers(self, column: Column, of: Tenant) -> list[Callable[[], object]]:
         environment = of.environment
-        return {
+        readers: dict[Column, list[Callable[[], object]]] = {
             CONTEXT: [
                 lambda: self.accounts.get(environment, of.account),
                 lambda: self.credentials.read_context(of.account),
@@ -119,7 +119,8 @@ class Process:
                 lambda: self.effective.get(environment, of.integration),
             ],
             OVERRIDE: [lambda: self.effective.get(environment, of.integration)],
-        }[column]
+        }
+        return readers[column]
 
     def stored(self, column: Column, of: Tenant) -> JSON | bytes:
         statement = select(column.table.c[column.name]).where(column.table.c[column.identity] == of.identity(column))

@@ -224,7 +224,7 @@ def test_changes_during_rotations_are_not_lost(engine: Engine, environment: Envi
             for id in ids:
                 counts[id] += 1
                 change = {"count": counts[id]}
-                writer.accounts.update(environment, id, {}, change_context=lambda _current, change=change: change)
+                writer.accounts.update(environment, id, {}, change_context=lambda _current, change=change: change)  # type: ignore[misc]
 
     thread = threading.Thread(target=write)
     thread.start()

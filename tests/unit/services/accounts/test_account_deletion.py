@@ -15,7 +15,7 @@ class Deleted:
     def restore(self, environment_id: EnvironmentId, account_id: str) -> bool | None:
         return {"account": True, "orphan": False}.get(account_id)
 
-    def hasten(self, environment_id: EnvironmentId, account_id: str) -> bool:
+    def make_due(self, environment_id: EnvironmentId, account_id: str) -> bool:
         return account_id == "orphan"
 
 

@@ -36,7 +36,7 @@ class Gone:
     def restore(self, environment_id: EnvironmentId, account_id: str) -> bool | None:
         return None
 
-    def hasten(self, environment_id: EnvironmentId, account_id: str) -> bool:
+    def make_due(self, environment_id: EnvironmentId, account_id: str) -> bool:
         return False
 
 

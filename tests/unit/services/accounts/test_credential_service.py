@@ -99,6 +99,12 @@ class _Store:
     def read_context(self, account_id: str) -> JsonObject:
         return self.fake.stored
 
+    def read_current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
+        return self.fake.stored, self.fake.origins
+
+    def record_forbidden(self, account_id: str, error: JsonObject) -> None:
+        raise AssertionError(error)
+
     def refuse(self, account_id: str, *, announce: Any, **_: object) -> bool:
         self.fake.announced = announce(ACCOUNT, ["webhook"])
         return self.fake.is_news

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,7 @@ class FakeRecords:
     """The records of one account."""
 
     def list(self, filters: RecordFilters) -> Page[StoredRecord]:
-        facts = dict.fromkeys(("created_at", "updated_at", "synced_at"), NOON)
+        facts: dict[str, Any] = dict.fromkeys(("created_at", "updated_at", "synced_at"), NOON)
         record = StoredRecord(
             integrated_account_id="account", resource="tickets", id="1", data={}, sync_job_run_id="run", **facts
         )
@@ -85,6 +86,12 @@ class FakeTombstones:
 
 class FakeErasures:
     """Takes everything down."""
+
+    def get(self, environment_id: EnvironmentId, id: str) -> Erasure | None:
+        raise AssertionError(id)
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Erasure]:
+        raise AssertionError(filters)
 
     def create_of_resource(self, environment_id: EnvironmentId, account_id: str, resource: str) -> Erasure:
         return Erasure(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -107,7 +108,8 @@ def test_each_kind_is_a_duty_of_its_own(prunable: FakePrunableRows) -> None:
 
 def test_zero_keeps_for_ever(prunable: FakePrunableRows) -> None:
     periods = ("run", "delivered", "tombstone", "daemon")
-    settings = replace(SETTINGS, **{f"{period}_retention_seconds": 0 for period in periods})
+    zero: dict[str, Any] = {f"{period}_retention_seconds": 0 for period in periods}
+    settings = replace(SETTINGS, **zero)
 
     assert set(duties(prunable, settings)) == {"keys", "messages"}
 

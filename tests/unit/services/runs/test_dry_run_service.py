@@ -12,7 +12,7 @@ from app.engine.jobs.definition import parse_resources
 from app.engine.json_types import JsonObject
 from app.engine.record_errors import SourceError
 from app.engine.runs.increments import LowerBounds
-from app.services.ports import FetchedPage, PageCall
+from app.services.ports import FetchedPage, PageCall, PlainAnswer
 from app.services.runs.dry_runs import DryRuns
 from app.services.runs.requests import RunDraft, RunRequest
 from tests.unit.services.service_fakes import FakeClock, page
@@ -50,6 +50,12 @@ class Source:
 
     def useful_requests(self, account_id: str) -> int:
         return 1
+
+    def pass_on(self, call: PageCall) -> "Future[PlainAnswer]":
+        raise AssertionError(call)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class Previous:

@@ -99,7 +99,7 @@ class FakeDrafts:
     requests: list[RunRequest] = field(default_factory=list)
 
     def draft(
-        self, environment_id: EnvironmentId, request: RunRequest, *, idempotency: None, faults: Sequence[Failure]
+        self, environment_id: EnvironmentId, request: RunRequest, *, idempotency: object, faults: Sequence[Failure]
     ) -> RunDraft:
         self.requests.append(request)
         if self.breaks_by:
@@ -139,6 +139,9 @@ class FakeOutbox:
 
     def remove_soon(self, message_id: int) -> None:
         self.removed.append(message_id)
+
+    def remove(self, message_id: int) -> None:
+        raise AssertionError(message_id)
 
 
 def fire(triggers: FakeTriggers, drafts: FakeDrafts, outbox: FakeOutbox) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """Pages and errors become one write: records or events, units for children, counters."""
 
 import json
+from collections.abc import Sequence
 
 import pytest
 
@@ -9,6 +10,7 @@ from app.engine.record_errors import PlaceholderError, SourceError
 from app.engine.records.outcomes import Change
 from app.engine.runs.books import Counters
 from app.engine.runs.frontier import Frontier
+from app.engine.runs.work import EventDraft
 from app.engine.status import ErrorHandling, UnitStatus
 from app.engine.webhooks import events
 from app.services.units.page_batch import PageBatch
@@ -31,7 +33,7 @@ def batch_of(here: Setting) -> PageBatch:
     return PageBatch(here.claim("unit"), context, context.items["tickets"], settings=here.settings, clock=here.clock)
 
 
-def payloads(drafts: list[events.EventDraft]) -> list[JsonObject]:
+def payloads(drafts: Sequence[EventDraft]) -> list[JsonObject]:
     return [json.loads(draft.body)["payload"] for draft in drafts]
 
 
