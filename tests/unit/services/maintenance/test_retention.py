@@ -45,7 +45,7 @@ class FakePrunableRows:
     batches: list[int] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> Callable[..., int]:
-        kind = name.removeprefix("prune_").replace("occurrences", "fires")
+        kind = name.removeprefix("prune_").replace("occurrences", "fires").replace("vanished", "told")
         if kind not in KINDS:
             raise AttributeError(name)
         return lambda *, limit, skip, **_: self._forget(kind, limit, skip)
