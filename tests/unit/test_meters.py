@@ -26,7 +26,7 @@ FACTS = FleetFacts(
     units={"leased": 1},
     accounts={"active": 4},
     daemons={"a": 1},
-    read_failing_duties=["triggers"],
+    failing_duties=["triggers"],
 )
 FLEET = Fleet(facts=FACTS, queue_head_seconds={"daemon-group.a": 1.0}, is_broker_reachable=True)
 GATES = [

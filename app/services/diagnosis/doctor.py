@@ -162,7 +162,7 @@ def _check_leader(installation: Installation) -> Iterator[Finding]:
             why="lost messages, triggers, retention and events of no run wait for a leader",
             fix="wait for 5 s; then read the daemons' logs, and set FERRYMAN_SESSION_DATABASE_URL behind a pooler",
         )
-    for duty in installation.fleet.facts.read_failing_duties:
+    for duty in installation.fleet.facts.failing_duties:
         yield Finding(
             check="leader",
             severity=Severity.ERROR,

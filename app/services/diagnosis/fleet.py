@@ -31,7 +31,7 @@ class FleetFacts:
     """In the outbox: written, and not yet taken by the broker."""
     daemons: Mapping[str, int] = field(default_factory=dict)
     """Those that report and take messages, by group."""
-    read_failing_duties: Sequence[str] = ()
+    failing_duties: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,7 +70,7 @@ class FleetReader:
                 webhooks_disabled=connection.execute(_DISABLED).scalar_one(),
                 messages_promised=connection.execute(_PROMISED).scalar_one(),
                 daemons=live,
-                read_failing_duties=sorted(failing),
+                failing_duties=sorted(failing),
             )
 
     def list_targets(self) -> Sequence[MetricsTarget]:

@@ -77,7 +77,7 @@ def test_before_the_first_migration_only_the_schema_is_wrong() -> None:
             "rapid-bridge",
         ),
         (with_database(has_leader=False), "leader", Severity.ERROR, "no daemon leads"),
-        (with_fleet(read_failing_duties=["triggers"]), "leader", Severity.ERROR, "'triggers' fails"),
+        (with_fleet(failing_duties=["triggers"]), "leader", Severity.ERROR, "'triggers' fails"),
         (with_fleet(units={"expired": 4}), "units", Severity.WARNING, "4 units"),
         (with_fleet(webhooks_disabled=1), "webhooks", Severity.WARNING, "1 webhooks"),
         (with_fleet(oldest_delivery_seconds=4000.0), "webhooks", Severity.WARNING, "4000 s"),
