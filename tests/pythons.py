@@ -65,7 +65,7 @@ def _candidates() -> Iterator[Path]:
 
 def _version_of(python: Path) -> str:
     """Return "3.11" or the like; empty for what is no Python, such as a shim that leads to none."""
-    command = [python, "-c", "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"]
+    command = [str(python), "-c", "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     except OSError:

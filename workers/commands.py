@@ -34,7 +34,7 @@ REFUSALS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("pool_grow", "pool_shrink", "pool_restart", "autoscale"), _POOL),
     **dict.fromkeys(("add_consumer", "cancel_consumer"), _QUEUES),
     **dict.fromkeys(("rate_limit", "time_limit"), _LIMITS),
-    "shutdown": "a daemon is told to go by SIGTERM, or by its supervisor",
+    "shutdown": "a daemon is ended by SIGTERM, or by its supervisor",
     "terminate": f"tasks are never terminated: {STOP_THE_RUN}",
     "revoke": f"daemons obey no revoke without FERRYMAN_MESSAGE_KEY: {STOP_THE_RUN}",
 }

@@ -1,6 +1,6 @@
 """A daemon's heartbeat: it calls itself through its own queue, reports that it consumes, and exits when it does not.
 
-The call comes by the same connection and the same blocking read as all work does, so whoever receives it consumes;
+The call comes by the same connection and the same blocking read as all work, so a worker that receives it consumes;
 an answer to Celery's ping, which comes by another, proves nothing.
 """
 
@@ -36,7 +36,7 @@ def install(app: Celery) -> None:
 
 
 def consume_own_queue(instance: Any, **_: object) -> None:
-    """Let the worker consume this daemon's own queue beside those of its group."""
+    """Make the worker consume this daemon's own queue beside those of its group."""
     instance.app.amqp.queues.select_add(build_daemon_queue(identity().id))
 
 
@@ -121,7 +121,7 @@ def _write_liveness_file(*, silent_seconds: float) -> None:
 
 
 def _exit_stalled() -> None:
-    """Let slices end after their page, sign off, and exit: whoever supervises this process starts another one.
+    """End slices after their page, sign off, and exit: the supervisor of this process starts another one.
 
     An orderly end could wait for the broker for ever.
     """

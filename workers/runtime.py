@@ -40,5 +40,5 @@ def identity() -> DaemonIdentity:
 
 
 def liveness() -> LivenessFiles:
-    """Return the place where this daemon leaves its signs of life."""
+    """Return the liveness files of this machine."""
     return LivenessFiles(services().settings.database_url)

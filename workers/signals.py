@@ -40,7 +40,7 @@ def install() -> None:
         (signals.task_rejected, count_dropped),
         (signals.worker_ready, register),
         (signals.worker_shutting_down, start_shutdown),
-        (signals.worker_shutdown, sign_off),
+        (signals.worker_shutdown, finish_shutdown),
     ):
         signal.connect(_log_exceptions(handler), weak=False)
 
@@ -111,14 +111,14 @@ def register(sender: Any, **_: object) -> None:
 
 
 def start_shutdown(**_: object) -> None:
-    """Let the slices under way end after their page, and wait for receivers' answers no longer than the grace."""
+    """End the slices under way after their page, and wait for receivers' answers no longer than the grace."""
     services().stopping.set()
     services().delivery_pool.stop_within(services().settings.stop_grace_seconds)
     services().daemons.set_status(identity().id, DaemonStatus.STOPPING)
 
 
-def sign_off(**_: object) -> None:
-    """Register this daemon as stopped, once what it had under way is written or given back."""
+def finish_shutdown(**_: object) -> None:
+    """Register this daemon as stopped, once what it had under way is written or handed back."""
     services().delivery_pool.join(_GOODBYE_SECONDS)
     liveness().remove(identity().id)
     services().leadership.resign()

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class PeriodicThread:
-    """A thread that does one thing every so many seconds, whatever becomes of it."""
+    """A thread that calls a function every so many seconds, whether or not the calls fail."""
 
     def __init__(self, name: str, do: Callable[[], None], *, seconds: Callable[[], float]) -> None:
         self._name = name
@@ -29,7 +29,7 @@ class PeriodicThread:
         self._thread.start()
 
     def stop(self, timeout: float) -> None:
-        """Do it no more, and wait for what is under way for so long at most."""
+        """Stop, and wait so long at most for a call that is under way."""
         self._stop.set()
         self._thread.join(timeout)
 

@@ -1,1 +1,1 @@
-"""The only place that names concrete classes: build what a process needs out of its settings."""
+"""Build what a process needs out of its settings: the concrete class of each role is named here."""

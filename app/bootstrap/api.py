@@ -67,7 +67,7 @@ from app.store.secrets.encryption import TokenSeal
 def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
     """Build an API process's services."""
     shared = Shared(settings, outside)
-    jobs = JobService(JobStore(shared.engine), shared.integrations.by_name, shared.unified)
+    jobs = JobService(JobStore(shared.engine), shared.integrations.find_by_name, shared.unified)
     drafts = build_run_drafts(shared, settings)
     source = outside.source or HttpSource(settings, choose_budgets(settings), shared.build_token_cache())
     accounts, deletion = _build_accounts(shared), _build_account_deletion(shared, settings)
@@ -86,7 +86,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         states=StateService(StateStore(shared.engine)),
         integrations=IntegrationService(shared.integrations),
         key_changes=KeyChanges(RecordKeyStore(shared.engine).of, effective, inspect_account),
-        known_names=KnownNames(shared.integrations.by_name, effective, inspect_account),
+        known_names=KnownNames(shared.integrations.find_by_name, effective, inspect_account),
         installed_integrations=_build_installed_integrations(shared),
         accounts=accounts,
         account_deletion=deletion,
@@ -111,7 +111,7 @@ def _build_installed_integrations(shared: Shared) -> EnvironmentIntegrationServi
 
 def _build_accounts(shared: Shared) -> AccountService:
     return AccountService(
-        shared.accounts, shared.integrations.by_name, shared.effective_integrations, shared.installed_integrations
+        shared.accounts, shared.integrations.find_by_name, shared.effective_integrations, shared.installed_integrations
     )
 
 
@@ -120,7 +120,7 @@ def _build_account_deletion(shared: Shared, settings: Settings) -> AccountDeleti
     return AccountDeletion(
         shared.accounts,
         restore=deleted.restore,
-        hasten=deleted.hasten,
+        hasten=deleted.make_due,
         erase_after_seconds=settings.erase_after,
     )
 
@@ -145,7 +145,7 @@ def _build_deliveries(shared: Shared) -> DeliveryService:
 def _build_call_services(shared: Shared, source: Source, calls: DirectCallStore, settings: Settings) -> CallServices:
     called = CalledAccounts(
         accounts=shared.accounts,
-        note_origins=shared.accounts.note_origins,
+        record_origins=shared.accounts.record_origins,
         integrations=shared.effective_integrations,
         limits=build_call_limits(settings),
     )
@@ -161,15 +161,15 @@ def _build_call_services(shared: Shared, source: Source, calls: DirectCallStore,
         offers=Offers(
             accounts=shared.accounts,
             integrations=shared.effective_integrations,
-            find_integration=shared.integrations.by_name,
-            models=shared.unified_models.mapped,
+            find_integration=shared.integrations.find_by_name,
+            models=shared.unified_models.read_mapped_models,
         ),
         log=CallLog(calls.add),
     )
 
 
 def _build_unified_services(shared: Shared) -> UnifiedServices:
-    models, find_integration = shared.unified_models, shared.integrations.by_name
+    models, find_integration = shared.unified_models, shared.integrations.find_by_name
     installed = EnvironmentUnifiedModelStore(shared.engine)
     base, environment = (MappingStore(shared.engine, layer) for layer in (MappingLayer.BASE, MappingLayer.ENVIRONMENT))
     return UnifiedServices(
@@ -204,7 +204,7 @@ def _build_close(source: Source, engine: Engine) -> Callable[[], None]:
 def _build_dry_runs(shared: Shared, source: Source, settings: Settings) -> DryRuns:
     return DryRuns(
         contexts=shared.contexts,
-        lower_bounds=shared.runs.lower_bounds,
+        lower_bounds=shared.runs.read_lower_bounds,
         source=source,
         clock=shared.clock,
         timeout_seconds=settings.direct_call_seconds,
@@ -215,7 +215,7 @@ def _build_run_service(shared: Shared, drafts: RunDrafts, dry_runs: DryRuns, wai
     outbox = OutboxStore(shared.engine)
     resumption = Resumption(
         moves=RunMoves(shared.engine),
-        end_wait=waits.let_go_on,
+        end_wait=waits.end_wait,
         outbox=outbox,
         dispatcher=shared.dispatcher,
         clock=shared.clock,

@@ -73,7 +73,7 @@ def _list_log_sources(shared: Shared, calls: DirectCallStore) -> Mapping[LogType
     runs = LogSource(read=RunLogReader(shared.engine).read, filters=frozenset({*of_runs, "webhook_id"}))
     return {
         LogType.TRIGGERS: LogSource(
-            read=TriggerStore(shared.engine).fires,
+            read=TriggerStore(shared.engine).list_occurrences,
             filters=frozenset({"id", "sync_job_cron_trigger_id", "sync_job_run_id"}),
             most=1000,
             is_bounded=False,

@@ -70,7 +70,7 @@ class DaemonServices:
     list_gates: Callable[[], Sequence[GateState]]
     """Lists how the gates of accounts stand, for the metrics."""
     close: Callable[[], None]
-    """Lets go of connections, once no slice is under way any more."""
+    """Closes connections, once no slice is under way any more."""
 
 
 def build_daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServices:
@@ -131,7 +131,7 @@ def _build_unit_worker(shared: Shared, source: Source, pool: DeliveryPool, worke
             units=units,
             keeper=keeper,
             pool=pool,
-            merging=BatchMerging(merger.look, merger.merge, settings),
+            merging=BatchMerging(merger.read_line, merger.merge, settings),
             lifecycle=shared.lifecycle,
             worker_context=worker_context,
         ),
@@ -157,7 +157,7 @@ def _build_sweeper(
     )
     duties = [*_build_due_duties(shared, pool, settings), *_build_periodic_duties(shared, heartbeats, settings)]
     return Sweeper(
-        look=due.look,
+        look=due.find_due_work,
         duties=Duties(duties, clock=shared.clock, monotonic=time.monotonic, start=outside.start_duty),
     )
 
@@ -168,7 +168,7 @@ def _build_due_duties(shared: Shared, pool: DeliveryPool, settings: Settings) ->
     sweeping = SweepDuties(
         units=UnitStore(shared.engine),
         runs=shared.runs,
-        find_unsettled=shared.runs.unsettled,
+        find_unsettled=shared.runs.find_unsettled,
         publish_waiting=outbox.publish_waiting,
         lifecycle=shared.lifecycle,
         dispatcher=shared.dispatcher,
@@ -206,7 +206,7 @@ def _build_periodic_duties(shared: Shared, heartbeats: CeleryHeartbeats, setting
     )
     sessions = WritingSessions(shared.engine)
     rescuer = StuckRunRescuer(
-        find_stuck=shared.runs.stuck,
+        find_stuck=shared.runs.find_stuck,
         lifecycle=shared.lifecycle,
         stuck_seconds=settings.stuck_seconds,
         monotonic=time.monotonic,

@@ -35,7 +35,7 @@ class InlineDispatcher:
         return True
 
     def dispatch_run(self, run_id: str, *, queue: str) -> bool:
-        """Return that it was taken, so that no promised message stays in the outbox."""
+        """Return True, so that no promised message stays in the outbox."""
         return True
 
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
@@ -43,11 +43,11 @@ class InlineDispatcher:
         return True
 
     def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
-        """Return that nothing waits."""
+        """Return no states: nothing waits."""
         return {queue: QueueState(is_empty=True) for queue in queues}
 
     def is_reachable(self) -> bool:
-        """Return that it is, since it is not needed."""
+        """Return True: no broker is needed."""
         return True
 
 
@@ -69,7 +69,7 @@ def build_in_process(
         api=build_api_services(settings, outside),
         inline_runner=InlineRunner(
             read_status=runs.status,
-            list_due_units=runs.due_units,
+            list_due_units=runs.find_due_units,
             worker=daemon.worker,
             lifecycle=daemon.lifecycle,
             pause=time.sleep,

@@ -1,4 +1,4 @@
-"""Choose where limits are kept: in Redis, or, with a broker that is none and no Redis beside it, in each process."""
+"""Choose where limits are kept: in Redis, or, where neither the broker nor another URL is one, in each process."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Build what an operator does with secrets: replace their keys, let them go to other hosts."""
+"""Build what an operator does with secrets: replace their keys, and approve other hosts for them."""
 
 import time
 
@@ -23,7 +23,7 @@ def build_key_rotation(settings: Settings) -> KeyRotation:
     return KeyRotation(
         keys=keys,
         make_key=cipher.rotate,
-        rewrap_key=cipher.rewrapped,
+        rewrap_key=cipher.wrap_anew,
         rows=SealedRows(engine, cipher),
         pause=time.sleep,
     )

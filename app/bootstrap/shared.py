@@ -83,11 +83,11 @@ class Shared:
         self.webhooks = WebhookStore(self.engine, cipher)
         self.daemons = DaemonStore(self.engine)
         self.unified_models = UnifiedModelStore(self.engine)
-        self.unified = UnifiedMappings(self.unified_models.layers)
+        self.unified = UnifiedMappings(self.unified_models.read_layers)
         self.contexts = RunContexts(
             read_rows=ContextRowStore(self.engine, cipher).read,
             accounts=self.accounts,
-            note_origins=self.accounts.note_origins,
+            record_origins=self.accounts.record_origins,
             integrations=self.effective_integrations,
             unified=self.unified,
         )
@@ -111,7 +111,7 @@ class Shared:
         )
         self.credentials = CredentialService(
             store=CredentialStore(self.engine, self.cipher),
-            ask_for_token=HttpTokenEndpoint(loop=LoopThread("ferryman-tokens"), allowed=allowed).ask,
+            ask_for_token=HttpTokenEndpoint(loop=LoopThread("ferryman-tokens"), allowed=allowed).request_token,
             clock=self.clock,
             pause=time.sleep,
         )

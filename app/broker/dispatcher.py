@@ -58,7 +58,7 @@ class CeleryDispatcher:
         return self._publish(task, args, queue)
 
     def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
-        """Look at queues; raise BrokerUnavailableError."""
+        """Inspect queues; raise BrokerUnavailableError."""
         return self._queues.look_at(queues)
 
     def is_reachable(self) -> bool:
@@ -77,15 +77,15 @@ class CeleryDispatcher:
             self._sender.send(task, args, queue=queue)
         except QueueRefusedError as error:
             # The broker has answered: other queues may work.
-            self._circuit.note(was_taken=True)
+            self._circuit.record(was_taken=True)
             reason = type(error.__cause__).__name__
             logger.warning("a queue is refused by the broker", extra={"queue": queue, "reason": reason})
             raise
         except (OperationalError, OSError) as error:
-            self._circuit.note(was_taken=False)
+            self._circuit.record(was_taken=False)
             logger.warning("the broker can not be reached", extra={"task": task, "reason": type(error).__name__})
             return False
-        self._circuit.note(was_taken=True)
+        self._circuit.record(was_taken=True)
         return True
 
 

@@ -28,7 +28,7 @@ class CeleryHeartbeats:
 
     def call(self, daemon_id: str) -> None:
         """Put a call into a daemon's own queue."""
-        with self._connected() as connection:
+        with self._connect() as connection:
             self._celery.send_task(
                 tasks.CANARY, args=[daemon_id], queue=build_daemon_queue(daemon_id), retry=False, connection=connection
             )
@@ -36,7 +36,7 @@ class CeleryHeartbeats:
     def report(self, heartbeat: Heartbeat) -> None:
         """Report to the leader."""
         body = {"daemon_id": heartbeat.daemon_id, "silent_seconds": heartbeat.silent_seconds}
-        with self._connected() as connection:
+        with self._connect() as connection:
             connection.Producer().publish(
                 body, serializer=self._celery.conf.task_serializer, routing_key=HEARTBEATS.name, declare=[HEARTBEATS]
             )
@@ -45,7 +45,7 @@ class CeleryHeartbeats:
         """Take the waiting reports; anything else is dropped."""
         signer = read_signer()
         found: list[Heartbeat] = []
-        with self._connected() as connection:
+        with self._connect() as connection:
             queue = HEARTBEATS(connection.default_channel)
             queue.declare()
             for _ in range(limit):
@@ -60,7 +60,7 @@ class CeleryHeartbeats:
         return found
 
     @contextmanager
-    def _connected(self) -> Iterator[Connection]:
+    def _connect(self) -> Iterator[Connection]:
         """Open a new connection: one that was idle for seconds may be dead."""
         with self._celery.connection_for_write() as connection:
             try:

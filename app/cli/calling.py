@@ -31,7 +31,7 @@ limit_option = click.option(
 )
 
 
-def named_argument(name: str, *, metavar: str | None = None) -> Callable[[Command], Command]:
+def add_named_argument(name: str, *, metavar: str | None = None) -> Callable[[Command], Command]:
     """Add an argument that names an object, and refuse an empty one, such as that of an unset variable."""
     return click.argument(name, callback=_refuse_empty, metavar=metavar)
 

@@ -5,7 +5,15 @@ from urllib.parse import quote
 
 import click
 
-from app.cli.calling import Answer, limit_option, named_argument, pass_client, print_answer, print_facts, print_table
+from app.cli.calling import (
+    Answer,
+    add_named_argument,
+    limit_option,
+    pass_client,
+    print_answer,
+    print_facts,
+    print_table,
+)
 from app.cli.options import concurrency_option, group_option, stack_option
 from app.client import ApiClient
 
@@ -45,7 +53,7 @@ def list_daemons(client: ApiClient, group_key: str | None, limit: int) -> Answer
 
 
 @daemon.command()
-@named_argument("daemon_id", metavar="ID")
+@add_named_argument("daemon_id", metavar="ID")
 @print_answer
 @pass_client
 def show(client: ApiClient, daemon_id: str) -> Answer:

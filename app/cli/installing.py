@@ -30,10 +30,10 @@ def install(client: ApiClient, connector: Connector) -> Iterator[Step]:
 
     What somebody added to one of them stays; a second time nothing changes. Raises ApiError.
     """
-    yield _put(client, _INTEGRATION, "integration", connector.integration, what="config", known={})
+    yield _create_or_update(client, _INTEGRATION, "integration", connector.integration, what="config", known={})
     models = {}
     for name, model in connector.models.items():
-        step = _put(client, _MODEL, "unified model", model, what="resources", known={})
+        step = _create_or_update(client, _MODEL, "unified model", model, what="resources", known={})
         models[name] = step.id
         yield step
     for mapping in connector.mappings:
@@ -48,12 +48,14 @@ def _put_mapping(client: ApiClient, connector: Connector, mapping: ConnectorMapp
         "method_name": mapping.method,
     }
     name = f"{mapping.model}/{mapping.resource} {mapping.method}"
-    return _put(
+    return _create_or_update(
         client, _MAPPING, "mapping", {"name": name, **place, "config": mapping.config}, what="config", known=place
     )
 
 
-def _put(client: ApiClient, path: str, kind: str, wanted: JsonObject, *, what: str, known: Mapping[str, JSON]) -> Step:
+def _create_or_update(
+    client: ApiClient, path: str, kind: str, wanted: JsonObject, *, what: str, known: Mapping[str, JSON]
+) -> Step:
     """Create an object, or update ``what`` of the one with the fields ``known``, or else with its name."""
     name = str(wanted["name"])
     found = client.get(path, {**(known or {"name": name}), "limit": 1})["result"]

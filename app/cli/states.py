@@ -8,9 +8,9 @@ import click
 from app.cli.calling import (
     Answer,
     JsonValue,
+    add_named_argument,
     drop_none,
     limit_option,
-    named_argument,
     pass_client,
     print_answer,
     print_facts,
@@ -34,7 +34,7 @@ def state() -> None:
 
 
 @state.command("list")
-@named_argument("state_key")
+@add_named_argument("state_key")
 @limit_option
 @print_answer
 @pass_client
@@ -45,8 +45,8 @@ def list_states(client: ApiClient, state_key: str, limit: int) -> Answer:
 
 
 @state.command()
-@named_argument("state_key")
-@named_argument("key")
+@add_named_argument("state_key")
+@add_named_argument("key")
 @print_answer
 @pass_client
 def show(client: ApiClient, state_key: str, key: str) -> Answer:
@@ -55,8 +55,8 @@ def show(client: ApiClient, state_key: str, key: str) -> Answer:
 
 
 @state.command("set")
-@named_argument("state_key")
-@named_argument("key")
+@add_named_argument("state_key")
+@add_named_argument("key")
 @click.argument("value", type=JsonValue())
 @click.option("--run", "sync_job_run_id", help="The run that it is written for.")
 @print_answer
@@ -68,8 +68,8 @@ def set_state(client: ApiClient, state_key: str, key: str, value: JSON, sync_job
 
 
 @state.command()
-@named_argument("state_key")
-@named_argument("key")
+@add_named_argument("state_key")
+@add_named_argument("key")
 @print_answer
 @pass_client
 def delete(client: ApiClient, state_key: str, key: str) -> Answer:

@@ -21,7 +21,7 @@ from app.demo.errors import DemoError
 from app.demo.persisted import PersistedRecords
 from app.demo.report import RunReport
 from app.demo.scenario import RESOURCES, Scenario
-from app.demo.servers import Servers, running_servers
+from app.demo.servers import Servers, run_servers
 from app.demo.watching import watch_run
 from app.engine.errors import FerrymanError
 from app.engine.json_types import JsonObject
@@ -83,7 +83,7 @@ class _Demo:
     def run(self) -> int:
         """Start everything, do both runs, and report the result."""
         self._console.print("[bold]Ferryman[/] carries records from an API to where you need them.\n")
-        with self._running_stack() as stack, running_servers(stack.data, self._warn) as servers:
+        with self._run_stack() as stack, run_servers(stack.data, self._warn) as servers:
             client = ApiClient(stack.api_url, stack.token)
             holds = self._print_upstream(servers)
             ready = scenario.set_up(client, servers.upstream_url)
@@ -96,7 +96,7 @@ class _Demo:
         return 1 if faults else 0
 
     @contextmanager
-    def _running_stack(self) -> Iterator[Stack]:
+    def _run_stack(self) -> Iterator[Stack]:
         try:
             with self._console.status("Starting Postgres, the broker, the API and the daemons …"):
                 self._stack.start()

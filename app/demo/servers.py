@@ -38,7 +38,7 @@ class Servers:
 
 
 @contextmanager
-def running_servers(data: DataDirectory, report: Callable[[str], None]) -> Iterator[Servers]:
+def run_servers(data: DataDirectory, report: Callable[[str], None]) -> Iterator[Servers]:
     """Run the sample upstream and the webhook receiver; their logs lie with the stack's."""
     supervisor = Supervisor(run_dir=data.run, log_dir=data.logs, report=report)
     with _listen() as upstream, _listen() as receiver:

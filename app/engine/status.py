@@ -13,7 +13,7 @@ class RunStatus(StrEnum):
     RUNNING = "running"
     """A daemon has begun."""
     RATE_LIMITED = "rate_limited"
-    """Every unit that is left waits for the upstream's rate limit; goes on by itself."""
+    """Every unit that is left waits for the upstream's rate limit; continues by itself."""
     COMPLETED = "completed"
     """All is done and the books balance."""
     FAILED = "failed"
@@ -23,7 +23,7 @@ class RunStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether the run has ended; it goes on only if a user resumes it."""
+        """Whether the run has ended; it continues only if a user resumes it."""
         return self in FINAL_RUN_STATUSES
 
 
@@ -56,7 +56,7 @@ class UnitStatus(StrEnum):
     DONE = "done"
     """Nothing is left to fetch."""
     FAILED = "failed"
-    """Given up. Nothing moves a unit here: what fails is recorded with its elements, and the unit goes on."""
+    """Given up. Nothing moves a unit here: what fails is recorded with its elements, and the unit continues."""
     CANCELLED = "cancelled"
     """The run ended first."""
 
@@ -91,7 +91,7 @@ class ErrorHandling(StrEnum):
     """What a run does with an error."""
 
     IGNORE = "ignore"
-    """Record it and go on (the default)."""
+    """Record it and continue (the default)."""
     FAIL_FAST = "fail_fast"
     """The first error ends the run."""
     BATCH = "batch"
@@ -103,9 +103,9 @@ class AccountStatus(StrEnum):
 
     ACTIVE = "active"
     NEEDS_REAUTH = "needs_reauth"
-    """Its upstream refuses its credentials: a person has to connect it anew. It is asked all the same."""
+    """Its upstream refuses its credentials: a person has to connect it anew. Requests are sent all the same."""
     INACTIVE = "inactive"
-    """Whoever owns it has put it to rest: nothing is asked of it, by runs or direct calls."""
+    """Its owner has paused it: no request is sent to it, by runs or direct calls."""
 
 
 Status: TypeAlias = RunStatus | ResourceStatus | UnitStatus | DeliveryStatus

@@ -52,14 +52,14 @@ class RedisRequests:
         try:
             taken = self._take(keys=keys, args=[self._milliseconds, *requests.values()])
         except (RedisError, OSError) as error:
-            self._breaker.note(was_taken=False)
+            self._breaker.record(was_taken=False)
             if not self._is_away:
                 logger.warning(
                     "requests are not counted together: Redis is away", extra={"reason": type(error).__name__}
                 )
             self._is_away = True
             return self._meanwhile(requests)
-        self._breaker.note(was_taken=True)
+        self._breaker.record(was_taken=True)
         if self._is_away:
             self._is_away = False
             logger.info("requests are counted together again")

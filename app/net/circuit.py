@@ -31,7 +31,7 @@ class Circuit:
             self._closed_until = now + probe_seconds
             return True
 
-    def note(self, *, was_taken: bool) -> None:
+    def record(self, *, was_taken: bool) -> None:
         """Record the outcome of a call."""
         with self._lock:
             if was_taken:

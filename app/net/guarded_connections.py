@@ -114,7 +114,7 @@ async def _run_in_thread(ask: Callable[[], T]) -> T:
             return
         try:
             found = ask()
-        except Exception as error:  # It is for whoever waits.
+        except Exception as error:  # It belongs to the caller that waits.
             future.set_exception(error)
         else:
             future.set_result(found)

@@ -74,7 +74,7 @@ class PageCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedPage:
-    """One page as the upstream gave it."""
+    """One page as the upstream returned it."""
 
     records: list[JSON]
     next_cursor: JsonObject | None
@@ -114,7 +114,7 @@ class FetchedPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainAnswer:
-    """A success as the upstream gave it."""
+    """A success as the upstream returned it."""
 
     status: int
     content_type: str
@@ -124,14 +124,14 @@ class PlainAnswer:
 
 
 class OpenList(Protocol):
-    """One list as a slice reads it: pages that were asked for before their turn are kept in it."""
+    """One list as a slice reads it: pages that were requested before their turn are kept in it."""
 
     most: int
     """Requests that may be under way at once, that of the next page among them; 0: no new ones."""
 
     @property
     def is_under_way(self) -> bool:
-        """Whether a page was asked for whose turn has not come."""
+        """Whether a page was requested whose turn has not come."""
 
     @property
     def is_ready(self) -> bool:
@@ -185,7 +185,7 @@ class Seal(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swapped:
-    """What came of an attempt to change an account's rate budget."""
+    """The result of an attempt to change an account's rate budget."""
 
     is_done: bool
     current: str
@@ -198,7 +198,7 @@ class BudgetStore(Protocol):
     """Keeps the rate budget of each account where all processes see it; what is lost is learned again."""
 
     async def swap(self, account_id: str, *, expected: str, text: str) -> Swapped:
-        """Put a text in the place of the expected one, if that still stands there. A lost store raises nothing."""
+        """Replace the expected text by another, if it is still the present one. A lost store raises nothing."""
 
     async def close(self) -> None:
         """Close what is open."""
@@ -213,7 +213,7 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueState:
-    """What a queue of the broker shows."""
+    """The state of a queue, as the broker shows it."""
 
     is_empty: bool
     is_timed: bool = False
@@ -226,10 +226,10 @@ class Dispatcher(Protocol):
     """Sends daemons to rows of Postgres. A lost or doubled message is harmless: the sweeper sends it again."""
 
     def dispatch(self, wake_ups: Sequence[WakeUp]) -> bool:
-        """Ask daemons to work on units; False, and no exception, for a broker that can not be reached or is full."""
+        """Send messages for units; False, and no exception, for a broker that can not be reached or is full."""
 
     def dispatch_run(self, run_id: str, *, queue: str) -> bool:
-        """Ask a daemon to start a run; return whether the broker took the message."""
+        """Send the message that starts a run; return whether the broker took it."""
 
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
         """Publish any task by its name; return whether the broker took it."""
@@ -245,4 +245,4 @@ class WebhookSender(Protocol):
     """Sends one signed event."""
 
     def submit(self, webhook: Webhook, event_id: str, body: bytes) -> "Future[int]":
-        """Begin to send; the future gives the 2xx status of the answer, or raises DeliveryError for anything else."""
+        """Begin to send; the future returns the 2xx status of the answer, or raises DeliveryError for anything else."""

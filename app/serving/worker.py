@@ -72,7 +72,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             self._close_oldest()
 
     def enqueue_req(self, conn: Connection) -> None:
-        """Give a request to a thread; one that may wait for an upstream to a pool of its own."""
+        """Pass a request to a thread; one that may wait for an upstream to a pool of its own."""
         assert conn.reading is not None
         pool = self._calls if may_wait(conn.reading.buffer) else self.tpool
         future = pool.submit(self.handle, conn)
@@ -128,7 +128,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         self._take(conn, data)
 
     def _take(self, conn: Connection, data: bytes) -> None:
-        """Add bytes of a request: give it to a thread when it is complete, otherwise wait for more."""
+        """Add bytes of a request: pass it to a thread when it is complete, otherwise wait for more."""
         assert conn.reading is not None
         # Empty lines before a request do not count, and do not extend the deadline.
         if not conn.reading.buffer and data.strip(b"\r\n"):

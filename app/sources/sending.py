@@ -95,7 +95,7 @@ class Sending(Generic[T]):
         seconds = time() - begun - response.held.waited_seconds
         self.spent_seconds += seconds
         self.gate.warnings.log_slow_answer(self.endpoint, seconds)
-        self.gate.hedging.note_answer(self.endpoint, seconds)
+        self.gate.hedging.record_answer(self.endpoint, seconds)
         meters.UPSTREAM_SECONDS.labels(self.integration).observe(max(0.0, seconds))
         return replace(response, seconds=seconds)
 

@@ -61,7 +61,7 @@ class Transport:
         self._pools: dict[asyncio.AbstractEventLoop, _Pool] = {}
 
     def run(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
-        """Run a coroutine on the transport's loop, the only place where ``send`` may be awaited."""
+        """Run a coroutine on the transport's loop, which ``send`` has to be awaited on."""
         return self._loop_thread.submit(work)
 
     def call_soon(self, function: Callable[[], object]) -> None:

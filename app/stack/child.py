@@ -15,7 +15,7 @@ from app.stack.logs import bound_log, read_last_lines
 from app.stack.processes import record_process, signal_group
 
 
-def is_is_always_ready(_pid: int) -> bool:
+def is_always_ready(_pid: int) -> bool:
     """Whether a child needs no check beyond being alive."""
     return True
 
@@ -37,7 +37,7 @@ class ChildSpec:
     inherited_fds: tuple[int, ...] = ()
     prepare: Callable[[], None] = prepare_nothing
     """Removes what a dead predecessor left; called before every start."""
-    is_ready: Callable[[int], bool] = is_is_always_ready
+    is_ready: Callable[[int], bool] = is_always_ready
     """Called with the process id until it returns True."""
     ready_seconds: float = 60.0
     """How long it may be idle before it is ready; while it works it has more time."""

@@ -27,7 +27,7 @@ def choose_postgres_user(cluster: Path) -> pwd.struct_passwd | None:
 
 
 def open_path(*paths: Path) -> None:
-    """Let other users pass through every directory above: execute permission only, said in one line of the log."""
+    """Allow other users to pass through every directory above: execute permission only, said in one line of the log."""
     above = {directory for path in paths for directory in path.resolve().parents}
     closed = sorted(directory for directory in above if not directory.stat().st_mode & stat.S_IXOTH)
     for directory in closed:
@@ -37,7 +37,7 @@ def open_path(*paths: Path) -> None:
 
 
 def open_tree(root: Path) -> None:
-    """Let other users read and run an installed program that a strict umask closed to them."""
+    """Allow other users to read and run an installed program that a strict umask closed to them."""
     for path in (root, *root.rglob("*")):
         mode = stat.S_IMODE(path.lstat().st_mode)
         wanted = mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)

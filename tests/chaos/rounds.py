@@ -102,7 +102,8 @@ def assert_few_repeats(toll: Toll, interruptions: int, *, pauses: int) -> None:
 
 def _fight(round: Round, scenario: Scenario) -> tuple[list[Toll], float, float]:
     """Strike, wait for the recovery, judge; give the tolls, when the cause was gone, and when its effects were."""
-    stops = [Thread(target=_stop, args=[round, run, round.dice.uniform(0, 1.5)]) for run in round.runs * scenario.stops]
+    stopped = round.runs if scenario.stops else []
+    stops = [Thread(target=_stop, args=[round, run, round.dice.uniform(0, 1.5)]) for run in stopped]
     struck, before = time.monotonic(), round.units_under_way()
     for stop in stops:
         stop.start()

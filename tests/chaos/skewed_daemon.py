@@ -42,7 +42,7 @@ def main(seconds: int, group: str, concurrency: int) -> None:
 
     from app.bootstrap.shared import SystemClock
 
-    SystemClock.now = lambda _self: datetime.now(UTC) + timedelta(seconds=seconds)  # type: ignore[method-assign]
+    setattr(SystemClock, "now", lambda _self: datetime.now(UTC) + timedelta(seconds=seconds))  # noqa: B010
     daemon_id = new_id()
     os.environ |= {"FERRYMAN_DAEMON_ID": daemon_id, "FERRYMAN_DAEMON_GROUP": group}
     sys.argv = ["celery", *commands.build_daemon_command(daemon_id, group=group, concurrency=concurrency)[3:]]

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.bootstrap.api import ApiServices, build_api_services
+from app.api.resources.services import ApiServices
+from app.bootstrap.api import build_api_services
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId

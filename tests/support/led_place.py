@@ -89,7 +89,7 @@ class LedPlace:
         wait_for(look, what=what)
 
     def errors_of(self, run_id: str) -> list[str]:
-        page = self.services.runs.errors(self.environment, run_id, limit=100, cursor=None)
+        page = self.services.runs.list_errors(self.environment, run_id, limit=100, cursor=None)
         return [error.message for error in page.result]
 
     def status_of(self, run_id: str) -> str:

@@ -154,7 +154,7 @@ class DaemonContainer(ProcessContainer):
         identity = {"FERRYMAN_DAEMON_ID": who.id, "FERRYMAN_DAEMON_GROUP": who.group_key}
         spec = ChildSpec(
             name=who.id,
-            command=[application if part == "workers.celery_app" else part for part in command],
+            command=tuple(application if part == "workers.celery_app" else part for part in command),
             environment=build_environment(environment, identity),
             working_dir=commands.PROJECT_ROOT,
         )

@@ -45,7 +45,7 @@ class Commits:
         self.kill_after = 0
         self.kills_by_chance: Callable[[], bool] = lambda: False
         self._commit: Callable[[Any], None] = engine.dialect.do_commit
-        engine.dialect.do_commit = self._counted  # type: ignore[method-assign]
+        setattr(engine.dialect, "do_commit", self._counted)  # noqa: B010
         singles = autocommit_of(engine)
         self._one, self._count = singles.one, singles.count
         singles.one, singles.count = self._counted_one, self._counted_count  # type: ignore[method-assign]

@@ -12,7 +12,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.webhooks import Webhook
 from app.engine.record_errors import SourceError
 from app.engine.status import ErrorHandling, RunStatus
-from app.services.ports import FetchedPage, PageCall
+from app.services.ports import FetchedPage, PageCall, PlainAnswer
 from tests.support.upstream import numbered
 from tests.support.workspace import child_of, listed
 
@@ -73,6 +73,9 @@ class MemoryApi:
     def useful_requests(self, account_id: str) -> int:
         """Take as many as there are."""
         return 64
+
+    def pass_on(self, call: PageCall) -> "Future[PlainAnswer]":
+        raise AssertionError(call)
 
     def close(self) -> None:
         """Hold no connection that could be closed."""

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.core import CollectorRegistry
@@ -35,7 +36,7 @@ GATES = [
 ]
 
 
-def families() -> dict[str, object]:
+def families() -> dict[str, Any]:
     counted = {metric.name: metric for metric in meters.REGISTRY.collect()}
     shown = {metric.name: metric for metric in (*FleetCollector(FLEET).collect(), *describe_gates(GATES))}
     return counted | shown
@@ -69,7 +70,7 @@ def test_gates_are_summed_by_integration() -> None:
     registry = CollectorRegistry()
 
     class Gates:
-        def collect(self) -> object:
+        def collect(self) -> Any:
             return describe_gates(GATES)
 
     registry.register(Gates())

@@ -2,7 +2,8 @@ import pytest
 
 from app import setting_values, settings
 from app.engine.objects.daemons import GROUP_KEY
-from app.settings import MissingSettingError, Settings
+from app.setting_errors import MissingSettingError
+from app.settings import Settings
 
 REQUIRED = {
     "DATABASE_URL": "postgresql://u:p%40ss@host:5432/ferryman",

@@ -25,7 +25,7 @@ _MOST_DRAINED_BYTES: Final = 100 * 1024 * 1024
 
 
 def guard(app: flask.Flask) -> None:
-    """Have every request of an application pass here, before and after its view."""
+    """Make every request of an application pass here, before and after its view."""
     app.before_request(_begin)
     app.after_request(_finish)
 
@@ -58,7 +58,7 @@ def _admit() -> None:
 
 
 def _spend(key: str, environment_id: EnvironmentId) -> None:
-    flask.g.allowance = allowance = services().request_limits.ask(key, environment_id)
+    flask.g.allowance = allowance = services().request_limits.spend(key, environment_id)
     if allowance is not None and not allowance.is_admitted:
         raise TooManyRequestsError(
             whose="this environment" if allowance.of_environment else "this token",

@@ -18,7 +18,7 @@ def parse_nested(pairs: Iterable[tuple[str, str]]) -> JsonObject:
     for key, value in pairs:
         if "\0" in key or "\0" in value:
             raise InvalidInputError([Failure(key.replace("\0", ""), "holds the character U+0000")])
-        _put(query, _path(key), value, key)
+        _set_at(query, _path(key), value, key)
     return {name: _with_arrays(value) for name, value in query.items()}
 
 
@@ -32,7 +32,7 @@ def _path(key: str) -> list[str]:
     return path
 
 
-def _put(place: JsonObject, path: list[str], value: str, key: str) -> None:
+def _set_at(place: JsonObject, path: list[str], value: str, key: str) -> None:
     for part in path[:-1]:
         inner = place.setdefault(part, {})
         if not isinstance(inner, dict):

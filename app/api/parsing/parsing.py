@@ -83,7 +83,7 @@ class RequestParser(FlaskParser):
 
 
 def check_parameters(view: View, known: Set[str]) -> View:
-    """Have a view without a query refuse all but the known parameters, where its caller prefers that."""
+    """Make a view without a query refuse all but the known parameters, where its caller prefers that."""
 
     @wraps(view)
     def call(*bodies: Body, **path: str) -> Any:

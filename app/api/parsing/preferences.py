@@ -55,7 +55,7 @@ def mark_applied(preference: str) -> None:
 
 
 def shorten_answers(view: View) -> View:
-    """Have a view that creates or changes an object answer with its id alone, where the caller prefers that."""
+    """Make a view that creates or changes an object answer with its id alone, where the caller prefers that."""
 
     @wraps(view)
     def call(*arguments: Any, **path: Any) -> Any:

@@ -39,7 +39,10 @@ class FleetCollector(Collector):
         yield _labelled("ferryman_accounts", "Integrated accounts, by status.", "status", facts.accounts)
         yield _labelled("ferryman_daemons", "Daemons that report and take messages, by group.", "group", facts.daemons)
         yield _labelled(
-            "ferryman_duty_failing", "Duties of the leader that fail.", "duty", dict.fromkeys(facts.failing_duties, 1)
+            "ferryman_duty_failing",
+            "Duties of the leader that fail.",
+            "duty",
+            dict.fromkeys(facts.failing_duties, 1),
         )
         for name, text, value in (
             ("ferryman_deliveries_pending", "Events of runs that wait for their webhook.", facts.deliveries_pending),

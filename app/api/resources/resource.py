@@ -129,7 +129,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         self.route(self._separate_actions(route.rule), methods=[route.method])(roles.needs(route.role)(served))
 
     def _with_id(self, view: View) -> View:
-        """Have a view receive the canonical id of its path, where objects are found by ids."""
+        """Make a view receive the canonical id of its path, where objects are found by ids."""
         if self._is_free or self._place is not _find_by_id:
             return view
 
@@ -140,7 +140,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         return call  # type: ignore[return-value]
 
     def _with_preferences(self, view: View, route: Route) -> View:
-        """Have a view apply the preferences of ``Prefer`` that concern every view."""
+        """Make a view apply the preferences of ``Prefer`` that concern every view."""
         if self._is_free:
             return view
         shown = _instance(route.answer)
@@ -152,7 +152,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         return view
 
     def _with_answers(self, served: View, route: Route, operation_id: str) -> View:
-        """Have a view's answer dumped by its schema, and document that and the errors."""
+        """Dump a view's answer by its schema, and document that and the errors."""
         headers = {} if self._is_free else preferences.HEADERS
         tags = preconditions.HEADERS if route.is_of_item and route.method != "DELETE" else {}
         example = answer_of(operation_id)
@@ -162,7 +162,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         return served
 
     def _with_arguments(self, served: View, route: Route, operation_id: str) -> View:
-        """Have a view receive the loaded body and query of a request."""
+        """Make a view receive the loaded body and query of a request."""
         if route.body is not None:
             schema, example = self._body(route.body, route), request_of(operation_id)
             served = self.arguments(schema, required=_has_required(schema), example=example)(served)
@@ -185,7 +185,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         return opened
 
     def _with_precondition(self, served: View, method: str) -> View:
-        """Have GET answer with an ETag, and changes compare the caller's If-Match with it first."""
+        """Make GET answer with an ETag, and changes compare the caller's If-Match with it first."""
 
         @wraps(served)
         def call(*arguments: Any, **path: str) -> flask.Response:

@@ -139,12 +139,12 @@ def services() -> ApiServices:
 
 
 def enter(token: ApiToken) -> None:
-    """Have the request act in its token's environment."""
+    """Make the request act in its token's environment."""
     flask.g.environment_id, flask.g.token = token.environment_id, token
 
 
 def enter_for_account(token: AccountToken) -> None:
-    """Have the request act for one account, in that account's environment."""
+    """Make the request act for one account, in that account's environment."""
     flask.g.environment_id, flask.g.account_id = token.environment_id, token.account_id
 
 

@@ -48,7 +48,7 @@ def update_trigger(body: Body, id: str) -> Answer:
 
 @sync_job_cron_triggers.serves("POST", "/<id>/schedule", answer=Success, role=Role.RUN)
 def schedule_sync_job_cron_trigger(id: str) -> Answer:
-    """Have a cron trigger create runs from now on."""
+    """Schedule a cron trigger: it creates runs from now on."""
     services().triggers.schedule(environment(), id)
     return {"success": True}
 

@@ -139,7 +139,7 @@ def delete_run(id: str) -> Answer:
 @sync_job_runs.serves("GET", "/<id>/errors", query=Listing, answer=page_of(RunError))
 def list_sync_job_run_errors(query: JsonObject, id: str) -> Answer:
     """List the errors of a run, oldest first."""
-    found = services().runs.errors(environment(), id, limit=query["limit"], cursor=query.get("next_cursor"))
+    found = services().runs.list_errors(environment(), id, limit=query["limit"], cursor=query.get("next_cursor"))
     return show_page(found, show_plain)
 
 

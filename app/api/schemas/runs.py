@@ -71,7 +71,7 @@ class NewRun(Input):
 
     @pre_load
     def _without_empty(self, data: JSON, **_: Any) -> JsonObject:
-        """Take "" as absent: typed SDKs send fields that have no value."""
+        """Read "" as absent: typed SDKs send fields that have no value."""
         return {name: value for name, value in data.items() if value != ""}
 
 

@@ -39,12 +39,12 @@ class Warned(Schema):
 
 
 def add_notes(notes: Iterable[KeyNote]) -> None:
-    """Have notes shown in the answer if it is a success."""
+    """Add notes to the answer if it is a success."""
     flask.g.setdefault("key_notes", []).extend(notes)
 
 
 def with_notes(view: View) -> View:
-    """Have a view's answer show the notes that were added."""
+    """Make a view's answer show the notes that were added."""
 
     @wraps(view)
     def call(*arguments: Any, **path: Any) -> Any:

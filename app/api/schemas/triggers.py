@@ -50,7 +50,7 @@ class TriggerPatch(Input):
 
     @pre_load
     def _without_empty(self, data: JSON, **_: object) -> JsonObject:
-        """Take "" as null: typed SDKs send fields that have no value."""
+        """Read "" as null: typed SDKs send fields that have no value."""
         return {name: None if value == "" else value for name, value in data.items()}
 
 

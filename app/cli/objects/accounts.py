@@ -4,7 +4,15 @@ from typing import Final
 
 import click
 
-from app.cli.calling import Answer, JsonArgument, named_argument, pass_client, print_answer, print_facts, print_table
+from app.cli.calling import (
+    Answer,
+    JsonArgument,
+    add_named_argument,
+    pass_client,
+    print_answer,
+    print_facts,
+    print_table,
+)
 from app.cli.objects.builder import answer_object, build_group
 from app.cli.objects.kinds import Field, Kind
 from app.cli.operating.origins import approve_origin
@@ -54,7 +62,7 @@ account: Final = build_group(
 
 
 @account.command()
-@named_argument("account_id", metavar="ID")
+@add_named_argument("account_id", metavar="ID")
 @click.option("--erase", is_flag=True, help="Erase it at once, with all that is held of it.")
 @print_answer
 @pass_client
@@ -68,7 +76,7 @@ def delete(client: ApiClient, account_id: str, erase: bool) -> Answer:
 
 
 @account.command()
-@named_argument("account_id", metavar="ID")
+@add_named_argument("account_id", metavar="ID")
 @print_answer
 @pass_client
 def restore(client: ApiClient, account_id: str) -> Answer:
@@ -78,7 +86,7 @@ def restore(client: ApiClient, account_id: str) -> Answer:
 
 
 @account.command()
-@named_argument("account_id", metavar="ID")
+@add_named_argument("account_id", metavar="ID")
 @print_answer
 @pass_client
 def refresh(client: ApiClient, account_id: str) -> Answer:
@@ -98,7 +106,7 @@ def budget() -> None:
 
 
 @budget.command("show")
-@named_argument("account_id", metavar="ID")
+@add_named_argument("account_id", metavar="ID")
 @print_answer
 @pass_client
 def show_budget(client: ApiClient, account_id: str) -> Answer:
@@ -116,7 +124,7 @@ def show_budget(client: ApiClient, account_id: str) -> Answer:
 
 
 @budget.command()
-@named_argument("account_id", metavar="ID")
+@add_named_argument("account_id", metavar="ID")
 @print_answer
 @pass_client
 def reset(client: ApiClient, account_id: str) -> Answer:

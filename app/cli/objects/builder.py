@@ -8,9 +8,9 @@ import click
 from app.cli.calling import (
     Answer,
     JsonArgument,
+    add_named_argument,
     drop_none,
     limit_option,
-    named_argument,
     pass_client,
     print_answer,
     print_facts,
@@ -52,7 +52,7 @@ def _build_create(kind: Kind) -> Callable[..., None]:
         return answer_object(kind, made, () if kind.after_create is None else kind.after_create(made))
 
     options = [_build_option(field, is_required=field.is_required) for field in kind.fields if field.is_creatable]
-    arguments = [named_argument(name) for name in kind.arguments]
+    arguments = [add_named_argument(name) for name in kind.arguments]
     return _decorate(create, [_body_option, *arguments, *options])
 
 
@@ -70,7 +70,7 @@ def _build_show(kind: Kind) -> Callable[..., None]:
     def show(client: ApiClient, *, name: str) -> Answer:
         return answer_object(kind, client.get(kind.find_path(client, name)))
 
-    return _decorate(show, [named_argument("name", metavar=kind.metavar)])
+    return _decorate(show, [add_named_argument("name", metavar=kind.metavar)])
 
 
 def _build_update(kind: Kind) -> Callable[..., None]:
@@ -82,7 +82,7 @@ def _build_update(kind: Kind) -> Callable[..., None]:
         return answer_object(kind, changed, (kind.group, "show", name))
 
     options = [_build_option(field, is_required=False) for field in kind.fields if field.is_changeable]
-    return _decorate(update, [named_argument("name", metavar=kind.metavar), _body_option, *options])
+    return _decorate(update, [add_named_argument("name", metavar=kind.metavar), _body_option, *options])
 
 
 def _build_delete(kind: Kind) -> Callable[..., None]:
@@ -90,7 +90,7 @@ def _build_delete(kind: Kind) -> Callable[..., None]:
         removed = client.delete(kind.find_path(client, name))
         return Answer(removed, f"removed {kind.word} {removed['id']}", (kind.group, "list"))
 
-    return _decorate(delete, [named_argument("name", metavar=kind.metavar)])
+    return _decorate(delete, [add_named_argument("name", metavar=kind.metavar)])
 
 
 def _build_option(field: Field, *, is_required: bool) -> Decorator:

@@ -7,9 +7,9 @@ import click
 
 from app.cli.calling import (
     Answer,
+    add_named_argument,
     drop_none,
     limit_option,
-    named_argument,
     pass_client,
     print_answer,
     print_facts,
@@ -29,7 +29,7 @@ def record() -> None:
 
 
 @record.command("list")
-@named_argument("account_id", metavar="ACCOUNT")
+@add_named_argument("account_id", metavar="ACCOUNT")
 @click.option("--resource", help="Only records of this resource.")
 @click.option("--run", "sync_job_run_id", help="Only those whose last change this run has brought.")
 @click.option("--with-deleted", is_flag=True, help="Also those that have vanished upstream.")
@@ -44,9 +44,9 @@ def list_records(client: ApiClient, account_id: str, with_deleted: bool, limit: 
 
 
 @record.command()
-@named_argument("account_id", metavar="ACCOUNT")
-@named_argument("resource")
-@named_argument("record_id")
+@add_named_argument("account_id", metavar="ACCOUNT")
+@add_named_argument("resource")
+@add_named_argument("record_id")
 @print_answer
 @pass_client
 def show(client: ApiClient, account_id: str, resource: str, record_id: str) -> Answer:
@@ -60,8 +60,8 @@ def show(client: ApiClient, account_id: str, resource: str, record_id: str) -> A
 
 
 @record.command()
-@named_argument("account_id", metavar="ACCOUNT")
-@named_argument("run_id", metavar="RUN")
+@add_named_argument("account_id", metavar="ACCOUNT")
+@add_named_argument("run_id", metavar="RUN")
 @click.option("--resource", help="Only records of this resource.")
 @print_answer
 @pass_client
@@ -73,8 +73,8 @@ def restore(client: ApiClient, account_id: str, run_id: str, resource: str | Non
 
 
 @record.command()
-@named_argument("account_id", metavar="ACCOUNT")
-@named_argument("resource")
+@add_named_argument("account_id", metavar="ACCOUNT")
+@add_named_argument("resource")
 @print_answer
 @pass_client
 def erase(client: ApiClient, account_id: str, resource: str) -> Answer:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.cli.calling import Answer, JsonArgument, named_argument, pass_client, print_answer
+from app.cli.calling import Answer, JsonArgument, add_named_argument, pass_client, print_answer
 from app.cli.next_steps import NextStep
 from app.cli.objects.builder import answer_object, build_group
 from app.cli.objects.kinds import Field, Kind
@@ -77,18 +77,18 @@ trigger: Final = build_group(
 
 
 @trigger.command()
-@named_argument("trigger_id", metavar="ID")
+@add_named_argument("trigger_id", metavar="ID")
 @print_answer
 @pass_client
 def schedule(client: ApiClient, trigger_id: str) -> Answer:
-    """Have a trigger make runs from now on."""
+    """Make a trigger create runs from now on."""
     client.post(f"{TRIGGER.path_of(trigger_id)}/schedule", {})
     found = client.get(TRIGGER.path_of(trigger_id))
     return answer_object(TRIGGER, found, _next_step(found))
 
 
 @trigger.command()
-@named_argument("trigger_id", metavar="ID")
+@add_named_argument("trigger_id", metavar="ID")
 @print_answer
 @pass_client
 def pause(client: ApiClient, trigger_id: str) -> Answer:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import click
 
-from app.cli.calling import Answer, limit_option, named_argument, pass_client, print_answer, print_table
+from app.cli.calling import Answer, add_named_argument, limit_option, pass_client, print_answer, print_table
 from app.cli.objects.builder import build_group
 from app.cli.objects.kinds import Field, Kind
 from app.cli.options import Span
@@ -66,7 +66,7 @@ webhook: Final = build_group(
 
 
 @webhook.command()
-@named_argument("webhook_id", metavar="ID")
+@add_named_argument("webhook_id", metavar="ID")
 @print_answer
 @pass_client
 def test(client: ApiClient, webhook_id: str) -> Answer:
@@ -77,7 +77,7 @@ def test(client: ApiClient, webhook_id: str) -> Answer:
 
 
 @webhook.command()
-@named_argument("webhook_id", metavar="ID")
+@add_named_argument("webhook_id", metavar="ID")
 @click.option("--status", help="Only those in this status, such as pending or dead_lettered.")
 @click.option("--run", "sync_job_run_id", help="Only those of this run.")
 @click.option("--event", help="Only those of this event, such as sync_job_run:record.")
@@ -91,8 +91,8 @@ def deliveries(client: ApiClient, webhook_id: str, limit: int, **filters: str | 
 
 
 @webhook.command()
-@named_argument("webhook_id", metavar="ID")
-@named_argument("delivery_id")
+@add_named_argument("webhook_id", metavar="ID")
+@add_named_argument("delivery_id")
 @print_answer
 @pass_client
 def retry(client: ApiClient, webhook_id: str, delivery_id: str) -> Answer:
@@ -102,7 +102,7 @@ def retry(client: ApiClient, webhook_id: str, delivery_id: str) -> Answer:
 
 
 @webhook.command("rotate-secret")
-@named_argument("webhook_id", metavar="ID")
+@add_named_argument("webhook_id", metavar="ID")
 @click.option(
     "--overlap",
     type=Span(),
@@ -115,7 +115,7 @@ def retry(client: ApiClient, webhook_id: str, delivery_id: str) -> Answer:
 @print_answer
 @pass_client
 def rotate_secret(client: ApiClient, webhook_id: str, overlap: timedelta, at_once: bool) -> Answer:
-    """Give a webhook a new secret, and print it, which is the only time that it can be seen."""
+    """Replace a webhook's secret, and print the new one, which is the only time that it can be seen."""
     seconds = 0 if at_once else int(overlap.total_seconds())
     replaced = client.post(f"{WEBHOOK.path_of(webhook_id)}/rotate-secret", {"overlap_seconds": seconds})
     until = replaced["previous_secret_expires_at"]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @json_option
 @stack_option
 def approve_origin(account_ids: tuple[object, ...], data_dir: Path | None, as_json: bool) -> None:
-    """Let the secrets of accounts go where their integrations lead now, and print these origins.
+    """Approve the origins that accounts' integrations name now for their secrets, and print them.
 
     Works on the database that DATABASE_URL names, else on the stack that 'ferryman up' runs here.
     """
@@ -62,7 +62,7 @@ def check_hosts(data_dir: Path | None) -> Answer:
 @print_answer
 @stack_option
 def approve_hosts(integration_id: object, data_dir: Path | None) -> Answer:
-    """Let an integration's own secrets go to the hosts that its config names now, and print these.
+    """Approve the hosts that an integration's config names now for its own secrets, and print them.
 
     Works on the database that DATABASE_URL names, else on the stack that 'ferryman up' runs here.
     """

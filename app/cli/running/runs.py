@@ -12,11 +12,11 @@ import click
 from app.cli.calling import (
     Answer,
     JsonArgument,
+    add_named_argument,
     connection_options,
     drop_none,
     json_option,
     limit_option,
-    named_argument,
     pass_client,
     print_answer,
     print_table,
@@ -45,8 +45,8 @@ def run() -> None:
 
 
 @run.command()
-@named_argument("sync_job_id")
-@named_argument("integrated_account_id")
+@add_named_argument("sync_job_id")
+@add_named_argument("integrated_account_id")
 @click.option("--args", type=JsonArgument(), help="Arguments of the job: JSON, or @file.")
 @click.option("--group", "daemon_group_key", help="Daemon group that runs it.  [default: default]")
 @click.option("--webhook", "webhook_id", help="Id of a webhook that gets the records, instead of Postgres.")
@@ -99,7 +99,7 @@ def create(  # noqa: PLR0913  # one parameter per option that is no field of the
 
 
 @run.command()
-@named_argument("run_id")
+@add_named_argument("run_id")
 @print_answer
 @pass_client
 def show(client: ApiClient, run_id: str) -> Answer:
@@ -108,7 +108,7 @@ def show(client: ApiClient, run_id: str) -> Answer:
 
 
 @run.command()
-@named_argument("run_id")
+@add_named_argument("run_id")
 @print_answer
 @pass_client
 def why(client: ApiClient, run_id: str) -> Answer:
@@ -120,7 +120,7 @@ def why(client: ApiClient, run_id: str) -> Answer:
 
 
 @run.command()
-@named_argument("run_id")
+@add_named_argument("run_id")
 @limit_option
 @print_answer
 @pass_client
@@ -151,7 +151,7 @@ def list_runs(client: ApiClient, limit: int, **filters: str | None) -> Answer:
 
 
 @run.command()
-@named_argument("run_id")
+@add_named_argument("run_id")
 @print_answer
 @pass_client
 def stop(client: ApiClient, run_id: str) -> Answer:
@@ -160,20 +160,20 @@ def stop(client: ApiClient, run_id: str) -> Answer:
 
 
 @run.command()
-@named_argument("run_id")
+@add_named_argument("run_id")
 @click.option("--errors-only", is_flag=True, help="Ask again for what failed, and for nothing else.")
 @click.option("--follow", is_flag=True, help="Show its progress until it ends.")
 @json_option
 @pass_client
 def resume(client: ApiClient, run_id: str, errors_only: bool, follow: bool, as_json: bool) -> None:
-    """Let a run that failed or was stopped go on where it stood, or one that waits for its upstream try again now."""
+    """Resume a run that failed or was stopped, or make one that waits for its upstream try again now."""
     resumed = client.call("POST", f"{_path_of(run_id)}/resume", {"errors_only": True} if errors_only else {})
     answer = _follow(client, run_id, as_json=as_json) if follow else _answer(client, resumed)
     answer.print(as_json=as_json)
 
 
 @run.command()
-@named_argument("run_id")
+@add_named_argument("run_id")
 @print_answer
 @pass_client
 def verify(client: ApiClient, run_id: str) -> Answer:
@@ -183,7 +183,7 @@ def verify(client: ApiClient, run_id: str) -> Answer:
 
 
 @run.command()
-@named_argument("run_id")
+@add_named_argument("run_id")
 @json_option
 @pass_client
 def follow(client: ApiClient, run_id: str, as_json: bool) -> None:

@@ -160,7 +160,7 @@ def read_pagination(reader: ConfigReader) -> Pagination | None:
     return reader.read_format(_FORMATS)
 
 
-def _read_page(reader: ConfigReader) -> Pagination:
+def _read_page_pagination(reader: ConfigReader) -> Pagination:
     return PagePagination(
         page_param=reader.read_text("page_param", default="page"),
         limit_param=reader.read_optional_text("limit_param"),
@@ -178,7 +178,7 @@ def _read_first_page(reader: ConfigReader) -> int:
     return 1 if number is None else number
 
 
-def _read_cursor(reader: ConfigReader) -> Pagination:
+def _read_cursor_pagination(reader: ConfigReader) -> Pagination:
     return CursorPagination(
         cursor_path=reader.read_marked_path("cursor_path") or MarkedPath(("next_cursor",)),
         cursor_param=reader.read_text("cursor_param", default="cursor"),
@@ -192,7 +192,7 @@ def _read_cursor(reader: ConfigReader) -> Pagination:
     )
 
 
-def _read_link_header(reader: ConfigReader) -> Pagination:
+def _read_link_header_pagination(reader: ConfigReader) -> Pagination:
     return LinkHeaderPagination(
         limit_param=reader.read_optional_text("limit_param"),
         limit=_read_limit(reader),
@@ -201,7 +201,7 @@ def _read_link_header(reader: ConfigReader) -> Pagination:
     )
 
 
-def _read_offset(reader: ConfigReader) -> Pagination:
+def _read_offset_pagination(reader: ConfigReader) -> Pagination:
     return OffsetPagination(
         offset_param=reader.read_text("offset_param", default="offset"),
         limit_param=reader.read_text("limit_param", default="limit"),
@@ -213,7 +213,7 @@ def _read_offset(reader: ConfigReader) -> Pagination:
     )
 
 
-def _read_range(reader: ConfigReader) -> Pagination:
+def _read_range_pagination(reader: ConfigReader) -> Pagination:
     return RangePagination(
         range_unit=reader.read_text("range_unit", default="items"),
         limit=reader.read_integer("limit", "page_size", default=100, least=1) or 100,
@@ -223,7 +223,7 @@ def _read_range(reader: ConfigReader) -> Pagination:
     )
 
 
-def _read_dynamic(reader: ConfigReader) -> Pagination | None:
+def _read_dynamic_pagination(reader: ConfigReader) -> Pagination | None:
     first = reader.read_expression("get_initial_pagination_values_expression")
     following = reader.read_expression("get_pagination_values_expression")
     cursor = reader.read_expression("get_cursor_from_response_expression")
@@ -284,10 +284,10 @@ def _read_limit(reader: ConfigReader) -> int | None:
 
 
 _FORMATS: Final[Mapping[str, Callable[[ConfigReader], JSON]]] = {
-    "page": _read_page,
-    "cursor": _read_cursor,
-    "link_header": _read_link_header,
-    "offset": _read_offset,
-    "range": _read_range,
-    "dynamic": _read_dynamic,
+    "page": _read_page_pagination,
+    "cursor": _read_cursor_pagination,
+    "link_header": _read_link_header_pagination,
+    "offset": _read_offset_pagination,
+    "range": _read_range_pagination,
+    "dynamic": _read_dynamic_pagination,
 }

@@ -1,1 +1,1 @@
-"""Which keys integration configs, items of jobs, mappings and models have: told once, as data."""
+"""Which keys integration configs, items of jobs, mappings and models have: declared once, as data."""

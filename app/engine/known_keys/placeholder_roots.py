@@ -35,7 +35,7 @@ class Roots:
     context: Set[str] | None = None
     """The keys of accounts' contexts; None where any name may be one."""
 
-    def note(self, reference: Path, path: str) -> KeyNote | None:
+    def find_note(self, reference: Path, path: str) -> KeyNote | None:
         """Return the warning of a placeholder; None where its root is known."""
         root = reference[0]
         if root in self.known or root in (self.context or ()):
@@ -76,7 +76,7 @@ def check_value(value: JSON, path: str, roots: Roots) -> Iterator[KeyNote]:
     except InvalidInputError:
         return
     for reference in sorted(references):
-        if (found := roots.note(reference, path)) is not None:
+        if (found := roots.find_note(reference, path)) is not None:
             yield found
 
 

@@ -1,6 +1,6 @@
 """Read the rate limit in an upstream's headers: Retry-After, RateLimit and the many X-RateLimit headers.
 
-Resets come as epoch seconds, epoch milliseconds or seconds from now; their size tells which. A wait that is
+Resets come as epoch seconds, epoch milliseconds or seconds from now; their size shows which. A wait that is
 negative, zero, past, or more than a day away is ignored. RFC 9110 10.2.3;
 draft-ietf-httpapi-ratelimit-headers (structured fields, and the three older names).
 """

@@ -17,7 +17,7 @@ class Exchanges:
     requests: int = 0
     """Those that were made for good: a refusal that is waited out, or a fault that is tried again, is none."""
     answered: int = 0
-    """Those of them that brought what was asked for, whatever became of it here."""
+    """Those of them that returned what was requested, whatever became of it here."""
     answer_ms: int = 0
     """How long the upstream took for the answered ones, all together."""
 
@@ -93,7 +93,7 @@ def judge(progress: Progress, *, fails_fast: bool, to_webhook: bool) -> Verdict:
     resources = progress.resources
     if fails_fast and any(resource.counters.standing_errors for resource in resources):
         return Verdict(status=RunStatus.FAILED)
-    ended = ended_resources(resources)
+    ended = find_ended_resources(resources)
     live = [resource for resource in resources if not _is_final(resource, ended)]
     if live:
         units = sum(resource.live_units for resource in live)
@@ -107,12 +107,12 @@ def judge(progress: Progress, *, fails_fast: bool, to_webhook: bool) -> Verdict:
         return Verdict(ended=ended, status=RunStatus.FAILED, code="unfinished", reason=message)
     if reason := _imbalance(resources, to_webhook=to_webhook):
         return Verdict(ended=ended, status=RunStatus.FAILED, reason=reason)
-    if refused := _refused_roots(resources):
+    if refused := _find_refused_roots(resources):
         return Verdict(ended=ended, status=RunStatus.FAILED, blamed=refused)
     return Verdict(ended=ended, status=RunStatus.COMPLETED)
 
 
-def ended_resources(resources: Sequence[ResourceState]) -> dict[str, ResourceStatus]:
+def find_ended_resources(resources: Sequence[ResourceState]) -> dict[str, ResourceStatus]:
     """Return which resources have ended that are not noted as such, by id, and how."""
     ended: dict[str, ResourceStatus] = {}
     final_names = {resource.name for resource in resources if resource.status in FINAL_RESOURCE_STATUSES}
@@ -135,7 +135,7 @@ def _is_final(resource: ResourceState, ended: Mapping[str, ResourceStatus]) -> b
     return resource.status in FINAL_RESOURCE_STATUSES or resource.id in ended
 
 
-def _refused_roots(resources: Sequence[ResourceState]) -> Sequence[str]:
+def _find_refused_roots(resources: Sequence[ResourceState]) -> Sequence[str]:
     """Name the roots whose requests failed, where not one request of any root brought anything; else nobody.
 
     What was never sent says nothing: a placeholder that does not resolve, or a loop over nothing.

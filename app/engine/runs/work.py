@@ -176,7 +176,7 @@ class Changes:
     records: RecordBatch = field(repr=False)
     deleted: Sequence[str] = ()
     """Ids of records that the upstream marks as deleted."""
-    tell: Callable[[Change, Sequence[str]], Sequence[EventDraft]]
+    draft: Callable[[Change, Sequence[str]], Sequence[EventDraft]]
     """Makes the events of the records of these ids."""
 
 

@@ -65,7 +65,7 @@ class Line:
     age_seconds: float
     """How long the first of them has waited."""
     is_fetched: bool
-    """Somebody fetches, or is about to: more may come."""
+    """A unit fetches, or is about to: more may come."""
 
     def is_growing(self, bounds: MergeBounds) -> bool:
         """Whether the first batch may still get company: it has room, and nothing behind it ends the line for it."""
@@ -133,7 +133,7 @@ def merge_line(line: Sequence[Waiting], bounds: MergeBounds, kinship: RelatedRes
     groups: list[_Group] = []
     for batch in _open_head(line):
         place = _find_place(batch, groups, bounds, kinship)
-        # Whoever takes a batch in moves to its place, behind all others.
+        # A batch that takes another one in moves to its place, behind all others.
         group = _Group(_find_kind(batch)) if place is None else groups.pop(place)
         group.add(batch)
         groups.append(group)

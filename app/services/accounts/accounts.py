@@ -132,7 +132,7 @@ class AccountService:
             change_context=lambda context: (
                 validation.check_context_size(_merge_context(context, sent)) if sent else context
             ),
-            change_origins=lambda before: self._origins.changed(
+            change_origins=lambda before: self._origins.choose_for_change(
                 before,
                 values.get("integration_override", before.integration_override),
                 _merge_context(before.context, sent),

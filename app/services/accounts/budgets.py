@@ -104,7 +104,7 @@ class AccountBudgets:
         self._desk.forget(account.id)
         return self._wake(account.id)
 
-    def let_go_on(self, run: SyncJobRun) -> bool:
+    def end_wait(self, run: SyncJobRun) -> bool:
         """End a run's wait for its account's limit: one request probes that. Return whether the run waited.
 
         What was learned stays. Where budgets are not shared, daemons that know the limit continue to wait.

@@ -43,7 +43,7 @@ class CredentialService:
     def renew(self, account_id: str, grant: OAuthGrant, *, stale: str | None) -> JsonObject:
         """Return a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
         try:
-            with self.store.locked(account_id) as account:
+            with self.store.lock(account_id) as account:
                 if oauth.find_access_token(account.context) != stale:
                     return account.context
                 fresh = self._request_token(account, grant)
@@ -51,14 +51,14 @@ class CredentialService:
                 return fresh
         except InvalidGrantError:
             # The context may have changed without the lock, such as by a person who has signed in again.
-            context = self.store.context(account_id)
+            context = self.store.read_context(account_id)
             if oauth.find_access_token(context) != stale:
                 return context
             raise
 
-    def current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
+    def read_current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
         """Return an account's context, and where its secrets are sent; raise SourceError when it is gone."""
-        return self.store.current(account_id)
+        return self.store.read_current(account_id)
 
     def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str, call: str = "") -> None:
         """Record that the upstream refuses an account's credentials, and announce it to the environment's webhooks."""
@@ -82,7 +82,7 @@ class CredentialService:
             "missing_scopes": list(missing_scopes),
             "occurred_at": format_utc(self.clock.now()),
         }
-        self.store.note_forbidden(account_id, error)
+        self.store.record_forbidden(account_id, error)
 
     def _request_token(self, account: LockedCredentials, grant: OAuthGrant) -> JsonObject:
         request = oauth.build_token_request(grant, account.context)
@@ -111,7 +111,7 @@ class CredentialService:
         for attempt in range(_SAVE_ATTEMPTS):
             self.pause(_SAVE_PAUSE_SECONDS * (attempt + 1))
             try:
-                with self.store.locked(account_id) as account:
+                with self.store.lock(account_id) as account:
                     if oauth.find_access_token(account.context) == stale:
                         account.write(fresh, origins)
                     return

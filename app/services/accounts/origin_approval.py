@@ -22,7 +22,7 @@ class OriginApproval:
 
     def approve_account(self, account_id: str) -> Sequence[str]:
         """Approve the origins that an account's config names now; return them. Raises NotFoundError."""
-        account = require(self._accounts.anywhere(account_id), KIND, account_id)
+        account = require(self._accounts.find_anywhere(account_id), KIND, account_id)
         origins = sorted(secret_origins.list_origins(read_account_config(account, self._integrations), account.context))
         if not origins:
             raise InvalidInputError([Failure("id", "its config leads nowhere: a part of its base_url has no value")])
@@ -37,15 +37,15 @@ class OriginApproval:
 
     def approve_integration(self, integration_id: str) -> Sequence[str]:
         """Approve the hosts that an integration's config names now for its own secrets; return them."""
-        integration = require(self._integrations.anywhere(integration_id), "integration", integration_id)
+        integration = require(self._integrations.find_anywhere(integration_id), "integration", integration_id)
         hosts = secret_origins.list_given_hosts(integration.config, integration.config) or []
         if hosts:
-            self._integrations.note_origins(integration_id, hosts)
+            self._integrations.record_origins(integration_id, hosts)
         return hosts
 
     def find_without_hosts(self) -> Iterator[Integration]:
         """Yield the integrations whose secrets are not sent anywhere until their ``allowed_hosts`` are listed."""
-        for integration in self._integrations.everywhere():
+        for integration in self._integrations.list_everywhere():
             config, _ = integration_config.parse_config(integration.config)
             if config is not None and config.hosts.lacks_patterns:
                 yield integration

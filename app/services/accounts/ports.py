@@ -68,7 +68,7 @@ class AccountStore(Reader[IntegratedAccount], Protocol):
     ) -> Sequence[str]:
         """Remove all accounts, or none; return the ids of those that do not exist."""
 
-    def anywhere(self, account_id: str) -> IntegratedAccount | None:
+    def find_anywhere(self, account_id: str) -> IntegratedAccount | None:
         """Return an account of any environment, for an operator."""
 
     def approve_origins(self, account_id: str, origins: Collection[str], hosts: Sequence[str] | None) -> None:
@@ -78,13 +78,13 @@ class AccountStore(Reader[IntegratedAccount], Protocol):
 class OperatorIntegrations(Reader[Integration], Protocol):
     """Keeps the integrations of all environments, each as its environment uses it."""
 
-    def anywhere(self, integration_id: str) -> Integration | None:
+    def find_anywhere(self, integration_id: str) -> Integration | None:
         """Return an integration of any environment."""
 
-    def everywhere(self) -> Iterator[Integration]:
+    def list_everywhere(self) -> Iterator[Integration]:
         """Yield all integrations."""
 
-    def note_origins(self, integration_id: str, hosts: Sequence[str]) -> None:
+    def record_origins(self, integration_id: str, hosts: Sequence[str]) -> None:
         """Replace the recorded hosts of an integration's own secrets, and of its override's."""
 
 
@@ -135,13 +135,13 @@ class LockedCredentials(Protocol):
 class CredentialStore(Protocol):
     """Keeps the credentials of all accounts."""
 
-    def locked(self, account_id: str) -> AbstractContextManager[LockedCredentials]:
+    def lock(self, account_id: str) -> AbstractContextManager[LockedCredentials]:
         """Lock an account for a ``with`` block; raise SourceError when it is gone."""
 
-    def context(self, account_id: str) -> JsonObject:
+    def read_context(self, account_id: str) -> JsonObject:
         """Return an account's context; raise SourceError when it is gone."""
 
-    def current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
+    def read_current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
         """Return an account's context, and where its secrets are sent; raise SourceError when it is gone."""
 
     def refuse(self, account_id: str, *, token: str | None, reason: str, call: str, announce: Announcement) -> bool:
@@ -157,5 +157,5 @@ class CredentialStore(Protocol):
         could be had, until one is renewed.
         """
 
-    def note_forbidden(self, account_id: str, error: JsonObject) -> None:
+    def record_forbidden(self, account_id: str, error: JsonObject) -> None:
         """Record the last call that was answered 403."""

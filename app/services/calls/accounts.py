@@ -31,12 +31,12 @@ class CalledAccounts:
         self,
         *,
         accounts: Reader[IntegratedAccount],
-        note_origins: NoteOrigins,
+        record_origins: NoteOrigins,
         integrations: Reader[Integration],
         limits: RequestLimits,
     ) -> None:
         self._accounts = accounts
-        self._note_origins = note_origins
+        self._note_origins = record_origins
         self._integrations = integrations
         self._limits = limits
 
@@ -53,7 +53,7 @@ class CalledAccounts:
         """Return an account that is about to be called; raise as ``get`` does, and TooManyRequestsError."""
         account = self.get(environment_id, account_id)
         refuse_inactive(account, _ACCOUNT)
-        allowance = self._limits.ask(account.id)
+        allowance = self._limits.spend(account.id)
         if allowance is not None and not allowance.is_admitted:
             raise TooManyRequestsError(
                 whose="this integrated account",

@@ -52,7 +52,7 @@ class CustomCalls:
             method=request.http_method.lower(),
             path=path,
             query=request.query,
-            # A text would be taken for JSON that is serialized already.
+            # A text would be read as JSON that is serialized already.
             body=json.dumps(request.body) if isinstance(request.body, str) else request.body,
             raw_body=request.raw_body,
         )

@@ -18,7 +18,7 @@ from app.engine.unified.calls import UnifiedRequest
 from app.services.calls.accounts import CalledAccounts, await_answer
 from app.services.ports import FetchedPage, PageCall, PlainAnswer, RawBody, Seal, SealPurpose, Source
 from app.services.unified import mappings
-from app.services.unified.mappings import UnifiedMappings, account_mapping
+from app.services.unified.mappings import UnifiedMappings, build_account_mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class DirectCalls:
     def call(self, environment_id: EnvironmentId, request: DirectRequest) -> DirectPage:
         """Fetch one page or one record; raise RecordError when the API or the mapping refuses the call."""
         account = self._called.admit(environment_id, request.account_id)
-        call = self._page_call(account, request, self._called.config(account))
+        call = self._build_page_call(account, request, self._called.config(account))
         answer = self._fetch(replace(_with_limit(call, request.limit), is_handed_on=True))
         if answer.fault is not None and not answer.is_suspicion:
             raise mappings.map_error(call, answer.fault)
@@ -102,7 +102,9 @@ class DirectCalls:
         assert name is not None
         return self._unified.describe(self._called.get(environment_id, account_id), name, method)
 
-    def _page_call(self, account: IntegratedAccount, request: DirectRequest, config: IntegrationConfig) -> PageCall:
+    def _build_page_call(
+        self, account: IntegratedAccount, request: DirectRequest, config: IntegrationConfig
+    ) -> PageCall:
         cursor = self._open_cursor(request)
         request_paths.check_id(request.id or "")
         if name := model.parse_unified_name(request.resource):
@@ -112,7 +114,7 @@ class DirectCalls:
             if mapping is None or faults:
                 raise InvalidInputError(faults)
             asked = UnifiedRequest(id=request.id, query=request.query, body=request.body)
-            return account_mapping(mapping, account, config).page_call(asked, cursor)
+            return build_account_mapping(mapping, account, config).build_page_call(asked, cursor)
         request_paths.check_resource(request.resource)
         request = _with_id(request, config)
         return PageCall(

@@ -79,7 +79,7 @@ class RequestLimits:
         self._lock = threading.Lock()
         self._leases: dict[str, _Lease] = {}
 
-    def ask(self, token_id: str, environment_id: str = "") -> Allowance | None:
+    def spend(self, token_id: str, environment_id: str = "") -> Allowance | None:
         """Spend one request of a token or another key, and of its environment; return whether it is admitted.
 
         None where there is no limit.

@@ -26,7 +26,7 @@ class EnvironmentService:
 
     def find(self, name: str) -> Environment:
         """Return an environment by its name, for the operator; raise NotFoundError."""
-        return require(self._environments.by_name(name), _KIND, name)
+        return require(self._environments.find_by_name(name), _KIND, name)
 
     def all(self) -> Sequence[Environment]:
         """Return all environments, for the operator."""

@@ -29,7 +29,7 @@ class IntegrationService(VersionedService[Integration]):
         """Create an integration; raise InvalidInputError with ``faults``, which the caller found, and every other."""
         failures = [*faults, *_config_failures(fields)]
         name = fields.get("name")
-        if name and self._store.by_name(environment_id, name):
+        if name and self._store.find_by_name(environment_id, name):
             failures.append(Failure("name", f"an integration named '{name}' exists already"))
         raise_for_failures(failures)
         config = fields["config"]

@@ -16,7 +16,7 @@ from app.services.crud import UpdatableStore, VersionedStore
 class IntegrationStore(VersionedStore[Integration], Protocol):
     """Keeps integrations; ``delete`` raises InvalidInputError that names accounts of an integration that has some."""
 
-    def by_name(self, environment_id: EnvironmentId, name: str, /) -> Integration | None:
+    def find_by_name(self, environment_id: EnvironmentId, name: str, /) -> Integration | None:
         """Return an integration by its name; None when the environment has none with it."""
 
     def inspect(self, environment_id: EnvironmentId, id: str, /) -> Integration | None:
@@ -68,7 +68,7 @@ class EnvironmentStore(Protocol):
     def create(self, name: str) -> Environment:
         """Write a new environment; raise InvalidInputError when its name is taken."""
 
-    def by_name(self, name: str) -> Environment | None:
+    def find_by_name(self, name: str) -> Environment | None:
         """Return an environment by its name."""
 
     def all(self) -> Sequence[Environment]:

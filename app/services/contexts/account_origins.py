@@ -25,7 +25,9 @@ NoteOrigins: TypeAlias = Callable[[str, frozenset[str]], None]
 _NEEDY: Final = "needs_reauth"
 
 
-def with_origins(account: IntegratedAccount, config: IntegrationConfig, note_origins: NoteOrigins) -> IntegratedAccount:
+def with_origins(
+    account: IntegratedAccount, config: IntegrationConfig, record_origins: NoteOrigins
+) -> IntegratedAccount:
     """Return an account that knows what its secrets were given for: those of before that was kept, by their first use.
 
     What is not known while the config leads nowhere stays so, and so does that of an account without secrets.
@@ -36,7 +38,7 @@ def with_origins(account: IntegratedAccount, config: IntegrationConfig, note_ori
     found = secret_origins.list_origins(config, account.context)
     if not found:
         return account
-    note_origins(account.id, found)
+    record_origins(account.id, found)
     return replace(account, origins=found)
 
 
@@ -68,7 +70,7 @@ class AccountOrigins:
         raw = self._read_raw(before.environment_id, before.integration_id, override)
         return None if raw is None else secret_origins.list_given_hosts(raw, override)
 
-    def changed(
+    def choose_for_change(
         self, before: IntegratedAccount, override: JsonObject, context: JsonObject, sent: JsonObject
     ) -> frozenset[str] | None:
         """Return what an account's secrets are given for once ``sent`` is merged into its context.

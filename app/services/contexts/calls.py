@@ -25,7 +25,7 @@ def build_page_call(context: RunContext, item: ResourceItem, element: scope.Elem
         id = _to_text(id)
     decides_deletions = item.name in context.plan.decide_deletions
     if mapping := context.unified.get(item.name):
-        call = mapping.page_call(UnifiedRequest(id=id, query=query or {}, body=body), cursor)
+        call = mapping.build_page_call(UnifiedRequest(id=id, query=query or {}, body=body), cursor)
         return replace(call, decides_deletions=decides_deletions)
     return PageCall(
         account_id=context.account.id,

@@ -28,7 +28,7 @@ from app.engine.webhooks.events import Envelope
 from app.services.contexts.account_origins import NoteOrigins, with_origins
 from app.services.crud import Reader
 from app.services.ports import Clock
-from app.services.unified.mappings import AccountMapping, UnifiedMappings, account_mapping
+from app.services.unified.mappings import AccountMapping, UnifiedMappings, build_account_mapping
 
 _KEPT_CONFIGS: Final = 64
 _LONGEST_KEPT_CONFIG: Final = 64 * 1024
@@ -130,14 +130,14 @@ class RunContexts:
         *,
         read_rows: Callable[[str], ContextRows | None],
         accounts: Reader[IntegratedAccount],
-        note_origins: NoteOrigins,
+        record_origins: NoteOrigins,
         integrations: Reader[Integration],
         unified: UnifiedMappings,
     ) -> None:
         """``read_rows`` reads what the context of a run of any environment is made of; None where it was deleted."""
         self._read_rows = read_rows
         self._accounts = accounts
-        self._note_origins = note_origins
+        self._note_origins = record_origins
         self._integrations = integrations
         self._unified = unified
 
@@ -154,7 +154,7 @@ class RunContexts:
         return self._build(rows)
 
     def preview(self, run: SyncJobRun, bounds: LowerBounds) -> RunContext:
-        """Return the context of a run that is not there, and may never be; raise RunUnworkableError."""
+        """Return the context of a run that was not created; raise RunUnworkableError."""
         account = self._accounts.get(run.environment_id, run.integrated_account_id)
         integration = self._integrations.get(account.environment_id, account.integration_id) if account else None
         return self._build(
@@ -193,7 +193,7 @@ class RunContexts:
                 for resource, held in rows.held_keys.items()
             },
             rekeyings={name: Rekeying.from_json(value) for name, value in rows.rekeyings.items()},
-            unified={name: account_mapping(mapping, account, config) for name, mapping in mappings.items()},
+            unified={name: build_account_mapping(mapping, account, config) for name, mapping in mappings.items()},
         )
 
 
@@ -212,7 +212,7 @@ def _parse(raw: JSON) -> tuple[IntegrationConfig | None, Sequence[Failure]]:
     if len(text) > _LONGEST_KEPT_CONFIG:
         return integration_config.parse_config(raw)
     config, faults = _parse_text(text)
-    # A copy: a config notes the methods that its run asked for.
+    # A copy: a config caches the methods that its run requested.
     return (config and replace(config)), faults
 
 

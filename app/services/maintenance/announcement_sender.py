@@ -1,8 +1,8 @@
-"""Send events that belong to no run, such as that of a trigger which could make none; the leader does it, by and by.
+"""Send events that belong to no run, such as that of a trigger which could create none: a duty of the leader.
 
-Nothing here waits for a receiver, and no receiver has others wait: each webhook has as many events under way as it may,
-and what is under way is nobody else's until its lease ends. A leader that dies leaves its events to the next one, which
-sends them again under the same ids once those leases have ended.
+Nothing here waits for a receiver, and no receiver makes others wait: the events in flight of each webhook are limited,
+and each of them is leased. A leader that dies leaves its events to the next one, which sends them again under the same
+ids once those leases have ended.
 """
 
 import logging
@@ -51,7 +51,7 @@ class AnnouncementSender:
         self._settings = settings
 
     def send_due(self) -> None:
-        """Send what is due; what is answered is written down as it comes."""
+        """Send what is due; each answer is recorded when it comes."""
         taken = self._announcements.take_due(
             limit=MOST_TAKEN,
             most_of_webhook=self._settings.deliveries_per_webhook,
@@ -61,7 +61,7 @@ class AnnouncementSender:
             try:
                 self._send(environment_id, event)
             except Exception as error:
-                # One that can not be handled keeps none of the others from its turn.
+                # One that can not be handled does not delay the others.
                 logger.exception("an event of no run could not be sent", extra={"delivery_id": event.id})
                 self._fail(event, DeliveryError(f"it could not be sent: {type(error).__name__}"))
 
@@ -81,7 +81,7 @@ class AnnouncementSender:
             self._take(webhook, event, answer)
 
     def _take(self, webhook: Webhook, event: PendingEvent, answer: Answer) -> None:
-        """Write down what a receiver has answered."""
+        """Record a receiver's answer."""
         if answer.cancelled():
             self._announcements.release(event.id, wake_seconds=0.0)
             return
@@ -101,7 +101,7 @@ class AnnouncementSender:
         if error.is_final or is_too_large or age >= self._settings.delivery_retention_seconds:
             self._give_up(event, error)
             return
-        self._announcements.failed_attempt(
+        self._announcements.record_failed_attempt(
             event.id, status_code=error.status, error=error.message, wake_seconds=pause_seconds(event, error)
         )
 

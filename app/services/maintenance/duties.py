@@ -70,12 +70,12 @@ class Duty:
 
 
 def start_thread(name: str, act: Callable[[], None]) -> None:
-    """Begin to do something in a thread that does not keep the process from ending."""
+    """Run a function in a thread that does not keep the process from ending."""
     threading.Thread(target=act, name=f"ferryman-{name}", daemon=True).start()
 
 
 def start_here(name: str, act: Callable[[], None]) -> None:
-    """Do something at once: for a process whose order of events has to be the same each time."""
+    """Run a function at once: for a process whose order of events has to be the same each time."""
     act()
 
 

@@ -1,4 +1,4 @@
-"""How duties go over rows: at a pace, and so that one that can not be handled keeps none of the others waiting."""
+"""How duties go over rows: at a pace, and so that one that can not be handled does not delay the others."""
 
 import logging
 import threading
@@ -36,7 +36,7 @@ class DutyRows:
         self._paused: dict[str, tuple[int, float]] = {}
         """By row: how often it failed, and until when it is skipped."""
 
-    def skipped(self) -> Sequence[str]:
+    def list_skipped(self) -> Sequence[str]:
         """List the rows that are not to be handled yet, so that they take up no place among those that are."""
         now = self._monotonic()
         self._drop_old(now)

@@ -35,18 +35,18 @@ class ErasureDuty:
     def run_turn(self) -> bool:
         """Erase for a while; return whether there is more."""
         until = self._pace.monotonic() + TURN_SECONDS
-        due = self._erasures.due(skipped=self._rows.skipped(), limit=_AT_ONCE)
+        due = self._erasures.find_due(skipped=self._rows.list_skipped(), limit=_AT_ONCE)
         while due and self._pace.monotonic() < until:
             due = [erasure for erasure in due if self._has_more(erasure)]
         return bool(due)
 
     def _has_more(self, erasure: Erasure) -> bool:
-        report = partial(self._erasures.note_error, erasure.id)
+        report = partial(self._erasures.record_error, erasure.id)
         return self._rows.handle(erasure.id, partial(self._erase, erasure), report=report) is True
 
     def _erase(self, erasure: Erasure) -> bool:
         if erasure.resource is None:
             # A run could write until then.
-            for run_id in self._erasures.live_runs(erasure.integrated_account_id, limit=_RUNS):
+            for run_id in self._erasures.find_live_runs(erasure.integrated_account_id, limit=_RUNS):
                 self._stop_run(run_id)
         return self._pace.take(partial(self._erasures.erase_some, erasure, limit=BATCH))

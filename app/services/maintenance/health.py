@@ -1,4 +1,4 @@
-"""Is everything there that runs need?"""
+"""Check whether everything that runs need is available."""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -8,7 +8,7 @@ from app.services.maintenance.ports import DaemonStore
 
 
 class StoreState(StrEnum):
-    """How Postgres stands."""
+    """The state of Postgres."""
 
     OK = "ok"
     READ_ONLY = "read-only"
@@ -17,9 +17,9 @@ class StoreState(StrEnum):
 
 
 class HealthService:
-    """Looks at what Ferryman stands on.
+    """Checks what Ferryman depends on.
 
-    Without Postgres it is of no use to anybody (unhealthy). Without the broker it is degraded: it still takes runs and
+    Without Postgres it serves nothing (unhealthy). Without the broker it is degraded: it still takes runs and
     answers every question, so a balancer that turned callers away would make an outage of a delay. Before a Postgres
     that takes no changes it is degraded too: it still answers questions.
     """
@@ -38,16 +38,16 @@ class HealthService:
         self._silence_seconds = silence_seconds
 
     def check(self) -> tuple[bool, JsonObject]:
-        """Return whether it serves, and what of it is there: each part, the duties that fail, the daemons that go on.
+        """Return whether it serves, the state of each part, the duties that fail, and the live daemons.
 
-        No live daemon is no illness: runs wait for one.
+        A lack of live daemons is no failure: runs wait for one.
         """
         store = self._look_at_store()
         serves = store is not StoreState.UNREACHABLE
         found = {name: check() for name, check in self._others.items()}
         shown = {"postgres": store} | {name: "ok" if is_there else "unreachable" for name, is_there in found.items()}
-        live = self._daemons.live_by_group(within_seconds=self._silence_seconds) if serves else {}
-        failing = self._daemons.failing_duties(within_seconds=self._silence_seconds) if serves else {}
+        live = self._daemons.count_live_by_group(within_seconds=self._silence_seconds) if serves else {}
+        failing = self._daemons.read_failing_duties(within_seconds=self._silence_seconds) if serves else {}
         is_well = store is StoreState.OK and all(found.values()) and not failing
         status = "unhealthy" if not serves else "ok" if is_well else "degraded"
         return serves, {"status": status, **shown, "duties": failing, "daemons": live}

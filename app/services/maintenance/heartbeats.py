@@ -38,7 +38,7 @@ class HeartbeatCollector:
         self._rows = DutyRows("roll call", monotonic=monotonic)
 
     def collect(self) -> None:
-        """Record who has reported, and mark who has not."""
+        """Record the daemons that have reported, and mark those that have not."""
         now = self._monotonic()
         try:
             reports = self._collect()

@@ -2,7 +2,7 @@
 
 A new key is made current first: from then on every process seals with it. Then what other keys have sealed is sealed
 anew, row by row; how far that is stands in the rows themselves, so that a rotation which broke off goes on. A row that
-does not open keeps none of the others from it.
+does not decrypt does not stop the others.
 """
 
 import logging
@@ -82,7 +82,7 @@ class KeyRotation:
         """Seal everything by a new key; or finish, with the present one, what an earlier rotation has left."""
         self._rewrap()
         unreadable = set[str]()
-        current = self._keys.current()
+        current = self._keys.read_current()
         rows = self._reseal(current[0], unreadable) if current is not None and self._count_left(current[0]) else 0
         went_on = rows > 0
         key_id = current[0] if current is not None and went_on else self._make_key(current and current[0])[0]
@@ -97,7 +97,7 @@ class KeyRotation:
 
     def _rewrap(self) -> None:
         """Have the first master key wrap every data key, so that the others can be taken out of the setting."""
-        for key_id, wrapped in self._keys.wrapped().items():
+        for key_id, wrapped in self._keys.list_wrapped().items():
             self._keys.rewrap(key_id, self._rewrap_key(key_id, wrapped))
 
     def _count_left(self, key_id: str) -> int:

@@ -36,10 +36,10 @@ class Numbering:
         elif place.account_id != self._came_to:
             # Another leader has come so far, and may have left some out: all accounts are gone over once more.
             self._has_left_some = True
-        account = place.account_id or self._numbers.next_account(None)
+        account = place.account_id or self._numbers.find_next_account(None)
         until = self._pace.monotonic() + TURN_SECONDS
         while account is not None and self._pace.monotonic() < until:
-            account = account if self._has_more(account) else self._numbers.next_account(account)
+            account = account if self._has_more(account) else self._numbers.find_next_account(account)
         if account is None:
             self._end_pass()
         return account is not None

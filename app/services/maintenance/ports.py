@@ -29,7 +29,7 @@ class LostBefore:
 class DueRows(Protocol[T_co]):
     """Finds units, or runs, that wait in vain."""
 
-    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+    def find_due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
         """List the queues of those that were dispatched, and that no daemon has taken although one could."""
 
     def dispatch_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> Sequence[T_co]:
@@ -48,16 +48,16 @@ class Announcements(Protocol):
     def take_due(
         self, *, limit: int, most_of_webhook: int, lease_seconds: float
     ) -> Sequence[tuple[EnvironmentId | None, PendingEvent]]:
-        """Take some whose time has come for so long, in turn over their webhooks, each with its environment.
+        """Lease some due events for so long, in turn over their webhooks; return each with its environment.
 
-        None is that of one whose webhook was deleted.
+        The environment is None where the webhook was deleted.
         """
 
     def settle(self, event_id: str, end: DeliveryStatus, *, status_code: int | None, error: str | None) -> None:
-        """Write an event's end."""
+        """Write the final status of an event."""
 
-    def failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
-        """Write down why an attempt failed; the event is due again later."""
+    def record_failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
+        """Record why an attempt failed; the event is due again later."""
 
     def release(self, event_id: str, *, wake_seconds: float) -> None:
         """Release an event that was not sent; it is due again later."""
@@ -81,27 +81,27 @@ class DaemonStore(Protocol):
     def list(self, filters: ListFilters) -> Page[Daemon]:
         """Read a page of daemons."""
 
-    def live_by_group(self, *, within_seconds: float) -> dict[str, int]:
+    def count_live_by_group(self, *, within_seconds: float) -> dict[str, int]:
         """Count the daemons of each group that reported, and took a message, not longer ago than this."""
 
-    def failing_duties(self, *, within_seconds: float) -> JsonObject:
+    def read_failing_duties(self, *, within_seconds: float) -> JsonObject:
         """Read which duties fail, and by what, of the daemons that reported not longer ago than this."""
 
 
 class Erasures(Protocol):
     """Finds what is to be erased, and erases it."""
 
-    def due(self, *, skipped: Sequence[str], limit: int) -> Sequence[Erasure]:
-        """List those that may go on, but for some."""
+    def find_due(self, *, skipped: Sequence[str], limit: int) -> Sequence[Erasure]:
+        """List the erasures that are due, but for those to be skipped."""
 
-    def live_runs(self, account_id: str, *, limit: int) -> Sequence[str]:
+    def find_live_runs(self, account_id: str, *, limit: int) -> Sequence[str]:
         """List runs of an account that have not ended."""
 
     def erase_some(self, erasure: Erasure, *, limit: int) -> bool:
         """Erase so many rows, and record the end once none is left; return whether there may be more."""
 
-    def note_error(self, id: str, error: str) -> None:
-        """Record why an erasure does not go on."""
+    def record_error(self, id: str, error: str) -> None:
+        """Record why an erasure does not continue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +146,7 @@ class PrunableRows(Protocol):
         """Remove daemons that stopped so long ago."""
 
     def prune_occurrences(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove what became of triggers' due times so long ago."""
+        """Remove the outcomes of triggers' due times of so long ago."""
 
     def prune_calls(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove direct calls that were made so long ago."""
@@ -154,10 +154,12 @@ class PrunableRows(Protocol):
     def prune_announcements(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove events of no run that ended so long ago."""
 
-    def prune_told(self, *, seconds: float, limit: int, skip: int) -> int:
+    def prune_vanished(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove what was sent to webhooks as vanished so long ago."""
 
-    def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
+    def find_expired_runs(
+        self, *, seconds: float, after: tuple[object, str] | None, limit: int
+    ) -> Sequence[ExpiredRun]:
         """List runs that ended so long ago, oldest first, on from a place."""
 
     def prune_runs(self, run_ids: Sequence[str], *, seconds: float, limit: int) -> PrunedRuns:
@@ -178,14 +180,14 @@ class Numbers(Protocol):
     def place(self) -> NumberingPlace | None:
         """Return how far it is; None when all records have numbers."""
 
-    def next_account(self, after: str | None) -> str | None:
+    def find_next_account(self, after: str | None) -> str | None:
         """Find the next account that has records."""
 
     def number_some(self, account_id: str, *, limit: int) -> int:
         """Number so many records of an account, and record that it has come to it; return how many."""
 
     def begin_anew(self) -> None:
-        """Go over all accounts again."""
+        """Begin again with the first account."""
 
     def finish(self) -> None:
         """Record that all records have numbers."""
@@ -203,20 +205,20 @@ class DataKey:
 class Keys(Protocol):
     """Keeps the wrapped keys."""
 
-    def current(self) -> tuple[str, bytes] | None:
+    def read_current(self) -> tuple[str, bytes] | None:
         """Return the key that seals."""
 
     def list(self) -> Sequence[DataKey]:
         """List the keys, the newest first."""
 
-    def wrapped(self) -> Mapping[str, bytes]:
+    def list_wrapped(self) -> Mapping[str, bytes]:
         """Return all keys' wrapped forms."""
 
     def rewrap(self, key_id: str, wrapped: bytes) -> None:
         """Replace a key's wrapped form."""
 
     def refuse_unbound(self) -> None:
-        """Let all processes refuse what is bound to no place."""
+        """Make all processes refuse what is bound to no place."""
 
     def remove(self, key_id: str, *, retired_for_seconds: float) -> bool:
         """Remove a key that was retired so long ago."""

@@ -36,7 +36,7 @@ class StuckRunRescuer:
         A run is never ended at first sight: after an outage of everything each run looks stuck, and is about to go on.
         One whose row breaks the attempt to free it has not been freed.
         """
-        skipped = self._rows.skipped()
+        skipped = self._rows.list_skipped()
         failed = {run_id: self._attempts[run_id] for run_id in skipped if run_id in self._attempts}
         for run_id in self._find_stuck(seconds=self._stuck_seconds, limit=_BATCH, skipped=skipped):
             report = partial(self._lifecycle.record_unhandled, run_id)

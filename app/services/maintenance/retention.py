@@ -93,8 +93,8 @@ class RunPruning:
 
     def _find(self) -> bool:
         """Look for expired runs on from where the last ones stood; False at the end of a pass."""
-        found = self._prunable.expired_runs(seconds=self._seconds, after=self._after, limit=BATCH)
-        skipped = set(self._rows.skipped())
+        found = self._prunable.find_expired_runs(seconds=self._seconds, after=self._after, limit=BATCH)
+        skipped = set(self._rows.list_skipped())
         self._waiting = [run.id for run in found if run.may_go and run.id not in skipped]
         self._after = found[-1].place if found else None
         return bool(found)
@@ -135,7 +135,7 @@ class Retention:
         aged: Sequence[tuple[str, Callable[..., int], float]] = (
             ("bodies", prunable.prune_bodies, settings.delivered_retention_seconds),
             ("tombstones", prunable.prune_tombstones, tombstones),
-            ("told", prunable.prune_told, tombstones),
+            ("told", prunable.prune_vanished, tombstones),
             ("daemons", prunable.prune_daemons, settings.daemon_retention_seconds),
             ("fires", prunable.prune_occurrences, runs),
             ("calls", prunable.prune_calls, runs),

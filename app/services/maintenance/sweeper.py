@@ -101,13 +101,13 @@ class SweepDuties:
             publish,
             older_than_seconds=self._settings.publish_timeout_seconds,
             limit=BATCH,
-            skipped=self._promised.skipped(),
+            skipped=self._promised.list_skipped(),
         )
 
     def dispatch_units(self) -> None:
         """Dispatch the units that no daemon has claimed."""
         seconds = self._settings.ring_after_seconds
-        lost = self._unit_heads.find_lost(self._units.due_queues(ring_after_seconds=seconds))
+        lost = self._unit_heads.find_lost(self._units.find_due_queues(ring_after_seconds=seconds))
 
         def find(limit: int) -> list[_Waiting]:
             due = self._units.dispatch_due(lost, ring_after_seconds=seconds, limit=limit)
@@ -118,7 +118,7 @@ class SweepDuties:
     def dispatch_runs(self) -> None:
         """Dispatch the runs that no daemon has taken up."""
         seconds = self._settings.ring_after_seconds
-        lost = self._run_heads.find_lost(self._runs.due_queues(ring_after_seconds=seconds))
+        lost = self._run_heads.find_lost(self._runs.find_due_queues(ring_after_seconds=seconds))
 
         def find(limit: int) -> list[_Waiting]:
             due = self._runs.dispatch_due(lost, ring_after_seconds=seconds, limit=limit)
@@ -144,7 +144,7 @@ class SweepDuties:
 
     def settle(self) -> None:
         """Settle the runs that have no work left and have not ended."""
-        for run_id in self._find_unsettled(limit=BATCH, skipped=self._unsettled.skipped()):
+        for run_id in self._find_unsettled(limit=BATCH, skipped=self._unsettled.list_skipped()):
             self._unsettled.handle(
                 run_id, partial(self._lifecycle.settle, run_id), report=partial(self._record, run_id)
             )
@@ -154,7 +154,7 @@ class SweepDuties:
 
 
 class Sweeper:
-    """Looks what is due again and again, and begins the duties that have work."""
+    """Checks what is due again and again, and begins the duties that have work."""
 
     def __init__(self, *, look: Callable[..., DueWork], duties: Duties) -> None:
         self._look = look
@@ -163,7 +163,7 @@ class Sweeper:
         self._look_error: str | None = None
 
     def sweep(self) -> None:
-        """Look what is due, and begin it without waiting for it."""
+        """Find what is due, and begin it without waiting for its end."""
         self._duties.begin_due(self._find_due())
 
     def wait(self, timeout_seconds: float) -> bool:
@@ -177,7 +177,7 @@ class Sweeper:
         return {**looking, **self._duties.faults}
 
     def _find_due(self) -> DueWork:
-        """Look what is due; of a look that breaks, each duty finds out by itself."""
+        """Find what is due; where that fails, each duty finds out by itself."""
         is_thorough = self._sweeps % _THOROUGH_EVERY == 0
         self._sweeps += 1
         try:

@@ -46,7 +46,7 @@ class RecordService:
         return self._restore_records(account_id, run_id, resource)
 
     def erase(self, environment_id: EnvironmentId, account_id: str, resource: str) -> Erasure:
-        """Have all that is held of an account's resource erased in the background."""
+        """Start to erase all that is held of an account's resource, in the background."""
         self._check_account(environment_id, account_id)
         return self._erase(environment_id, account_id, resource)
 

@@ -40,7 +40,7 @@ def retry_on_conflict(ask: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
-def repeats_conflicts(kind: C) -> C:
+def retry_conflicts(kind: C) -> C:
     """Retry each public method of a store so, but for those that take part in a caller's transaction."""
     for name, member in list(vars(kind).items()):
         if not name.startswith("_") and inspect.isfunction(member) and not _is_part(member):

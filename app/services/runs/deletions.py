@@ -125,7 +125,7 @@ class _EndedResource:
         """
         seen, keeping = self.seen, [state for state in self.writers if state.persist]
         rekeyings = [Rekeying.from_json(state.rekeying) for state in keeping if state.rekeying is not None]
-        held = self.locked.held_keys(seen)
+        held = self.locked.read_held_keys(seen)
         if held is None or len(rekeyings) < len(keeping) or not any(state.counters.fetched for state in keeping):
             return None
         keys = group_keys((seen.resource, one.key) for one in rekeyings)[seen.resource]

@@ -69,7 +69,7 @@ class DryRuns:
             raise InvalidInputError([Failure("integrated_account_id", error.message)]) from error
         looks = {item.name: _Look(item) for item in context.plan.order}
         for item in context.plan.roots:
-            self._ask(context, looks[item.name])
+            self._try_first_request(context, looks[item.name])
         deadline = time.monotonic() + self._timeout_seconds
         for item in context.plan.roots:
             _wait(looks[item.name], deadline)
@@ -82,7 +82,7 @@ class DryRuns:
         now = self._clock.now()
         return replace(draft.to_run(at=now, bounds=bounds), started_at=now)
 
-    def _ask(self, context: RunContext, look: _Look) -> None:
+    def _try_first_request(self, context: RunContext, look: _Look) -> None:
         """Resolve a root's first request, and send it if it only reads."""
         try:
             elements = scope.list_root_elements(look.item, context.scope_of(look.item))

@@ -1,6 +1,6 @@
 """Move a run along: start it, settle it when its work is done, fail it, stop it.
 
-Whoever notices a change calls here: Celery's signals, the workers, the API, the sweeper. Each call reads what is true
+Called by all that notice a change: Celery's signals, the workers, the API, the sweeper. Each call reads what is true
 in Postgres under the run's lock, so any of them may come late, twice or never.
 """
 
@@ -106,11 +106,11 @@ class RunLifecycle:
             return bool(settlement.wake_ups)
 
     def fail_stuck(self, run_id: str, *, attempts: int) -> None:
-        """End a run that could not be rescued, unless somebody can work on it by now."""
+        """End a run that could not be rescued, unless a daemon can work on it by now."""
         with self._lock(run_id) as settlement:
             if settlement is None or not settlement.is_at_work:
                 return
-            if (left := settlement.locked.what_is_left()) is None:
+            if (left := settlement.locked.describe_remains()) is None:
                 return
             message = (
                 f"nobody could work on the run for {self._settings.stuck_seconds:g} s or more; "
@@ -177,7 +177,7 @@ class RunLifecycle:
     def _lock(self, run_id: str) -> Iterator[Settlement | None]:
         """Lock a run for a transaction, None where it was deleted; dispatch what it wakes after the commit."""
         settlement = None
-        with self._moves.locked(run_id) as locked:
+        with self._moves.lock(run_id) as locked:
             if locked.run is not None:
                 settlement = Settlement(run=locked.run, locked=locked, clock=self._clock, settings=self._settings)
             yield settlement
@@ -190,7 +190,7 @@ class RunLifecycle:
 
     def _dispatch_next(self, ended: SyncJobRun) -> None:
         """Start the run that waited for this one's mutex; should this process die before, the sweeper does it."""
-        if ended.mutex_key is not None and (following := self._moves.next_in_line(ended.id)):
+        if ended.mutex_key is not None and (following := self._moves.find_next_in_line(ended.id)):
             run_id, queue = following
             self._dispatcher.dispatch_run(run_id, queue=queue)
 

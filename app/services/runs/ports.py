@@ -37,7 +37,7 @@ class LockedRun(Protocol):
     def __exit__(self, *exception: object) -> None:
         """Commit, or roll back after an exception."""
 
-    def shown(self) -> SyncJobRun:
+    def read_run(self) -> SyncJobRun:
         """Return the run with its stats, as the block leaves it."""
 
     def progress(self) -> Progress:
@@ -46,13 +46,13 @@ class LockedRun(Protocol):
     def end_resources(self, ended: Mapping[str, ResourceStatus]) -> None:
         """Write the last status of resources, by id."""
 
-    def unread_resources(self) -> Sequence[str]:
+    def find_unread_resources(self) -> Sequence[str]:
         """Return the names of the resources with requests that failed or were never made."""
 
     def hold_increments(self, names: Collection[str]) -> None:
-        """Have the next run ask from where this one did for these resources, from where it ends for the others."""
+        """Make the next run request these resources from where this one did, the others from where this one ends."""
 
-    def first_error(self, resources: Sequence[str] = ()) -> JsonObject | None:
+    def find_first_error(self, resources: Sequence[str] = ()) -> JsonObject | None:
         """Return the first recorded error of these resources, or of all, as ``{code, message, resource, at}``.
 
         Of a run that was resumed, the last one: the first may be mended.
@@ -76,7 +76,7 @@ class LockedRun(Protocol):
     def mend(self, queue: str) -> list[WakeUp]:
         """Free what waits for nothing; return what to dispatch."""
 
-    def what_is_left(self) -> str | None:
+    def describe_remains(self) -> str | None:
         """Describe what the run has left that no daemon can work on; None when one can."""
 
     def count_vanished(self, ended: Pass) -> Vanished:
@@ -85,10 +85,10 @@ class LockedRun(Protocol):
     def delete_vanished(self, ended: Pass, *, count: int) -> None:
         """Make tombstones of what was counted."""
 
-    def queue_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
-        """Queue the events of ``tell`` about what was counted; return the delivery unit to dispatch."""
+    def queue_vanished(self, ended: Pass, draft: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
+        """Queue the events that ``draft`` makes of what was counted; return the delivery unit to dispatch."""
 
-    def held_keys(self, ended: Pass) -> JsonObject | None:
+    def read_held_keys(self, ended: Pass) -> JsonObject | None:
         """Read ``{keys, is_shared, has_others}`` of a pass' records."""
 
     def has_old_records(self, ended: Pass) -> bool:
@@ -116,7 +116,7 @@ class RunMoves(Protocol):
     def move(self, run_id: str, target: RunStatus, *, error: JsonObject | None = None) -> bool:
         """Move the run when its status allows it; return whether it moved."""
 
-    def next_in_line(self, run_id: str) -> tuple[str, str] | None:
+    def find_next_in_line(self, run_id: str) -> tuple[str, str] | None:
         """Find the run that waited for this one's mutex and may start now, with its queue."""
 
     def unblock(self, run_id: str, queue: str) -> Sequence[WakeUp]:
@@ -136,7 +136,7 @@ class RunMoves(Protocol):
     def record_error(self, run_id: str, error: ErrorDraft) -> None:
         """Record an error of a run that need not be readable; do nothing for one that is not there."""
 
-    def locked(self, run_id: str) -> LockedRun:
+    def lock(self, run_id: str) -> LockedRun:
         """Return the run's lock, to be entered."""
 
 
@@ -170,5 +170,5 @@ class RunStore(Protocol):
     ) -> bool:
         """Remove a final run with its events and errors, never its records; queue the events of ``announce``."""
 
-    def errors(self, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:
+    def list_errors(self, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:
         """Read a page of a run's errors."""

@@ -35,7 +35,7 @@ class Resumption:
         self._clock = clock
 
     def resume(self, run: SyncJobRun, *, errors_only: bool) -> None:
-        """Go on from the run's cursors, and ask again for what failed, or only that.
+        """Continue from the run's cursors, and request again what failed, or only that.
 
         A live run stays as it is, but for one that waits for its account's limit: it tries at once whether that is
         over. Raises ConflictError when nothing is left to do.
@@ -44,7 +44,7 @@ class Resumption:
             self._end_wait(run)
             return
         queue = name_queue(run.daemon_group_key)
-        with self._moves.locked(run.id) as locked:
+        with self._moves.lock(run.id) as locked:
             if locked.run is None or not locked.run.status.is_final:
                 return
             status, has_failed = locked.run.status, locked.has_failed_requests()
@@ -59,6 +59,6 @@ class Resumption:
             self._dispatcher.dispatch([WakeUp(run_id=run.id, unit_id=delivery_unit_id, queue=queue)])
 
     def _draft_updated(self, run: SyncJobRun) -> EventDraft:
-        """Return the event about a run that goes on, for a webhook that has received that of its end."""
+        """Return the event about a run that continues, for a webhook that has received that of its end."""
         changed = replace(run, status=RunStatus.CREATED, error=None, finished_at=None, resumes=run.resumes + 1)
         return events.draft_lifecycle(changed, events.UPDATED, envelope_of(run, self._clock))

@@ -127,10 +127,12 @@ class RunService:
             self._lifecycle.stop(run_id)
         return run_id
 
-    def errors(self, environment_id: EnvironmentId, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:
+    def list_errors(
+        self, environment_id: EnvironmentId, run_id: str, *, limit: int, cursor: str | None
+    ) -> Page[RunError]:
         """Read a page of a run's errors."""
         self.get(environment_id, run_id)
-        return self._runs.errors(run_id, limit=limit, cursor=cursor)
+        return self._runs.list_errors(run_id, limit=limit, cursor=cursor)
 
 
 def verify_run(run: SyncJobRun, recount: Callable[[SyncJobRun], RunRecount]) -> Verification:

@@ -16,7 +16,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.daemons import name_queue
 from app.engine.objects.runs import SyncJobRun
 from app.engine.runs import increments
-from app.engine.runs.settling import Progress, ResourceState, ended_resources, judge
+from app.engine.runs.settling import Progress, ResourceState, find_ended_resources, judge
 from app.engine.runs.work import ErrorDraft, EventDraft, WakeUp, draft_error
 from app.engine.status import ErrorHandling, RunStatus
 from app.engine.times import format_utc
@@ -66,9 +66,9 @@ class Settlement:
             case RunStatus.FAILED if verdict.reason:
                 self.fail(draft_error(verdict.code, verdict.reason, at=self.clock.now()))
             case RunStatus.FAILED:
-                self._end(RunStatus.FAILED, error=self.locked.first_error(verdict.blamed))
+                self._end(RunStatus.FAILED, error=self.locked.find_first_error(verdict.blamed))
             case RunStatus.RATE_LIMITED:
-                self._park(verdict.parked)
+                self._mark_rate_limited(verdict.parked)
             case live:
                 self.move(live)
 
@@ -80,7 +80,7 @@ class Settlement:
         resources = list(progress.resources)
         # Those behind a spool that is closed now have an open parent again.
         for position, resource in enumerate(resources):
-            if resource.name not in names or resource.id not in ended_resources(resources):
+            if resource.name not in names or resource.id not in find_ended_resources(resources):
                 continue
             if unit_id := self.locked.close_spool(resource.id):
                 resources[position] = replace(resource, live_units=1)
@@ -106,14 +106,14 @@ class Settlement:
             self._end(RunStatus.COMPLETED)
 
     def _hold_increments(self, progress: Progress) -> None:
-        """Let the next run ask again for what this one has not read."""
+        """Make the next run request again what this one has not read."""
         counted = [resource.counters for resource in progress.resources]
         is_resumed = self.run.completed_at is not None
         if is_resumed or any(counters.standing_errors or counters.skipped for counters in counted):
             parents = {resource.name: resource.parent_name for resource in progress.resources}
-            self.locked.hold_increments(increments.find_held(parents, self.locked.unread_resources()))
+            self.locked.hold_increments(increments.find_held(parents, self.locked.find_unread_resources()))
 
-    def _park(self, parked: ResourceState | None) -> None:
+    def _mark_rate_limited(self, parked: ResourceState | None) -> None:
         """Move the run to rate limited; the move itself queues its webhook's event, once."""
         wakes_at = parked.wakes_at if parked else None
         if not self.locked.move(RunStatus.RATE_LIMITED, retry_after=wakes_at):
@@ -146,14 +146,14 @@ class Settlement:
         log_end(self.run, status, error)
         kind = events.COMPLETED if status is RunStatus.COMPLETED else events.FAILED
         if watchers := self.locked.watchers:
-            shown, now = self.locked.shown(), self.clock.now()
+            shown, now = self.locked.read_run(), self.clock.now()
             self.locked.announce(events.draft_run_event(shown, kind, to=watchers, at=now))
         self._queue_lifecycle(kind)
 
     def _queue_lifecycle(self, kind: str) -> None:
         """Queue an event of the run as it is now, if its webhook gets such events."""
         if events.is_sent(self.run, kind):
-            self._queue(events.draft_lifecycle(self.locked.shown(), kind, envelope_of(self.run, self.clock)))
+            self._queue(events.draft_lifecycle(self.locked.read_run(), kind, envelope_of(self.run, self.clock)))
 
     def _queue(self, event: EventDraft) -> None:
         if unit_id := self.locked.queue_events([event]):

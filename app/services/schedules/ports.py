@@ -22,7 +22,7 @@ class ReadyOccurrence:
 class DueTriggers(Protocol):
     """Knows which triggers are due."""
 
-    def due(self, *, limit: int, skipped: Sequence[str]) -> Sequence[DueTrigger]:
+    def find_due(self, *, limit: int, skipped: Sequence[str]) -> Sequence[DueTrigger]:
         """List triggers whose time has come but for those to be skipped, the longest due first."""
 
     def begin(self, due: DueTrigger, *, until: datetime | None) -> DueTrigger | None:

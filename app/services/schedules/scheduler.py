@@ -55,7 +55,7 @@ class CronScheduler:
     def run_due_now(self) -> bool:
         """Make the runs that are due, for some seconds; return whether there may be more."""
         until = self._monotonic() + _TURN_SECONDS
-        while found := self._triggers.due(limit=BATCH, skipped=self._rows.skipped()):
+        while found := self._triggers.find_due(limit=BATCH, skipped=self._rows.list_skipped()):
             self._run_together([due for due in found if not due.is_second_try])
             for due in found:
                 if due.is_second_try:
@@ -112,7 +112,7 @@ class CronScheduler:
         return self._triggers.begin(found, until=until)
 
     def _handle(self, due: DueTrigger, act: Callable[[], None]) -> None:
-        """Do something about a due time; what it breaks by is written at its trigger."""
+        """Handle a due time; an error is recorded at its trigger."""
         self._rows.handle(due.trigger.id, act, report=lambda why: self._fail(due, why, _find_next_time(due)))
 
     def _make_run(self, due: DueTrigger) -> None:

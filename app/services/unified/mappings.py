@@ -35,7 +35,7 @@ class AccountMapping:
     """What of the account's context is no secret."""
     shown_context: JsonObject = field(repr=False)
 
-    def page_call(self, asked: UnifiedRequest, cursor: JsonObject | None) -> PageCall:
+    def build_page_call(self, asked: UnifiedRequest, cursor: JsonObject | None) -> PageCall:
         """Turn a unified request into one of the integration's; raise MappingError."""
         call = prepare_call(self.mapping, asked, self.shown_context, monotonic=time.monotonic)
         request = build_integration_request(call)
@@ -140,7 +140,9 @@ class UnifiedMappings:
         return self._read_layers(environment_id, name, method=method, integration_name=integration_name)
 
 
-def account_mapping(mapping: UnifiedMapping, account: IntegratedAccount, config: IntegrationConfig) -> AccountMapping:
+def build_account_mapping(
+    mapping: UnifiedMapping, account: IntegratedAccount, config: IntegrationConfig
+) -> AccountMapping:
     """Return a mapping for the account that it is used for."""
     plain = choose_shown_paths(config.plain_paths, account.plain_paths)
     return AccountMapping(

@@ -31,7 +31,7 @@ class AccountFairness:
 
     def waits_for_webhook(self, unit_id: str) -> bool:
         """Whether a unit that could not be claimed waits for its webhook; one of a crowded account is passed on."""
-        crowded = self._units.crowded_out(unit_id)
+        crowded = self._units.find_crowded_out(unit_id)
         if crowded is not None and crowded.kind is UnitKind.FETCH:
             self._pass_on(crowded)
         return crowded is not None and crowded.kind is UnitKind.DELIVERY
@@ -50,7 +50,7 @@ class AccountFairness:
         """Dispatch what follows a slice: its account's unit that waited longest, else its own if it goes on."""
         with self._lock:
             is_crowded = account_id in self._passed_on_at
-        following = self._units.next_of_account(account_id) if is_crowded else None
+        following = self._units.take_next_of_account(account_id) if is_crowded else None
         if is_crowded and following is None:
             with self._lock:
                 self._passed_on_at.pop(account_id, None)

@@ -29,7 +29,7 @@ class BatchMerging:
     def pause_seconds(self, claim: Claim, event: PendingEvent) -> float:
         """Return how long to wait before the next look whether there is more; 0 when it is time to send.
 
-        Who waits holds a place at the webhook: not where others wait for theirs.
+        A wait holds a place at the webhook: 0 where other units wait for theirs.
         """
         if not self._linger_seconds or claim.is_crowded:
             return 0.0

@@ -1,4 +1,4 @@
-"""How an event of a run ends, or goes on: retried, given up, split, quarantined; and what that does to its run."""
+"""How an event of a run ends, or continues: retried, given up, split, quarantined; and what that does to its run."""
 
 import random
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class DeliveryOutcomes:
         status_code: int | None = None,
         error: str | None = None,
     ) -> None:
-        """Write an event's end, and dispatch the units that it held back."""
+        """Write the final status of an event, and dispatch the units that it held back."""
         wake_ups = self._deliveries.settle(
             claim,
             event,
@@ -75,7 +75,7 @@ class DeliveryOutcomes:
         self._dispatcher.dispatch(wake_ups)
 
     def succeed(self, sent: Attempt, status_code: int) -> None:
-        """Write down that a receiver has taken an event."""
+        """Record that a receiver has accepted an event."""
         assert sent.webhook is not None
         self._health.record_success(sent.webhook)
         self.write(sent.claim, sent.event, DeliveryStatus.DELIVERED, status_code=status_code)
@@ -93,7 +93,7 @@ class DeliveryOutcomes:
             self._health.record_failure(attempt.webhook, error)
         age = (self._clock.now() - event.created_at).total_seconds()
         if age < self._settings.delivery_retention_seconds and not error.is_final:
-            self._deliveries.failed_attempt(event, status_code=error.status, error=error.message)
+            self._deliveries.record_failed_attempt(event, status_code=error.status, error=error.message)
             self._units.hand_back(attempt.claim, wake_seconds=max(pause_seconds(event, error), 0.1))
             return False
         code = error.code if error.is_final else "undelivered"
@@ -108,7 +108,7 @@ class DeliveryOutcomes:
         self._write_failure(attempt, DeliveryStatus.DEAD_LETTERED, error)
 
     def _shrink(self, attempt: Attempt, error: DeliveryError) -> None:
-        """Split what a receiver refuses as too large; what can not be split gets out of the others' way."""
+        """Split what a receiver refuses as too large; what can not be split is set aside, so that the others go on."""
         event = attempt.event
         if parts := event_parts.split_event(event):
             self._deliveries.split(

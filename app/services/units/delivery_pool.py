@@ -1,8 +1,8 @@
 """Deliveries under way: the event loop waits for receivers, and a few threads handle what they have answered.
 
 However many receivers hang, none of them holds a thread. Nobody fills the process either: an environment gets as many
-places as it leaves free to others, and a webhook as many as it leaves free to the others of its environment. So who
-comes last still finds one, and gives the rest back as they end.
+places as it leaves free to others, and a webhook as many as it leaves free to the others of its environment. So a
+newcomer still finds one.
 """
 
 import heapq
@@ -114,7 +114,7 @@ class DeliveryPool:
         self._dispatch(following)
 
     def leave(self, place: Place) -> None:
-        """Give a place back, and dispatch the unit that may have it."""
+        """Release a place, and dispatch the unit that may take it."""
         with self._changed:
             self._places.discard(place)
             environment_id, _ = place.key
@@ -131,7 +131,7 @@ class DeliveryPool:
         self._threads.submit(self._do, partial(self._leave_and, place, act))
 
     def submit_later(self, seconds: float, act: Callable[[], object]) -> None:
-        """Run something in a thread in a while, for which ``join`` waits too."""
+        """Run a function in a thread after a delay; ``join`` waits for it too."""
         with self._changed:
             self._busy += 1
         self._timers.after(seconds, lambda: self._threads.submit(self._do, act))
@@ -172,7 +172,7 @@ class DeliveryPool:
             place.cancel()
 
     def _dispatch(self, following: WakeUp | None) -> None:
-        """Dispatch a unit that waits; should this break, whoever made room goes on, and the sweeper does it later."""
+        """Dispatch a unit that waits; should this break, its caller continues, and the sweeper does it later."""
         if following is None:
             return
         try:

@@ -98,8 +98,8 @@ class DeliveryWorker:
         return NOTHING_DONE if is_under_way else SliceOutcome(run_id=claim.run_id, may_settle=True)
 
     def give_up_head(self, claim: Claim, error: ErrorDraft) -> SliceOutcome:
-        """Give up the event that no daemon has survived sending, fail the run, and go on with the next."""
-        event = self._deliveries.next_event(claim.run_id)
+        """Give up the event that no daemon has survived sending, fail the run, and continue with the next."""
+        event = self._deliveries.find_next_event(claim.run_id)
         self._lifecycle.fail(claim.run_id, error)
         try:
             if event is not None:
@@ -134,7 +134,7 @@ class DeliveryWorker:
             if run is None:
                 raise LeaseLostError
             slice.report_once(run)
-            event = self._deliveries.next_event(claim.run_id)
+            event = self._deliveries.find_next_event(claim.run_id)
             if event is None:
                 lease_seconds = self._settings.lease_seconds
                 if self._deliveries.go_idle(claim, run_is_final=run.status.is_final, lease_seconds=lease_seconds):
@@ -143,7 +143,7 @@ class DeliveryWorker:
             step = self._merge_and_send(slice, Attempt(claim=claim, run=run, event=event))
             if step is not _Step.OVER:
                 return step is _Step.UNDER_WAY
-            if self._ends_with_event(slice):
+            if self._count_event(slice):
                 return False
 
     def _merge_and_send(self, slice: _Slice, attempt: Attempt) -> _Step:
@@ -152,7 +152,7 @@ class DeliveryWorker:
             if pause := self._merging.pause_seconds(slice.claim, attempt.event):
                 return self._linger(slice, pause)
             self._merging.merge(slice.claim, attempt.event)
-            merged = self._deliveries.next_event(slice.claim.run_id)
+            merged = self._deliveries.find_next_event(slice.claim.run_id)
             if merged is None:
                 return _Step.OVER
             attempt = replace(attempt, event=merged)
@@ -189,7 +189,7 @@ class DeliveryWorker:
         """Resume a slice whose receiver has answered, in a thread that runs no task."""
 
         def act() -> bool:
-            if self._write_answer(sent, answer) is not _Step.OVER or self._ends_with_event(slice):
+            if self._write_answer(sent, answer) is not _Step.OVER or self._count_event(slice):
                 return False
             return self._send_on(slice)
 
@@ -201,7 +201,7 @@ class DeliveryWorker:
             self._lifecycle.settle(slice.claim.run_id)
 
     def _write_answer(self, sent: Attempt, answer: Answer) -> _Step:
-        """Write down what a receiver has answered."""
+        """Record a receiver's answer."""
         if answer.cancelled():
             # The next slice sends it again under the same id; it does not count as a failed attempt.
             self._yield(sent.claim)
@@ -214,7 +214,7 @@ class DeliveryWorker:
         self._outcomes.succeed(sent, status_code)
         return _Step.OVER
 
-    def _ends_with_event(self, slice: _Slice) -> bool:
+    def _count_event(self, slice: _Slice) -> bool:
         """Count an event; whether the slice ends with it, and its unit was given back."""
         slice.steps += 1
         is_over = slice.steps == self._settings.slice_pages or self._is_late(slice)
@@ -237,7 +237,7 @@ class DeliveryWorker:
         """Dispatch the units that wait for a webhook which has as many deliveries under way as it may."""
         if claim.is_crowded and claim.webhook_id is not None:
             most = self._settings.deliveries_per_webhook
-            waiting = self._units.next_of_webhook(claim.webhook_id, most_of_webhook=most)
+            waiting = self._units.take_next_of_webhook(claim.webhook_id, most_of_webhook=most)
             self._worker_context.dispatcher.dispatch(waiting)
 
     def _yield(self, claim: Claim) -> None:

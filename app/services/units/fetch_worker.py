@@ -1,4 +1,4 @@
-"""Work on a fetching unit for one slice: ask for its elements side by side, write what comes, and yield in time."""
+"""Work on a fetching unit for one slice: request its elements side by side, write what comes, and yield in time."""
 
 import time
 from collections.abc import Callable
@@ -87,22 +87,22 @@ class FetchWorker:
         return SliceOutcome(run_id=claim.run_id, may_settle=True)
 
     def _step(self, current: Slice) -> bool:
-        """Ask for more, wait for an answer, write it; False when nothing is left to wait for."""
+        """Request more, wait for an answer, write it; False when nothing is left to wait for."""
         batch = self._new_batch(current)
         current.taken.clear()
-        self._ask(current, batch)
+        self._request_more(current, batch)
         if not current.in_flight and batch.is_empty:
             return False
         if batch.is_empty:
             self._collect(current, batch, wait_seconds=_WAIT_SECONDS)
         if current.total > 1 or current.ahead:
             # Requests go on while their answers are written; without any ahead, a list waits for its write.
-            self._ask(current, batch)
+            self._request_more(current, batch)
         while batch.fetched < _RECORDS_AT_ONCE and any(ahead.is_ready for ahead in current.ahead.values()):
             # Small pages that are there already are written together.
             if not self._collect(current, batch, wait_seconds=_READY_SECONDS):
                 break
-            self._ask(current, batch)
+            self._request_more(current, batch)
         if not batch.is_empty:
             self._write(current, batch)
         return True
@@ -111,7 +111,7 @@ class FetchWorker:
         clock = self._worker_context.clock
         return PageBatch(current.claim, current.context, current.item, settings=self._settings, clock=clock)
 
-    def _ask(self, current: Slice, batch: PageBatch) -> None:
+    def _request_more(self, current: Slice, batch: PageBatch) -> None:
         """Submit elements until enough are in flight; one that can not be resolved is an error, not a request."""
         current.is_over = current.is_over or self._worker_context.is_stopping() or time.monotonic() >= current.deadline
         asked = {each.index for each in current.in_flight.values()}
@@ -138,7 +138,7 @@ class FetchWorker:
         return Asked(index, call), (ahead or self._source).submit(call)
 
     def _open_list(self, current: Slice, index: int, *, idle: int) -> OpenList | None:
-        """Let an element's list ask for pages ahead: what is spare is shared by the lists that are open."""
+        """Allow an element's list to request pages ahead: what is spare is shared by the lists that are open."""
         ahead = current.ahead.get(index) or self._source.open_list()
         if ahead is None:
             return None
@@ -164,7 +164,7 @@ class FetchWorker:
         return bool(done)
 
     def _wait_on(self, current: Slice) -> None:
-        """Keep the lease while the upstream is slow; wait for it no longer when the daemon has to go."""
+        """Keep the lease while the upstream is slow; wait for it no longer when the daemon has to stop."""
         now = time.monotonic()
         if now >= current.held_at + min(_HOLD_SECONDS, self._settings.lease_seconds / 3):
             # Also how a slice that only waits notices that its run was stopped.
@@ -242,7 +242,7 @@ class FetchWorker:
             current.is_backlogged = current.is_over = True
 
     def _give_up_taken(self, current: Slice, refused: PageBatch, error: UnwritablePageError) -> PageBatch:
-        """Give up the requests whose pages can not be written: asked for again, they would end as the first time."""
+        """Give up the requests whose pages can not be written: requested again, they would end as the first time."""
         batch = self._new_batch(current)
         batch.exchanges += refused.exchanges
         for element, failure in refused.failures:
@@ -265,7 +265,7 @@ class FetchWorker:
         backlog_limit = self._settings.delivery_backlog
         if current.is_backlogged and self._deliveries.wait_for_backlog(claim, backlog_limit=backlog_limit):
             return False
-        # The upstream had its chance and gave nothing; a slice that was cut short or parked gave it none.
+        # The upstream was asked and returned nothing; a slice that was cut short or parked did not ask it.
         had_chance = current.answers > 0 or time.monotonic() >= current.deadline
         is_idle = had_chance and not (current.has_progress or wake_seconds or self._worker_context.is_stopping())
         is_held = self._units.hand_back(

@@ -190,7 +190,7 @@ class PageRecords:
                 envelope, self._origin, change, changed, limit_bytes=self._limit_bytes, shows_ids=self._shows_ids
             )
 
-        return Changes(webhook_id=envelope.webhook_id, records=batch, deleted=deleted, tell=draft)
+        return Changes(webhook_id=envelope.webhook_id, records=batch, deleted=deleted, draft=draft)
 
     def _build_deletions(self, envelope: events.Envelope, ids: Sequence[str]) -> list[EventDraft]:
         deleted = {remote_id: {"id": remote_id} for remote_id in ids}

@@ -45,17 +45,17 @@ class Units(Protocol):
     def claim_next(self, resource_id: str, terms: ClaimTerms) -> Claim | None:
         """Take the lease of a resource's oldest free unit, on the terms of ``claim``."""
 
-    def next_of_resource(self, resource_id: str) -> str | None:
+    def find_next_of_resource(self, resource_id: str) -> str | None:
         """Find the oldest unit of a resource that can be claimed now."""
 
-    def next_of_account(self, account_id: str) -> WakeUp | None:
+    def take_next_of_account(self, account_id: str) -> WakeUp | None:
         """Mark and return the unit of an account that has waited longest."""
 
-    def next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[WakeUp]:
+    def take_next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[WakeUp]:
         """Mark and return units that wait for a webhook, as many as may be under way beside those that are."""
 
-    def crowded_out(self, unit_id: str) -> CrowdedOut | None:
-        """Return what a unit is that is free and could be claimed; None for any other."""
+    def find_crowded_out(self, unit_id: str) -> CrowdedOut | None:
+        """Return what is known of a unit that could be claimed if there were room for it; None for any other."""
 
     def hold(self, claim: Claim, *, lease_seconds: float) -> None:
         """Prolong the lease; raise LeaseLostError when it is gone."""
@@ -66,7 +66,7 @@ class Units(Protocol):
     def hand_back(
         self, claim: Claim, *, wake_seconds: float = ..., has_failed: bool = ..., is_idle: bool = ...
     ) -> bool:
-        """Give the lease up; False when it was lost already."""
+        """Release the lease; False when it was lost already."""
 
 
 class Pages(Protocol):
@@ -85,7 +85,7 @@ class Pages(Protocol):
 class Deliveries(Protocol):
     """The events of runs that wait for their webhooks; what is written takes the lease of the run's delivery unit."""
 
-    def next_event(self, run_id: str) -> PendingEvent | None:
+    def find_next_event(self, run_id: str) -> PendingEvent | None:
         """Find the oldest event of a run."""
 
     def settle(
@@ -99,7 +99,7 @@ class Deliveries(Protocol):
         lease_seconds: float,
         backlog_limit: int,
     ) -> list[WakeUp]:
-        """Write an event's end; return the units that may fetch again."""
+        """Write the final status of an event; return the units that may fetch again."""
 
     def split(
         self,
@@ -111,13 +111,13 @@ class Deliveries(Protocol):
         error: str,
         lease_seconds: float,
     ) -> None:
-        """Put an event's parts into its place in the line."""
+        """Replace an event by its parts, in its place in the line."""
 
-    def failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
-        """Write down why an attempt failed."""
+    def record_failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
+        """Record why an attempt failed."""
 
     def go_idle(self, claim: Claim, *, run_is_final: bool, lease_seconds: float) -> bool:
-        """Give the unit up when nothing is left to send."""
+        """Release the unit when nothing is left to send."""
 
     def is_long(self, run_id: str, *, limit: int) -> bool:
         """Whether so many batches wait for a run's webhook."""
@@ -127,4 +127,4 @@ class Deliveries(Protocol):
 
 
 def report_nothing(facts: WorkFacts) -> None:
-    """Drop what a slice works on."""
+    """Do nothing: what a slice works on is of no interest."""

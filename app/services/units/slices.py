@@ -1,4 +1,4 @@
-"""One slice of a fetching unit under way, as a value: what was asked for, what was written, and why it will end."""
+"""One slice of a fetching unit under way, as a value: what was requested, what was written, and why it will end."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -30,7 +30,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A page that was taken in: of which element, and the cursor that it was asked for with."""
+    """A page that was taken in: of which element, and the cursor that it was requested with."""
 
     index: int
     element: scope.Element
@@ -50,15 +50,15 @@ class Slice:
     """The pages of the batch that is gathered."""
     in_flight: dict[Future[FetchedPage], Asked] = field(default_factory=dict)
     ahead: dict[int, OpenList] = field(default_factory=dict)
-    """Pages of the open elements that were asked for before their turn."""
+    """Pages of the open elements that were requested before their turn."""
     held_at: float = field(default_factory=time.monotonic)
     abandon_at: float | None = None
     wake_seconds: float = 0.0
     answers: int = 0
     is_draining: bool = False
-    """Nothing more is asked for; what is in flight is still taken in."""
+    """Nothing more is requested; what is in flight is still taken in."""
     is_over: bool = False
-    """No more is asked for; what was asked for ahead is still taken in, in its turn."""
+    """No more is requested; what was requested ahead is still taken in, in its turn."""
     is_backlogged: bool = False
     has_progress: bool = False
     has_bound: bool = False

@@ -77,7 +77,7 @@ class UnitWorker:
         """Work on the resource's next free unit, if it has one; ``context`` is its run's, if it was just read."""
         if claim := self._claim(self._units.claim_next, resource_id):
             return self._work_on(claim, report, context)
-        if unit_id := self._units.next_of_resource(resource_id):
+        if unit_id := self._units.find_next_of_resource(resource_id):
             return self.work(unit_id, report=report)
         meters.SLICES.labels("nothing").inc()
         return NOTHING_DONE
@@ -131,7 +131,7 @@ class UnitWorker:
             return self._fetch_worker.work(claim, context)
 
     def _rest(self, claim: Claim, account_id: str) -> SliceOutcome:
-        """Let a unit of an inactive account sleep: who activates the account wakes it, and it looks now and then."""
+        """Make a unit of an inactive account sleep: activating the account wakes it, and it checks now and then."""
         self._units.hand_back(claim, wake_seconds=_REST_SECONDS)
         self._fairness.release(account_id, None)
         return SliceOutcome(run_id=claim.run_id, may_settle=True)

@@ -1,6 +1,6 @@
 """The health of webhooks: one that has failed for too long, or answers that it is gone for good, is disabled.
 
-Every delivery counts, of runs and of none: who subscribes to few events must not fail unnoticed.
+Every delivery counts, of runs and of none: a webhook that gets few events must not fail unnoticed.
 """
 
 import logging
@@ -39,12 +39,12 @@ class WebhookHealth:
     def record_success(self, webhook: Webhook) -> None:
         """Record that a receiver took a delivery."""
         if webhook.failing_since is not None:
-            self._webhooks.note_success(webhook.id)
+            self._webhooks.record_success(webhook.id)
 
     def record_failure(self, webhook: Webhook, error: DeliveryError) -> None:
         """Disable a webhook that has failed for days, or at once when its receiver answers that it is gone for good."""
         patience = 0.0 if error.status == HTTPStatus.GONE else self._settings.webhook_disable_after_seconds
-        is_disabled = self._webhooks.note_failure(
+        is_disabled = self._webhooks.record_failure(
             webhook.id,
             error.message,
             disable_after_seconds=patience,

@@ -24,9 +24,9 @@ class WebhookStore(UpdatableStore[Webhook], Protocol):
     def replace_secret(
         self, environment_id: EnvironmentId, webhook_id: str, secret: str, *, overlap_seconds: float
     ) -> Webhook | None:
-        """Sign by another secret, for a while beside the present one; raise ConflictError when somebody was first."""
+        """Replace the secret; the present one signs too for a while. Raise ConflictError if another call was first."""
 
-    def note_failure(
+    def record_failure(
         self, webhook_id: str, reason: str, *, disable_after_seconds: float, announce: Announcement
     ) -> bool:
         """Record a failed delivery; disable a webhook that has failed for so long, and return whether it was disabled.
@@ -34,7 +34,7 @@ class WebhookStore(UpdatableStore[Webhook], Protocol):
         The events of ``announce`` are written with it, as events of no run: no run waits for their receivers.
         """
 
-    def note_success(self, webhook_id: str) -> None:
+    def record_success(self, webhook_id: str) -> None:
         """Record that a receiver took a delivery."""
 
 

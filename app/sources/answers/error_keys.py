@@ -1,6 +1,6 @@
 """Recognise an error in an answer with status 200 that lacks the expected list.
 
-An answer with records is not looked at: there a ``message`` or an empty ``errors`` means nothing.
+An answer with records is not examined: there a ``message`` or an empty ``errors`` means nothing.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Find the records of a document, and tell an empty list from a wrong path.
+"""Find the records of a document, and distinguish an empty list from a wrong path.
 
 A list is empty where it is null or ``{}``, or where its key is missing: on the first page only in an object without
 other lists. An answer that describes an error is never an empty list.

@@ -206,7 +206,7 @@ class TokenCache:
         origins = call.origins
         if origins is not None:
             # Read together: credentials that were entered meanwhile belong to other origins.
-            context, origins = await self._in_thread(lambda: self._keeper.current(call.account_id))
+            context, origins = await self._in_thread(lambda: self._keeper.read_current(call.account_id))
         known = self._known.setdefault(call.account_id, _Known(context))
         known.context, known.origins = context, origins
         known.stale[stale] = None

@@ -41,15 +41,15 @@ class HttpTokenEndpoint:
         self._allowed = allowed
         self._attempt_seconds = attempt_seconds
 
-    def ask(self, request: TokenRequest) -> JsonObject:
+    def request_token(self, request: TokenRequest) -> JsonObject:
         """Return the answer; raise InvalidGrantError, or SourceError for any other failure."""
-        return self._loop.submit(self._ask(request)).result()
+        return self._loop.submit(self._request_token(request)).result()
 
     def close(self) -> None:
         """Stop the loop."""
         self._loop.close()
 
-    async def _ask(self, request: TokenRequest) -> JsonObject:
+    async def _request_token(self, request: TokenRequest) -> JsonObject:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return await self._attempt(request)

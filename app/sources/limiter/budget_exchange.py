@@ -27,8 +27,8 @@ class StoreClock:
         """Whether the store's time was read lately."""
         return self.time() < self._noted_at + constants.CLOCK_KEPT_SECONDS
 
-    def note(self, now: float) -> None:
-        """Note what the store's clock shows now."""
+    def record(self, now: float) -> None:
+        """Record the present time of the store's clock."""
         self._noted_at = self.time()
         self.offset = now - self._noted_at
 
@@ -53,7 +53,7 @@ class BudgetExchange:
         """
 
     async def learn_time(self) -> None:
-        """Learn the store's clock: from a recent exchange of another account, else by asking."""
+        """Learn the store's clock: from a recent exchange of another account, else by a query."""
         if self._knows_time:
             return
         if self._clock.is_known:
@@ -80,5 +80,5 @@ class BudgetExchange:
         return grant
 
     def _note(self, now: float, text: str) -> None:
-        self._clock.note(now)
+        self._clock.record(now)
         self.offset, self._text = self._clock.offset, text

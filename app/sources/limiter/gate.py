@@ -1,6 +1,6 @@
 """The gate to one account in one process: requests wait here until the shared budget admits them.
 
-A task in the background exchanges reports for grants with the store, some times a second at most and never once per
+A task in the background exchanges reports for grants with the store, some times a second at most, not once per
 request. All of it lives on one event loop; nothing needs a lock.
 """
 
@@ -83,7 +83,7 @@ class AccountGate:
         """Wait for the budget; raise RateLimitedError when that would take too long to wait here."""
         begun = self._time()
         if not self.part.is_paced and self._count_wanted() == 0 and begun - self._used_at > constants.IDLE_SECONDS:
-            self._observations.note_idleness()
+            self._observations.record_idleness()
         self._used_at = begun
         if self._reporter is None or self._reporter.done():
             self._reporter = asyncio.get_running_loop().create_task(self._report_while_wanted())
@@ -104,9 +104,9 @@ class AccountGate:
         return Admission(endpoint=endpoint, sent_at=now, waited_seconds=0.0)
 
     def leave_served(self, admission: Admission, headers: RateLimitHeaders) -> None:
-        """Note that a request was answered, by a success or by an error that is not one of too many requests."""
+        """Record that a request was answered, by a success or by an error that is not one of too many requests."""
         now, (sent_at, is_late) = self._leave(), self._when_sent(admission)
-        self._observations.note_served(admission.endpoint, sent_at, now, is_late=is_late)
+        self._observations.record_served(admission.endpoint, sent_at, now, is_late=is_late)
         self._go_on(headers, now)
 
     def leave_refused(
@@ -117,30 +117,30 @@ class AccountGate:
         *,
         default_seconds: float | None = None,
     ) -> None:
-        """Note that a request was refused for its rate.
+        """Record that a request was refused for its rate.
 
         ``wait_seconds`` is what the answer asks for, ``default_seconds`` the integration's wait where it asks for none.
         """
         now, (sent_at, is_late) = self._leave(), self._when_sent(admission)
         wait_until = None if wait_seconds is None else now + wait_seconds
-        self._observations.note_refused(sent_at, wait_until, is_late=is_late, default_seconds=default_seconds)
+        self._observations.record_refused(sent_at, wait_until, is_late=is_late, default_seconds=default_seconds)
         if not is_late:
             # At once and for all of this process; the others learn it from the budget after the next report.
             self._close_for(now, wait_seconds or default_seconds or constants.SHORT_PAUSE_SECONDS, drops_starts=True)
         self._go_on(headers, now)
 
     def leave_overloaded(self, admission: Admission, headers: RateLimitHeaders) -> None:
-        """Note that the upstream was too busy to serve a request."""
+        """Record that the upstream was too busy to serve a request."""
         now, (sent_at, is_late) = self._leave(), self._when_sent(admission)
-        self._observations.note_overload(sent_at, is_late=is_late)
+        self._observations.record_overload(sent_at, is_late=is_late)
         self._go_on(headers, now)
 
     def leave_unanswered(self) -> None:
-        """Note that a request got no answer, which says nothing about the limit."""
+        """Record that a request got no answer, which says nothing about the limit."""
         self._go_on(RateLimitHeaders(), self._leave())
 
     async def close(self) -> None:
-        """Give back what is held."""
+        """Release what is held."""
         if self._reporter is not None:
             self._reporter.cancel()
             await asyncio.gather(self._reporter, return_exceptions=True)
@@ -160,7 +160,7 @@ class AccountGate:
         return self._used_at + self._budget.offset
 
     def _go_on(self, headers: RateLimitHeaders, now: float) -> None:
-        self._observations.note_quota(headers, now)
+        self._observations.record_quota(headers, now)
         if headers.remaining == 0 and headers.reset_seconds is not None:
             # Until the budget has taken the answer in: what was granted before it may no longer hold.
             self._close_for(now, constants.SHORT_PAUSE_SECONDS)

@@ -1,7 +1,7 @@
-"""Requests that hang: a read whose answer is far later than its account's usually are is asked for once more.
+"""Requests that hang: a read whose answer is far later than its account's usually are is sent a second time.
 
 Some requests of most APIs hang in a balancer or a worker that died. The answer to a second request, over another
-connection, mostly comes at once; whichever comes first counts, the other one is dropped. Few requests are asked twice,
+connection, mostly comes at once; whichever comes first counts, the other one is dropped. Few requests are sent twice,
 so that an upstream that is slow as a whole gets no more of them (J. Dean, L. Barroso: The Tail at Scale, 2013).
 """
 
@@ -24,8 +24,8 @@ class Hedging:
     asked_again: int = 0
     _latencies: dict[str, deque[float]] = field(default_factory=dict)
 
-    def note_answer(self, endpoint: str, seconds: float) -> None:
-        """Note how long an answer took."""
+    def record_answer(self, endpoint: str, seconds: float) -> None:
+        """Record how long an answer took."""
         self.sent += 1
         self._latencies.setdefault(endpoint, deque(maxlen=constants.HEDGING_REMEMBERED)).append(seconds)
 

@@ -19,7 +19,7 @@ class IdleRelease:
         self._timer: asyncio.TimerHandle | None = None
 
     def mark_needed(self) -> None:
-        """Note that the part is needed."""
+        """Record that the part is needed."""
         self._needed_at = self._time()
 
     def check(self) -> None:

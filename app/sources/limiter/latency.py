@@ -1,4 +1,4 @@
-"""Notice that an upstream slows down: compare each answer's latency with the least that its endpoint took lately."""
+"""Detect that an upstream slows down: compare each answer's latency with the least that its endpoint took lately."""
 
 import statistics
 from dataclasses import dataclass, field
@@ -29,8 +29,8 @@ class LatencyWatch:
     _ratios: list[float] = field(default_factory=list)
     _excesses: list[float] = field(default_factory=list)
 
-    def note(self, endpoint: str, now: float, seconds: float) -> None:
-        """Note one answer."""
+    def record(self, endpoint: str, now: float, seconds: float) -> None:
+        """Record one answer."""
         least = self._least.setdefault(endpoint, _Least(now, seconds, seconds)).take(now, seconds)
         self._ratios.append(seconds / max(least, 0.001))
         self._excesses.append(seconds - least)

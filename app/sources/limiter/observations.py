@@ -26,18 +26,18 @@ class Observations:
     quota: Quota | None = None
     has_room: bool = False
 
-    def note_served(self, endpoint: str, sent_at: float, now: float, *, is_late: bool) -> None:
-        """Note an answer that is no refusal."""
+    def record_served(self, endpoint: str, sent_at: float, now: float, *, is_late: bool) -> None:
+        """Record an answer that is no refusal."""
         if is_late:
             self.late_served += 1
             return
         self.served += 1
-        self.latencies.note(endpoint, now, now - sent_at)
+        self.latencies.record(endpoint, now, now - sent_at)
 
-    def note_refused(
+    def record_refused(
         self, sent_at: float, wait_until: float | None, *, is_late: bool, default_seconds: float | None = None
     ) -> None:
-        """Note a refusal and the wait that it asks for."""
+        """Record a refusal and the wait that it asks for."""
         if is_late:
             self.late_refused += 1
             return
@@ -47,19 +47,19 @@ class Observations:
         if wait_until is not None:
             self.wait_until = max(self.wait_until or 0.0, wait_until)
 
-    def note_overload(self, sent_at: float, *, is_late: bool) -> None:
-        """Note that the upstream was too busy."""
+    def record_overload(self, sent_at: float, *, is_late: bool) -> None:
+        """Record that the upstream was too busy."""
         if not is_late:
             self.is_overloaded = True
             self.trouble_sent_at = max(self.trouble_sent_at, sent_at)
 
-    def note_idleness(self) -> None:
-        """Note that a new burst begins; what was served before the pause belongs to none."""
+    def record_idleness(self) -> None:
+        """Record that a new burst begins; what was served before the pause belongs to none."""
         self.was_idle = True
         self.served = self.late_served = 0
 
-    def note_quota(self, headers: RateLimitHeaders, now: float) -> None:
-        """Note the requests that remain, where an answer says so."""
+    def record_quota(self, headers: RateLimitHeaders, now: float) -> None:
+        """Record the requests that remain, where an answer says so."""
         if headers.remaining is None:
             return
         # Another process that shares the limit may have taken the last one.

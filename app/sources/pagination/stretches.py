@@ -80,7 +80,7 @@ def check(before: ListState, answer: PageAnswer, *, total: int | None) -> PageRe
 
 
 def go_back(before: ListState) -> PageResult:
-    """Return to the beginning of a stretch under which the list has changed, and read it in result."""
+    """Return to the beginning of a stretch under which the list has changed, and read it in turn."""
     assert before.stretch is not None
     shifts = before.shifts + 1
     alone = _FOR_EVER if shifts >= MOST_SHIFTS else before.asked

@@ -15,8 +15,8 @@ from app import interpreter
 from app.engine.json_types import JSON
 
 # orjson reads an integer beyond 64 bits as a float, in silence. To find 19 digits in a row by counting zeros in a
-# translated copy costs 1 ms per MB, where orjson takes 7 ms and a regular expression 13 ms; the expression then tells
-# numbers from long ids in quotes.
+# translated copy costs 1 ms per MB, where orjson takes 7 ms and a regular expression 13 ms; the expression then
+# distinguishes numbers from long ids in quotes.
 _DIGITS_AS_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
 _NINETEEN_DIGITS: Final = b"0" * 19
 _LONG_INTEGER: Final = re.compile(rb"(?:^|[\s:,\[])(?:-\d{19}|\d{20})")

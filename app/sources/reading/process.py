@@ -37,7 +37,7 @@ def main(descriptor: int) -> None:
 
 
 def _limit(job: Job) -> None:
-    """Let the kernel end this process, or refuse it memory, where the job exceeds its limits."""
+    """Make the kernel end this process, or refuse it memory, where the job exceeds its limits."""
     spent = resource.getrusage(resource.RUSAGE_SELF)
     cpu_seconds = int(spent.ru_utime + spent.ru_stime) + 1 + job.cpu_seconds
     for limit, value in ((resource.RLIMIT_CPU, cpu_seconds), (resource.RLIMIT_AS, job.memory_bytes)):

@@ -94,7 +94,7 @@ def _remove_forms(cursor: JsonObject, texts: list[Text], written: Mapping[str, t
             name, form = written[match[0]]
             removed.append([list(place), len(left), list(name), form])
         if end:
-            kept = _put(kept, place, left + text[end:])
+            kept = _copy_with(kept, place, left + text[end:])
     return {**kept, _KEY: removed}
 
 
@@ -155,15 +155,15 @@ def _insert(cursor: JsonObject, place: list[str | int], offset: int, text: str) 
     found: JSON = cursor
     for key in place:
         found = found[key]
-    changed: JsonObject = _put(cursor, tuple(place), found[:offset] + text + found[offset:])
+    changed: JsonObject = _copy_with(cursor, tuple(place), found[:offset] + text + found[offset:])
     return changed
 
 
-def _put(value: JSON, place: Name, text: str) -> JSON:
+def _copy_with(value: JSON, place: Name, text: str) -> JSON:
     """Copy a value with another text at a place."""
     if not place:
         return text
     key, *rest = place
     if isinstance(value, list):
-        return [_put(one, tuple(rest), text) if index == key else one for index, one in enumerate(value)]
-    return {**value, key: _put(value[key], tuple(rest), text)}
+        return [_copy_with(one, tuple(rest), text) if index == key else one for index, one in enumerate(value)]
+    return {**value, key: _copy_with(value[key], tuple(rest), text)}

@@ -14,7 +14,7 @@ from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.paths import Path
 from app.engine.status import AccountStatus
 from app.engine.webhooks.events import REACTIVATED, draft_reactivated
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.accounts import tenants
 from app.store.accounts.deleted import move_out
@@ -41,7 +41,7 @@ CLEAN: Final = {"status": AccountStatus.ACTIVE, "last_error": None, "last_forbid
 """What an account with new credentials is taken for."""
 
 
-@repeats_conflicts
+@retry_conflicts
 class AccountStore:
     """The integrated accounts of all environments."""
 
@@ -144,7 +144,7 @@ class AccountStore:
                 wake_account(connection, account_id)
             return account
 
-    def note_origins(self, account_id: str, origins: Collection[str]) -> None:
+    def record_origins(self, account_id: str, origins: Collection[str]) -> None:
         """Record what an account's secrets were given for, unless that is known already."""
         statement = update(_TABLE).where(_TABLE.c.id == account_id, _TABLE.c.origins.is_(None))
         with self._engine.begin() as connection:
@@ -156,7 +156,7 @@ class AccountStore:
         with self._engine.begin() as connection:
             connection.execute(statement.values(origins=_column(origins), override_origins=hosts))
 
-    def anywhere(self, account_id: str) -> IntegratedAccount | None:
+    def find_anywhere(self, account_id: str) -> IntegratedAccount | None:
         """Read one account of any environment, for the operator."""
         with reading(self._engine) as connection:
             row = connection.execute(_ALL.where(_TABLE.c.id == account_id)).mappings().one_or_none()
@@ -184,7 +184,7 @@ class AccountStore:
     def delete_all(
         self, environment_id: EnvironmentId, account_ids: Sequence[str], *, erase_after_seconds: float
     ) -> Sequence[str]:
-        """Remove accounts as ``delete`` does; or none, and return the ids of which there is none."""
+        """Remove accounts as ``delete`` does; or remove none, and return the ids that do not exist."""
         wanted = _TABLE.c.environment_id == environment_id, _TABLE.c.id.in_(account_ids)
         with self._engine.begin() as connection:
             found = {

@@ -14,7 +14,7 @@ from app.engine.record_errors import SourceError
 from app.engine.status import AccountStatus
 from app.engine.webhooks.events import AUTHENTICATION_ERROR
 from app.services.accounts.ports import Announcement
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.accounts.accounts import AccountStore, announce_reactivation
 from app.store.announcements import announcements
@@ -26,13 +26,13 @@ _TABLE = tables.integrated_account
 _LOCK_SECONDS: Final = 40
 """Longer than a token endpoint may take; a process that is frozen meanwhile loses its lock then."""
 
-# A token does not wake what its owner has put to rest.
+# A new token does not activate an account that its owner has made inactive.
 _WITH_TOKEN: Final = case(
     (_TABLE.c.status == AccountStatus.INACTIVE, AccountStatus.INACTIVE), else_=AccountStatus.ACTIVE
 )
 _REFUSED: Final = AccountStatus.NEEDS_REAUTH
 
-# Of several calls that are refused, the first one stays noted while it is refused on.
+# Of several calls that are refused, the first one stays recorded for as long as it is refused again.
 _REFUSED_AGAIN = text("""
     update integrated_account set refused_at = now()
      where id = :id and (refused_call is null or refused_call = :call)
@@ -92,7 +92,7 @@ class _Locked:
         self._connection.commit()
 
 
-@repeats_conflicts
+@retry_conflicts
 class CredentialStore:
     """The credentials of all accounts."""
 
@@ -102,7 +102,7 @@ class CredentialStore:
         self._accounts = AccountStore(engine, cipher)
 
     @contextmanager
-    def locked(self, account_id: str) -> Iterator[_Locked]:
+    def lock(self, account_id: str) -> Iterator[_Locked]:
         """Lock an account; raise SourceError when it is gone. Rows that refer to it may be written meanwhile."""
         with self._engine.connect() as connection:
             connection.execute(text(f"set local idle_in_transaction_session_timeout = '{_LOCK_SECONDS}s'"))
@@ -125,7 +125,7 @@ class CredentialStore:
                 reactivated_in=refused,
             )
 
-    def current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
+    def read_current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
         """Read an account's context, and what its secrets were given for; raise SourceError when it is gone."""
         with self._engine.connect() as connection:
             row = connection.execute(_select(account_id)).first()
@@ -133,9 +133,9 @@ class CredentialStore:
         assert row is not None
         return context, None if row.origins is None else frozenset(row.origins)
 
-    def context(self, account_id: str) -> JsonObject:
+    def read_context(self, account_id: str) -> JsonObject:
         """Read an account's context; raise SourceError when it is gone."""
-        return self.current(account_id)[0]
+        return self.read_current(account_id)[0]
 
     def refuse(
         self, account_id: str, *, token: str | None, reason: str, call: str = "", announce: Announcement
@@ -155,14 +155,14 @@ class CredentialStore:
             noted |= {"refused_call": call, "refused_at": func.now()}
             connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**noted))
             account = self._accounts.within(connection, row.environment_id, account_id)
-            # Of no run, even if a run has found out: it would wait for receivers that are not its own.
+            # Events of no run, even where a run was refused: it would wait for receivers that are not its own.
             announcements.announce(
                 connection, row.environment_id, AUTHENTICATION_ERROR, lambda to: announce(account, to)
             )
         return True
 
     def accept(self, account_id: str, *, token: str | None, call: str, quiet_seconds: float) -> bool:
-        """End what a refusal began, as ``CredentialStore`` of the services says, and announce it."""
+        """End the refusal of an account, on the terms of the port ``CredentialStore``, and announce it."""
         asked = {"id": account_id, "call": call, "quiet_seconds": quiet_seconds}
         with self._engine.begin() as connection:
             row = connection.execute(_select(account_id).with_for_update(key_share=True)).first()
@@ -175,8 +175,8 @@ class CredentialStore:
             announce_reactivation(connection, self._accounts.within(connection, row.environment_id, account_id))
         return True
 
-    def note_forbidden(self, account_id: str, error: JsonObject) -> None:
-        """Record the last call that was answered 403; a row that somebody else holds is left alone."""
+    def record_forbidden(self, account_id: str, error: JsonObject) -> None:
+        """Record the last call that was answered 403; a row that another transaction has locked is skipped."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE_FORBIDDEN, {"id": account_id, "error": error})
 

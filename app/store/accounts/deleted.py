@@ -1,4 +1,4 @@
-"""Delete accounts so that it can be undone: the row is moved out of sight of all that reads accounts, and back."""
+"""Delete accounts reversibly: the row is moved to a table that nothing reads accounts from, and back."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, text
 
 from app.engine.ids import new_id
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.accounts import tenants
 
@@ -23,7 +23,7 @@ _ASK: Final = text("""
     select asked.id, :environment_id, asked.account_id, now() + make_interval(secs => :seconds)
       from unnest(cast(:ids as uuid[]), cast(:account_ids as uuid[])) asked (id, account_id)
 """)
-# Whoever erases locks the same row first.
+# An erasure locks the same row first.
 _LOCK: Final = text("""
     select e.id, exists (select from integration i where i.id = a.integration_id) as has_integration
       from erasure e join deleted_account a on a.id = e.integrated_account_id
@@ -53,7 +53,7 @@ def move_out(
     connection.execute(_ASK, {"environment_id": environment_id, **asked})
 
 
-@repeats_conflicts
+@retry_conflicts
 class DeletedAccounts:
     """The accounts that were deleted and are not erased yet."""
 
@@ -61,7 +61,7 @@ class DeletedAccounts:
         self._engine = engine
 
     def restore(self, environment_id: str, account_id: str) -> bool | None:
-        """Bring an account back as it was; None where none waits, False where its integration is gone."""
+        """Restore an account as it was; None when there is none, False when its integration was deleted."""
         with self._engine.begin() as connection:
             found = connection.execute(_LOCK, {"environment_id": environment_id, "id": account_id}).one_or_none()
             if found is None:
@@ -73,7 +73,7 @@ class DeletedAccounts:
             connection.execute(_FORGET, {"id": found.id})
         return True
 
-    def hasten(self, environment_id: str, account_id: str) -> bool:
+    def make_due(self, environment_id: str, account_id: str) -> bool:
         """Make the erasure of a deleted account due at once; return whether there is one."""
         with self._engine.begin() as connection:
             values = {"environment_id": environment_id, "id": account_id}

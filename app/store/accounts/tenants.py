@@ -1,4 +1,4 @@
-"""Tenants in Postgres: made by hand, or by their first account."""
+"""Tenants in Postgres: created by a request, or by their first account."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -11,7 +11,7 @@ from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId, Tenant, is_tenant_id
 from app.engine.objects.lists import RowVersion
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import reading
@@ -22,7 +22,7 @@ _TABLE: Final = tables.tenant
 _ACCOUNT: Final = tables.integrated_account
 
 
-@repeats_conflicts
+@retry_conflicts
 class TenantStore(OwnedStore[Tenant]):
     """The tenants of all environments."""
 
@@ -30,7 +30,7 @@ class TenantStore(OwnedStore[Tenant]):
         super().__init__(engine, _TABLE, partial(build_object, Tenant))
 
     def create_all(self, environment_id: EnvironmentId, tenants: Sequence[JsonObject]) -> Sequence[Tenant]:
-        """Write tenants, and return those that were not there before."""
+        """Write tenants, and return those that did not exist before."""
         rows = [{"metadata": {}, **tenant, "environment_id": environment_id} for tenant in tenants]
         statement = insert(_TABLE).values(rows).on_conflict_do_nothing().returning(_TABLE)
         with self._engine.begin() as connection:
@@ -59,7 +59,7 @@ class TenantStore(OwnedStore[Tenant]):
 
 
 def ensure(connection: Connection, environment_id: str, tenant_id: str) -> None:
-    """Make the tenant of an account unless it is there, within the caller's transaction."""
+    """Create the tenant of an account unless it exists, within the caller's transaction."""
     if is_tenant_id(tenant_id):
         values = {"environment_id": environment_id, "id": tenant_id, "name": tenant_id}
         connection.execute(insert(_TABLE).values(**values).on_conflict_do_nothing())

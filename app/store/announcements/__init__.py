@@ -1,1 +1,1 @@
-"""Events that belong to no run, and whose turn it is to be sent, in Postgres."""
+"""Events that belong to no run, and the order in which webhooks are sent to, in Postgres."""

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, insert, text
 from app.engine.objects.environments import EnvironmentId
 from app.engine.runs.work import EventDraft, PendingEvent
 from app.engine.status import DeliveryStatus
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.announcements.webhook_turns import lock_key, under_way
 from app.store.db.database import Row
@@ -27,9 +27,9 @@ _SUBSCRIBERS = text("""
      where environment_id = :environment_id and is_active and (event_types is null or :event = any(event_types))
 """)
 
-# From one webhook to the next by their index: however many events wait for one, the others are found as soon. Of those
-# that have room the ones whose oldest event has waited longest, and no more than can be taken: Postgres has room for so
-# many locks only. Whose lock somebody has is left to the next time, as nobody here may wait.
+# Steps from one webhook to the next by the index, so that many events of one do not delay the others. Of the webhooks
+# with room, those whose oldest event has waited longest come first, and no more than can be taken: Postgres has room
+# for so many locks only. A webhook whose lock is held is left to the next time, since nothing here may wait.
 WEBHOOKS = text(f"""
     with recursive waiting (webhook_id) as (
         (select webhook_id from delivery where run_id is null
@@ -53,8 +53,8 @@ WEBHOOKS = text(f"""
     select first.webhook_id from first where pg_try_advisory_xact_lock({lock_key("first.webhook_id")})
 """)
 
-# As many of each webhook as may be under way beside those that are, in turn. One whose webhook was deleted has no
-# environment.
+# In turn over the webhooks, of each at most as many as its limit leaves beside those in flight. An event whose webhook
+# was deleted has no environment.
 _TAKE = text(f"""
     with due as (
         select d.id, d.turn, d.since, d.sequence from unnest(cast(:webhook_ids as uuid[])) waiting (webhook_id)
@@ -99,7 +99,7 @@ _RELEASE = text(f"""
 
 
 def subscribers(connection: Connection, environment_id: EnvironmentId, event: str) -> list[str]:
-    """List the active webhooks of an environment that want events of a name."""
+    """List the active webhooks of an environment that subscribe to events of a name."""
     found = connection.execute(_SUBSCRIBERS, {"environment_id": environment_id, "event": event})
     return [str(id) for id in found.scalars()]
 
@@ -110,7 +110,7 @@ def announce(
     event: str,
     make: Callable[[Sequence[str]], Sequence[EventDraft]],
 ) -> None:
-    """Queue an event for each webhook that wants it, within the caller's transaction."""
+    """Queue an event for each webhook that subscribes to it, within the caller's transaction."""
     if webhook_ids := subscribers(connection, environment_id, event):
         insert_announcements(connection, make(webhook_ids))
 
@@ -124,7 +124,7 @@ def insert_announcements(connection: Connection, drafts: Sequence[EventDraft]) -
         connection.execute(insert(tables.delivery), rows)
 
 
-@repeats_conflicts
+@retry_conflicts
 class AnnouncementStore:
     """The events of no run that wait."""
 
@@ -134,9 +134,9 @@ class AnnouncementStore:
     def take_due(
         self, *, limit: int, most_of_webhook: int, lease_seconds: float
     ) -> Sequence[tuple[EnvironmentId | None, PendingEvent]]:
-        """Take some whose time has come for so long, in turn over their webhooks, each with its environment.
+        """Lease some due events for so long, in turn over their webhooks; return each with its environment.
 
-        None is that of one whose webhook was deleted.
+        The environment is None where the webhook was deleted.
         """
         terms = {"limit": limit, "most_of_webhook": most_of_webhook, "lease_seconds": lease_seconds}
         with self._engine.begin() as connection:
@@ -150,12 +150,12 @@ class AnnouncementStore:
             connection.execute(_RELEASE, {"id": event_id, "wake_seconds": wake_seconds})
 
     def settle(self, event_id: str, end: DeliveryStatus, *, status_code: int | None, error: str | None) -> None:
-        """Write an event's end."""
+        """Write the final status of an event."""
         with self._engine.begin() as connection:
             values = {"id": event_id, "status": end, "status_code": status_code, "error": error}
             connection.execute(_SETTLE, values)
 
-    def failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
+    def record_failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
         """Record why an attempt failed; the event is due again later."""
         with self._engine.begin() as connection:
             values = {"id": event_id, "status_code": status_code, "error": error, "wake_seconds": wake_seconds}

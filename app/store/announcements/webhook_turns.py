@@ -1,4 +1,4 @@
-"""How many deliveries of one webhook are under way, over all daemons, and who is next when there are too many.
+"""How many deliveries of one webhook are in flight, over all daemons, and which unit is next when there are too many.
 
 A delivery is under way as long as its lease stands: that of a run's delivery unit, or that of an event of no run. So
 what a daemon had under way when it died counts no longer than its leases last. Who claims far below the bound looks
@@ -36,19 +36,19 @@ def lock_key(webhook_id: str) -> str:
 
 WEBHOOK_OF_UNIT: Final = "(select of_run.webhook_id from sync_job_run of_run where of_run.id = unit.run_id)"
 
-# The unit first, which a page's write may have for long: the holder of the webhook's lock waits for nothing any more.
+# The unit first, which a page's write may hold for long: the holder of the webhook's lock waits for nothing else.
 LOCK_WEBHOOK: Final = text(f"""
     with own as (select id from unit where id = :unit_id and kind = 'delivery' for no key update skip locked)
     select pg_advisory_xact_lock({lock_key(WEBHOOK_OF_UNIT)}) from unit join own on own.id = unit.id
 """)
 
-# Who is ready and names a webhook waits for its turn there.
+# A ready unit that names a webhook waits for its turn there.
 WAIT: Final = text(f"""
     update unit set webhook_id = {WEBHOOK_OF_UNIT}, rung_at = now()
      where id = :unit_id and kind = 'delivery' and {is_due()}
 """)
 
-# Marked as woken, so that two who ask at once get different ones.
+# Marked as dispatched, so that two callers at once get different units.
 NEXT_OF_WEBHOOK: Final = text(f"""
     with next as (
         select waiting.id from unit waiting

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, and_, select
 from app.engine.integrations.embedding import READ, EmbeddedIntegration, Embedding, Embeddings, show_face
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import EnvironmentIntegration
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db.database import Row, reading
 from app.store.secrets import sealed_config
@@ -30,7 +30,7 @@ _FACES: Final = select(
 )
 
 
-@repeats_conflicts
+@retry_conflicts
 class EmbeddedIntegrationStore:
     """The integrations of all environments, as others show them."""
 
@@ -39,7 +39,7 @@ class EmbeddedIntegrationStore:
         self._cipher = cipher
 
     def of(self, environment_id: EnvironmentId, integration_ids: Collection[str]) -> Embeddings:
-        """Read integrations of an environment, each with its installation; one that is not there is left out."""
+        """Read integrations of an environment, each with its installation; one that does not exist is left out."""
         if not integration_ids:
             return {}
         wanted = _INTEGRATION.c.environment_id == environment_id, _INTEGRATION.c.id.in_(integration_ids)

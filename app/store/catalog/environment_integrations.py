@@ -13,7 +13,7 @@ from app.engine.json_values import merge
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import EnvironmentIntegration, Integration
 from app.engine.objects.lists import RowVersion
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.catalog.integrations import integration_of
 from app.store.db import owned_rows
@@ -38,7 +38,7 @@ _EFFECTIVE: Final = _ALL.where(
 )
 
 
-@repeats_conflicts
+@retry_conflicts
 class EnvironmentIntegrationStore(OwnedStore[EnvironmentIntegration]):
     """The installed integrations of all environments."""
 
@@ -89,7 +89,7 @@ class EnvironmentIntegrationStore(OwnedStore[EnvironmentIntegration]):
         return _build(row, sealed_config.show_secrets(row["override"], self._cipher, place))
 
 
-@repeats_conflicts
+@retry_conflicts
 class EffectiveIntegrations:
     """Integrations as their environment uses them: with its override laid over their configs."""
 
@@ -103,19 +103,19 @@ class EffectiveIntegrations:
         row = autocommit_of(self._engine).one(_EFFECTIVE, values)
         return effective_of(row, self._cipher) if row else None
 
-    def anywhere(self, integration_id: str) -> Integration | None:
+    def find_anywhere(self, integration_id: str) -> Integration | None:
         """Read one integration of any environment, for the operator."""
         with reading(self._engine) as connection:
             row = connection.execute(_ALL.where(_INTEGRATION.c.id == integration_id)).mappings().one_or_none()
         return effective_of(row, self._cipher) if row else None
 
-    def everywhere(self) -> Iterator[Integration]:
+    def list_everywhere(self) -> Iterator[Integration]:
         """Read the integrations of all environments, for the operator."""
         with reading(self._engine) as connection:
             for row in connection.execute(_ALL.order_by(_INTEGRATION.c.id)).mappings():
                 yield effective_of(row, self._cipher)
 
-    def note_origins(self, integration_id: str, hosts: Sequence[str]) -> None:
+    def record_origins(self, integration_id: str, hosts: Sequence[str]) -> None:
         """Record what an integration's own secrets, and its override's, are given for; where that is kept already."""
         with self._engine.begin() as connection:
             for table, column in ((_INTEGRATION, _INTEGRATION.c.id), (_TABLE, _TABLE.c.integration_id)):

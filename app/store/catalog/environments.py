@@ -7,7 +7,7 @@ from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import new_id
 from app.engine.objects.environments import Environment, EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import owned_rows, paging
 from app.store.db.database import Row, reading
@@ -17,9 +17,9 @@ from app.store.db.row_versions import demand, unchanged
 _TABLE = tables.environment
 
 
-@repeats_conflicts
+@retry_conflicts
 class EnvironmentStore:
-    """All environments; who asks for the API's sake names the only one that it may see."""
+    """All environments; ``own`` is the one that the caller's token belongs to."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -32,7 +32,7 @@ class EnvironmentStore:
             raise _refuse_taken(name) from error
 
     def rename(self, own: EnvironmentId, name: str, *, seen: RowVersion | None = None) -> Environment:
-        """Return an environment another name; raise InvalidInputError when it is taken."""
+        """Rename an environment; raise InvalidInputError when the name is taken."""
         statement = update(_TABLE).where(_TABLE.c.id == own, unchanged(_TABLE, seen))
         changed = statement.values(name=name, updated_at=func.now()).returning(_TABLE)
         try:
@@ -41,10 +41,10 @@ class EnvironmentStore:
         except IntegrityError as error:
             raise _refuse_taken(name) from error
         demand(row is not None, seen)
-        assert row is not None  # the caller's token is of it
+        assert row is not None  # it exists: the caller's token belongs to it
         return _environment(row)
 
-    def by_name(self, name: str) -> Environment | None:
+    def find_by_name(self, name: str) -> Environment | None:
         """Find an environment by its name."""
         with reading(self._engine) as connection:
             row = connection.execute(select(_TABLE).where(_TABLE.c.name == name)).mappings().one_or_none()
@@ -57,7 +57,7 @@ class EnvironmentStore:
             return [_environment(row) for row in rows]
 
     def page(self, own: EnvironmentId, filters: ListFilters) -> Page[Environment]:
-        """List the one environment, if it is wanted."""
+        """List the one environment, if the filters match it."""
         statement = select(_TABLE).where(_TABLE.c.id == own)
         statement = paging.narrow(statement, _TABLE, filters)
         with reading(self._engine) as connection:

@@ -13,7 +13,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import Integration
 from app.engine.objects.lists import ListFilters, Page, RowVersion
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row, reading
@@ -25,7 +25,7 @@ from app.store.secrets.encryption import Cipher
 _TABLE = tables.integration
 
 
-@repeats_conflicts
+@retry_conflicts
 class IntegrationStore:
     """The integrations of all environments."""
 
@@ -53,7 +53,7 @@ class IntegrationStore:
         row = owned_rows.find_row(self._engine, _TABLE, environment_id, integration_id)
         return self._show(row) if row else None
 
-    def by_name(self, environment_id: EnvironmentId, name: str) -> Integration | None:
+    def find_by_name(self, environment_id: EnvironmentId, name: str) -> Integration | None:
         """Find an integration by its name."""
         with reading(self._engine) as connection:
             statement = owned_rows.select_in(_TABLE, environment_id).where(_TABLE.c.name == name)
@@ -104,7 +104,7 @@ class IntegrationStore:
         return integration_of(row, self._cipher)
 
     def _show(self, row: Row) -> Integration:
-        """Read an integration's row for its owner, whom secrets that do not decrypt are not to keep from it."""
+        """Read an integration's row for its owner, even if its secrets do not decrypt."""
         config = sealed_config.show_secrets(row["config"], self._cipher, _place(row))
         return replace(_integration(row, config), unreadable=frozenset(sealed_config.find_sealed(config)))
 

@@ -10,7 +10,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.runs import RunState
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row, reading
@@ -20,7 +20,7 @@ from app.store.db.row_versions import demand, unchanged
 _TABLE = tables.sync_job_run_state
 
 
-@repeats_conflicts
+@retry_conflicts
 class StateStore:
     """The states of all environments."""
 
@@ -57,7 +57,7 @@ class StateStore:
         *,
         seen: RowVersion | None = None,
     ) -> RunState | None:
-        """Replace a value that is there."""
+        """Replace a value that exists."""
         statement = update(_TABLE).where(_at(environment_id, state_key, key), unchanged(_TABLE, seen))
         with self._engine.begin() as connection:
             changed = statement.values(**values, updated_at=func.now()).returning(_TABLE)

@@ -12,7 +12,7 @@ from app.engine.ids import new_id
 from app.engine.objects.environments import ApiToken, EnvironmentId, Role
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.catalog.ports import KnownToken
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.autocommit import autocommit_of
@@ -35,7 +35,7 @@ _NOTE_USE = text("""
 """)
 _USE_PRECISION = timedelta(minutes=1)
 
-# Any use less than a minute after the noted one is not noted itself.
+# A use less than a minute after the recorded one is not recorded itself.
 _REVOKE = text("""
     update api_token set revoked_at = now(), updated_at = now()
      where id = :id and environment_id = :environment_id and revoked_at is null
@@ -44,7 +44,7 @@ _REVOKE = text("""
 """).bindparams(bindparam("precision", _USE_PRECISION, type_=Interval))
 
 
-@repeats_conflicts
+@retry_conflicts
 class TokenStore:
     """The API tokens of all environments."""
 
@@ -65,22 +65,22 @@ class TokenStore:
         return _build_token(owned_rows.insert_row(self._engine, _TABLE, owned))
 
     def find(self, token_hash: bytes) -> KnownToken | None:
-        """Find the token with a hash, valid or not, and note its use."""
+        """Find the token with a hash, valid or not, and record its use."""
         row = self._autocommit.one(_FIND, {"hash": token_hash})
         if row is None:
             return None
         if row["revoked_at"] is None and (
             row["last_used_at"] is None or row["last_used_at"] < row["now"] - _USE_PRECISION
         ):
-            noted = self._notes_use(token_hash)
-            # None is noted when somebody has revoked it in between, who has not seen that it is in use.
+            noted = self._record_use(token_hash)
+            # No use is recorded when the token was revoked in between: the revocation has not seen it.
             row = row if noted else self._autocommit.one(_FIND, {"hash": token_hash})
         if row is None:
             return None
         return KnownToken(_build_token(row), math.inf if row["seconds_left"] is None else float(row["seconds_left"]))
 
-    def _notes_use(self, token_hash: bytes) -> bool:
-        """Record that a token was used; of a Postgres that takes no changes questions are still answered."""
+    def _record_use(self, token_hash: bytes) -> bool:
+        """Record a use of a token; return whether it is still valid. A read-only Postgres still serves requests."""
         try:
             return self._autocommit.count(_NOTE_USE, {"hash": token_hash}) > 0
         except StoreReadOnlyError:
@@ -103,7 +103,7 @@ class TokenStore:
             return [_build_token(row) for row in connection.execute(statement).mappings()]
 
     def revoke(self, environment_id: EnvironmentId, token_id: str, *, seen: RowVersion | None = None) -> float | None:
-        """Make a token invalid; return for how many seconds at least nobody has used it, None when there is none."""
+        """Make a token invalid; return for how many seconds at least it was not used, None when there is none."""
         values = {"id": token_id, "environment_id": environment_id, "seen": seen}
         with self._engine.begin() as connection:
             row = connection.execute(_REVOKE, values).one_or_none()

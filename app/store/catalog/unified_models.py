@@ -14,7 +14,7 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.unified import EnvironmentUnifiedModel, UnifiedModel, UnifiedModelMethod
 from app.engine.unified.model import UnifiedName
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.services.unified.methods import MappingLayer
 from app.services.unified.ports import MappingLayers
 from app.store import tables
@@ -29,7 +29,7 @@ _INSTALLED = tables.environment_unified_model
 _METHOD = tables.unified_model_method
 
 
-@repeats_conflicts
+@retry_conflicts
 class UnifiedModelStore(OwnedStore[UnifiedModel]):
     """The unified models of all environments; a model is removed with its mappings."""
 
@@ -45,7 +45,7 @@ class UnifiedModelStore(OwnedStore[UnifiedModel]):
             raise InvalidInputError([Failure("name", message)]) from error
         return build_object(UnifiedModel, row)
 
-    def by_name(self, environment_id: EnvironmentId, name: str) -> UnifiedModel | None:
+    def find_by_name(self, environment_id: EnvironmentId, name: str) -> UnifiedModel | None:
         """Find a model by its name."""
         with reading(self._engine) as connection:
             statement = owned_rows.select_in(_MODEL, environment_id).where(_MODEL.c.name == name)
@@ -65,7 +65,7 @@ class UnifiedModelStore(OwnedStore[UnifiedModel]):
         row = owned_rows.update_row(self._engine, _MODEL, environment_id, id, values, version=version, seen=seen)
         return build_object(UnifiedModel, row) if row else None
 
-    def layers(
+    def read_layers(
         self, environment_id: EnvironmentId, name: UnifiedName, *, method: str, integration_name: str
     ) -> MappingLayers | None:
         """Read what is configured for a method at an integration; None when there is no such model."""
@@ -89,7 +89,7 @@ class UnifiedModelStore(OwnedStore[UnifiedModel]):
             resources=rows[0].resources, base=configs.get("base"), environment=configs.get("environment")
         )
 
-    def mapped(self, environment_id: EnvironmentId, integration_name: str) -> Sequence[MappedModel]:
+    def read_mapped_models(self, environment_id: EnvironmentId, integration_name: str) -> Sequence[MappedModel]:
         """Read all models, by name, with their methods that are mapped to an integration in any layer."""
         at_integration = and_(_METHOD.c.unified_model_id == _MODEL.c.id, _METHOD.c.integration_name == integration_name)
         described = _METHOD.c.config["description"].astext.label("description")
@@ -128,7 +128,7 @@ class UnifiedModelStore(OwnedStore[UnifiedModel]):
         ]
 
 
-@repeats_conflicts
+@retry_conflicts
 class EnvironmentUnifiedModelStore(OwnedStore[EnvironmentUnifiedModel]):
     """What environments change about their unified models; it is removed with its mappings."""
 
@@ -151,7 +151,7 @@ class EnvironmentUnifiedModelStore(OwnedStore[EnvironmentUnifiedModel]):
             return build_object(EnvironmentUnifiedModel, connection.execute(statement).mappings().one())
 
 
-@repeats_conflicts
+@retry_conflicts
 class MappingStore:
     """The mappings of one layer."""
 

@@ -12,7 +12,7 @@ from app.engine.objects.lists import RowVersion
 from app.engine.objects.webhooks import Webhook
 from app.engine.webhooks.events import WEBHOOK_DISABLED
 from app.services.ports import Announcement
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.announcements.announcements import insert_announcements
 from app.store.db import owned_rows
@@ -56,7 +56,7 @@ _NOTE_SUCCESS = text("update webhook set failing_since = null where id = :id and
 _FORGET = text("delete from webhook_record where webhook_id = :id")
 
 
-@repeats_conflicts
+@retry_conflicts
 class WebhookStore(OwnedStore[Webhook]):
     """The webhooks of all environments, each as its owner sees it, but for ``get``."""
 
@@ -99,10 +99,10 @@ class WebhookStore(OwnedStore[Webhook]):
     def replace_secret(
         self, environment_id: EnvironmentId, webhook_id: str, secret: str, *, overlap_seconds: float
     ) -> Webhook | None:
-        """Sign by another secret, for a while beside the present one; the one before that ends now.
+        """Replace the secret; the present one signs beside the new one for a while, an older one ends now.
 
-        One that does not decrypt ends now, so that a webhook is mended by another secret. Raise ConflictError when
-        somebody else has replaced it meanwhile: their secret would be shown to nobody.
+        A present one that does not decrypt ends now too, so that a new secret repairs its webhook. Raise ConflictError
+        when another call has replaced it meanwhile: the secret of that call would be shown to nobody.
         """
         row = owned_rows.find_row(self._engine, _TABLE, environment_id, webhook_id)
         if row is None:
@@ -121,7 +121,7 @@ class WebhookStore(OwnedStore[Webhook]):
             raise ConflictError("the secret of this webhook was replaced, or the webhook removed, at the same moment")
         return self._webhook(replaced)
 
-    def note_failure(
+    def record_failure(
         self, webhook_id: str, reason: str, *, disable_after_seconds: float, announce: Announcement
     ) -> bool:
         """Record that a delivery failed; return whether the webhook is disabled now, having failed for so long.
@@ -137,13 +137,13 @@ class WebhookStore(OwnedStore[Webhook]):
             insert_announcements(connection, announce([str(other) for other in others]))
         return True
 
-    def note_success(self, webhook_id: str) -> None:
-        """Record that a delivery was taken."""
+    def record_success(self, webhook_id: str) -> None:
+        """Record that a delivery was accepted."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE_SUCCESS, {"id": webhook_id})
 
     def delete(self, environment_id: EnvironmentId, webhook_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a webhook, and what it knows of records."""
+        """Remove a webhook, and what is stored of the records that it received."""
         if not owned_rows.delete_row(self._engine, _TABLE, environment_id, webhook_id, seen=seen):
             return False
         with self._engine.begin() as connection:
@@ -168,7 +168,7 @@ class WebhookStore(OwnedStore[Webhook]):
         return secret
 
     def _show(self, row: Row) -> Webhook:
-        """Read a webhook for its owner: a secret that does not decrypt keeps none of the others from being listed."""
+        """Read a webhook for its owner: a secret that does not decrypt does not keep the others from being listed."""
         try:
             return self._webhook(row)
         except UnreadableSecretError as error:

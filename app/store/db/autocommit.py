@@ -37,7 +37,7 @@ class _ConnectionLostError(StoreUnavailableError):
 
 
 class Autocommit:
-    """Runs statements that need no others beside them; a fault that passes is raised as StoreUnavailableError.
+    """Runs statements that need no others beside them; a transient fault is raised as StoreUnavailableError.
 
     Values are given as psycopg adapts them: JSON as text, for which the statement has a cast. A statement of bytes is
     SQL as psycopg takes it.
@@ -65,7 +65,7 @@ class Autocommit:
         return self._run(statement, values, lambda cursor: cursor.rowcount)
 
     def read(self, ask: Callable[[psycopg.Connection[DictRow]], T]) -> T:
-        """Lend a connection to who asks several things at once; all of it once more when it turns out to be dead."""
+        """Lend a connection for several reads; all of them are repeated once when it turns out to be dead."""
         try:
             return self.lend(ask)
         except _ConnectionLostError:
@@ -77,7 +77,7 @@ class Autocommit:
         ended.dispose()
 
     def _run(self, statement: ClauseElement | bytes, values: Values, take: Callable[[psycopg.Cursor[DictRow]], T]) -> T:
-        """Run a statement; what only reads is asked again when its connection turns out to be dead."""
+        """Run a statement; one that only reads is repeated when its connection turns out to be dead."""
         sql = sql_of(statement)
 
         def ask(connection: psycopg.Connection[DictRow]) -> T:
@@ -86,9 +86,9 @@ class Autocommit:
         return self.read(ask) if sql.lstrip()[:6].lower() == b"select" else self.lend(ask)
 
     def lend(self, use: Callable[[psycopg.Connection[DictRow]], T]) -> T:
-        """Lend a connection, whose statements are each committed at once, to who knows best what to do with it."""
+        """Call a function with a connection in autocommit mode, and return its result."""
         try:
-            lent = self._living()
+            lent = self._borrow()
         except STORE_FAULTS as error:
             if (meaning := translate_fault(error)) is None:
                 raise
@@ -111,8 +111,8 @@ class Autocommit:
                 lent.info[_RESTS_SINCE] = time.monotonic()
                 lent.close()
 
-    def _living(self) -> PoolProxiedConnection:
-        """Borrow a connection; one that has rested is asked whether it lives, the others have just shown it."""
+    def _borrow(self) -> PoolProxiedConnection:
+        """Borrow a connection; one that was idle for long is tested first."""
         while True:
             lent = self._pool.connect()
             rests_since = lent.info.get(_RESTS_SINCE)
@@ -128,7 +128,7 @@ class Autocommit:
 
 @contextmanager
 def transaction(connection: psycopg.Connection[Any]) -> Iterator[None]:
-    """Commit all that is done over a lent connection, or nothing; who has committed by then has saved a trip."""
+    """Commit all statements of a block over a lent connection, or none; a block that commits itself saves a trip."""
     connection.autocommit = False
     try:
         yield
@@ -158,7 +158,7 @@ def _dispose(engine: Engine) -> None:
 
 
 def _arguments(connections: Connections) -> dict[str, Any]:
-    """Have each statement planned once: all find rows by keys, even if the tables were empty when they were planned."""
+    """Plan each statement once: all find rows by keys, even if the tables were empty when they were planned."""
     arguments = connections.arguments(options="-c plan_cache_mode=force_generic_plan -c enable_seqscan=off")
     return {"prepare_threshold": 0, **arguments, "autocommit": True, "row_factory": dict_row}
 

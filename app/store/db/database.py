@@ -35,7 +35,7 @@ _STATE: Final = text("select current_setting('transaction_read_only') = 'on'")
 def connect(database_url: str, *, pool_size: int = 10, is_pooled: bool = False, prepares: bool = True) -> Engine:
     """Make the process's engine; it connects at first use, so never before a fork.
 
-    A fault that passes is raised as StoreUnavailableError. ``is_pooled`` is for a URL that leads to a pooler which
+    A transient fault is raised as StoreUnavailableError. ``is_pooled`` is for a URL that leads to a pooler which
     lends a session for one transaction at a time.
     """
     connections = Connections(url=database_url, is_pooled=is_pooled, prepares=prepares)
@@ -97,26 +97,26 @@ def driver_cursor(connection: Connection) -> Iterator[Cursor[Any]]:
 
 
 def drop_sessions(engine: Engine) -> None:
-    """Make everybody connect anew: sessions that are in use end with their use, the others now."""
+    """Replace all sessions: idle ones are closed now, those in use when they are returned."""
     engine.dispose()
 
 
 def state_of(engine: Engine) -> StoreState:
-    """Return whether Postgres answers, and takes what is written."""
+    """Return whether Postgres answers, and whether it takes writes."""
     try:
         with reading(engine) as connection:
             is_read_only = connection.execute(_STATE).scalar_one()
     except StoreUnavailableError:
         return StoreState.UNREACHABLE
     if is_read_only:
-        # It may be this session alone: the next look is by another.
+        # It may be this session alone: the next check uses another one.
         drop_sessions(engine)
         return StoreState.READ_ONLY
     return StoreState.OK
 
 
 def _ping_rested(engine: Engine) -> None:
-    """Ask connections whether they are alive when they are taken up after a rest; in use, they show it themselves."""
+    """Test a connection that is used again after it was idle for long; one in use shows by itself if it is dead."""
 
     def note_rest(_: object, record: ConnectionPoolEntry) -> None:
         record.info[_RESTS_SINCE] = time.monotonic()

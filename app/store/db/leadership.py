@@ -1,7 +1,7 @@
 """Elect one leader among all daemons: the one whose session holds a Postgres advisory lock.
 
-A second lock marks the one that stands by: it alone asks for the lead every few seconds. All others ask for that
-second place, the more seldom the more there are of them, so that the asking costs the same however many daemons run.
+A second lock marks the standby, which alone tries to take the lead every few seconds. All others try to become the
+standby, the more rarely the more there are, so that the cost does not grow with the number of daemons.
 """
 
 import random
@@ -27,7 +27,7 @@ _STAND_BY: Final = text(f"""
            (select count(*) from daemon where status = '{DaemonStatus.ACTIVE}') as daemons
 """)
 
-# Whoever gets the lead makes the second place free for another.
+# A daemon that gets the lead frees the place of the standby.
 _LEAD: Final = text("select case when pg_try_advisory_lock(:lead) then pg_advisory_unlock(:seat) else false end")
 
 # A leader that is frozen would keep its session, and with it the lock, for ever.
@@ -39,15 +39,15 @@ _NO_SESSION: Final = (
 )
 
 _STAND_BY_SECONDS: Final = 3.0
-"""How often the one that stands by asks for the lead: how long the lead is vacant at most."""
+"""How often the standby tries to take the lead: how long the lead is vacant at most."""
 _ASKS_PER_SECOND: Final = 0.2
-"""How often all others together ask for the second place."""
+"""How often all others together try to become the standby."""
 
 
 class Leadership:
-    """One daemon's wish to lead; Postgres frees the lock at once when its session ends, however it ends.
+    """One daemon's part in the election; Postgres frees the lock at once when its session ends, however it ends.
 
-    Postgres ends the session of a leader that has not asked anything for ``silence_seconds``. A sweep that takes
+    Postgres ends the session of a leader that sent no query for ``silence_seconds``. A sweep that takes
     longer costs the lead, which does no harm.
     """
 
@@ -73,7 +73,7 @@ class Leadership:
         return self._leads
 
     def is_held(self) -> bool:
-        """Whether this daemon leads, having tried to if it was time; that the lead was lost, ``ask`` finds out."""
+        """Whether this daemon leads; it tries to take the lead when that is due. ``read_row`` detects a lost lead."""
         if self._leads or self._monotonic() < self._next_try:
             return self._leads
         try:
@@ -85,8 +85,8 @@ class Leadership:
             raise
         return self._leads
 
-    def ask(self, question: TextClause, parameters: Mapping[str, JSON]) -> Row[tuple[object, ...]]:
-        """Ask for one row by the session that holds the lead, which thereby keeps it; raise StoreUnavailableError."""
+    def read_row(self, question: TextClause, parameters: Mapping[str, JSON]) -> Row[tuple[object, ...]]:
+        """Read one row by the session that holds the lead, which keeps the lead; raise StoreUnavailableError."""
         if self._connection is None:
             raise StoreUnavailableError("this daemon does not lead")
         try:
@@ -96,7 +96,7 @@ class Leadership:
             raise
 
     def resign(self) -> None:
-        """Let go of the lead, and of the second place."""
+        """Release the lead, and the place of the standby."""
         self._leads = False
         connection, self._connection = self._connection, None
         if connection is not None:

@@ -93,7 +93,7 @@ def _validate_constraints(engine: Engine) -> None:
 
 @contextmanager
 def _name_missing_rights(engine: Engine) -> Iterator[None]:
-    """Say in one sentence what right the database's role lacks."""
+    """Describe in one sentence what right the database's role lacks."""
     try:
         yield
     except DBAPIError as error:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Engine, Select, Table, bindparam, delete, 
 
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db import paging
 from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
@@ -19,7 +19,7 @@ from app.store.db.row_versions import demand, unchanged
 T = TypeVar("T")
 
 
-@repeats_conflicts
+@retry_conflicts
 class OwnedStore(Generic[T]):
     """The objects of one table: each belongs to an environment, and is found, changed and removed within it alone."""
 

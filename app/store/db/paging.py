@@ -48,7 +48,7 @@ def read_page(
         after = _decode(cursor, sort, key)
         statement = statement.where(tuple_(*key) < after if descends else tuple_(*key) > after)
     order = [column.desc() if descends else column.asc() for column in key]
-    # One row more than asked for shows whether there is a next page: a cursor never leads to an empty one.
+    # One row more than requested shows whether there is a next page: a cursor never leads to an empty one.
     rows = connection.execute(statement.order_by(*order).limit(limit + 1)).mappings().all()
     shown = rows[:limit]
     next_cursor = _encode(sort, shown[-1][name], shown[-1]["id"]) if len(rows) > limit else None
@@ -94,7 +94,7 @@ def decode_cursor(cursor: str, length: int) -> list[str]:
 
 
 def bad_cursor() -> InvalidInputError:
-    """Return that a cursor is none of ours."""
+    """Return the error of a cursor that ``encode_cursor`` did not write."""
     return InvalidInputError([Failure("next_cursor", "is not a cursor that this list gave")])
 
 
@@ -103,7 +103,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _sorted_by(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Let a text that is not there stand where the empty one does: nothing is before or after null."""
+    """Return the column to sort by, with null as the empty text: nothing compares with null."""
     is_text = isinstance(column.type, Text)
     return func.coalesce(column, "") if is_text and getattr(column, "nullable", False) else column
 
@@ -114,7 +114,7 @@ def _encode(sort: str, value: datetime | str | None, id: str) -> str:
 
 
 def _decode(cursor: str, sort: str, key: tuple[ColumnElement[Any], ColumnElement[Any]]) -> tuple[Any, str]:
-    """Read where a page goes on in a list that is sorted so; raise InvalidInputError."""
+    """Read where the next page of a list with this order begins; raise InvalidInputError."""
     order, value, id = decode_cursor(cursor, 3)
     if order != sort:
         message = "belongs to a list in another order: send the sort that it came with, or begin anew without it"

@@ -1,7 +1,7 @@
-"""Which state of a row a caller has seen, so that a write may be for that one alone.
+"""The version of a row that a caller has seen, so that a write can apply to that version alone.
 
-Postgres notes with each row which transaction has written it. A write that has waited for another one's commit compares
-anew: between a look and a write that names what was seen nothing gets lost.
+Postgres keeps with each row which transaction has written it. A write that has waited for another one's commit compares
+again: a change between a read and a write that names the version read is never overwritten.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Engine, Table, literal_column, select, tru
 from app.engine.errors import PreconditionFailedError
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import RowVersion
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db.database import reading
 
@@ -36,7 +36,7 @@ _TABLES: Final[Mapping[str, Table]] = {
 }
 
 
-@repeats_conflicts
+@retry_conflicts
 class RowVersions:
     """The present versions of all that can be changed."""
 
@@ -61,7 +61,7 @@ def unchanged(table: Table, seen: RowVersion | None) -> ColumnElement[bool]:
 
 
 def demand(is_done: bool, seen: RowVersion | None) -> None:
-    """Raise PreconditionFailedError when a write for a row as it was seen has found none such."""
+    """Raise PreconditionFailedError when a write for the seen version of a row found no such row."""
     if seen is not None and not is_done:
         raise PreconditionFailedError
 

@@ -1,4 +1,4 @@
-"""Which faults of Postgres pass, by SQLSTATE, and what each means to the caller.
+"""Which faults of Postgres are transient, by SQLSTATE, and what each means to the caller.
 
 The codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
@@ -75,7 +75,7 @@ _REFUSALS: Final = (
 
 
 def find_remedy(error: BaseException) -> FaultRemedy | None:
-    """Return what would cure a fault; None for one that does not pass."""
+    """Return the remedy of a transient fault; None for any other."""
     if isinstance(error, PoolTimeoutError):
         return FaultRemedy.LATER
     if not isinstance(error, psycopg.Error):
@@ -89,7 +89,7 @@ def find_remedy(error: BaseException) -> FaultRemedy | None:
 
 
 def translate_fault(error: BaseException) -> StoreUnavailableError | None:
-    """Return what a fault of the store means to the caller; None for one that does not pass."""
+    """Return what a transient fault of the store means to the caller; None for any other."""
     if isinstance(error, _OUTDATED):
         return StoreOutdatedError()
     cure = find_remedy(error)
@@ -113,7 +113,7 @@ def _hint(error: BaseException, sqlstate: str | None) -> str | None:
 
 
 @contextmanager
-def refusals_of(page: PageWrite) -> Iterator[None]:
+def translate_refusals(page: PageWrite) -> Iterator[None]:
     """Raise a refusal of what the page holds as UnwritablePageError; Postgres' own words may quote records."""
     try:
         yield

@@ -12,7 +12,7 @@ from app.engine.runs.books import Counters
 from app.engine.runs.work import Claim, EventDraft, PendingEvent, WakeUp
 from app.engine.status import DeliveryStatus, UnitStatus
 from app.engine.webhooks.merging import MergeBounds
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import driver_cursor, reading
 from app.store.db.owned_rows import build_object
 from app.store.records import webhook_records
@@ -29,7 +29,7 @@ IS_OPEN: Final = """
 """
 """A batch of records, of ``delivery d``, that nobody has tried to send."""
 
-# What waits for a webhook that is not active lets others go first.
+# An event whose webhook is inactive is sent after all others.
 _NEXT = text(f"""
     select d.id, d.webhook_id, d.resource_id, d.event, d.body, d.records, d.attempts, d.created_at, {IS_OPEN} as is_open
       from delivery d left join webhook w on w.id = d.webhook_id
@@ -44,7 +44,7 @@ _SETTLE = text(f"""
      where id = :id and status in {origins(DeliveryStatus.DELIVERED)}
 """)
 
-# As a page does for a fetching unit: who gets events delivered is no poison, however often its daemons die.
+# As a page does for a fetching unit: a unit that delivers events is not poison, however often its daemons die.
 _PROGRESS = text("update unit set attempts = 0 where id = :unit_id")
 
 # In the place of what it is a part of; the log's number stays with that.
@@ -93,7 +93,7 @@ _HAND_BACK = text(f"""
 """)
 
 
-@repeats_conflicts
+@retry_conflicts
 class DeliveryStore:
     """The events of all runs."""
 
@@ -101,7 +101,7 @@ class DeliveryStore:
         self._engine = engine
         self._bounds = bounds
 
-    def next_event(self, run_id: str) -> PendingEvent | None:
+    def find_next_event(self, run_id: str) -> PendingEvent | None:
         """Find the run's oldest event that is not delivered."""
         with reading(self._engine) as connection:
             row = connection.execute(_NEXT, {"run_id": run_id}).mappings().one_or_none()
@@ -120,7 +120,7 @@ class DeliveryStore:
         lease_seconds: float,
         backlog_limit: int,
     ) -> list[WakeUp]:
-        """Write an event's end; list the units that may fetch again since the backlog shrank."""
+        """Write the final status of an event; list the units that may fetch again since the backlog shrank."""
         if event.records and end is not DeliveryStatus.DELIVERED:
             # Before, not with it: what webhooks know is locked before a delivery unit.
             with self._engine.begin() as connection:
@@ -147,7 +147,7 @@ class DeliveryStore:
         error: str,
         lease_seconds: float,
     ) -> None:
-        """Put an event's parts into its place in the line; its records are theirs."""
+        """Replace an event by its parts, in its place in the line; its records are theirs."""
         with self._engine.begin() as connection:
             webhook_records.lock_of_event(connection, event.id)
             hold_lease(connection, claim, lease_seconds=lease_seconds)
@@ -162,15 +162,15 @@ class DeliveryStore:
                 before += part.records
             webhook_records.hand_over(connection, event.id, [part.id for part in parts])
 
-    def failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
+    def record_failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
         """Record why an attempt failed; the event stays next in line."""
         with self._engine.begin() as connection:
             connection.execute(_FAILED_ATTEMPT, {"id": event.id, "status_code": status_code, "error": error})
 
     def go_idle(self, claim: Claim, *, run_is_final: bool, lease_seconds: float) -> bool:
-        """Give the delivery unit up when nothing is left to send; False when an event came in the meantime."""
+        """Release the delivery unit when nothing is left to send; False when an event came in the meantime."""
         with self._engine.begin() as connection:
-            # The lock makes a page write that queues events wait, so that none is missed between look and leave.
+            # The lock makes a page write that queues events wait, so that none is missed between check and release.
             hold_lease(connection, claim, lease_seconds=lease_seconds)
             if connection.execute(_NEXT, {"run_id": claim.run_id}).first() is not None:
                 return False

@@ -22,7 +22,7 @@ from app.engine.webhooks.merging import (
     write_merged_body,
     write_numbers,
 )
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 from app.store.deliveries.deliveries import IS_OPEN
 from app.store.records import webhook_records
@@ -44,7 +44,7 @@ _TAKE = text(
     _LINE.format(body="case when d.records < :most_records and octet_length(d.body) < :most_bytes then d.body end")
 )
 
-# Who is blocked waits for this very line, and who sleeps may do so for long.
+# A blocked unit waits for this line itself, and one that sleeps may do so for long.
 _IS_FETCHED = text(f"""
     select exists (select from unit where run_id = :run_id and kind = 'fetch'
                           and (status = '{UnitStatus.LEASED}' or {is_due()}))
@@ -74,7 +74,7 @@ _RENUMBER = text("""
 """)
 
 
-@repeats_conflicts
+@retry_conflicts
 class DeliveryMerger:
     """The lines of all runs."""
 
@@ -82,8 +82,8 @@ class DeliveryMerger:
         self._engine = engine
         self._bounds = bounds
 
-    def look(self, run_id: str, webhook_id: str) -> Line | None:
-        """Look at a run's line, and whether more may come to it; None when nothing waits."""
+    def read_line(self, run_id: str, webhook_id: str) -> Line | None:
+        """Read a run's line of events, and whether more may come to it; None when nothing waits."""
         with reading(self._engine) as connection:
             rows = connection.execute(_LOOK, {"run_id": run_id, "webhook_id": webhook_id}).mappings().all()
             if not rows:

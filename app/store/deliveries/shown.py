@@ -9,7 +9,7 @@ from app.engine.objects.lists import ListFilters, Page
 from app.engine.objects.webhooks import Delivery
 from app.engine.runs.work import WakeUp
 from app.engine.status import DeliveryStatus, UnitStatus
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import paging
 from app.store.db.database import Row, driver_cursor, reading
@@ -24,7 +24,7 @@ LISTED = tuple(column for column in _TABLE.c if column.name != "body")
 
 _COUNTED = (DeliveryStatus.DELIVERED, DeliveryStatus.DEAD_LETTERED, DeliveryStatus.QUARANTINED)
 
-# A unit that is at work comes to the event by itself; one that sleeps, or that had nothing left to do, has to be woken.
+# A unit at work comes to the event by itself; one that sleeps, or that is idle, has to be dispatched.
 _WAKE_UNIT = text(f"""
     update unit
        set status = case when status = '{UnitStatus.LEASED}' then status else '{UnitStatus.READY}' end,
@@ -40,13 +40,13 @@ _UNIT = text("""
 
 _RUN = text("select run_id from delivery where id = :id and webhook_id = :webhook_id")
 
-# What was split goes on in its parts.
+# What was split continues as its parts.
 _LOCK = text(f"""
     select status, resource_id, records from delivery
      where id = :id and octet_length(body) > 0 and status <> '{DeliveryStatus.SPLIT}' for update
 """)
 
-# It has as long again as a new one to be taken.
+# It is tried for as long as a new one.
 _REOPEN = text(f"""
     update delivery set status = '{DeliveryStatus.PENDING}', attempts = 0, delivered_at = null, created_at = now(),
     wake_at = null,
@@ -73,7 +73,7 @@ _WAKE_ALL = text(f"""
 """)
 
 
-@repeats_conflicts
+@retry_conflicts
 class WebhookDeliveryStore:
     """The deliveries of all webhooks."""
 

@@ -12,13 +12,13 @@ from app.engine.objects.daemons import Daemon
 from app.engine.objects.lists import ListFilters, Page
 from app.engine.status import DaemonStatus
 from app.services.maintenance.ports import Heartbeat
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import paging
 from app.store.db.database import reading
 from app.store.db.owned_rows import build_object
 
-# A daemon that signed off is not called back by a report that it sent before; one that only fell silent is.
+# A late report does not reactivate a daemon that signed off; it does reactivate one that only fell silent.
 _NOTE = text(f"""
     with pulse as (select * from unnest(cast(:ids as text[]), cast(:silent_seconds as float8[])) as p (id, silent)),
          reported as (
@@ -55,7 +55,7 @@ _FAILING = text(f"""
 """)
 
 
-@repeats_conflicts
+@retry_conflicts
 class DaemonStore:
     """The daemons of all groups."""
 
@@ -77,7 +77,7 @@ class DaemonStore:
             connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
     def set_status(self, daemon_id: str, status: DaemonStatus) -> None:
-        """Record how the daemon stands."""
+        """Record the daemon's status."""
         statement = update(tables.daemon).where(tables.daemon.c.id == daemon_id)
         with self._engine.begin() as connection:
             connection.execute(statement.values(status=status, last_active_at=func.now(), updated_at=func.now()))
@@ -88,11 +88,11 @@ class DaemonStore:
             connection.execute(_NOTE_DROPPED, {"id": daemon_id, "counts": orjson.dumps(counts).decode()})
 
     def record_failing(self, daemon_id: str, faults: Mapping[str, JsonObject]) -> None:
-        """Record in the daemon's metadata which of its duties fail; none takes the note away."""
+        """Record in the daemon's metadata which of its duties fail; none removes the entry."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE_FAILING, {"id": daemon_id, "faults": orjson.dumps(dict(faults)).decode()})
 
-    def failing_duties(self, *, within_seconds: float) -> JsonObject:
+    def read_failing_duties(self, *, within_seconds: float) -> JsonObject:
         """Read which duties fail, of the daemons that reported not longer ago than this."""
         found: JsonObject = {}
         with reading(self._engine) as connection:
@@ -132,7 +132,7 @@ class DaemonStore:
                 sort=filters.sort,
             )
 
-    def live_by_group(self, *, within_seconds: float) -> dict[str, int]:
+    def count_live_by_group(self, *, within_seconds: float) -> dict[str, int]:
         """Count the daemons of each group that reported, and took a message, not longer ago than this."""
         table = tables.daemon
         oldest = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, within_seconds)

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Engine, inspect, text
 
 from app.services.diagnosis.findings import DatabaseFacts
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db import leadership, migrate
 from app.store.db.database import reading
 from app.store.tables import metadata
@@ -37,7 +37,7 @@ _HAS_LEADER: Final = text("""
 _REVISION: Final = text("select version_num from alembic_version")
 
 
-@repeats_conflicts
+@retry_conflicts
 class DatabaseHealth:
     """The facts of one database."""
 

@@ -1,4 +1,4 @@
-"""Is anything due? One statement on partial indexes, cheap however many runs have ended."""
+"""Find whether anything is due, by one statement on partial indexes: cheap however many runs have ended."""
 
 from typing import Final
 
@@ -27,15 +27,15 @@ _LOOK_THOROUGHLY: Final = text(f"""
 
 
 class DueWorkReader:
-    """Asks by the leader's own session, so that looking and holding the lead are one question."""
+    """Reads by the leader's own session, so that one statement finds work and keeps the lead."""
 
     def __init__(self, leadership: Leadership, *, publish_after_seconds: float, ring_after_seconds: float) -> None:
         self._leadership = leadership
         self._seconds = {"publish_after": publish_after_seconds, "ring_after": ring_after_seconds}
 
-    def look(self, *, is_thorough: bool) -> DueWork:
+    def find_due_work(self, *, is_thorough: bool) -> DueWork:
         """Return which duties have work; timers, leases and promised messages always, lost ones when thorough."""
-        found = self._leadership.ask(_LOOK_THOROUGHLY if is_thorough else _LOOK, self._seconds)
+        found = self._leadership.read_row(_LOOK_THOROUGHLY if is_thorough else _LOOK, self._seconds)
         return DueWork(
             messages=found.messages,
             units=found.units,

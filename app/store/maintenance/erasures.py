@@ -10,7 +10,7 @@ from app.engine.objects.accounts import Erasure, ErasureStatus
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page
 from app.engine.status import RunStatus
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row, reading
@@ -88,7 +88,7 @@ _RECORDS: Final = text("""
 """)
 _LOG: Final = text("delete from account_log where integrated_account_id = :account_id")
 
-# What a run has written since it was asked for stays.
+# What a run has written since the request stays.
 _RECORDS_OF_RESOURCE: Final = text(f"""
     with old as materialized (
              select integrated_account_id, resource, remote_id, sequence from record
@@ -115,7 +115,7 @@ _LAST: Final[Mapping[str, TextClause]] = {
 _STILL_LIVE: Final = [str(status) for status in RunStatus if not status.is_final]
 
 
-@repeats_conflicts
+@retry_conflicts
 class ErasureStore:
     """The erasures of all environments."""
 
@@ -123,7 +123,7 @@ class ErasureStore:
         self._engine = engine
 
     def create_of_resource(self, environment_id: EnvironmentId, account_id: str, resource: str) -> Erasure:
-        """Ask for the records of an account's resource to be erased at once."""
+        """Write an erasure of the records of an account's resource, which is due at once."""
         values = {"environment_id": environment_id, "integrated_account_id": account_id, "resource": resource}
         statement = insert(_TABLE).values(id=new_id(), due_at=text("now()"), **values).returning(_TABLE)
         with self._engine.begin() as connection:
@@ -138,25 +138,25 @@ class ErasureStore:
         """Read a page of erasures."""
         return owned_rows.list_rows(self._engine, _TABLE, environment_id, _erasure, filters)
 
-    def due(self, *, skipped: Sequence[str], limit: int) -> Sequence[Erasure]:
-        """List those that may go on, but for some."""
+    def find_due(self, *, skipped: Sequence[str], limit: int) -> Sequence[Erasure]:
+        """List the erasures that are due, but for those to be skipped."""
         with reading(self._engine) as connection:
             rows = connection.execute(_DUE, {"skipped": list(skipped), "limit": limit}).mappings().all()
         return [_erasure(row) for row in rows]
 
-    def note_error(self, id: str, error: str) -> None:
-        """Record why an erasure does not go on."""
+    def record_error(self, id: str, error: str) -> None:
+        """Record why an erasure does not continue."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE, {"id": id, "error": error})
 
-    def live_runs(self, account_id: str, *, limit: int) -> Sequence[str]:
+    def find_live_runs(self, account_id: str, *, limit: int) -> Sequence[str]:
         """List runs of an account that have not ended."""
         values = {"account_id": account_id, "live": _STILL_LIVE, "limit": limit}
         with reading(self._engine) as connection:
             return [str(id) for id in connection.execute(_LIVE, values).scalars()]
 
     def erase_some(self, erasure: Erasure, *, limit: int) -> bool:
-        """Erase so many rows, and note the end once none is left; return whether there may be more."""
+        """Erase so many rows, and record the end once none is left; return whether there may be more."""
         with self._engine.begin() as connection:
             if connection.execute(_LOCK, {"id": erasure.id}).first() is None:
                 return False
@@ -168,7 +168,7 @@ class ErasureStore:
             if erased:
                 return True
             if erasure.resource is None:
-                # One that could not be ended yet is come back to.
+                # A run that could not be ended yet is tried again later.
                 if connection.execute(_HAS_RUNS, {"account_id": erasure.integrated_account_id}).scalar_one():
                     return False
                 connection.execute(_LOG, {"account_id": erasure.integrated_account_id})
@@ -206,7 +206,7 @@ def _erase_runs(connection: Connection, account_id: str, limit: int) -> Mapping[
 
 
 def _erase_resource(connection: Connection, erasure: Erasure, limit: int) -> Mapping[str, int]:
-    # Whoever writes records of the account has ended then, or comes after.
+    # Other writers of the account's records have ended by then, or come after.
     account_log.allocate(connection, erasure.integrated_account_id, 0)
     values = {
         "account_id": erasure.integrated_account_id,

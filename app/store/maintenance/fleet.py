@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, TextClause, text
 from app.engine.objects.daemons import name_queue
 from app.engine.status import LIVE_RUN_STATUSES, OPEN_UNIT_STATUSES, DaemonStatus, DeliveryStatus, RunStatus, UnitStatus
 from app.services.diagnosis.fleet import FleetFacts, MetricsTarget
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 from app.store.maintenance.daemons import DaemonStore
 from app.store.tables.statuses import any_of
@@ -44,7 +44,7 @@ _TARGETS: Final = text(f"""
 """)
 
 
-@repeats_conflicts
+@retry_conflicts
 class FleetReader:
     """The facts of an installation."""
 
@@ -55,8 +55,8 @@ class FleetReader:
 
     def read(self) -> FleetFacts:
         """Read them in one snapshot; raise StoreUnavailableError."""
-        live = self._daemons.live_by_group(within_seconds=self._silence_seconds)
-        failing = self._daemons.failing_duties(within_seconds=self._silence_seconds)
+        live = self._daemons.count_live_by_group(within_seconds=self._silence_seconds)
+        failing = self._daemons.read_failing_duties(within_seconds=self._silence_seconds)
         with reading(self._engine) as connection:
             pending, oldest_seconds, announcements = connection.execute(_DELIVERIES).one()
             return FleetFacts(

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 from app.engine.runs.work import WakeUp
 from app.engine.status import BEGUN_RUN_STATUSES, UnitStatus
 from app.services.accounts.ports import ParkedRun
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 from app.store.tables.statuses import any_of
 
@@ -33,7 +33,7 @@ _WAKE = text(f"""
 """)
 
 
-@repeats_conflicts
+@retry_conflicts
 class ParkedUnitStore:
     """The parked units of all accounts."""
 
@@ -41,7 +41,7 @@ class ParkedUnitStore:
         self._engine = engine
 
     def of_account(self, account_id: str) -> Sequence[ParkedRun]:
-        """List the runs that have some, the first to go on first."""
+        """List the runs that have some, the first to continue first."""
         with reading(self._engine) as connection:
             rows = connection.execute(_OF_ACCOUNT, {"account_id": account_id}).all()
         return [ParkedRun(run_id=row.run_id, units=row.units, wakes_at=row.wakes_at) for row in rows]

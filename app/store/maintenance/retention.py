@@ -8,7 +8,7 @@ from sqlalchemy import Engine, TextClause, column, text
 from app.engine.json_types import JSON
 from app.engine.status import DaemonStatus, DeliveryStatus, RunStatus
 from app.services.maintenance.ports import ExpiredRun, PrunedRuns
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 from app.store.records.account_log import AFTER_TRIM, TRIM
 from app.store.runs.removal import remove_runs
@@ -107,7 +107,7 @@ _EXPIRED: Final = text(f"""
       from old r order by r.finished_at, r.id
 """)
 
-# Whoever resumes a run waits, or was first: then it has no end any more. So it is with events that are sent again.
+# A resume waits, or was first: then the run has no end any more. The same holds for events that are sent again.
 _LOCK_EXPIRED: Final = text(f"""
     select id from sync_job_run r
      where id = any(cast(:run_ids as uuid[])) and finished_at < now() - make_interval(secs => :seconds)
@@ -116,7 +116,7 @@ _LOCK_EXPIRED: Final = text(f"""
 """).columns(column("id", uuid_type))
 
 
-@repeats_conflicts
+@retry_conflicts
 class RetentionStore:
     """What is over, in all tables."""
 
@@ -132,7 +132,7 @@ class RetentionStore:
         return self._forget(_TOMBSTONES, {"seconds": seconds, "limit": limit, "skip": skip})
 
     def prune_keys(self, *, limit: int, skip: int = 0) -> int:
-        """Remove idempotency keys that bind nobody any more."""
+        """Remove idempotency keys that have expired."""
         return self._forget(_KEYS, {"limit": limit, "skip": skip})
 
     def prune_messages(self, *, limit: int, skip: int = 0) -> int:
@@ -144,7 +144,7 @@ class RetentionStore:
         return self._forget(_DAEMONS, {"seconds": seconds, "limit": limit, "skip": skip})
 
     def prune_occurrences(self, *, seconds: float, limit: int, skip: int = 0) -> int:
-        """Remove what became of triggers' due times so long ago."""
+        """Remove the outcomes of triggers' due times of so long ago."""
         return self._forget(_FIRES, {"seconds": seconds, "limit": limit, "skip": skip})
 
     def prune_calls(self, *, seconds: float, limit: int, skip: int = 0) -> int:
@@ -155,11 +155,13 @@ class RetentionStore:
         """Remove events of no run that ended so long ago."""
         return self._forget(_ANNOUNCEMENTS, {"seconds": seconds, "limit": limit, "skip": skip})
 
-    def prune_told(self, *, seconds: float, limit: int, skip: int = 0) -> int:
-        """Remove what webhooks know to have vanished for so long."""
+    def prune_vanished(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+        """Remove what webhooks know of records that vanished so long ago."""
         return self._forget(_TOLD, {"seconds": seconds, "limit": limit, "skip": skip})
 
-    def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
+    def find_expired_runs(
+        self, *, seconds: float, after: tuple[object, str] | None, limit: int
+    ) -> Sequence[ExpiredRun]:
         """List runs that ended so long ago, oldest first, on from a place."""
         time, id = after or (None, None)
         parameters = {"seconds": seconds, "after_time": time, "after_id": id, "limit": limit}

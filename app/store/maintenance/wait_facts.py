@@ -8,7 +8,7 @@ from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.settling import Exchanges
 from app.engine.status import OPEN_UNIT_STATUSES, DeliveryStatus, ResourceStatus, RunStatus, UnitStatus
 from app.services.diagnosis.run_facts import DeliveryFacts, ResourceFacts, RunFacts, UnitFacts
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import Row, reading
 from app.store.maintenance.daemons import DaemonStore
 from app.store.tables.statuses import any_of, is_free
@@ -69,7 +69,7 @@ _USUAL_SECONDS = text(f"""
 """)
 
 
-@repeats_conflicts
+@retry_conflicts
 class RunFactStore:
     """The facts of all runs."""
 
@@ -101,7 +101,7 @@ class RunFactStore:
         )
 
     def _active_daemons(self, run: SyncJobRun) -> int:
-        live = self._daemons.live_by_group(within_seconds=self._silence_seconds)
+        live = self._daemons.count_live_by_group(within_seconds=self._silence_seconds)
         if run.daemon_group_key is None:
             return sum(live.values())
         return live.get(run.daemon_group_key, 0)

@@ -1,4 +1,4 @@
-"""What is said of a migration that no other one undoes."""
+"""The refusal to undo a migration that only a backup undoes."""
 
 from typing import NoReturn
 

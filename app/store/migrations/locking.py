@@ -1,4 +1,4 @@
-"""Lock tables that others work on, so that nobody waits for long."""
+"""Lock tables that other processes use, so that none of them waits for long."""
 
 import time
 from typing import Final
@@ -15,7 +15,7 @@ _PAUSE_SECONDS: Final = 1.0
 def lock_tables(*names: str) -> None:
     """Lock tables for the rest of the transaction, all or none.
 
-    Whoever comes after a lock that waits has to wait as well. So it is given up after a second, and tried again later:
+    Statements behind a waiting lock have to wait as well. So it is given up after a second, and tried again later:
     a very large page, which has its tables for a minute, keeps nobody else waiting.
     """
     connection = op.get_bind()

@@ -14,7 +14,7 @@ from app.engine.records.keys import BY_ID
 from app.engine.records.outcomes import Change
 from app.engine.records.rows import make_row
 from app.services.reading.ports import LogFilters
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.reading.records import COLUMNS, IS_IN_LOG, record_of
 
@@ -22,7 +22,7 @@ _RECORD, _DELIVERY, _RESOURCE = tables.record, tables.delivery, tables.run_resou
 _TRIMMED = text("select trimmed_through from account_log where integrated_account_id = :account_id")
 
 
-@repeats_conflicts
+@retry_conflicts
 class LogReader:
     """The logs of all accounts."""
 

@@ -9,7 +9,7 @@ from app.engine.logs.entries import DirectCall
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page
 from app.services.calls.call_log import AnsweredCall
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import owned_rows, paging
 from app.store.db.database import Row, reading
@@ -20,7 +20,7 @@ _NAMED: Final = {"request_type": _TABLE.c.api}
 """What the log calls columns."""
 
 
-@repeats_conflicts
+@retry_conflicts
 class DirectCallStore:
     """The direct calls of all environments."""
 

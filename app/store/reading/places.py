@@ -33,7 +33,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked of every stream."""
+    """The query that each stream answers."""
 
     environment_id: EnvironmentId
     filters: ListFilters
@@ -45,7 +45,7 @@ class Question:
         return self.filters.sort.startswith("-")
 
     def among(self, name: str) -> Sequence[Any] | None:
-        """Return the values of which a filter wants one; None when it wants any."""
+        """Return the values that a filter allows; None when it allows any."""
         wanted = [values for column, values in self.filters.among if column == name]
         if name in self.filters.equal:
             wanted.append([self.filters.equal[name]])

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Text, cast, fu
 from app.engine.objects.lists import Page
 from app.engine.objects.records import StoredRecord
 from app.services.reading.ports import RecordFilters
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import paging
 from app.store.db.database import reading
@@ -20,11 +20,11 @@ COLUMNS = (
     *(column for column in _TABLE.c if column.name not in ("data", "content_hash")),
     cast(_TABLE.c.data, Text).label("data_text"),
 )
-# True of every row; said by whoever wants the index of the log.
+# True of every row; added to statements that should use the index of the log.
 IS_IN_LOG = _TABLE.c.sequence >= literal_column("0")
 
 
-@repeats_conflicts
+@retry_conflicts
 class RecordReader:
     """The persisted records."""
 
@@ -67,7 +67,7 @@ def _narrow(filters: RecordFilters, order: Sequence[ColumnElement[Any]]) -> Sele
 
 
 def _is_in_log_of(run_id: str) -> ColumnElement[bool]:
-    """Narrow to the part of the log that the run's changes lie in; a run that is gone has no such part."""
+    """Return the condition of the part of the log that the run's changes lie in; a deleted run has no such part."""
     table = tables.run_resource
     first = select(func.min(table.c.first_sequence)).where(table.c.run_id == run_id).scalar_subquery()
     last = select(func.max(table.c.last_sequence)).where(table.c.run_id == run_id).scalar_subquery()

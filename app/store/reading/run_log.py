@@ -8,13 +8,13 @@ from sqlalchemy import Connection, Engine
 from app.engine.logs.entries import RUN_EVENTS, RunEntry
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.reading import places
 from app.store.reading.places import Question, read_log
 from app.store.reading.run_log_streams import STREAMS, PlacedEntry, Stream
 
 
-@repeats_conflicts
+@retry_conflicts
 class RunLogReader:
     """What happened in the runs of all environments."""
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Engine, Select, Subquery, select, true
 from app.engine.logs.entries import WebhookEntry
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db.database import Row
 from app.store.deliveries.shown import LISTED, delivery_of
@@ -23,7 +23,7 @@ _DELIVERY, _WEBHOOK = tables.delivery, tables.webhook
 _FILTERS = {"event": _DELIVERY.c.event, "status": _DELIVERY.c.status, "id": _DELIVERY.c.id}
 
 
-@repeats_conflicts
+@retry_conflicts
 class WebhookLogReader:
     """The deliveries of all environments."""
 

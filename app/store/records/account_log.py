@@ -1,6 +1,6 @@
 """Numbers in the log of an account: every persisted change and every webhook batch has one.
 
-Whoever takes numbers holds the log's row to the end of the transaction. So numbers are committed in their order, and a
+A transaction that takes numbers holds the log's row to its end. So numbers are committed in their order, and a
 reader that has come to a number will never find a smaller one later.
 """
 

@@ -61,7 +61,7 @@ def find(connection: Connection[Any], page: PageWrite) -> Difference:
 def find_again(cursor: Cursor[Any], page: PageWrite) -> Difference:
     """Compare a page with the table once the account's log is locked."""
     parts = _parts(page.records.ids)
-    return _join([_compare(page.records, ids, dict(_ask(cursor, page, ids).fetchall())) for ids in parts])
+    return _join([_compare(page.records, ids, dict(_look_up(cursor, page, ids).fetchall())) for ids in parts])
 
 
 def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
@@ -85,7 +85,7 @@ def _find_part(connection: Connection[Any], page: PageWrite, ids: Sequence[str])
     with connection.pipeline(), connection.cursor(binary=True, row_factory=tuple_row) as log:
         log.execute(_LAST, {"account_id": page.account_id})
         with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
-            _ask(cursor, page, ids)
+            _look_up(cursor, page, ids)
             if page.records.keeps_rows:
                 _make_rows_meanwhile(connection, page, ids)
             held: dict[str, bytes] = dict(cursor.fetchall())
@@ -102,7 +102,7 @@ def _make_rows_meanwhile(connection: Connection[Any], page: PageWrite, ids: Sequ
         page.records.make_rows(ids[start : start + _MADE_AT_ONCE])
 
 
-def _ask(cursor: Cursor[Any], page: PageWrite, ids: Sequence[str]) -> Cursor[Any]:
+def _look_up(cursor: Cursor[Any], page: PageWrite, ids: Sequence[str]) -> Cursor[Any]:
     values = {"account_id": page.account_id, "resource": page.resource, "ids": text_array(ids)}
     return cursor.execute(_HELD, {**values, "repeats": page.counts_repeats, "run_id": page.claim.run_id})
 

@@ -1,4 +1,4 @@
-"""By which keys the records of jobs are held: noted as runs begin, and replaced by a run that has seen all there is."""
+"""The keys by which the records of jobs are held: recorded as runs start, replaced by a run that saw all records."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.runs.work import Pass
 from app.services.catalog.key_changes import Holding
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 from app.store.records import account_log
 
@@ -91,7 +91,7 @@ def values_of(notes: Sequence[KeyNote]) -> dict[str, object]:
 
 
 def write(connection: Connection, run_id: str, notes: Sequence[KeyNote]) -> None:
-    """Record by which keys a run brings its records, and keep it to those that take the place of others."""
+    """Record by which keys a run writes its records; it keeps those that replace others to its end."""
     if not notes:
         return
     connection.execute(_NOTE, {**values_of(notes), "run_id": run_id})
@@ -148,7 +148,7 @@ _HOLDINGS: Final = text(f"""
 """)
 
 
-@repeats_conflicts
+@retry_conflicts
 class RecordKeyStore:
     """The records that are held, by the jobs that have brought them."""
 

@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import Engine, text
 
 from app.services.maintenance.ports import NumberingPlace
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 from app.store.records import account_log
 
@@ -32,7 +32,7 @@ _MOVE_ON: Final = text("update online_migration set place = :place, rows = rows 
 _FINISH: Final = text("update online_migration set place = null, finished_at = now() where name = :name")
 
 
-@repeats_conflicts
+@retry_conflicts
 class RecordNumbers:
     """The records of all accounts that have no number yet."""
 
@@ -45,14 +45,14 @@ class RecordNumbers:
             row = connection.execute(_PLACE, {"name": _NAME}).one_or_none()
         return None if row is None else NumberingPlace(account_id=None if row.place is None else str(row.place))
 
-    def next_account(self, after: str | None) -> str | None:
+    def find_next_account(self, after: str | None) -> str | None:
         """Find the next account that has records."""
         with reading(self._engine) as connection:
             found = connection.execute(_NEXT, {"after": after}).scalar_one_or_none()
         return None if found is None else str(found)
 
     def number_some(self, account_id: str, *, limit: int) -> int:
-        """Return so many records of an account their numbers, which are changes in its log; count them."""
+        """Number so many records of an account, as changes in its log; return how many."""
         with self._engine.begin() as connection:
             # Nobody else writes records of the account until these are numbered.
             account_log.allocate(connection, account_id, 0)
@@ -65,7 +65,7 @@ class RecordNumbers:
         return len(found)
 
     def begin_anew(self) -> None:
-        """Go over all accounts again."""
+        """Begin again with the first account."""
         with self._engine.begin() as connection:
             connection.execute(_MOVE_ON, {"name": _NAME, "place": None, "rows": 0})
 

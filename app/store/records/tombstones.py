@@ -1,4 +1,4 @@
-"""Records that have vanished upstream: marked as deleted, never removed at once, and brought back on demand."""
+"""Records that have vanished upstream: marked as deleted, removed by retention alone, and restored on request."""
 
 from typing import Any, Final
 
@@ -6,7 +6,7 @@ from psycopg import Cursor
 from sqlalchemy import Connection, Engine, text
 
 from app.engine.runs.work import PageWrite, Pass, Vanished
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.records import account_log
 from app.store.records.differences import text_array
 
@@ -92,7 +92,7 @@ _RESTORE = text(f"""
 """)
 
 
-def note_seen(cursor: Cursor[Any], page: PageWrite) -> None:
+def record_seen(cursor: Cursor[Any], page: PageWrite) -> None:
     """Keep the ids of a page's records, and what they were known by before, with the page."""
     ids = page.changes.records.ids if page.changes else page.records.ids
     for seen, is_former in ((ids, False), (page.former_ids, True)):
@@ -149,7 +149,7 @@ def _values(ended: Pass) -> dict[str, object]:
     }
 
 
-@repeats_conflicts
+@retry_conflicts
 class TombstoneStore:
     """The tombstones of all accounts."""
 
@@ -157,7 +157,7 @@ class TombstoneStore:
         self._engine = engine
 
     def restore(self, account_id: str, run_id: str, resource: str | None) -> int:
-        """Bring back what a run has deleted, as changes in the account's log; count it."""
+        """Restore the records that a run has deleted, as changes in the account's log; return how many."""
         values = {"account_id": account_id, "run_id": run_id, "resource": resource}
         with self._engine.begin() as connection:
             account_log.allocate(connection, account_id, 0)

@@ -1,4 +1,4 @@
-"""What webhooks that ask for changes only know of records: compared page by page, and kept with the events that say so.
+"""What webhooks with ``changes_only`` know of records: compared page by page, and stored with the events.
 
 Only a hash of a record is kept. It is written in the transaction of the event that brings the record; an event that
 the webhook does not get withdraws it (webhook_records.py). Whoever writes here holds the account's log.
@@ -92,14 +92,14 @@ class Compared:
 
 
 def compare(cursor: Cursor[Any], page: PageWrite) -> Compared:
-    """Make events of what has changed, and record what they bring, within the caller's transaction."""
+    """Draft events of what has changed, and record what they hold, within the caller's transaction."""
     changes = page.changes
     assert changes is not None
     place = {"webhook_id": changes.webhook_id, "account_id": page.account_id, "resource": page.resource}
     difference = _find_difference(cursor, changes, place)
     if difference:
         account_log.take_numbers(cursor, page.account_id, 0)
-        # Somebody may have written in between; nobody can any more.
+        # Another transaction may have written in between; none can from here on.
         difference = _find_difference(cursor, changes, place)
     updated, deleted = (difference.get(change, []) for change in (Change.UPDATED, Change.DELETED))
     collisions = 0
@@ -143,11 +143,11 @@ def _read_held(cursor: Cursor[Any], place: Mapping[str, str], ids: Sequence[str]
 def _make_events(
     cursor: Cursor[Any], changes: Changes, difference: Mapping[Change, Sequence[str]], place: Mapping[str, str]
 ) -> Sequence[EventDraft]:
-    """Make the events and record what they bring, in the order of what was found."""
+    """Draft the events and record what they hold, in the order of what was found."""
     events: list[EventDraft] = []
     for change, changed in difference.items():
         for part in _parts(changed, _SENT_AT_ONCE):
-            drafts = changes.tell(change, part)
+            drafts = changes.draft(change, part)
             if change is Change.DELETED:
                 _record_deleted(cursor, drafts, place)
             else:

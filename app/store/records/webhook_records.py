@@ -66,7 +66,7 @@ def hand_over(connection: Connection, delivery_id: str, part_ids: Sequence[str])
 
 
 def take_over(connection: Connection, delivery_id: str, other_ids: Sequence[str]) -> None:
-    """Give an event the records of other events; they are locked, and still there."""
+    """Assign the records of other events to an event; they are locked, and still there."""
     connection.execute(_FROM_OTHERS, {"id": delivery_id, "other_ids": list(other_ids)})
 
 

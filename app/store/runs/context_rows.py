@@ -1,4 +1,4 @@
-"""All that a run's context is made of, read in one trip: a daemon asks for it before each slice."""
+"""All that a run's context is made of, read in one trip: a daemon reads it before each slice."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Engine, and_, bindparam, literal_column, s
 
 from app.engine.runs.increments import LowerBounds
 from app.services.contexts.context import ContextRows
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.accounts.accounts import account_of
 from app.store.catalog.environment_integrations import effective_of
@@ -28,7 +28,7 @@ _PARTS: Final = {
 }
 _NAMES: Final = [(part, column.name) for part, columns in _PARTS.items() for column in columns]
 
-# Only who begins the run asks by what records are held.
+# The start of a run alone reads by which keys records are held.
 _KEYS: Final[tuple[ColumnElement[Any], ...]] = (
     literal_column("""
         (select jsonb_object_agg(name, rekeying) from run_resource
@@ -71,7 +71,7 @@ _READ: Final = (
 )
 
 
-@repeats_conflicts
+@retry_conflicts
 class ContextRowStore:
     """The runs of all environments, each with the account and the integration that it speaks to."""
 

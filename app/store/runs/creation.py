@@ -90,7 +90,7 @@ def insert_run(autocommit: Autocommit, draft: RunDraft) -> CreatedRun:
 
 
 def insert_run_as_supposed(autocommit: Autocommit, draft: RunDraft) -> CreatedRun | None:
-    """Write the run by itself if what its draft supposes is so at that moment; None when it is not."""
+    """Write the run by itself if what its draft supposes holds at that moment; None when it does not."""
     assert draft.supposes is not None
     row = autocommit.one(_CREATE_AS_SUPPOSED, _supposed_values(draft))
     return _build_created(draft, row, lambda: increments.read_own(autocommit, draft.id)) if row is not None else None
@@ -120,7 +120,7 @@ def insert_runs(connection: psycopg.Connection[DictRow], drafts: Sequence[RunDra
 
 def _build_created(draft: RunDraft, row: Row, read_own: Callable[[], Mapping[str, datetime | None]]) -> CreatedRun:
     """Put the run together from its draft and what Postgres adds: to read all back costs more than to write it."""
-    bounds = increments.lower_bounds(row["previous_run_date"], read_own() if row["is_mixed"] else {})
+    bounds = increments.combine_lower_bounds(row["previous_run_date"], read_own() if row["is_mixed"] else {})
     run = draft.to_run(at=row["created_at"], bounds=bounds, waiting_on=row["waiting_on"])
     return CreatedRun(run=run, outbox_id=row["outbox_id"], queue=draft.queue)
 
@@ -159,10 +159,10 @@ def _values(draft: RunDraft) -> JsonObject:
     }
 
 
-def lower_bounds(connection: Connection, draft: RunDraft) -> LowerBounds:
-    """Return from when an increment would ask, were the run created now."""
+def read_lower_bounds(connection: Connection, draft: RunDraft) -> LowerBounds:
+    """Return the lower bounds that an increment would have if the run were created now."""
     rows = connection.execute(_BOUNDS, _values(draft)).all()
-    return increments.lower_bounds(rows[0].earliest, {row.name: row.lower_bound for row in rows})
+    return increments.combine_lower_bounds(rows[0].earliest, {row.name: row.lower_bound for row in rows})
 
 
 def _items(draft: RunDraft) -> list[JSON]:

@@ -71,18 +71,18 @@ _HOLD = text("""
 """)
 
 
-def unread(connection: Connection, run_id: str) -> Sequence[str]:
+def find_unread(connection: Connection, run_id: str) -> Sequence[str]:
     """List the resources of a run with requests that failed or were never made; a record in quarantine was read."""
     return connection.execute(_UNREAD, {"run_id": run_id}).scalars().all()
 
 
 def hold(connection: Connection, run_id: str, names: Collection[str]) -> None:
-    """Make these resources of the next run ask from where they did, and the others from where this run has ended."""
+    """Make the next run request these resources from where this one did, and the others from where this run ended."""
     connection.execute(_HOLD, {"run_id": run_id, "names": list(names)})
 
 
 def read_own(autocommit: Autocommit, run_id: str) -> dict[str, datetime | None]:
-    """Read from when each resource of a run asks."""
+    """Read the lower bound of each resource of a run."""
     return {row["name"]: row["lower_bound"] for row in autocommit.all(_OWN, {"run_id": run_id})}
 
 
@@ -91,6 +91,6 @@ def read_own_within(connection: Connection, run_id: str) -> dict[str, datetime |
     return {row.name: row.lower_bound for row in connection.execute(_OWN, {"run_id": run_id})}
 
 
-def lower_bounds(run: datetime | None, own: Mapping[str, datetime | None]) -> LowerBounds:
-    """Put a run's bounds together; those of resources that ask from where it does are left out."""
+def combine_lower_bounds(run: datetime | None, own: Mapping[str, datetime | None]) -> LowerBounds:
+    """Combine the bounds of a run and its resources, without those that equal the run's own."""
     return LowerBounds(run=run, own={name: bound for name, bound in own.items() if bound not in (None, run)})

@@ -76,7 +76,7 @@ class LockedRun:
     def __exit__(self, *exception: object) -> None:
         self._transaction.__exit__(*exception)  # type: ignore[arg-type]  # the three values of __exit__
 
-    def shown(self) -> SyncJobRun:
+    def read_run(self) -> SyncJobRun:
         """Read the run with its stats, as this transaction leaves it."""
         run = find_run(self._connection, self._run_id)
         assert run is not None
@@ -87,23 +87,23 @@ class LockedRun:
         return read_progress(self._connection, self._run_id)
 
     def end_resources(self, ended: Mapping[str, ResourceStatus]) -> None:
-        """Give resources their last status, by id."""
+        """Write the last status of resources, by id."""
         if ended:
             self._connection.execute(_END_RESOURCES, {"ids": list(ended), "statuses": list(ended.values())})
 
-    def unread_resources(self) -> Sequence[str]:
+    def find_unread_resources(self) -> Sequence[str]:
         """List the resources with requests that failed or were never made."""
-        return increments.unread(self._connection, self._run_id)
+        return increments.find_unread(self._connection, self._run_id)
 
     def hold_increments(self, names: Collection[str]) -> None:
-        """Make these resources of the next run ask from where they did, and the others from where this run ends."""
+        """Make the next run request these resources from where this one did, the others from where this one ends."""
         increments.hold(self._connection, self._run_id, names)
 
     def close_spool(self, resource_id: str) -> str | None:
-        """Make a unit of what a spool has gathered, unless all of it was given on; return the unit's id."""
+        """Make a unit of what a spool has gathered, unless all of it was passed on; return the unit's id."""
         return spools.close(self._connection, self._run_id, resource_id)
 
-    def first_error(self, resources: Sequence[str] = ()) -> JsonObject | None:
+    def find_first_error(self, resources: Sequence[str] = ()) -> JsonObject | None:
         """Return the first recorded error of these resources, or of all, as ``{code, message, resource, at}``.
 
         Of a run that was resumed, the last one: the first may be mended.
@@ -123,9 +123,9 @@ class LockedRun:
         """Free what waits for nothing, in this transaction; list the wake-ups to send."""
         return stuck.mend(self._connection, self._run_id, queue)
 
-    def what_is_left(self) -> str | None:
-        """Describe what the run has left that nobody can work on; None when somebody can."""
-        return stuck.what_is_left(self._connection, self._run_id)
+    def describe_remains(self) -> str | None:
+        """Describe what the run has left that no daemon can work on; None when one can."""
+        return stuck.describe_remains(self._connection, self._run_id)
 
     def has_failed_requests(self) -> bool:
         """Whether requests of the run failed for good, and were not made again since."""
@@ -138,7 +138,7 @@ class LockedRun:
         return insert_message(self._connection, task=START_RUN_TASK, args=[self._run_id], queue=queue)
 
     def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
-        """Keep errors for ``GET /errors``, in this transaction."""
+        """Record errors for ``GET /errors``, in this transaction."""
         with driver_cursor(self._connection) as cursor:
             drafts.insert_errors(cursor, self._run_id, errors)
         for error in errors:
@@ -150,7 +150,7 @@ class LockedRun:
             return webhook_changes.count_vanished(self._connection, ended)
         return tombstones.count_vanished(self._connection, ended)
 
-    def held_keys(self, ended: Pass) -> JsonObject | None:
+    def read_held_keys(self, ended: Pass) -> JsonObject | None:
         """Read ``{keys, is_shared, has_others}`` of a pass' records, which nobody changes until this ends."""
         return record_keys.lock(self._connection, ended)
 
@@ -171,9 +171,9 @@ class LockedRun:
         """Make tombstones of what was counted, in this transaction."""
         tombstones.delete_vanished(self._connection, ended, count=count)
 
-    def queue_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
+    def queue_vanished(self, ended: Pass, draft: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
         """Queue events for what was counted, once per run; return the delivery unit to wake."""
-        events = webhook_changes.delete_vanished(self._connection, ended, tell)
+        events = webhook_changes.delete_vanished(self._connection, ended, draft)
         with driver_cursor(self._connection) as cursor:
             events = drafts.number_batches(cursor, ended.account_id, events)
         self._connection.execute(_DECIDE_DELETIONS, {"run_id": self._run_id})

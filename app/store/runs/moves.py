@@ -1,4 +1,4 @@
-"""What becomes of runs: taken up, begun, moved on.
+"""The moves of runs: taken up, started, moved on.
 
 The run's row is locked first, then its units, then its resources (pages.py has the rest of the order).
 """
@@ -12,7 +12,7 @@ from app.engine.json_types import JsonObject
 from app.engine.records.rows import encode
 from app.engine.runs.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, WakeUp
 from app.engine.status import RunStatus
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.autocommit import autocommit_of
 from app.store.db.database import driver_cursor, reading
 from app.store.records import keys as record_keys
@@ -71,7 +71,7 @@ _WITH_UNITS_ALONE = text(_BEGIN_WITH_UNITS.format(nobody_waits=_NOBODY_WAITS, al
 _WITH_KEYS = text(_BEGIN_WITH_UNITS.format(nobody_waits=_NOBODY_WAITS, also=f", noted as ({record_keys.NOTE})"))
 
 
-@repeats_conflicts
+@retry_conflicts
 class RunMoves:
     """The moves of all runs."""
 
@@ -93,10 +93,10 @@ class RunMoves:
             mutexes.lock(connection, run_id)
             return connection.execute(_TAKE_UP, parameters).rowcount == 1
 
-    def next_in_line(self, run_id: str) -> tuple[str, str] | None:
+    def find_next_in_line(self, run_id: str) -> tuple[str, str] | None:
         """Find the run that waited for this one's mutex and may start now, with its queue."""
         with reading(self._engine) as connection:
-            return mutexes.next_in_line(connection, run_id)
+            return mutexes.find_next_in_line(connection, run_id)
 
     def unblock(self, run_id: str, queue: str) -> Sequence[WakeUp]:
         """Unblock the units of a running run that no event of it holds back; list the wake-ups to send."""
@@ -123,7 +123,7 @@ class RunMoves:
             if connection.execute(_BEGIN, {"run_id": run_id}).rowcount != 1:
                 return False
             record_keys.write(connection, run_id, keys)
-            units = _not_yet_there(connection, run_id, units)
+            units = _drop_existing_delivery_unit(connection, run_id, units)
             with driver_cursor(connection) as cursor:
                 drafts.insert_units(cursor, run_id, units)
                 drafts.insert_events(cursor, run_id, events)
@@ -148,19 +148,21 @@ class RunMoves:
         return row is not None and bool(row["begun"])
 
     def record_error(self, run_id: str, error: ErrorDraft) -> None:
-        """Keep an error of a run that need not be readable; nothing of one that is not there."""
+        """Record an error of a run whose row need not be readable; do nothing for a run that does not exist."""
         with self._engine.begin() as connection:
             if connection.execute(_LOCK, {"run_id": run_id}).first() is not None:
                 with driver_cursor(connection) as cursor:
                     drafts.insert_errors(cursor, run_id, [error])
 
-    def locked(self, run_id: str) -> "LockedRun":
+    def lock(self, run_id: str) -> "LockedRun":
         """Open a transaction that holds the run's row, to decide about its end; use as a context manager."""
         return LockedRun(self._engine, run_id)
 
 
-def _not_yet_there(connection: Connection, run_id: str, units: Sequence[UnitDraft]) -> Sequence[UnitDraft]:
-    """Leave the delivery unit out when the run has one: it failed before it began, and was resumed."""
+def _drop_existing_delivery_unit(
+    connection: Connection, run_id: str, units: Sequence[UnitDraft]
+) -> Sequence[UnitDraft]:
+    """Remove the delivery unit when the run has one: it failed before it began, and was resumed."""
     has_delivery = any(unit.kind is UnitKind.DELIVERY for unit in units)
     if has_delivery and connection.execute(_HAS_DELIVERY_UNIT, {"run_id": run_id}).scalar_one():
         return [unit for unit in units if unit.kind is not UnitKind.DELIVERY]

@@ -1,6 +1,6 @@
 """Runs of one job with one mutex key, one at a time and in the order of their creation.
 
-Who holds a mutex is read off the runs' own rows, so nothing is left behind by whatever ends a run.
+The holder of a mutex is derived from the runs' own rows, so nothing is left behind however a run ends.
 """
 
 from sqlalchemy import Connection, text
@@ -38,7 +38,7 @@ def waiting_on(of: str) -> str:
     """
 
 
-# Whoever would start a run waits here for the others who would; the statement that follows sees what they did.
+# All that would start a run wait here for each other; the statement that follows sees what the others did.
 _LOCK = text(f"""
     select pg_advisory_xact_lock(hashtextextended(sync_job_id::text || ':' || mutex_key, 0))
       from sync_job_run where id = :run_id and status = '{RunStatus.CREATED}' and mutex_key is not null
@@ -57,7 +57,7 @@ def lock(connection: Connection, run_id: str) -> None:
     connection.execute(_LOCK, {"run_id": run_id})
 
 
-def next_in_line(connection: Connection, run_id: str) -> tuple[str, str] | None:
+def find_next_in_line(connection: Connection, run_id: str) -> tuple[str, str] | None:
     """Find the run that may start now that this one has ended, with its queue."""
     row = connection.execute(_NEXT, {"run_id": run_id}).one_or_none()
     return (str(row.id), row.queue) if row else None

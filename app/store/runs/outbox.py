@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine.errors import StoreUnavailableError
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ _DUE = text("""
 _REMOVE = text("delete from outbox where id = any(:ids)")
 
 
-@repeats_conflicts
+@retry_conflicts
 class OutboxStore:
     """The messages that wait to be published."""
 
@@ -82,7 +82,7 @@ class OutboxStore:
         limit: int,
         skipped: Sequence[str] = (),
     ) -> int:
-        """Publish what waits for longer than this, until the first that can not be published; count the published."""
+        """Publish what waits for longer than this, until the first that can not be published; return how many were."""
         due = {"older_than": older_than_seconds, "limit": limit, "skipped": [int(id) for id in skipped]}
         with self._engine.begin() as connection:
             published = []

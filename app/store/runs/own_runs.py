@@ -9,7 +9,7 @@ from app.engine.records.rows import encode
 from app.engine.runs.increments import LowerBounds
 from app.engine.status import RunStatus
 from app.engine.times import format_utc_or_none
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 from app.store.tables.statuses import is_free
 
@@ -34,7 +34,7 @@ _SET_BACK = text(f"""
 """)
 
 
-@repeats_conflicts
+@retry_conflicts
 class OwnRunStore:
     """What is left of runs."""
 
@@ -42,18 +42,18 @@ class OwnRunStore:
         self._engine = engine
 
     def status(self, run_id: str) -> RunStatus | None:
-        """Return where a run stands; None when it is gone."""
+        """Return a run's status; None when it does not exist."""
         with reading(self._engine) as connection:
             status = connection.execute(_STATUS, {"run_id": run_id}).scalar_one_or_none()
         return RunStatus(status) if status else None
 
-    def due_units(self, run_id: str) -> Sequence[str]:
+    def find_due_units(self, run_id: str) -> Sequence[str]:
         """List units that can be worked on now."""
         with reading(self._engine) as connection:
             return [str(id) for id in connection.execute(_DUE, {"run_id": run_id}).scalars()]
 
     def set_back(self, run_id: str, bounds: LowerBounds, *, started_at: datetime | None) -> None:
-        """Make a created run ask from where an earlier run did."""
+        """Set the lower bounds of a created run to those of an earlier run."""
         own = {name: format_utc_or_none(bound) for name, bound in bounds.own.items()}
         values = {"previous_run_date": bounds.run, "own": encode(own).decode(), "started_at": started_at}
         with self._engine.begin() as connection:

@@ -6,7 +6,7 @@ from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.audit import EventCount, Recount, RunRecount
 from app.engine.runs.books import Counters
 from app.engine.status import DeliveryStatus, RunStatus, UnitStatus
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.tables.statuses import any_of
 
@@ -56,7 +56,7 @@ _KEPT = text("""
 """)
 
 
-@repeats_conflicts
+@retry_conflicts
 class RecountStore:
     """Counts runs anew."""
 

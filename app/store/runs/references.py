@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import Engine, and_, bindparam, literal_column, select
 
 from app.engine.objects.environments import EnvironmentId
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.services.runs.requests import RunReferences
 from app.store import tables
 from app.store.accounts.accounts import account_of
@@ -36,9 +36,9 @@ _BOTH = select(
 )
 
 
-@repeats_conflicts
+@retry_conflicts
 class RunReferenceStore:
-    """The sync job and the integrated account of a run that is asked for."""
+    """The sync job and the integrated account of a requested run."""
 
     def __init__(self, engine: Engine, cipher: Cipher) -> None:
         self._autocommit = autocommit_of(engine)

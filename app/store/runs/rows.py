@@ -40,7 +40,7 @@ def stats_of(connection: Connection, run_ids: Sequence[str]) -> dict[str, JsonOb
 
 
 def read_run(autocommit: Autocommit, run_id: str, *, with_stats: bool) -> SyncJobRun | None:
-    """Read a run of any environment; without stats it costs one question, and its ``resource_stats`` are empty."""
+    """Read a run of any environment; without stats it costs one query, and its ``resource_stats`` are empty."""
     row = autocommit.one(_ONE, {"id": run_id})
     if row is None:
         return None

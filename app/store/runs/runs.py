@@ -20,7 +20,7 @@ from app.engine.status import (
 from app.engine.webhooks import events
 from app.services.maintenance.ports import LostBefore
 from app.services.ports import Announcement
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.services.runs.requests import CreatedRun, IdempotencyKey, RunDraft
 from app.store import tables
 from app.store.announcements import announcements
@@ -30,7 +30,7 @@ from app.store.db.database import reading
 from app.store.db.row_versions import demand, unchanged
 from app.store.records import webhook_records
 from app.store.runs import mutexes
-from app.store.runs.creation import insert_run, insert_run_as_supposed, insert_run_within, lower_bounds
+from app.store.runs.creation import insert_run, insert_run_as_supposed, insert_run_within, read_lower_bounds
 from app.store.runs.rows import SELECT_RUN, error_of, find_run, read_run, run_of, stats_of
 from app.store.runs.stuck import STUCK_RUNS
 from app.store.tables.statuses import any_of
@@ -98,7 +98,7 @@ _STUCK = text(f"{STUCK_RUNS} and r.id <> all(cast(:skipped as uuid[])) limit :li
 _REDISPATCH = text("update sync_job_run set rung_at = now() - interval '1 hour' where id = any(cast(:ids as uuid[]))")
 
 
-@repeats_conflicts
+@retry_conflicts
 class RunStore:
     """The runs of all environments."""
 
@@ -129,10 +129,10 @@ class RunStore:
         run = read_run(self._autocommit, run_id, with_stats=True)
         return run if run and run.environment_id == environment_id else None
 
-    def lower_bounds(self, draft: RunDraft) -> LowerBounds:
-        """Return from when an increment would ask, were the run created now."""
+    def read_lower_bounds(self, draft: RunDraft) -> LowerBounds:
+        """Return the lower bounds that an increment would have if the run were created now."""
         with reading(self._engine) as connection:
-            return lower_bounds(connection, draft)
+            return read_lower_bounds(connection, draft)
 
     def freeze_upper_bound(self, run_id: str, server_date: datetime) -> None:
         """Translate the run's start into the upstream's clock, which shows ``server_date`` now; only the first counts.
@@ -159,7 +159,7 @@ class RunStore:
         runs = [run_of(row, stats.get(str(row["id"]), {})) for row in page.result]
         return Page(result=runs, next_cursor=page.next_cursor, limit=filters.limit)
 
-    def errors(self, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:
+    def list_errors(self, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:
         """Read a page of a run's errors, oldest first."""
         table = tables.run_error
         statement = select(table).where(table.c.run_id == run_id)
@@ -168,8 +168,8 @@ class RunStore:
                 connection, statement, table, error_of, limit=limit, cursor=cursor, sort="created_at"
             )
 
-    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
-        """List the queues of runs that nobody has come for although their groups have a daemon."""
+    def find_due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+        """List the queues of runs that no daemon has taken up although their groups have one."""
         with reading(self._engine) as connection:
             return list(connection.execute(_DUE_QUEUES, {"ring_after": ring_after_seconds}).scalars())
 
@@ -183,18 +183,18 @@ class RunStore:
         return [(str(run_id), queue) for run_id, queue in rows]
 
     def redispatch(self, run_ids: Sequence[str]) -> None:
-        """Mark runs as not woken: the broker did not take the message."""
+        """Mark runs as not dispatched: the broker did not take the message."""
         with self._engine.begin() as connection:
             connection.execute(_REDISPATCH, {"ids": list(run_ids)})
 
-    def unsettled(self, *, limit: int, skipped: Sequence[str] = ()) -> Sequence[str]:
-        """List begun runs without work left, which nobody has settled, but for those to be skipped."""
+    def find_unsettled(self, *, limit: int, skipped: Sequence[str] = ()) -> Sequence[str]:
+        """List started runs without work left that are not settled, but for those to be skipped."""
         values = {"limit": limit, "skipped": list(skipped)}
         with reading(self._engine) as connection:
             return [str(run_id) for run_id in connection.execute(_UNSETTLED, values).scalars()]
 
-    def stuck(self, *, seconds: float, limit: int, skipped: Sequence[str] = ()) -> Sequence[str]:
-        """List live runs that nobody could work on for so long, but for those to be skipped."""
+    def find_stuck(self, *, seconds: float, limit: int, skipped: Sequence[str] = ()) -> Sequence[str]:
+        """List live runs that no daemon could work on for so long, but for those to be skipped."""
         values = {"stuck_after": seconds, "limit": limit, "skipped": list(skipped)}
         with reading(self._engine) as connection:
             return [str(id) for id in connection.execute(_STUCK, values).scalars()]

@@ -94,7 +94,7 @@ def move(
 
 
 def _end_work(connection: Connection, run_id: str, status: ResourceStatus) -> None:
-    """Give a run's resources that have not ended this status, and cancel what they have left to fetch.
+    """Set this status on a run's resources that have not ended, and cancel what they have left to fetch.
 
     Also the units that a page makes while this waits for its lock: a statement does not see rows that were committed
     after it began. Once one finds no live unit, nobody is left who could make another.

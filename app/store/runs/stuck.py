@@ -1,4 +1,4 @@
-"""Runs that nobody can work on: found, and mended where something can be done; others only wait."""
+"""Runs that no daemon can work on: found, and repaired where something can be done; others only wait."""
 
 from typing import Final
 
@@ -49,8 +49,8 @@ def mend(connection: Connection, run_id: str, queue: str) -> list[WakeUp]:
     return reopening.unblock(connection, run_id, queue)
 
 
-def what_is_left(connection: Connection, run_id: str) -> str | None:
-    """Describe what a run has left that nobody can work on; None when somebody can after all."""
+def describe_remains(connection: Connection, run_id: str) -> str | None:
+    """Describe what a run has left that no daemon can work on; None when one can after all."""
     units = {row.status: row.units for row in connection.execute(_LEFT, {"run_id": run_id})}
     if not ACTIVE_UNIT_STATUSES.isdisjoint(units):
         return None

@@ -46,17 +46,17 @@ _TAKE: Final = text(f"""
 
 
 class _NotDueAnyMoreError(Exception):
-    """Somebody else has fired a due time, or changed its trigger."""
+    """Another transaction has fired a due time, or changed its trigger."""
 
 
 def begin(autocommit: Autocommit, found: Sequence[DueTrigger]) -> Mapping[str, Any]:
-    """Put due times off for a minute; give where each stands now, by trigger, of those that were still due."""
+    """Postpone due times by a minute; return the present time of each, by trigger, of those that were still due."""
     values = _values(found, next_run_at=[None] * len(found), outcomes=[(None, BEGUN)] * len(found))
     return {str(row["id"]): row["next_run_at"] for row in autocommit.all(_BEGIN, values)}
 
 
 def fire(autocommit: Autocommit, ready: Sequence[ReadyOccurrence]) -> Mapping[str, int] | None:
-    """Write the runs of which all is as supposed, and take their due times away; return their messages by trigger.
+    """Write the runs whose drafts' suppositions hold, and remove their due times; return their messages by trigger.
 
     None, and nothing is written, when one of them was not due any more.
     """

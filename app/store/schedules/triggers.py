@@ -14,7 +14,7 @@ from app.engine.objects.lists import ListFilters, Page
 from app.engine.objects.triggers import BEGUN, CronTrigger, DueTrigger, TriggerOccurrence, read_begun_time
 from app.engine.webhooks.events import TRIGGER_FAILED
 from app.services.ports import Announcement
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.services.runs.requests import RunDraft
 from app.services.schedules.ports import ReadyOccurrence
 from app.store import tables
@@ -44,7 +44,7 @@ _BEGIN = text("""
  returning next_run_at
 """).bindparams(bindparam("last_run", type_=JSONB))
 
-# Whoever else fired it, or changed it since it was read, has left another time or another version of it here.
+# Another transaction that fired it, or changed it since it was read, has left another time or version here.
 _TAKE = text("""
     update sync_job_cron_trigger
        set next_run_at = :next_run_at, enabled = cast(:next_run_at as timestamptz) is not null, last_run = :last_run
@@ -53,25 +53,25 @@ _TAKE = text("""
 """).bindparams(bindparam("last_run", type_=JSONB))
 
 
-@repeats_conflicts
+@retry_conflicts
 class TriggerStore(OwnedStore[CronTrigger]):
     """The cron triggers of all environments; the runs of one that is removed stay."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine, _TABLE, _trigger)
 
-    def fires(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[TriggerOccurrence]:
+    def list_occurrences(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[TriggerOccurrence]:
         """Read a page of what became of due times."""
         return owned_rows.list_rows(self._engine, tables.cron_trigger_fire, environment_id, _fire, filters)
 
-    def due(self, *, limit: int, skipped: Sequence[str] = ()) -> Sequence[DueTrigger]:
+    def find_due(self, *, limit: int, skipped: Sequence[str] = ()) -> Sequence[DueTrigger]:
         """List triggers whose time has come but for those to be skipped, the longest due first."""
         with reading(self._engine) as connection:
             rows = connection.execute(_DUE, {"limit": limit, "skipped": list(skipped)}).mappings().all()
         return [_due(row) for row in rows]
 
     def begin(self, due: DueTrigger, *, until: datetime | None) -> DueTrigger | None:
-        """Put a due time off before anything of it is looked at; None when it was not due any more."""
+        """Postpone a due time before its run is drafted; None when it was not due any more."""
         outcome = fired_triggers.last_run(due, None, BEGUN)
         values = {"id": due.trigger.id, "stands_at": due.stands_at, "updated_at": due.trigger.updated_at}
         with self._engine.begin() as connection:
@@ -79,7 +79,7 @@ class TriggerStore(OwnedStore[CronTrigger]):
         return None if row is None else replace(due, stands_at=row.next_run_at)
 
     def begin_all(self, found: Sequence[DueTrigger]) -> Sequence[DueTrigger]:
-        """Put due times off for a minute; list those that were still due."""
+        """Postpone due times by a minute; list those that were still due."""
         begun = fired_triggers.begin(autocommit_of(self._engine), found)
         return [replace(due, stands_at=begun[due.trigger.id]) for due in found if due.trigger.id in begun]
 
@@ -107,7 +107,7 @@ class TriggerStore(OwnedStore[CronTrigger]):
 def _take(
     connection: Connection, due: DueTrigger, *, next_run_at: datetime | None, run_id: str | None, error: str | None
 ) -> bool:
-    """Take a due time away and write down what it made; False when it is not there any more."""
+    """Remove a due time and record its outcome; False when it is no longer there."""
     trigger = due.trigger
     values = {
         "id": trigger.id,

@@ -42,7 +42,7 @@ class Cipher:
 
     def seal(self, value: JSON, place: Place) -> bytes:
         """Encrypt a JSON value for a place, by the key that is current at this moment."""
-        key_id, wrapped = self._keys.current() or self.rotate(None)
+        key_id, wrapped = self._keys.read_current() or self.rotate(None)
         return prefix(key_id) + self._known.open(key_id, wrapped).bound.seal(json.dumps(value).encode(), place)
 
     def open(self, sealed: bytes, place: Place) -> JSON:
@@ -53,12 +53,12 @@ class Cipher:
         return self._open(sealed, place, self._known.of_row)
 
     def open_token(self, sealed: bytes, place: Place) -> JSON:
-        """Decrypt what a stranger brings, whose made-up key ids cost nothing; raise UnreadableSecretError."""
+        """Decrypt what an unknown caller sends, whose made-up key ids cost nothing; raise UnreadableSecretError."""
         return self._open(sealed, place, self._known.of_caller)
 
     def check_encryption_key(self) -> None:
         """Raise UnreadableSecretError when no master key at hand opens the data key that is current in the database."""
-        current = self._keys.current()
+        current = self._keys.read_current()
         if current is None:
             return
         try:
@@ -70,11 +70,11 @@ class Cipher:
         """Make a new key current in the place of an old one; return what is current then."""
         key_id = new_id().replace("-", "")[-_KEY_ID_CHARACTERS:]
         self._keys.make_current(key_id, self._master.wrap(key_id, Fernet.generate_key()), instead_of=old_key_id)
-        found = self._keys.current()
+        found = self._keys.read_current()
         assert found is not None
         return found
 
-    def rewrapped(self, key_id: str, wrapped: bytes) -> bytes:
+    def wrap_anew(self, key_id: str, wrapped: bytes) -> bytes:
         """Wrap a data key by the first master key."""
         return self._master.wrap(key_id, self._master.unwrap(key_id, wrapped))
 

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.services.maintenance.ports import DataKey
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db.database import connect_unpooled, reading
 
@@ -17,7 +17,7 @@ _UNBOUND: Final = "unbound"
 """The format that is bound to no place."""
 
 
-@repeats_conflicts
+@retry_conflicts
 class KeyStore:
     """The data keys.
 
@@ -28,7 +28,7 @@ class KeyStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = connect_unpooled(engine)
 
-    def current(self) -> tuple[str, bytes] | None:
+    def read_current(self) -> tuple[str, bytes] | None:
         """Return the key that seals."""
         statement = select(_TABLE.c.id, _TABLE.c.wrapped).where(_TABLE.c.is_current)
         with reading(self._engine) as connection:
@@ -56,7 +56,7 @@ class KeyStore:
             rows = connection.execute(select(*columns).order_by(_TABLE.c.created_at.desc(), _TABLE.c.id)).all()
         return [DataKey(id=row.id, created_at=row.created_at, retired_at=row.retired_at) for row in rows]
 
-    def wrapped(self) -> dict[str, bytes]:
+    def list_wrapped(self) -> dict[str, bytes]:
         """Return all keys' wrapped forms by their ids."""
         with reading(self._engine) as connection:
             return {row.id: bytes(row.wrapped) for row in connection.execute(select(_TABLE.c.id, _TABLE.c.wrapped))}

@@ -64,7 +64,7 @@ class KnownKeys:
         with self._looking:
             now = self._monotonic()
             if key_id not in self._found and now >= self._looked_at + _LOOK_SECONDS:
-                self._found = self._keys.wrapped()
+                self._found = self._keys.list_wrapped()
                 self._looked_at = now
             wrapped = self._found.get(key_id)
         return self._unwrap(key_id, wrapped)

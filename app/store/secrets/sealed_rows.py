@@ -7,14 +7,14 @@ from typing import Any
 from sqlalchemy import Engine, Row, func, select, update
 
 from app.engine.errors import UnreadableSecretError
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 from app.store.secrets import sealed_config
 from app.store.secrets.bound_values import IN_JSON, WHOLE, Place, SealedColumn
 from app.store.secrets.encryption import Cipher, key_id_of, prefix
 
 
-@repeats_conflicts
+@retry_conflicts
 class SealedRows:
     """Accounts, webhooks and integrations, as far as something in them is sealed."""
 

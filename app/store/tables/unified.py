@@ -1,4 +1,4 @@
-"""Unified models and how integrations carry them out."""
+"""Unified models and how integrations implement them."""
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB

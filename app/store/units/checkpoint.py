@@ -124,7 +124,7 @@ def warn(cursor: Cursor[Any], resource_id: str, warnings: Iterable[PageWarning])
 
 
 def move_frontier(cursor: Cursor[Any], page: PageWrite) -> None:
-    """Move a unit on past a page; raise LeaseLostError when somebody else holds its lease by now."""
+    """Move a unit on past a page; raise LeaseLostError when another worker holds its lease by now."""
     if cursor.execute(MOVE_FRONTIER, fence_values(page)).rowcount != 1:
         raise LeaseLostError
 

@@ -84,7 +84,7 @@ def insert_errors(cursor: Cursor[Any], run_id: str, errors: Sequence[ErrorDraft]
 
 
 def number_batches(cursor: Cursor[Any], account_id: str, drafts: Sequence[EventDraft]) -> Sequence[EventDraft]:
-    """Give each batch of records its number in the account's log; other events have none."""
+    """Set the number of each batch of records in the account's log; other events have none."""
     batches = [event for event in drafts if event.records]
     if not batches:
         return drafts

@@ -26,10 +26,10 @@ from app.engine.errors import LeaseLostError
 from app.engine.runs.books import Counters
 from app.engine.runs.work import EventDraft, PageWrite
 from app.failpoints import Failpoint
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db import writing_sessions
 from app.store.db.autocommit import autocommit_of, transaction
-from app.store.db.sqlstates import refusals_of
+from app.store.db.sqlstates import translate_refusals
 from app.store.records import account_log, differences, tombstones, webhook_changes
 from app.store.records.differences import Difference, split_rows, text_array
 from app.store.units import checkpoint, drafts, small_pages, spools
@@ -81,7 +81,7 @@ class _Write:
     delivery_unit_id: str | None = None
 
 
-@repeats_conflicts
+@retry_conflicts
 class PageStore:
     """The page writes of all units."""
 
@@ -90,12 +90,12 @@ class PageStore:
         self._units = UnitStore(engine)
 
     def write(self, page: PageWrite) -> str | None:
-        """Write all of it or nothing; raise LeaseLostError when the unit belongs to somebody else by now.
+        """Write all of it or nothing; raise LeaseLostError when another worker has the unit by now.
 
         Return the id of the run's delivery unit when there are events for it to send. Raise UnwritablePageError for a
         page that Postgres will never take.
         """
-        with refusals_of(page):
+        with translate_refusals(page):
             if small_pages.is_small(page) and self._write_small(page):
                 delivery_unit_id = None
             else:
@@ -109,7 +109,7 @@ class PageStore:
         return row is not None and bool(row["has_paged"])
 
     def _write_small(self, page: PageWrite) -> bool:
-        """Write a small page by one statement; False when somebody else writes the same records."""
+        """Write a small page by one statement; False when another transaction writes the same records."""
         failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
         began = time.monotonic()
         is_written = small_pages.write(self._autocommit, page)
@@ -142,7 +142,7 @@ def _take_numbers(write: _Write) -> _Write:
 
 
 def _compare_again(write: _Write) -> _Write:
-    """Compare once more where somebody has written to the account in between; nobody can any more."""
+    """Compare once more where another transaction has written to the account in between; none can any more."""
     page, found, first = write.page, write.found, write.first
     if not found or first == found.last_sequence + 1:
         return write
@@ -220,7 +220,7 @@ def _delete_records(write: _Write) -> _Write:
     """Make tombstones of what the upstream reports as deleted, and keep what it has brought, to know what vanished."""
     page = write.page
     if page.tracks_deletes:
-        tombstones.note_seen(write.cursor, page)
+        tombstones.record_seen(write.cursor, page)
     if not page.deleted:
         return write
     numbers = tombstones.delete_reported(write.cursor, page)

@@ -115,9 +115,9 @@ def is_small(page: PageWrite) -> bool:
 
 
 def write(autocommit: Autocommit, page: PageWrite) -> bool:
-    """Write a small page; False, with nothing written, when somebody else writes the same records.
+    """Write a small page; False, with nothing written, when another transaction writes the same records.
 
-    Raise LeaseLostError, with nothing written either, when the unit belongs to somebody else by now.
+    Raise LeaseLostError, with nothing written either, when another worker has the unit by now.
     """
     statement = _WRITE if page.collision is None else _WRITE_COUNTING_COLLISIONS
     try:

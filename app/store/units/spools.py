@@ -11,7 +11,7 @@ from app.engine.ids import new_id
 from app.engine.json_types import JSON
 from app.engine.record_errors import SpoolError
 from app.engine.runs.work import PageWrite, UnitDraft
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db.database import driver_cursor, reading
 from app.store.units.drafts import insert_units
@@ -31,7 +31,7 @@ _REMOVE: Final = "delete from spool_batch where closed_as = any(%s::uuid[])"
 _BATCH = tables.spool_batch
 
 
-@repeats_conflicts
+@retry_conflicts
 class SpoolStore:
     """The spools of all runs."""
 

@@ -15,7 +15,7 @@ from app.engine.ids import new_id
 from app.engine.runs.work import Claim, ClaimTerms, CrowdedOut, UnitKind, WakeUp
 from app.engine.status import BEGUN_RUN_STATUSES, UnitStatus
 from app.services.maintenance.ports import LostBefore
-from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.conflicts import retry_conflicts
 from app.store.announcements.webhook_turns import (
     HEADROOM,
     LOCK_WEBHOOK,
@@ -64,7 +64,7 @@ _CROWDED_OUT = text(f"""
      where u.id = :unit_id and {is_free("u")} and (u.kind = 'delivery' or r.status in {any_of(BEGUN_RUN_STATUSES)})
 """)
 
-# Marked as woken, so that two who ask at once get two different ones.
+# Marked as dispatched, so that two callers at once get different units.
 _NEXT_OF_ACCOUNT = text(f"""
     with next as (
         select u.id, u.run_id, r.queue from unit u join sync_job_run r on r.id = u.run_id
@@ -81,7 +81,7 @@ _HOLD = text(f"""
      where {IS_HELD}
 """)
 
-# Who has locked the row is this claim's own page, or ends the run: neither is waited for.
+# The row is locked by this claim's own page, or by the end of the run: neither is waited for.
 _KEEP = text(f"""
     with held as (
         select id from unit
@@ -104,7 +104,7 @@ _HAND_BACK = text(f"""
      where {IS_HELD}
 """)
 
-# Whoever sleeps for another reason finds that it still holds, and sleeps again.
+# A unit that sleeps for another reason finds that it still holds, and sleeps again.
 _WAKE_ACCOUNT = text(f"""
     update unit set wake_at = now(), updated_at = now() from sync_job_run r
      where r.id = unit.run_id and r.integrated_account_id = :account_id and r.status in {any_of(BEGUN_RUN_STATUSES)}
@@ -119,7 +119,7 @@ _ADD_DELIVERY_UNIT = text(f"""
 """)
 
 
-@repeats_conflicts
+@retry_conflicts
 class UnitStore:
     """The units of all runs."""
 
@@ -128,7 +128,7 @@ class UnitStore:
         self._autocommit = autocommit_of(engine)
 
     def claim(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
-        """Take the unit's lease when it is free and its run is live, else None: somebody else has it, or will.
+        """Take the unit's lease when it is free and its run is live, else None: another worker has it, or will.
 
         None too when the owner works on ``most_of_account`` units of the same account, as far as they are committed,
         and when the webhook that a delivery unit sends to has about as many deliveries under way as it may.
@@ -137,9 +137,9 @@ class UnitStore:
         return _build_claim(row) if row else None
 
     def claim_in_turn(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
-        """Take a delivery unit's lease if its webhook has fewer than it may; else note that it waits for its turn.
+        """Take a delivery unit's lease if its webhook has fewer than it may; else record that it waits for its turn.
 
-        A unit whose row somebody has locked is left to the next wake-up.
+        A unit whose row is locked is left to the next wake-up.
         """
         values = {**_term_values(terms, headroom=0), "unit_id": unit_id}
 
@@ -158,30 +158,30 @@ class UnitStore:
     def claim_next(self, resource_id: str, terms: ClaimTerms) -> Claim | None:
         """Take the lease of a resource's oldest unit that is free, on the terms of ``claim``.
 
-        None too when somebody else has taken that unit meanwhile, though there may be others.
+        None too when another worker has taken that unit meanwhile, though there may be others.
         """
         row = self._autocommit.one(_CLAIM_NEXT_OF_RESOURCE, {**_term_values(terms), "resource_id": resource_id})
         return _build_claim(row) if row else None
 
-    def crowded_out(self, unit_id: str) -> CrowdedOut | None:
-        """Return what a unit is that could be claimed now, if only there were room for it."""
+    def find_crowded_out(self, unit_id: str) -> CrowdedOut | None:
+        """Return what is known of a unit that could be claimed if there were room for it; None for any other."""
         row = self._autocommit.one(_CROWDED_OUT, {"unit_id": unit_id})
         if row is None:
             return None
         dispatch = _dispatch(row["run_id"], row["id"], row["queue"])
         return CrowdedOut(kind=UnitKind(row["kind"]), account_id=str(row["integrated_account_id"]), dispatch=dispatch)
 
-    def next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[WakeUp]:
+    def take_next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[WakeUp]:
         """Mark and list the units that have waited longest for a webhook, as many as may be under way now."""
         rows = self._autocommit.all(NEXT_OF_WEBHOOK, {"webhook_id": webhook_id, "most_of_webhook": most_of_webhook})
         return [_dispatch(row["run_id"], row["id"], row["queue"]) for row in rows]
 
-    def next_of_account(self, account_id: str) -> WakeUp | None:
-        """Mark and give the unit of an account that has waited longest for a worker."""
+    def take_next_of_account(self, account_id: str) -> WakeUp | None:
+        """Mark and return the unit of an account that has waited longest for a worker."""
         row = self._autocommit.one(_NEXT_OF_ACCOUNT, {"account_id": account_id})
         return _dispatch(row["run_id"], row["id"], row["queue"]) if row else None
 
-    def next_of_resource(self, resource_id: str) -> str | None:
+    def find_next_of_resource(self, resource_id: str) -> str | None:
         """Find the oldest unit of a resource that can be claimed now."""
         row = self._autocommit.one(_FIND_NEXT_OF_RESOURCE, {"resource_id": resource_id})
         return str(row["id"]) if row else None
@@ -192,14 +192,14 @@ class UnitStore:
             raise LeaseLostError
 
     def keep(self, claim: Claim, *, lease_seconds: float) -> bool:
-        """Prolong the lease unless somebody has locked its row; False when it is gone."""
+        """Prolong the lease unless its row is locked; False when it is gone."""
         row = self._autocommit.one(_KEEP, _lease_values(claim, lease_seconds))
         return row is not None and bool(row["own"])
 
     def hand_back(
         self, claim: Claim, *, wake_seconds: float = 0.0, has_failed: bool = False, is_idle: bool = False
     ) -> bool:
-        """Give the lease up; the unit can be claimed again after ``wake_seconds``. False when it was lost already.
+        """Release the lease; the unit can be claimed again after ``wake_seconds``. False when it was lost already.
 
         A failed attempt stays counted, one that chose to yield does not; idle slices are counted until one is not.
         """
@@ -212,8 +212,8 @@ class UnitStore:
         }
         return self._autocommit.count(_HAND_BACK, parameters) == 1
 
-    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
-        """List the queues of units' wake-ups that nobody has come for."""
+    def find_due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+        """List the queues of units' wake-ups that no daemon has claimed."""
         with reading(self._engine) as connection:
             return list(connection.execute(dispatching.DUE_QUEUES, {"ring_after": ring_after_seconds}).scalars())
 
@@ -227,7 +227,7 @@ class UnitStore:
         return [_dispatch(*row) for row in rows]
 
     def redispatch(self, unit_ids: Sequence[str]) -> None:
-        """Mark units as not woken: the broker did not take the message."""
+        """Mark units as not dispatched: the broker did not take the message."""
         with self._engine.begin() as connection:
             connection.execute(dispatching.REDISPATCH, {"ids": list(unit_ids)})
 
@@ -239,7 +239,7 @@ def hold_lease(connection: Connection, claim: Claim, *, lease_seconds: float) ->
 
 
 def add_delivery_unit(connection: Connection, run_id: str) -> str | None:
-    """Return a run something that sends its events, within a transaction that no other one can add it beside.
+    """Add a delivery unit to a run, within a transaction beside which no other one can add it.
 
     Return the new unit's id, or None when the run has one.
     """
@@ -248,7 +248,7 @@ def add_delivery_unit(connection: Connection, run_id: str) -> str | None:
 
 
 def wake_account(connection: Connection, account_id: str) -> None:
-    """Let an account's sleeping units be worked on at once, within the caller's transaction."""
+    """Make an account's sleeping units due at once, within the caller's transaction."""
     connection.execute(_WAKE_ACCOUNT, {"account_id": account_id})
 
 

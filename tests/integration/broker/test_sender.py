@@ -1,5 +1,7 @@
 """Messages in a real Redis, by the short way and by kombu's."""
 
+from collections.abc import Callable
+
 import pytest
 from celery import Celery
 from kombu.exceptions import OperationalError
@@ -17,7 +19,7 @@ def celery(broker: RedisContainer) -> Celery:
 
 
 @pytest.mark.parametrize("sender", [TaskSender, RedisSender])
-def test_broker_that_is_away_is_told_as_kombu_tells_it(sender: type[Sender]) -> None:
+def test_broker_that_is_away_is_told_as_kombu_tells_it(sender: Callable[[Celery], Sender]) -> None:
     with pytest.raises(OperationalError):
         sender(build_publisher("redis://127.0.0.1:9/0", timeout_seconds=1)).send("x", [], queue="tested")
 
@@ -33,7 +35,9 @@ def test_a_redis_that_was_started_anew_takes_the_next_message(broker: RedisConta
 
 
 @pytest.mark.parametrize("sender", [TaskSender, RedisSender])
-def test_probe_publishes_and_leaves_nothing(broker: RedisContainer, celery: Celery, sender: type[Sender]) -> None:
+def test_probe_publishes_and_leaves_nothing(
+    broker: RedisContainer, celery: Celery, sender: Callable[[Celery], Sender]
+) -> None:
     raw = _client(broker)
     before, written = set(raw.keys()), raw.info("stats")["total_commands_processed"]
 
@@ -45,7 +49,7 @@ def test_probe_publishes_and_leaves_nothing(broker: RedisContainer, celery: Cele
 
 @pytest.mark.parametrize("sender", [TaskSender, RedisSender])
 def test_broker_that_answers_and_takes_nothing_is_told(
-    broker: RedisContainer, celery: Celery, sender: type[Sender]
+    broker: RedisContainer, celery: Celery, sender: Callable[[Celery], Sender]
 ) -> None:
     """A connection alone proves nothing: its memory may be full, and a replica takes no messages either."""
     raw = _client(broker)

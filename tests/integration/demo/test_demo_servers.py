@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.client import ApiClient, ApiError
-from app.demo.servers import running_servers
+from app.demo.servers import run_servers
 from app.stack import sockets
 from app.stack.data_directory import DataDirectory
 
@@ -20,7 +20,7 @@ def data(tmp_path: Path) -> DataDirectory:
 
 
 def test_servers_answer_until_they_are_stopped(data: DataDirectory) -> None:
-    with running_servers(data, report=pytest.fail) as servers:
+    with run_servers(data, report=pytest.fail) as servers:
         assert servers.upstream.get("/stats")["holds"] == {"users": 300, "tickets": 2000, "comments": 4998}
         assert servers.receiver.get("/stats")["verified"] == 0
 

@@ -45,7 +45,7 @@ def limits_at(url: str, *, window_seconds: float = 10.0) -> RequestLimits:
 
 
 def admitted(limits: RequestLimits, token_id: str, times: int) -> int:
-    return sum(allowance.is_admitted for _ in range(times) if (allowance := limits.ask(token_id)))
+    return sum(allowance.is_admitted for _ in range(times) if (allowance := limits.spend(token_id)))
 
 
 def test_a_window_is_shared_and_ends(container: RedisContainer) -> None:
@@ -89,7 +89,7 @@ def test_requests_go_on_without_redis_and_are_counted_together_when_it_is_back(c
     container.kill("SIGCONT")
     deadline, other = time.monotonic() + 10, counts_at(container.celeryconfig["url"])
     while other.take({"back": 0})["back"].used == 0 and time.monotonic() < deadline:
-        limits.ask("back")
+        limits.spend("back")
         time.sleep(0.1)
 
     assert meanwhile == 20

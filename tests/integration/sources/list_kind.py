@@ -41,7 +41,7 @@ class At:
         outer, _, inner = self.path.partition(".")
         held = {inner: self.records} if inner else self.records
         told = {name: value for name, value in more.items() if name != outer}
-        return {outer: {**held, **more.get(outer, {})} if inner else held, **told}
+        return {outer: {**held, **more.get(outer, {})} if isinstance(held, dict) else held, **told}
 
     def asked(self, **query: Any) -> Json:
         """Give the first page's request with more in its query."""

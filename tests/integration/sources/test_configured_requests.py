@@ -276,7 +276,8 @@ def test_a_post_that_only_reads_is_retried_like_a_get(
 ) -> None:
     upstream.in_turn(reply({}, status=500), reply({}, status=502), reply([{"id": 1}]))
     search = {"path": "/search", "method": "post", "is_read": is_read}
-    call = {"config": client.config(resources={"r": {"search": search}}), "resource": "r", "method": "search"}
+    config = client.config(resources={"r": {"search": search}})
+    call: dict[str, Any] = {"config": config, "resource": "r", "method": "search"}
 
     if is_read:
         assert client.fetch(**call).records == [{"id": 1}]

@@ -36,7 +36,7 @@ def test_list_is_read_to_its_end_and_the_reference_reader_agrees(one: Case) -> N
     assert (*found_in(by_rules), by_rules.requests) == (*expected_of(one), one.requests)
 
 
-ODATA = {"kind": Kind.LINK_IN_BODY, "rows": ids(5), "sizes": (2,), "limit": 2}
+ODATA: dict[str, Any] = {"kind": Kind.LINK_IN_BODY, "rows": ids(5), "sizes": (2,), "limit": 2}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.engine.json_types import JsonObject
 from app.engine.record_errors import SourceError
 from tests.integration.sources.raw_upstream import Client, Received, Upstream, reply
 
@@ -45,7 +46,7 @@ def all_at_once(records: list[Any], _query: dict[str, str]) -> bytes:
     return reply(records)
 
 
-PAGE = {"format": "page", "config": {"page_param": "page", "limit_param": "per_page", "limit": 10}}
+PAGE: JsonObject = {"format": "page", "config": {"page_param": "page", "limit_param": "per_page", "limit": 10}}
 UNBOUNDED_PAGE = {"format": "page", "config": {"page_param": "page"}}
 OFFSET = {"format": "offset", "config": {"limit": 30}}
 LAST_ID = {
@@ -60,7 +61,7 @@ LAST_ID = {
 }
 
 
-SHORT_PAGE = {"format": "page", "config": {**PAGE["config"], "short_page_ends": True}}
+SHORT_PAGE: JsonObject = {"format": "page", "config": {**PAGE["config"], "short_page_ends": True}}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,7 @@ def supervisor(data: DataDirectory, reports: list[str]) -> Iterator[Supervisor]:
 def python_child(tmp_path: Path) -> Callable[..., ChildSpec]:
     """Make the spec of a child that runs a Python program given as text."""
 
-    def make(name: str, program: str, **options: object) -> ChildSpec:
+    def make(name: str, program: str, **options: Any) -> ChildSpec:
         command = (sys.executable, "-S", "-c", program)
         return ChildSpec(name=name, command=command, environment={}, working_dir=tmp_path, **options)
 

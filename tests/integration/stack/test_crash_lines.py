@@ -96,7 +96,7 @@ def test_killed_gunicorn_takes_its_workers_along_and_callers_wait(
 def test_killed_worker_of_the_api_is_replaced(stack: Stack, place: Workspace, wait_for: WaitFor) -> None:
     master = stack.children["api"].pid
     assert master is not None
-    workers = wait_for(lambda: len(found := workers_of(master)) == 2 and found, what="two workers")
+    workers = wait_for(lambda: found if len(found := workers_of(master)) == 2 else [], what="two workers")
 
     os.kill(workers[0], signal.SIGKILL)
 

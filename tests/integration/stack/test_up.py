@@ -130,7 +130,7 @@ def test_data_and_token_survive_restarts_of_every_kind(open_dir: Path, eventuall
 
             assert ferryman.get("/ping") == 200
             assert ferryman.end(number) == code
-        eventually(lambda leaders=leaders: session_members(leaders) == [])
+        eventually(lambda leaders=leaders: session_members(leaders) == [])  # type: ignore[misc]
 
     assert len(tokens) == 1
 

@@ -103,7 +103,7 @@ def _with_lies(draw: Any, listing: Listing) -> Listing:
     if kind.is_counted:
         ends = ["empty", "empty", "clamp", *_STATUSES[:5]]
         return replace(listing, past_end=draw(st.sampled_from(ends)))
-    lasts = _LASTS.get(kind, _IN_BODY)
+    lasts: tuple[Last, ...] = _LASTS.get(kind, _IN_BODY)
     if listing.told is not None:
         # What comes twice in a circle counts towards a total: how often it comes is no matter of the rules.
         lasts = tuple(last for last in lasts if last is not Last.CIRCLE)

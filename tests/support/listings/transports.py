@@ -8,9 +8,9 @@ import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from app.engine.json_types import JSON
-from app.services.units.delivery_outcomes import Attempt
 from app.sources.exchange import faults
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
+from app.sources.sending import Attempt
 from tests.support.listings.site import Answer, Asked
 
 BASE_URL = "http://listings.invalid"

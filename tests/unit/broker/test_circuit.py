@@ -13,7 +13,7 @@ def can_call(tested: Circuit) -> bool:
 
 def test_everybody_is_let_through_while_all_is_well() -> None:
     tested = circuit([0.0])
-    tested.note(was_taken=True)
+    tested.record(was_taken=True)
 
     assert [can_call(tested) for _ in range(3)] == [True] * 3
 
@@ -21,13 +21,13 @@ def test_everybody_is_let_through_while_all_is_well() -> None:
 def test_one_caller_probes_after_each_pause_and_pauses_grow_to_five_seconds() -> None:
     now = [0.0]
     tested = circuit(now)
-    tested.note(was_taken=False)
+    tested.record(was_taken=False)
 
     probes = []
     while now[0] < 20:
         if can_call(tested):
             probes.append(now[0])
-            tested.note(was_taken=False)
+            tested.record(was_taken=False)
         now[0] += 0.5
 
     assert probes == [1.0, 3.0, 7.0, 12.0, 17.0]
@@ -36,7 +36,7 @@ def test_one_caller_probes_after_each_pause_and_pauses_grow_to_five_seconds() ->
 def test_nobody_else_waits_while_one_probes_but_a_lost_probe_is_followed_by_another() -> None:
     now = [0.0]
     tested = circuit(now)
-    tested.note(was_taken=False)
+    tested.record(was_taken=False)
 
     now[0] = 1.0
     assert [can_call(tested) for _ in range(3)] == [True, False, False]
@@ -48,10 +48,10 @@ def test_nobody_else_waits_while_one_probes_but_a_lost_probe_is_followed_by_anot
 def test_success_opens_it_at_once() -> None:
     now = [0.0]
     tested = circuit(now)
-    tested.note(was_taken=False)
+    tested.record(was_taken=False)
 
     now[0] = 1.0
     assert can_call(tested)
-    tested.note(was_taken=True)
+    tested.record(was_taken=True)
 
     assert can_call(tested)

@@ -12,10 +12,11 @@ from kombu.transport.virtual import Channel, Message
 
 from app.broker import envelopes
 from app.broker.envelopes import MalformedEnvelopeError
+from app.engine.json_types import JsonObject
 
 EXAMPLES = int(os.environ.get("FUZZ_ENVELOPES", "300"))
 
-ENVELOPE = {
+ENVELOPE: JsonObject = {
     "body": base64.b64encode(b"[[],{},{}]").decode(),
     "content-type": "application/json",
     "content-encoding": "utf-8",

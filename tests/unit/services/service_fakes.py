@@ -66,6 +66,9 @@ class FakeDispatcher:
         self._check(*args)
         return self._take(self.tasks, (task, args, queue))
 
+    def is_reachable(self) -> bool:
+        return not self.is_broken
+
     def look_at(self, queues: Sequence[str]) -> dict[str, QueueState]:
         return {queue: QueueState(is_empty=True) for queue in queues}
 
@@ -160,6 +163,12 @@ class FakeSource:
     def pass_on(self, call: PageCall) -> "Future[PlainAnswer]":
         self.calls.append(call)
         return answered(self.plain)
+
+    def preview(self, call: PageCall) -> JsonObject:
+        raise AssertionError(call)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     def useful_requests(self, account_id: str) -> int:
         return self.useful

@@ -77,7 +77,7 @@ class FakeMoves:
         self.runs.add(replace(run, status=RunStatus.RUNNING, daemon_id=daemon_id))
         return True
 
-    def next_in_line(self, run_id: str) -> tuple[str, str] | None:
+    def find_next_in_line(self, run_id: str) -> tuple[str, str] | None:
         return next(
             ((run.id, "daemon-group.blue") for run in self.runs.rows.values() if run.waiting_on == run_id), None
         )
@@ -107,7 +107,7 @@ class FakeMoves:
         if run_id in self.runs.rows:
             self.errors.append(error)
 
-    def locked(self, run_id: str) -> "FakeLockedRun":
+    def lock(self, run_id: str) -> "FakeLockedRun":
         if run_id == self.breaks_for:
             raise ValueError("no such error handling")
         return FakeLockedRun(self, run_id)
@@ -125,7 +125,7 @@ class FakeLockedRun:
         self.watchers: Sequence[str] = ()
         self.is_rekeying = any(row.rekeying is not None for row in moves.resources)
 
-    def held_keys(self, ended: Pass) -> JsonObject | None:
+    def read_held_keys(self, ended: Pass) -> JsonObject | None:
         return self._moves.held_keys.get(ended.resource)
 
     def has_old_records(self, ended: Pass) -> bool:
@@ -140,7 +140,7 @@ class FakeLockedRun:
     def __enter__(self) -> "FakeLockedRun":
         return self
 
-    def shown(self) -> SyncJobRun:
+    def read_run(self) -> SyncJobRun:
         return self._moves.runs.rows[self._run_id]
 
     def __exit__(self, *exception: object) -> None:
@@ -159,13 +159,13 @@ class FakeLockedRun:
         self._moves.closed_spools.append(resource_id)
         return f"unit-of-{resource_id}"
 
-    def unread_resources(self) -> Sequence[str]:
+    def find_unread_resources(self) -> Sequence[str]:
         return self._moves.unread
 
     def hold_increments(self, names: Collection[str]) -> None:
         self._moves.held = frozenset(names)
 
-    def first_error(self, resources: Sequence[str] = ()) -> JsonObject | None:
+    def find_first_error(self, resources: Sequence[str] = ()) -> JsonObject | None:
         blamed = [error for error in self._moves.errors if not resources or error.resource in resources]
         return {"code": blamed[0].code} if blamed else None
 
@@ -189,15 +189,15 @@ class FakeLockedRun:
     def delete_vanished(self, ended: Pass, *, count: int) -> None:
         self._moves.deleted[ended.resource] = count
 
-    def queue_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
+    def queue_vanished(self, ended: Pass, draft: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
         self._moves.has_decided_deletions = True
         self._moves.deleted[ended.resource] = self._moves.vanished.vanished
-        return self.queue_events(tell([f"gone-{number}" for number in range(self._moves.vanished.vanished)]))
+        return self.queue_events(draft([f"gone-{number}" for number in range(self._moves.vanished.vanished)]))
 
     def mend(self, queue: str) -> list[WakeUp]:
         return self._moves.unblock(self._run_id, queue)
 
-    def what_is_left(self) -> str | None:
+    def describe_remains(self) -> str | None:
         return self._moves.left
 
     def has_failed_requests(self) -> bool:

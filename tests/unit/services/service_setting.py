@@ -48,7 +48,7 @@ class FakeWebhooks(FakeTable[Webhook]):
 
     announced: list[EventDraft]
 
-    def note_failure(
+    def record_failure(
         self, webhook_id: str, reason: str, *, disable_after_seconds: float, announce: Announcement
     ) -> bool:
         webhook = self.rows[webhook_id]
@@ -61,7 +61,7 @@ class FakeWebhooks(FakeTable[Webhook]):
         self.announced = [] if is_active else [*announce(["other"])]
         return not is_active
 
-    def note_success(self, webhook_id: str) -> None:
+    def record_success(self, webhook_id: str) -> None:
         self.rows[webhook_id] = replace(self.rows[webhook_id], failing_since=None)
 
 
@@ -71,7 +71,7 @@ class FakeWaits:
     def __init__(self) -> None:
         self.ended: list[str] = []
 
-    def let_go_on(self, run: SyncJobRun) -> bool:
+    def end_wait(self, run: SyncJobRun) -> bool:
         self.ended.append(run.id)
         return True
 
@@ -187,9 +187,9 @@ class Setting:
                 self.runs, self.accounts, self.integrations, lambda: self.held_keys, lambda: self.rekeyings
             ).read,
             accounts=self.accounts,
-            note_origins=self.accounts.note_origins,
+            record_origins=self.accounts.record_origins,
             integrations=self.integrations,
-            unified=UnifiedMappings(self.mappings.layers),
+            unified=UnifiedMappings(self.mappings.read_layers),
         )
 
     def worker_context(self) -> WorkerContext:
@@ -211,7 +211,7 @@ class Setting:
 
     def resumption(self, outbox: Outbox) -> Resumption:
         return Resumption(
-            moves=self.moves, end_wait=self.waits.let_go_on, outbox=outbox, dispatcher=self.dispatcher, clock=self.clock
+            moves=self.moves, end_wait=self.waits.end_wait, outbox=outbox, dispatcher=self.dispatcher, clock=self.clock
         )
 
     def fetching(self) -> FetchWorker:
@@ -230,12 +230,12 @@ class Setting:
         self.pool = DeliveryPool(self.receiver, self.dispatcher, most=self.most_under_way)
         return DeliveryWorker(
             load_run=self.runs.load,
-            health=WebhookHealth(webhooks=self.webhooks, clock=self.clock, settings=self.settings),
+            health=WebhookHealth(webhooks=self.webhooks, clock=self.clock, settings=self.settings),  # type: ignore[arg-type]  # it has what is called
             deliveries=self.deliveries,
             units=self.units,
             keeper=self.keeper,
             pool=self.pool,
-            merging=BatchMerging(self.deliveries.look, self.deliveries.merge, self.settings),
+            merging=BatchMerging(self.deliveries.read_line, self.deliveries.merge, self.settings),
             lifecycle=self.lifecycle(WatchedLifecycle),
             worker_context=self.worker_context(),
         )

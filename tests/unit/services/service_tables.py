@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from app.engine.errors import PreconditionFailedError
 from app.engine.json_types import JSON, JsonObject
@@ -22,7 +22,10 @@ from app.services.runs.requests import RunReferences
 from app.services.unified.mappings import UnifiedMappings
 from app.services.unified.ports import MappingLayers
 
-T = TypeVar("T", IntegratedAccount, Integration, SyncJob, Webhook)
+Owned: TypeAlias = (
+    IntegratedAccount | Integration | SyncJob | Webhook | UnifiedModel | EnvironmentUnifiedModel | UnifiedModelMethod
+)
+T = TypeVar("T", bound=Owned)
 
 ENVIRONMENT = EnvironmentId("environment")
 ELSEWHERE = EnvironmentId("elsewhere")
@@ -51,7 +54,7 @@ class FakeTable(Generic[T]):
     def inspect(self, environment_id: EnvironmentId, id: str) -> T | None:
         return self.get(environment_id, id)
 
-    def by_name(self, environment_id: EnvironmentId, name: str) -> T | None:
+    def find_by_name(self, environment_id: EnvironmentId, name: str) -> T | None:
         named = [row for row in self.rows.values() if getattr(row, "name", None) == name]
         return next((row for row in named if row.environment_id == environment_id), None)
 
@@ -75,14 +78,14 @@ class FakeTable(Generic[T]):
         row: Any = self._as_seen(environment_id, id, seen)
         if row is None or (version is not None and version != row.version):
             return None
-        more = {"context": change_context(row.context)} if change_context else {}
+        more: JsonObject = {"context": change_context(row.context)} if change_context else {}
         more |= {"origins": change_origins(row)} if change_origins else {}
         more |= {"plain_paths": change_plain(row.plain_paths)} if change_plain else {}
         more |= {"version": version + 1} if version else {}
         self.rows[id] = replace(row, **values, **more)
         return self.rows[id]
 
-    def note_origins(self, id: str, origins: frozenset[str]) -> None:
+    def record_origins(self, id: str, origins: frozenset[str]) -> None:
         row: Any = self.rows[id]
         self.rows[id] = replace(row, origins=origins)
 
@@ -198,7 +201,7 @@ class FakeMappings:
     def __init__(self, layers: Mapping[str, Mapping[str, MappingLayers]] | None = None) -> None:
         self.configured = layers or {}
 
-    def layers(
+    def read_layers(
         self, environment_id: EnvironmentId, name: UnifiedName, *, method: str, integration_name: str
     ) -> MappingLayers | None:
         methods = self.configured.get("/".join(name), {})
@@ -209,4 +212,4 @@ class FakeMappings:
 
 
 def unified(layers: Mapping[str, Mapping[str, MappingLayers]] | None = None) -> UnifiedMappings:
-    return UnifiedMappings(FakeMappings(layers).layers)
+    return UnifiedMappings(FakeMappings(layers).read_layers)

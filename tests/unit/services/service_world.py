@@ -88,16 +88,16 @@ class FakeUnits:
         """Let another worker take the unit."""
         self.rows[unit_id].fencing_token += 1
 
-    def crowded_out(self, unit_id: str) -> CrowdedOut | None:
+    def find_crowded_out(self, unit_id: str) -> CrowdedOut | None:
         unit = self.rows[unit_id]
         if unit.status is not UnitStatus.READY:
             return None
         return CrowdedOut(kind=unit.draft.kind, account_id="account", dispatch=self._dispatch(unit_id))
 
-    def next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[WakeUp]:
+    def take_next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[WakeUp]:
         return [self._dispatch(id) for id in self.waiting_for_webhook]
 
-    def next_of_account(self, account_id: str) -> WakeUp | None:
+    def take_next_of_account(self, account_id: str) -> WakeUp | None:
         ready = [id for id, unit in self.rows.items() if unit.status is UnitStatus.READY]
         if not ready:
             return None
@@ -144,10 +144,10 @@ class FakeUnits:
         return claim and replace(claim, webhook_id="webhook", is_crowded=True)
 
     def claim_next(self, resource_id: str, terms: ClaimTerms = ANY_TERMS) -> Claim | None:
-        unit_id = self.next_of_resource(resource_id)
+        unit_id = self.find_next_of_resource(resource_id)
         return self.claim(unit_id, terms) if unit_id else None
 
-    def next_of_resource(self, resource_id: str) -> str | None:
+    def find_next_of_resource(self, resource_id: str) -> str | None:
         ready = (id for id, unit in self.rows.items() if unit.status is UnitStatus.READY)
         return next((id for id in ready if self.rows[id].draft.resource_id == resource_id), None)
 
@@ -209,15 +209,17 @@ class FakeDeliveries:
             known = {"records": draft.records, "attempts": 0, "created_at": created_at, "is_open": is_open}
             self.waiting.append(PendingEvent(**facts, **known))
 
-    def next_event(self, run_id: str) -> PendingEvent | None:
+    def find_next_event(self, run_id: str) -> PendingEvent | None:
         return self.waiting[0] if self.waiting else None
 
-    def look(self, run_id: str, webhook_id: str) -> Line | None:
+    def read_line(self, run_id: str, webhook_id: str) -> Line | None:
         self.looks += 1
         if not self.waiting:
             return None
-        facts = [{"id": one.id, "resource_id": one.resource_id, "is_open": one.is_open} for one in self.waiting]
-        waiting = [Waiting(**each, records=1, size=1) for each in facts]
+        waiting = [
+            Waiting(id=one.id, resource_id=one.resource_id, is_open=one.is_open, records=1, size=1)
+            for one in self.waiting
+        ]
         return Line(waiting=waiting, age_seconds=0.0, is_fetched=self.looks <= self.growing_looks)
 
     def merge(self, claim: Claim, webhook_id: str, *, lease_seconds: float) -> None:
@@ -266,7 +268,7 @@ class FakeDeliveries:
         self.add(*parts, created_at=event.created_at)
         self.waiting += behind
 
-    def failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
+    def record_failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
         self.waiting[self.waiting.index(event)] = replace(event, attempts=event.attempts + 1)
 
     def go_idle(self, claim: Claim, *, run_is_final: bool, lease_seconds: float) -> bool:
@@ -306,6 +308,9 @@ class FakePages:
     writes: list[PageWrite] = field(default_factory=list)
     before_write: Callable[[], object] = lambda: None
     after_write: Callable[[], object] = lambda: None
+
+    def has_paged(self, resource_id: str) -> bool:
+        raise AssertionError(resource_id)
 
     @property
     def records(self) -> list[RecordRow]:

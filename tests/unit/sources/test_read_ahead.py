@@ -16,9 +16,9 @@ from app.engine.ids import new_id
 from app.engine.integrations.config import parse_config
 from app.engine.json_types import JsonObject
 from app.services.ports import FetchedPage, PageCall
-from app.services.units.delivery_outcomes import Attempt
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.http_source import HttpSource
+from app.sources.sending import Attempt
 from tests.support.listings.reading import SETTINGS
 from tests.support.listings.transports import asked
 

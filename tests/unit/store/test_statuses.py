@@ -20,7 +20,8 @@ _MACHINES: dict[str, type[StrEnum]] = {
     "unit": UnitStatus,
     "delivery": DeliveryStatus,
 }
-_WORDS = {status.value for kind in (*MOVES, DaemonStatus, AccountStatus) for status in kind}
+_KINDS: tuple[type[StrEnum], ...] = (*MOVES, DaemonStatus, AccountStatus)
+_WORDS = {status.value for kind in _KINDS for status in kind}
 # A key of a unit's frontier, which holds the elements that failed.
 _FRONTIER_KEY = re.compile(r"(->|-) 'failed'")
 

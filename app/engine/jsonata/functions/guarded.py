@@ -27,7 +27,7 @@ def count_replaced_characters(arguments: Sequence[JSON]) -> int:
 
 
 def allow_replace(*_arguments: JSON) -> JSON:
-    """Do nothing: who calls it has been checked."""
+    """Do nothing: the call was checked before."""
     return None
 
 

@@ -23,7 +23,7 @@ def upgrade() -> None:
     _installed_integrations()
     _events_and_changes()
     _account_overrides()
-    _announcements()
+    _allow_deliveries_without_run()
     _token_roles()
 
 
@@ -234,7 +234,7 @@ def _account_overrides() -> None:
     op.add_column("integrated_account", sa.Column("last_forbidden_error", postgresql.JSONB()))
 
 
-def _announcements() -> None:
+def _allow_deliveries_without_run() -> None:
     op.alter_column("delivery", "run_id", nullable=True)
     op.add_column("delivery", sa.Column("wake_at", _TIME))
     of_no_run = "run_id is null"

@@ -16,11 +16,9 @@ from app.store.maintenance.erasures import ErasureStore
 from tests.integration.api.calling import Caller, Catalog
 
 
-class NoRuns:
+def stop(run_id: str) -> object:
     """There is no run to end."""
-
-    def stop(self, run_id: str) -> bool:
-        raise AssertionError(run_id)
+    raise AssertionError(run_id)
 
 
 @pytest.fixture
@@ -28,7 +26,7 @@ def erase_due(engine: Engine) -> Callable[[], None]:
     """Erase what is due, as the leader does."""
 
     def erase() -> None:
-        erasing = ErasureDuty(ErasureStore(engine), NoRuns(), Pace(pause=lambda _: None))
+        erasing = ErasureDuty(ErasureStore(engine), stop, Pace(pause=lambda _: None))
         while erasing.run_turn():
             pass
 

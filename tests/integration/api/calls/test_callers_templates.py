@@ -33,7 +33,7 @@ def echoing() -> Iterator[HttpServer]:
     server.close()
 
 
-MAPPINGS = {
+MAPPINGS: dict[str, JsonObject] = {
     "list": {"query_mapping": "query", "query": {"q": "{{query.q?:none}}"}},
     "get": {"path_mapping": "'/people/' & id"},
     "create": {"request_body_mapping": "body", "request_header_mapping": "{'X-Note': body.note}"},

@@ -65,7 +65,7 @@ def test_calls_use_the_config_with_its_override(
     api: Caller, catalog: Catalog, installed: JsonObject, upstream: Upstream
 ) -> None:
     upstream.answers("/things", reply({"things": [{"id": 1}]}))
-    override = {"base_url": upstream.url, "authorization": None}
+    override: JsonObject = {"base_url": upstream.url, "authorization": None}
     override["resources"] = {"things": {"list": {"path": "/things", "response_path": "things"}}}
     api.patch(f"{PATH}/{installed['id']}", {"override": override})
 

@@ -160,7 +160,7 @@ def test_things_are_removed_as_they_were_seen_or_not_at_all(
     for collection in REMOVED:
         path = path_of(world, collection)
         outdated = matching(world, '"x"', "DELETE", path)
-        interrupted(lambda collection=collection: touch(engine, world, collection))
+        interrupted(lambda collection=collection: touch(engine, world, collection))  # type: ignore[misc]
         present = tag_of(world, path)
         overtaken = matching(world, present, "DELETE", path)
         removed = matching(world, present, "DELETE", path)

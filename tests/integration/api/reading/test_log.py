@@ -118,7 +118,12 @@ def test_deliveries_of_a_run_tell_what_was_sent_and_how_it_was_taken(book: Book)
     resource_id = _resource_id(book, run_id)
     at = [NOW + timedelta(seconds=number) for number in range(4)]
     book.delivery(run_id, webhook_id, resource_id=resource_id, records=25, last_status_code=202, created_at=at[0])
-    refused = {"status": "dead_lettered", "attempts": 3, "last_status_code": 503, "last_error": "answered 503"}
+    refused: JsonObject = {
+        "status": "dead_lettered",
+        "attempts": 3,
+        "last_status_code": 503,
+        "last_error": "answered 503",
+    }
     book.delivery(run_id, webhook_id, resource_id=resource_id, records=2, created_at=at[1], **refused)
     told = {"resource": "users", "method": "list", "retryAfter": 30}
     body = json.dumps({"payload": told}).encode()

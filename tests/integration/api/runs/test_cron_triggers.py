@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 from app.engine.json_types import JsonObject
 from app.engine.objects.triggers import BEGUN
 from app.services.contexts.account_configs import ShownContexts
+from app.services.ports import QueueState
 from app.services.runs.drafts import RunDrafts
 from app.services.schedules.scheduler import CronScheduler
 from app.services.unified.mappings import UnifiedMappings
@@ -36,8 +37,17 @@ def trigger(api: Caller, catalog: Catalog) -> JsonObject:
 class InlineDispatcher:
     """A broker that is away."""
 
-    def dispatch(self, wake_ups: object) -> None:
-        """Ring for nobody."""
+    def dispatch(self, wake_ups: object) -> bool:
+        return False
+
+    def publish(self, task: str, args: list[str], *, queue: str) -> bool:
+        return False
+
+    def look_at(self, queues: object) -> dict[str, QueueState]:
+        return {}
+
+    def is_reachable(self) -> bool:
+        return False
 
     def dispatch_run(self, run_id: str, *, queue: str) -> bool:
         return False
@@ -45,6 +55,9 @@ class InlineDispatcher:
 
 class NoOutbox:
     """Nothing is published, so nothing is removed."""
+
+    def remove(self, message_id: int) -> None:
+        raise AssertionError(message_id)
 
     def remove_soon(self, message_id: int) -> None:
         raise AssertionError(message_id)
@@ -55,7 +68,7 @@ def scheduler(engine: Engine, settings: Settings) -> CronScheduler:
     drafts = RunDrafts(
         read_references=RunReferenceStore(engine, cipher).read,
         webhooks=WebhookStore(engine, cipher),
-        unified=UnifiedMappings(UnifiedModelStore(engine).layers),
+        unified=UnifiedMappings(UnifiedModelStore(engine).read_layers),
         shown_contexts=ShownContexts(IntegrationStore(engine, cipher)),
         default_group="default",
         default_overlap_seconds=0,
@@ -250,7 +263,7 @@ def test_trigger_that_was_changed_meanwhile_is_not_fired_as_it_was(
     api.post(f"{PATH}/{trigger['id']}/schedule", {})
     make_due(engine, trigger["id"])
     store = TriggerStore(engine)
-    due = next(found for found in store.due(limit=100) if found.trigger.id == trigger["id"])
+    due = next(found for found in store.find_due(limit=100) if found.trigger.id == trigger["id"])
     api.patch(f"{PATH}/{trigger['id']}", {"enabled": False})
 
     store.fail(due, "late", next_run_at=None, announce=lambda _to: [])
@@ -267,7 +280,7 @@ def test_trigger_whose_leader_ends_twice_waits_for_its_next_time(
 
     for _ in range(2):
         make_due(engine, trigger["id"])
-        found = next(found for found in store.due(limit=100) if found.trigger.id == trigger["id"])
+        found = next(found for found in store.find_due(limit=100) if found.trigger.id == trigger["id"])
         store.begin(found, until=datetime.fromisoformat(next_time) if found.is_second_try else None)
 
     assert api.get(path).body["next_run_at"] == next_time

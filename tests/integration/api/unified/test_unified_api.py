@@ -43,7 +43,7 @@ def place(resource: str, method: str) -> JsonObject:
 @pytest.fixture
 def crm(api: Caller, upstream: Upstream) -> Crm:
     pagination = {"format": "cursor", "config": {"cursor_path": "next", "cursor_param": "after", "limit_param": "size"}}
-    config = {
+    config: JsonObject = {
         **{"base_url": upstream.url, "pagination": pagination, "response_path": "data"},
         **{"headers": {"X-Key": "{{api_key}}"}, "resources": {"people": {"get": {"response_path": "person"}}}},
     }

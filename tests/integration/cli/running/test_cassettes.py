@@ -198,7 +198,7 @@ def test_request_that_the_cassette_lacks_is_named(installation: Installation, tm
     assert "/members?" in result.stderr
     assert "with this body" in result.stderr
     run = json.loads(result.stdout)
-    (error,) = installation.services.runs.errors(installation.environment, run["id"], limit=9, cursor=None).result
+    (error,) = installation.services.runs.list_errors(installation.environment, run["id"], limit=9, cursor=None).result
     assert (error.code, "has no answer to POST" in error.message) == ("cassette", True)
     assert len(installation.upstream.requests) == asked
 

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.cli.main import main
+from app.engine.json_types import JsonObject
 
 RUN = {
     "id": "r-1",
@@ -150,7 +151,7 @@ def test_follow_without_a_terminal_writes_a_line_per_change(api: PlannedApi, mon
     ]
 
 
-DRY = {
+DRY: JsonObject = {
     "resources": [
         {
             **{"name": "users", "method": "list", "depends_on": None, "type": "request", "requests_at_least": 2},

@@ -31,7 +31,7 @@ ANNOUNCED = events.AUTHENTICATION_ERROR
 
 
 class _Nobody:
-    def ask(self, request: TokenRequest) -> JsonObject:
+    def request_token(self, request: TokenRequest) -> JsonObject:
         raise AssertionError("no token is asked for")
 
 
@@ -54,7 +54,9 @@ class Place:
 
     @property
     def service(self) -> CredentialService:
-        return CredentialService(store=self.store, ask_for_token=_Nobody().ask, clock=SystemClock(), pause=print)
+        return CredentialService(
+            store=self.store, ask_for_token=_Nobody().request_token, clock=SystemClock(), pause=print
+        )
 
     def refuse(self, *, run_id: str = "", token: str | None = None, call: str = "users.list") -> None:
         asked = run_id or self.run_id

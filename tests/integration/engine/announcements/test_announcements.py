@@ -7,6 +7,7 @@ from app.bootstrap.daemon import build_daemon_services
 from app.engine.ids import new_id
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters
+from app.engine.runs.work import EventDraft
 from app.engine.webhooks import events
 from app.store.accounts.credentials import CredentialStore
 from app.store.catalog.tokens import TokenStore
@@ -61,7 +62,7 @@ class Place:
     def refuse(self) -> bool:
         store = CredentialStore(self.engine, Cipher(self.world.settings.encryption_key, KeyStore(self.engine)))
 
-        def announce(account: object, to: object) -> list[events.EventDraft]:
+        def announce(account: object, to: object) -> list[EventDraft]:
             return events.draft_authentication_error(account, "401", to=to, at=self.account.created_at)  # type: ignore[arg-type]
 
         return store.refuse(self.account.id, token=None, reason="401", announce=announce)

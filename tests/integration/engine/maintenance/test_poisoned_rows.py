@@ -219,7 +219,7 @@ def test_daemon_that_can_not_be_taken_down(place: LedPlace) -> None:
     heartbeat_collector.collect()
     place.execute("alter table daemon drop constraint poison", "")
 
-    live = registry.live_by_group(within_seconds=60.0)
+    live = registry.count_live_by_group(within_seconds=60.0)
     place.execute("delete from daemon where group_key = 'poison'", "")
     assert live["poison"] == 1
 

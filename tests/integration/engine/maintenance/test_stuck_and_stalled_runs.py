@@ -51,7 +51,7 @@ def life_goes_on(world: World, run_id: str) -> None:
 
 
 def stuck(database: PumpDatabase, run_id: str) -> bool:
-    return run_id in RunStore(database.engine).stuck(seconds=300, limit=1000)
+    return run_id in RunStore(database.engine).find_stuck(seconds=300, limit=1000)
 
 
 def begun(world: World) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.bootstrap.api import ApiServices, build_api_services
+from app.api.resources.services import ApiServices
+from app.bootstrap.api import build_api_services
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId

@@ -27,6 +27,10 @@ OF_ORDERS = ['["o1",1]', '["o1",2]', '["o1",3]', '["o2",1]', '["o2",2]']
 INCLUDING = child_of("orders", "lines", include_from_parent=["id"])
 
 
+TEXTS: Any = {"o1": ["a", "b", "c"], "o2": ["a"]}
+"""Records that are no objects."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Way:
     """A job whose records have the same ids under several parents, and the ids that keep them apart."""
@@ -162,7 +166,7 @@ WAYS = (
     Way(
         name="texts",
         resources=[listed("orders"), INCLUDING],
-        api={"orders": {None: ORDERS}, "lines": {"o1": ["a", "b", "c"], "o2": ["a"]}},  # type: ignore[dict-item]
+        api={"orders": {None: ORDERS}, "lines": TEXTS},
         ids=['["o1","a"]', '["o1","b"]', '["o1","c"]', '["o2","a"]'],
     ),
 )

@@ -162,7 +162,7 @@ def test_deletion_that_lacks_a_part_of_its_id_is_warned_of(pump_database: PumpDa
 
 def test_collisions_are_counted_beside_deletions_that_take_records_away(pump_database: PumpDatabase) -> None:
     customer = Customer(pump_database, [listed("orders"), CHILD])
-    lines = {"o1": [{"id": 3}, {**GONE, "id": 3}, {"id": 1, "of": 1}], "o2": [{"id": 1, "of": 2}]}
+    lines: Any = {"o1": [{"id": 3}, {**GONE, "id": 3}, {"id": 1, "of": 1}], "o2": [{"id": 1, "of": 2}]}
 
     outcome = customer.run({"orders": {None: ORDERS}, "lines": lines})
 

@@ -32,7 +32,9 @@ def of_kind(kind: Kind) -> dict[str, Case]:
 def test_only_a_list_that_is_read_to_a_proven_end_deletes(pump_database: PumpDatabase, kind: Kind) -> None:
     cases = of_kind(kind)
     methods = {name: configs.method(one.listing, f"/{name}") for name, one in cases.items()}
-    before = {(f"/{name}", None): honest(one.listing, [*one.listing.ids, *GONE]) for name, one in cases.items()}
+    before: dict[tuple[str, str | None], Listing] = {
+        (f"/{name}", None): honest(one.listing, [*one.listing.ids, *GONE]) for name, one in cases.items()
+    }
 
     with Customer(pump_database, [listed(name, **TRACKED) for name in cases], methods) as customer:
         first = customer.run(Site(before))

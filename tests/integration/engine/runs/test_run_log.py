@@ -134,7 +134,7 @@ def test_announced_end_reaches_its_receiver_and_leaves_the_books_alone(pump_data
 
     wait_for(daemon.leadership.is_held, what="the lead")
     try:
-        wait_for(lambda: sweep(daemon) or _of(place, watcher), what="the announcement")
+        wait_for(lambda: (sweep(daemon), _of(place, watcher))[1], what="the announcement")
     finally:
         daemon.leadership.resign()
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from app.bootstrap.shared import Shared, build_run_drafts
+from app.services.ports import QueueState
 from app.services.schedules.scheduler import CronScheduler
 from app.store.runs.outbox import OutboxStore
 from app.store.schedules.triggers import TriggerStore
@@ -41,8 +42,17 @@ class CountingBell:
 
     run_ids: list[str] = field(default_factory=list)
 
-    def dispatch(self, wake_ups: object) -> None:
+    def dispatch(self, wake_ups: object) -> bool:
         raise AssertionError(wake_ups)
+
+    def publish(self, task: str, args: list[str], *, queue: str) -> bool:
+        raise AssertionError(task)
+
+    def look_at(self, queues: object) -> dict[str, QueueState]:
+        raise AssertionError(queues)
+
+    def is_reachable(self) -> bool:
+        return True
 
     def dispatch_run(self, run_id: str, *, queue: str) -> bool:
         self.run_ids.append(run_id)

@@ -186,7 +186,7 @@ class UnitMachine(RuleBasedStateMachine):
 
     @rule(claim=delivering)
     def deliver(self, claim: Claim) -> None:
-        event = self.queue.next_event(self.run_id)
+        event = self.queue.find_next_event(self.run_id)
         assert (event is None) == (not self.model.pending)
         if event is None:
             self._go_idle(claim)

@@ -105,7 +105,7 @@ class Place:
         )
         self.service = CredentialService(
             store=CredentialStore(self.engine, cipher),
-            ask_for_token=self.endpoint.ask,
+            ask_for_token=self.endpoint.request_token,
             clock=_Clock(),
             pause=time.sleep,
         )
@@ -166,7 +166,7 @@ class MovingPlace(Place):
         return {**super().raw_config, "base_url": "{{context.oauth.token.instance_url}}"}
 
     def call(self, context: JsonObject) -> PageCall:
-        return replace(super().call(context), origins=self.service.current(self.account_id)[1])
+        return replace(super().call(context), origins=self.service.read_current(self.account_id)[1])
 
 
 @pytest.fixture
@@ -219,12 +219,12 @@ def test_a_renewed_token_leads_its_account_to_the_origin_that_the_endpoint_names
     server.answer = Response(body=json.dumps({"access_token": "moved", "instance_url": there}).encode())
 
     records = place.fetch(before)
-    renewed = place.service.store.context(place.account_id)
+    renewed = place.service.store.read_context(place.account_id)
     again = place.fetch(renewed)
     place.close()
 
     assert records == again == [[{"id": 1}]]
-    assert place.service.current(place.account_id)[1] == {"http://before.test", server.url, there}
+    assert place.service.read_current(place.account_id)[1] == {"http://before.test", server.url, there}
 
 
 def test_a_refresh_token_goes_to_no_endpoint_that_it_was_not_given_for(place: Place, server: TokenServer) -> None:
@@ -465,7 +465,7 @@ def test_a_client_is_shown_as_it_is_where_the_endpoint_wants_that(place: Place, 
         is_loosely_encoded=True,
     )
 
-    place.endpoint.ask(request)
+    place.endpoint.request_token(request)
 
     assert server.received[-1].body == b"grant_type=client_credentials&resource=a%20b&resource=c&flag=true"
     assert server.received[-1].headers["authorization"] == f"Basic {base64.b64encode(b'me@acme:p/w').decode()}"
@@ -482,20 +482,20 @@ def test_an_answer_of_a_token_endpoint_is_read_up_to_a_limit(
     server.answer = Response(body=body, headers={"Content-Encoding": encoding})
 
     with pytest.raises(SourceError, match="answered more than 262144 bytes"):
-        place.endpoint.ask(TokenRequest(url=f"{server.url}/oauth/token", fields={"grant_type": "x"}))
+        place.endpoint.request_token(TokenRequest(url=f"{server.url}/oauth/token", fields={"grant_type": "x"}))
 
 
 def test_a_packed_token_is_read(place: Place, server: TokenServer) -> None:
     server.answer = Response(body=gzip.compress(b'{"access_token": "x"}'), headers={"Content-Encoding": "gzip"})
 
-    assert place.endpoint.ask(TokenRequest(url=f"{server.url}/oauth/token", fields={"grant_type": "x"})) == {
+    assert place.endpoint.request_token(TokenRequest(url=f"{server.url}/oauth/token", fields={"grant_type": "x"})) == {
         "access_token": "x"
     }
 
 
 def test_a_token_endpoint_can_not_be_a_place_within(place: Place) -> None:
     guarded = HttpTokenEndpoint(loop=LoopThread("tokens"), allowed=AllowedNetworks())
-    place.service = replace(place.service, endpoint=guarded)
+    place.service = replace(place.service, ask_for_token=guarded.request_token)
     place.connect_account(token_of(context()))
     grant = place.call({}).config.grants[0]
 

@@ -134,12 +134,12 @@ def test_those_who_wait_are_found_when_a_lease_ends_as_many_as_there_is_room_for
     held = [place.claim(place.unit(webhook), most) for _ in range(most)]
     waiting = [place.unit(webhook) for _ in range(4)]
     assert [place.claim(unit, most) for unit in waiting] == [None] * 4
-    assert place.units.next_of_webhook(webhook, most_of_webhook=most) == []
+    assert place.units.take_next_of_webhook(webhook, most_of_webhook=most) == []
 
     for claim in held[:2]:
         assert claim is not None
         place.units.hand_back(claim)
-    wake_ups = place.units.next_of_webhook(webhook, most_of_webhook=most)
+    wake_ups = place.units.take_next_of_webhook(webhook, most_of_webhook=most)
 
     assert [dispatch.unit_id for dispatch in wake_ups] == waiting[:2]
     assert [place.claim(dispatch.unit_id, most) is not None for dispatch in wake_ups] == [True, True]
@@ -152,7 +152,7 @@ def test_unit_that_was_given_back_waits_for_nobody(place: Place) -> None:
 
     place.units.hand_back(claim)
 
-    assert place.units.next_of_webhook(webhook, most_of_webhook=1) == []
+    assert place.units.take_next_of_webhook(webhook, most_of_webhook=1) == []
 
 
 def test_unit_that_had_nothing_left_to_send_waits_for_nobody(place: Place) -> None:
@@ -163,7 +163,7 @@ def test_unit_that_had_nothing_left_to_send_waits_for_nobody(place: Place) -> No
     assert DeliveryStore(place.engine).go_idle(claim, run_is_final=False, lease_seconds=60)
     place._do("update unit set status = 'ready' where id = :id", id=claim.unit_id)
 
-    assert place.units.next_of_webhook(webhook, most_of_webhook=1) == []
+    assert place.units.take_next_of_webhook(webhook, most_of_webhook=1) == []
 
 
 def test_unit_of_a_fetch_has_no_turn_to_wait_for(place: Place) -> None:

@@ -120,8 +120,8 @@ def test_change_is_written_and_returned(subject: Subject) -> None:
 def test_object_with_a_name_is_found_by_it(subject: Subject) -> None:
     made = subject.create()
 
-    assert subject.store.by_name(subject.here, subject.values["name"]) == made
-    assert subject.store.by_name(subject.elsewhere, subject.values["name"]) is None
+    assert subject.store.find_by_name(subject.here, subject.values["name"]) == made
+    assert subject.store.find_by_name(subject.elsewhere, subject.values["name"]) is None
 
 
 @pytest.mark.parametrize("subject", VERSIONED, indirect=True)

@@ -65,8 +65,8 @@ def elsewhere(engine: Engine | None, token_store: TokenStore) -> EnvironmentId:
 def test_environment_is_found_by_its_name_and_sees_itself_alone(environment_store: EnvironmentStore) -> None:
     one, other = environment_store.create("one"), environment_store.create("other")
 
-    assert environment_store.by_name("one") == one
-    assert environment_store.by_name("nobody") is None
+    assert environment_store.find_by_name("one") == one
+    assert environment_store.find_by_name("nobody") is None
     assert environment_store.page(one.id, ListFilters()).result == [one]
     assert [found for found in environment_store.all() if found.name in ("one", "other")] == [one, other]
 
@@ -81,7 +81,7 @@ def test_name_of_an_environment_is_taken_once(environment_store: EnvironmentStor
         environment_store.rename(other.id, "one")
 
     assert environment_store.rename(other.id, "another").name == "another"
-    assert environment_store.by_name("other") is None
+    assert environment_store.find_by_name("other") is None
 
 
 def test_environment_is_made_once(token_store: TokenStore) -> None:
@@ -173,5 +173,5 @@ def test_daemons_are_found_listed_and_counted_by_their_groups(engine: Engine | N
     assert (found.id, found.group_key, found.label, found.metadata["pid"]) == ("a", "one", "a", 7)
     assert reading.get("nobody") is None
     assert {one.id for one in reading.list(ListFilters(equal={"group_key": "one"})).result} == {"a", "b"}
-    assert reading.live_by_group(within_seconds=60) == {"one": 2, "two": 1}
-    assert reading.failing_duties(within_seconds=60) == {}
+    assert reading.count_live_by_group(within_seconds=60) == {"one": 2, "two": 1}
+    assert reading.read_failing_duties(within_seconds=60) == {}

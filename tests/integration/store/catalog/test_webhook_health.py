@@ -34,14 +34,14 @@ def test_webhook_is_disabled_after_days_without_a_success(engine: Engine) -> Non
     )
     id = store.create(environment_id, new_id(), {"target_url": "https://x.test"}, secret="whsec_x").id
 
-    assert not store.note_failure(id, "no answer", disable_after_seconds=5 * DAY, **ALONE)
+    assert not store.record_failure(id, "no answer", disable_after_seconds=5 * DAY, **ALONE)
     _age(engine, id, days=4)
-    assert not store.note_failure(id, "no answer", disable_after_seconds=5 * DAY, **ALONE)
-    store.note_success(id)
-    assert not store.note_failure(id, "no answer", disable_after_seconds=5 * DAY, **ALONE)
+    assert not store.record_failure(id, "no answer", disable_after_seconds=5 * DAY, **ALONE)
+    store.record_success(id)
+    assert not store.record_failure(id, "no answer", disable_after_seconds=5 * DAY, **ALONE)
     _age(engine, id, days=5)
-    assert store.note_failure(id, "no answer", disable_after_seconds=5 * DAY, **ALONE)
-    assert not store.note_failure(id, "another", disable_after_seconds=5 * DAY, **ALONE)
+    assert store.record_failure(id, "no answer", disable_after_seconds=5 * DAY, **ALONE)
+    assert not store.record_failure(id, "another", disable_after_seconds=5 * DAY, **ALONE)
 
     webhook = store.get(environment_id, id)
     assert webhook is not None
@@ -58,7 +58,7 @@ def test_webhook_that_is_gone_is_disabled_by_its_first_failure(engine: Engine) -
     )
     id = store.create(environment_id, new_id(), {"target_url": "https://x.test"}, secret="whsec_x").id
 
-    assert store.note_failure(id, "410", disable_after_seconds=0, **ALONE)
+    assert store.record_failure(id, "410", disable_after_seconds=0, **ALONE)
 
 
 def _environment(engine: Engine) -> EnvironmentId:

@@ -85,19 +85,19 @@ def test_leader_that_was_cut_off_learns_of_it_and_stands_again(
 ) -> None:
     leader = candidate()
     assert leader.is_held()
-    assert leader.ask(ANYTHING, {}).one == 1
+    assert leader.read_row(ANYTHING, {}).one == 1
 
     with engine.connect() as other:
         other.execute(text("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'"))
     with pytest.raises(StoreUnavailableError):
-        leader.ask(ANYTHING, {})
+        leader.read_row(ANYTHING, {})
 
     assert leader.is_held()
 
 
 def test_daemon_that_does_not_lead_may_not_ask(candidate: Candidate) -> None:
     with pytest.raises(StoreUnavailableError, match="does not lead"):
-        candidate().ask(ANYTHING, {})
+        candidate().read_row(ANYTHING, {})
 
 
 def test_silent_leader_loses_the_lead(candidate: Candidate, clock: Clock, wait_for: WaitFor) -> None:
@@ -110,7 +110,7 @@ def test_silent_leader_loses_the_lead(candidate: Candidate, clock: Clock, wait_f
 
     wait_for(is_taken_over, what="the lead")
     with pytest.raises(StoreUnavailableError):
-        silent.ask(ANYTHING, {})
+        silent.read_row(ANYTHING, {})
     assert not silent.is_held()
 
 

@@ -108,7 +108,7 @@ def named_in(engine: Engine, account: str, run: str) -> set[str]:
 
 def erase_all(erasures: ErasureStore, *, limit: int = 1000) -> list[Erasure]:
     """Erase what is due; give it as it is then."""
-    due = erasures.due(skipped=[], limit=100)
+    due = erasures.find_due(skipped=[], limit=100)
     for erasure in due:
         for _ in range(200):
             if not erasures.erase_some(erasure, limit=limit):
@@ -156,11 +156,11 @@ def test_erasure_goes_on_from_where_it_was_left(engine: Engine, accounts: Accoun
     account = new_account(engine, accounts)
     fill(engine, account)
     accounts.delete(ENVIRONMENT, account, erase_after_seconds=0)
-    (erasure,) = erasures.due(skipped=[], limit=10)
+    (erasure,) = erasures.find_due(skipped=[], limit=10)
 
     assert [erasures.erase_some(erasure, limit=1) for _ in range(3)] == [True] * 3
 
-    (begun,) = ErasureStore(engine).due(skipped=[], limit=10)
+    (begun,) = ErasureStore(engine).find_due(skipped=[], limit=10)
     assert (begun.status, sum(begun.erased.values())) == (ErasureStatus.ERASING, 3)
     assert [one.status for one in erase_all(ErasureStore(engine))] == [ErasureStatus.ERASED]
 
@@ -173,7 +173,7 @@ def test_nothing_is_finished_while_a_run_lives(engine: Engine, accounts: Account
     (erasure,) = erase_all(erasures)
 
     assert erasure.status is ErasureStatus.ERASING
-    assert erasures.live_runs(account, limit=10) == [run]
+    assert erasures.find_live_runs(account, limit=10) == [run]
 
 
 def test_deleted_account_waits_and_comes_back_as_it_was(
@@ -216,7 +216,7 @@ def test_account_of_which_only_records_are_left_is_erased_and_does_not_come_back
     put(engine, "erasure", environment_id=ENVIRONMENT, integrated_account_id=account, due_at=text("'infinity'"))
 
     assert deleted.restore(ENVIRONMENT, account) is None
-    assert deleted.hasten(ENVIRONMENT, account)
+    assert deleted.make_due(ENVIRONMENT, account)
     (erasure,) = erase_all(erasures)
 
     assert erasure.status is ErasureStatus.ERASED
@@ -228,12 +228,12 @@ def test_account_whose_erasure_has_begun_does_not_come_back(
 ) -> None:
     account = new_account(engine, accounts)
     accounts.delete(ENVIRONMENT, account, erase_after_seconds=3600)
-    assert deleted.hasten(ENVIRONMENT, account)
-    (erasure,) = erasures.due(skipped=[], limit=10)
+    assert deleted.make_due(ENVIRONMENT, account)
+    (erasure,) = erasures.find_due(skipped=[], limit=10)
     erasures.erase_some(erasure, limit=1)
 
     assert deleted.restore(ENVIRONMENT, account) is None
-    assert not deleted.hasten(EnvironmentId(new_id()), account)
+    assert not deleted.make_due(EnvironmentId(new_id()), account)
 
 
 def test_reason_why_it_does_not_go_on_is_kept_until_it_does(
@@ -241,14 +241,14 @@ def test_reason_why_it_does_not_go_on_is_kept_until_it_does(
 ) -> None:
     account = new_account(engine, accounts)
     accounts.delete(ENVIRONMENT, account, erase_after_seconds=0)
-    (erasure,) = erasures.due(skipped=[], limit=10)
+    (erasure,) = erasures.find_due(skipped=[], limit=10)
 
-    erasures.note_error(erasure.id, "it broke")
+    erasures.record_error(erasure.id, "it broke")
 
     noted = erasures.get(ENVIRONMENT, erasure.id)
     assert noted is not None
     assert noted.last_error == "it broke"
-    assert erasures.due(skipped=[erasure.id], limit=10) == []
+    assert erasures.find_due(skipped=[erasure.id], limit=10) == []
     assert erase_all(erasures)[0].last_error is None
 
 

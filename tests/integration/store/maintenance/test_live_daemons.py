@@ -33,4 +33,4 @@ def test_daemon_counts_while_it_reports_and_takes_messages(
         past = text("update daemon set last_active_at = now() - make_interval(secs => :ago)")
         connection.execute(past, {"ago": reported_ago})
 
-    assert store.live_by_group(within_seconds=60) == ({"default": 1} if is_live else {})
+    assert store.count_live_by_group(within_seconds=60) == ({"default": 1} if is_live else {})

@@ -108,7 +108,7 @@ def fill_old(engine: Engine) -> None:
 
 
 def expired(store: RetentionStore) -> dict[str, bool]:
-    return {found.id: found.may_go for found in store.expired_runs(seconds=90 * DAY, after=None, limit=100)}
+    return {found.id: found.may_go for found in store.find_expired_runs(seconds=90 * DAY, after=None, limit=100)}
 
 
 def test_only_runs_that_ended_long_ago_expire(engine: Engine, store: RetentionStore) -> None:
@@ -136,8 +136,8 @@ def test_run_with_events_to_deliver_stays(engine: Engine, store: RetentionStore)
 def test_expired_runs_are_listed_on_from_a_place(engine: Engine, store: RetentionStore) -> None:
     ids = [run(engine, finished=text(f"now() - interval '{days} days'")) for days in (120, 110, 100)]
 
-    first = store.expired_runs(seconds=90 * DAY, after=None, limit=2)
-    rest = store.expired_runs(seconds=90 * DAY, after=first[-1].place, limit=2)
+    first = store.find_expired_runs(seconds=90 * DAY, after=None, limit=2)
+    rest = store.find_expired_runs(seconds=90 * DAY, after=first[-1].place, limit=2)
 
     assert [found.id for found in (*first, *rest)] == ids
 
@@ -284,7 +284,7 @@ def test_expired_runs_of_all_environments_are_listed_in_one_order(engine: Engine
                 text("update sync_job_run set environment_id = :e where id = :id"), {"e": other, "id": run_id}
             )
 
-    found = store.expired_runs(seconds=90 * DAY, after=None, limit=3)
-    rest = store.expired_runs(seconds=90 * DAY, after=found[-1].place, limit=3)
+    found = store.find_expired_runs(seconds=90 * DAY, after=None, limit=3)
+    rest = store.find_expired_runs(seconds=90 * DAY, after=found[-1].place, limit=3)
 
     assert [one.id for one in (*found, *rest)] == ids

@@ -93,7 +93,7 @@ def make_sweeper(
     sweeping = SweepDuties(
         units=UnitStore(engine),
         runs=RunStore(engine),
-        find_unsettled=RunStore(engine).unsettled,
+        find_unsettled=RunStore(engine).find_unsettled,
         publish_waiting=OutboxStore(engine).publish_waiting,
         lifecycle=RunLifecycle.__new__(RunLifecycle),  # an idle sweep settles nothing
         dispatcher=CeleryDispatcher(build_publisher(settings.broker_url, timeout_seconds=0.1)),
@@ -101,7 +101,7 @@ def make_sweeper(
         monotonic=monotonic,
     )
     return Sweeper(
-        look=DueWorkReader(leadership, publish_after_seconds=2, ring_after_seconds=30).look,
+        look=DueWorkReader(leadership, publish_after_seconds=2, ring_after_seconds=30).find_due_work,
         duties=Duties([*sweeping.build_duties(), *others], clock=Noon(), monotonic=monotonic, start=start_here),
     )
 
@@ -136,7 +136,7 @@ def test_idle_fleet_asks_postgres_at_most_twice_a_second(counted: CountedEngine,
 
     assert len(counted.statements) / 300 <= 2
     assert sum("outbox" in statement for statement in counted.statements) == 300
-    assert registry.live_by_group(within_seconds=60) == {"default": FLEET}
+    assert registry.count_live_by_group(within_seconds=60) == {"default": FLEET}
 
 
 def test_look_reads_a_handful_of_pages_beside_tens_of_thousands_of_ended_runs(
@@ -154,7 +154,7 @@ def test_look_reads_a_handful_of_pages_beside_tens_of_thousands_of_ended_runs(
 
     def cost(*, is_thorough: bool) -> tuple[int, set[str]]:
         counted.statements.clear()
-        look.look(is_thorough=is_thorough)
+        look.find_due_work(is_thorough=is_thorough)
         (statement,) = counted.statements
         return _explained(counted.engine, statement)
 

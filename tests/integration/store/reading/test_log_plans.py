@@ -155,7 +155,7 @@ def test_log_of_direct_calls_is_read_by_an_index_on_every_page(engine: Engine) -
 
 def test_runs_that_expired_are_found_by_an_index(engine: Engine) -> None:
     with plans(engine) as found:
-        expired = RetentionStore(engine).expired_runs(seconds=86400.0, after=None, limit=5)
+        expired = RetentionStore(engine).find_expired_runs(seconds=86400.0, after=None, limit=5)
 
     assert len(expired) == 5
     assert_by_indexes(found, of={"sync_job_run_ended"})

@@ -369,7 +369,7 @@ def test_small_page_finds_its_records_by_their_key(engine: Engine) -> None:
     page = account.page(account.leased(), [{"id": str(number), "changed": True} for number in range(90)])
 
     # Within a transaction, which can tell what it has read.
-    with closing(autocommit_of(engine)._living()) as lent:
+    with closing(autocommit_of(engine)._borrow()) as lent:
         connection: Any = lent.driver_connection
         connection.execute("begin")
         connection.execute(small_pages._WRITE, small_pages.written_values(page))

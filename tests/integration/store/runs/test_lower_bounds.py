@@ -98,7 +98,7 @@ class History:
     def hold(self, run: SyncJobRun, parents: Mapping[str, str | None]) -> None:
         """Do what completes a run, as far as it is about bounds."""
         with self.engine.begin() as connection:
-            stored.hold(connection, run.id, increments.find_held(parents, stored.unread(connection, run.id)))
+            stored.hold(connection, run.id, increments.find_held(parents, stored.find_unread(connection, run.id)))
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +236,7 @@ def test_a_try_asks_from_when_the_run_would(history: History) -> None:
     history.hold(run, TREE)
     at = history.end(run)
 
-    bounds = history.store.lower_bounds(history.draft(TREE))
+    bounds = history.store.read_lower_bounds(history.draft(TREE))
 
     assert [bounds.find(name) for name in TREE] == [at, at, None]
 

@@ -83,12 +83,12 @@ def test_next_in_line_is_told_however_a_run_ends(engine: Engine, end: RunStatus 
     job, moves = new_id(), RunMoves(engine)
     first, second, third = (create(engine, job=job) for _ in range(3))
     assert moves.take_up(first, daemon_id="d")
-    assert moves.next_in_line(first) is None
+    assert moves.find_next_in_line(first) is None
     assert (shown(engine, first).waiting_on, shown(engine, second).waiting_on) == (None, first)
     assert not moves.take_up(second, daemon_id="d")
 
     moves.move(first, end or RunStatus.STOPPED)
-    following = moves.next_in_line(first)
+    following = moves.find_next_in_line(first)
     if end is None:
         RunStore(engine).delete(shown(engine, first).environment_id, first, announce=lambda _: [])
 

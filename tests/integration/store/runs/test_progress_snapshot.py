@@ -21,7 +21,7 @@ def test_progress_is_seen_as_of_one_moment(database_url: str) -> None:
         delivering.start()
         pending = EVENTS
         while pending:
-            with RunMoves(engine).locked(run_id) as locked:
+            with RunMoves(engine).lock(run_id) as locked:
                 progress = locked.progress()
             pending = progress.pending
             assert progress.resources[0].counters.delivered + pending == EVENTS

@@ -94,7 +94,7 @@ def test_lease_that_has_just_expired_is_rung_for_at_once_however_long_the_queue(
         connection.execute(text(_UNIT), values)
     units = UnitStore(engine)
 
-    assert units.due_queues(ring_after_seconds=RING_AFTER) == [QUEUE]
+    assert units.find_due_queues(ring_after_seconds=RING_AFTER) == [QUEUE]
     assert [dispatch.run_id for dispatch in units.dispatch_due(waits, ring_after_seconds=RING_AFTER)] == [run_id]
     assert units.dispatch_due(waits, ring_after_seconds=RING_AFTER) == []
 
@@ -169,7 +169,7 @@ class SlowQueue:
             connection.execute(begin, {"ids": taken})
 
     def sweep(self) -> None:
-        queues = self.runs.due_queues(ring_after_seconds=RING_AFTER)
+        queues = self.runs.find_due_queues(ring_after_seconds=RING_AFTER)
         # As far in the past as pass_time has moved the rows.
         lost = {
             queue: one if one.is_empty else replace(one, at=one.at - timedelta(seconds=self.now))

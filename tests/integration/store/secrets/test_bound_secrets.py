@@ -90,7 +90,7 @@ class Process:
         self.effective = EffectiveIntegrations(engine, cipher)
         rows = SealedRows(engine, cipher)
         self.rotation = KeyRotation(
-            keys=self.keys, make_key=cipher.rotate, rewrap_key=cipher.rewrapped, rows=rows, pause=lambda _seconds: None
+            keys=self.keys, make_key=cipher.rotate, rewrap_key=cipher.wrap_anew, rows=rows, pause=lambda _seconds: None
         )
 
     def tenant(self, environment: EnvironmentId) -> Tenant:
@@ -107,11 +107,11 @@ class Process:
 
     def readers(self, column: Column, of: Tenant) -> list[Callable[[], object]]:
         environment = of.environment
-        return {
+        readers: dict[Column, list[Callable[[], object]]] = {
             CONTEXT: [
                 lambda: self.accounts.get(environment, of.account),
-                lambda: self.credentials.context(of.account),
-                lambda: self.credentials.locked(of.account).__enter__(),
+                lambda: self.credentials.read_context(of.account),
+                lambda: self.credentials.lock(of.account).__enter__(),
             ],
             ACCOUNT_OVERRIDE: [lambda: self.accounts.get(environment, of.account)],
             WEBHOOK_SECRET: [lambda: self.webhooks.get(environment, of.webhook)],
@@ -121,7 +121,8 @@ class Process:
                 lambda: self.effective.get(environment, of.integration),
             ],
             OVERRIDE: [lambda: self.effective.get(environment, of.integration)],
-        }[column]
+        }
+        return readers[column]
 
     def stored(self, column: Column, of: Tenant) -> JSON | bytes:
         statement = select(column.table.c[column.name]).where(column.table.c[column.identity] == of.identity(column))
@@ -135,7 +136,7 @@ class Process:
             connection.execute(update(column.table).where(row).values({column.name: value}))
 
     def sealed_as_before(self, value: JSON) -> bytes:
-        found = self.keys.current()
+        found = self.keys.read_current()
         assert found is not None
         key = MasterKeys(MASTER, UnboundValues(self.keys, self.clock)).unwrap(*found)
         return f"k:{found[0]}:".encode() + Fernet(key).encrypt(json.dumps(value).encode())
@@ -275,10 +276,10 @@ def test_a_value_is_read_again_however_its_id_was_written(process: Process, own:
 
 
 def test_a_renewed_token_is_read_again(process: Process, own: Tenant) -> None:
-    with process.credentials.locked(own.account.upper()) as locked:
+    with process.credentials.lock(own.account.upper()) as locked:
         locked.write({"token": "renewed"})
 
-    assert process.credentials.context(own.account) == {"token": "renewed"}
+    assert process.credentials.read_context(own.account) == {"token": "renewed"}
 
 
 @pytest.mark.parametrize("column", COLUMNS, ids=named)
@@ -307,14 +308,14 @@ def test_the_format_before_is_read_until_a_rotation_and_refused_after_it(
 def test_what_the_setting_itself_had_sealed_is_refused_after_a_rotation(alone: Process, tenant: Tenant) -> None:
     legacy = Fernet(MASTER.encode()).encrypt(b'{"token": "canary"}')
     alone.put(CONTEXT, tenant, legacy)
-    assert alone.credentials.context(tenant.account) == {"token": "canary"}
+    assert alone.credentials.read_context(tenant.account) == {"token": "canary"}
 
     alone.rotation.rotate()
-    assert alone.credentials.context(tenant.account) == {"token": "canary"}
+    assert alone.credentials.read_context(tenant.account) == {"token": "canary"}
     alone.put(CONTEXT, tenant, legacy)
 
     assert "since 'ferryman keys rotate' has replaced" in refused(
-        lambda: Process(alone.engine).credentials.context(tenant.account)
+        lambda: Process(alone.engine).credentials.read_context(tenant.account)
     )
 
 
@@ -342,7 +343,7 @@ def test_a_rotation_killed_between_any_two_rows_is_finished_by_the_next(alone: P
             KeyRotation(
                 keys=alone.keys,
                 make_key=dying.rotate,
-                rewrap_key=dying.rewrapped,
+                rewrap_key=dying.wrap_anew,
                 rows=rows,
                 pause=lambda _seconds: None,
             ).rotate()
@@ -393,13 +394,13 @@ def test_a_token_of_the_format_before_opens_until_a_rotation(
 
 
 def test_a_wrapped_key_is_bound_to_its_id(alone: Process, tenant: Tenant) -> None:
-    first = alone.keys.current()
+    first = alone.keys.read_current()
     assert first is not None
     second = alone.cipher.rotate(first[0])
 
     alone.keys.rewrap(first[0], second[1])
 
-    refused(lambda: Process(alone.engine).credentials.context(tenant.account))
+    refused(lambda: Process(alone.engine).credentials.read_context(tenant.account))
 
 
 @pytest.mark.parametrize(
@@ -418,7 +419,7 @@ def test_a_cut_or_changed_value_is_refused(process: Process, own: Tenant, cut: i
 
     process.put(CONTEXT, own, b":".join([head, key_id, base64.urlsafe_b64encode(raw[:cut])]))
 
-    refused(lambda: process.credentials.context(own.account))
+    refused(lambda: process.credentials.read_context(own.account))
 
 
 def test_what_is_sealed_tells_nothing_of_itself(process: Process, own: Tenant) -> None:

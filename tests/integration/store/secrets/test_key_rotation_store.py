@@ -52,7 +52,7 @@ class Place:
         self.rotation = KeyRotation(
             keys=self.keys,
             make_key=self.cipher.rotate,
-            rewrap_key=self.cipher.rewrapped,
+            rewrap_key=self.cipher.wrap_anew,
             rows=self.rows,
             pause=lambda _seconds: None,
         )
@@ -80,7 +80,7 @@ def test_secrets_are_never_in_the_clear(engine: Engine, environment: Environment
         dumped = "".join(
             str(row) for table in ("integration", "integrated_account", "webhook") for row in _rows(connection, table)
         )
-    config = place.integrations.by_name(environment, _name(engine))
+    config = place.integrations.find_by_name(environment, _name(engine))
 
     assert "canary" not in dumped
     assert "text/plain" in dumped
@@ -93,7 +93,7 @@ def test_a_rotation_seals_every_row_anew_and_other_processes_read_on(
 ) -> None:
     place, other = Place(engine), Place(engine)
     (account_id,) = place.fill(environment)
-    first = place.keys.current()
+    first = place.keys.read_current()
 
     rotated = place.rotation.rotate()
 
@@ -173,10 +173,10 @@ def test_a_rotation_seals_literals_that_were_none_when_they_were_stored(
         clear = '{"base_url": "https://up.test", "headers": {"X-Partner-Key": "canary"}}'
         connection.execute(text("update integration set config = cast(:config as jsonb)"), {"config": clear})
 
-    before = place.integrations.by_name(environment, _name(engine))
+    before = place.integrations.find_by_name(environment, _name(engine))
     place.rotation.rotate()
 
-    after = place.integrations.by_name(environment, _name(engine))
+    after = place.integrations.find_by_name(environment, _name(engine))
     with engine.connect() as connection:
         assert "canary" not in str(_rows(connection, "integration"))
     assert before is not None
@@ -187,7 +187,7 @@ def test_a_rotation_seals_literals_that_were_none_when_they_were_stored(
 def test_a_rotation_that_dies_in_the_middle_is_finished_by_the_next(engine: Engine, environment: EnvironmentId) -> None:
     place = Place(engine)
     place.fill(environment, 5)
-    key_id, _ = place.cipher.rotate(place.keys.current()[0])  # type: ignore[index]
+    key_id, _ = place.cipher.rotate(place.keys.read_current()[0])  # type: ignore[index]
     place.rows.reseal_some(key_id, limit=2, unreadable=set())
 
     assert len(place.rows.count_by_key()) == 2
@@ -230,7 +230,7 @@ def test_changes_during_rotations_are_not_lost(engine: Engine, environment: Envi
             for id in ids:
                 counts[id] += 1
                 change = {"count": counts[id]}
-                writer.accounts.update(environment, id, {}, change_context=lambda _current, change=change: change)
+                writer.accounts.update(environment, id, {}, change_context=lambda _current, change=change: change)  # type: ignore[misc]
 
     thread = threading.Thread(target=write)
     thread.start()

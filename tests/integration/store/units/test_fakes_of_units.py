@@ -90,10 +90,10 @@ def test_owner_has_as_many_leases_of_an_account_as_it_may(subject: Subject) -> N
     claims = [subject.units.claim(id, few) for id in subject.ids]
 
     assert [claim is not None for claim in claims] == [True, True, False]
-    crowded = subject.units.crowded_out(subject.ids[2])
+    crowded = subject.units.find_crowded_out(subject.ids[2])
     assert crowded is not None
     assert crowded.dispatch.unit_id == subject.ids[2]
-    assert subject.units.crowded_out(subject.ids[0]) is None
+    assert subject.units.find_crowded_out(subject.ids[0]) is None
     assert subject.units.claim(subject.ids[2], terms(most_of_account=2)) is not None
 
 
@@ -102,7 +102,7 @@ def test_resource_gives_its_free_units_one_by_one(subject: Subject) -> None:
 
     assert sorted(claim.unit_id for claim in claims if claim) == sorted(subject.ids)
     assert claims[-1] is None
-    assert subject.units.next_of_resource(subject.resource_id) is None
+    assert subject.units.find_next_of_resource(subject.resource_id) is None
 
 
 def test_lease_that_somebody_else_has_is_lost(subject: Subject) -> None:
@@ -143,8 +143,8 @@ def test_attempt_that_failed_counts(subject: Subject) -> None:
 
 
 def test_account_is_given_the_unit_that_has_waited_longest(subject: Subject) -> None:
-    first = subject.units.next_of_account(subject.account_id)
-    second = subject.units.next_of_account(subject.account_id)
+    first = subject.units.take_next_of_account(subject.account_id)
+    second = subject.units.take_next_of_account(subject.account_id)
 
     assert first is not None
     assert second is not None

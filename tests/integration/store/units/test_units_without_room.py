@@ -42,7 +42,7 @@ def test_unit_that_nobody_works_on_waits_for_room(engine: Engine, status: str, e
     units = UnitStore(engine)
     unit_id, account_id = unit(engine, status=status, expiry=expiry)
 
-    crowded, following = units.crowded_out(unit_id), units.next_of_account(account_id)
+    crowded, following = units.find_crowded_out(unit_id), units.take_next_of_account(account_id)
 
     assert crowded is not None
     assert (crowded.account_id, crowded.dispatch.unit_id) == (account_id, unit_id)
@@ -54,5 +54,5 @@ def test_unit_that_somebody_works_on_waits_for_nothing(engine: Engine) -> None:
     units = UnitStore(engine)
     unit_id, account_id = unit(engine, status="leased", expiry=HELD)
 
-    assert units.crowded_out(unit_id) is None
-    assert units.next_of_account(account_id) is None
+    assert units.find_crowded_out(unit_id) is None
+    assert units.take_next_of_account(account_id) is None

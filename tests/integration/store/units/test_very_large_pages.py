@@ -174,6 +174,17 @@ def test_unit_of_a_page_that_took_long_has_a_whole_lease_again(
     assert left.total_seconds() >= 0.2
 
 
+def test_page_is_written_while_its_run_is_locked(engine: Engine, claim: Claim, page: PageWrite) -> None:
+    with ThreadPoolExecutor(1) as pool, engine.connect() as holder:
+        holder.execute(text("select from sync_job_run where id = :id for no key update"), {"id": claim.run_id})
+        try:
+            pool.submit(PageStore(engine).write, page).result(timeout=30)
+        finally:
+            holder.rollback()
+
+    assert rows(engine, "select count(*) from record") == [5]
+
+
 def test_stop_does_not_wait_for_a_page_and_nothing_of_it_lands(
     engine: Engine, claim: Claim, page: PageWrite, wait_for: WaitFor
 ) -> None:

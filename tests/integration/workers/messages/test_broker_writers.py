@@ -4,7 +4,7 @@ import base64
 import json
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from celery import Celery
@@ -134,7 +134,7 @@ def test_junk_among_what_waits_for_its_acknowledgement_is_dropped(
 
     wait_for(lambda: broker.zcard(f"{PREFIX}unacked_index") == 0, what="the end of all junk")
     wait_for(lambda: counted(node_workspace, daemons) - dropped >= len(odd), what="the count of what was dropped")
-    assert not [tag for tag in broker.hkeys(f"{PREFIX}unacked") if tag.startswith(b"junk")]
+    assert not [tag for tag in broker.hkeys(f"{PREFIX}unacked") if cast("bytes", tag).startswith(b"junk")]
     assert [daemon.container.pid for daemon in daemons] == before
 
 
@@ -240,7 +240,8 @@ class Captured:
     def message(self, name: str, *args: str) -> JsonObject:
         """Take a message that Ferryman has signed."""
         TaskSender(self._celery).send(name, list(args), queue="captured")
-        taken: JsonObject = json.loads(self._broker.rpop(f"{PREFIX}captured"))
+        body: Any = self._broker.rpop(f"{PREFIX}captured")
+        taken: JsonObject = json.loads(body)
         return taken
 
     def revoke_start(self, run_id: str) -> None:

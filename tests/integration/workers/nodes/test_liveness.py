@@ -55,7 +55,7 @@ def test_registry_shows_when_each_daemon_took_a_message(
     begun = now(node_environment["DATABASE_URL"])
 
     for daemon in daemons:
-        wait_for(lambda daemon=daemon: consumed_after(node_environment["DATABASE_URL"], daemon, begun), what="a report")
+        wait_for(lambda daemon=daemon: consumed_after(node_environment["DATABASE_URL"], daemon, begun), what="a report")  # type: ignore[misc]
 
     shown = node_workspace.api.get(f"/daemon/{daemons[0].daemon_id}")
     assert shown["consumed_at"] is not None
@@ -138,7 +138,7 @@ def test_health_names_a_duty_that_fails_while_the_others_go_on(
             seen = node_workspace.api.get("/healthz")
             begun = now(database_url)
             for daemon in daemons:
-                wait_for(lambda daemon=daemon: consumed_after(database_url, daemon, begun), what="the roll call")
+                wait_for(lambda daemon=daemon: consumed_after(database_url, daemon, begun), what="the roll call")  # type: ignore[misc]
         finally:
             connection.execute("alter table sync_job_cron_trigger rename column made_at to created_at")
 

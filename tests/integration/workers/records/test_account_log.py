@@ -47,7 +47,7 @@ def test_webhook_batches_stand_in_the_same_log(
     webhook_id = workspace.webhook(receiver)
     for runs in (1, 2):
         sync.run(webhook_id=webhook_id)
-        wait_for(lambda runs=runs: receiver.events.count("completed") == runs, what="the last event")
+        wait_for(lambda runs=runs: receiver.events.count("completed") == runs, what="the last event")  # type: ignore[misc]
 
     batches = [delivery.body for delivery in receiver.deliveries if delivery.event.endswith(":record")]
     numbers = [batch["sequence"] for batch in batches]

@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -28,7 +29,7 @@ _KINDS = """
 """
 PLANTED = {kind: f"canary{index:02d}x{kind.replace('_', '')}x/+=7f3a9" for index, kind in enumerate(_KINDS.split())}
 RESOURCES = ("things", "broken", "refused", "keyed", "echoed")
-WRITINGS = [
+WRITINGS: list[Callable[[str], str]] = [
     str,
     lambda text: quote(quote(text, safe=""), safe="").lower(),
     lambda text: json.dumps(json.dumps(text)).replace("/", "\\/"),

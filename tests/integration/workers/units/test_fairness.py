@@ -71,7 +71,7 @@ def test_small_runs_end_soon_beside_a_huge_one(
 
     for number, account_id in enumerate(small_accounts(small)):
         if number % 5 == 0:
-            wait_for(lambda least=number - UNFINISHED: ended(engine, small) >= least, 60, what="earlier small runs")
+            wait_for(lambda least=number - UNFINISHED: ended(engine, small) >= least, 60, what="earlier small runs")  # type: ignore[misc]
         small.api.post("/sync-job-run", {"sync_job_id": small.job_id, "integrated_account_id": account_id})
     wait_for(lambda: ended(engine, small) == SMALL_RUNS, 60, what="the small runs' end")
 

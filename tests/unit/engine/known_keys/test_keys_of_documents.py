@@ -1,6 +1,6 @@
 """Keys that are known are read, those that are read are known, and others are found."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -89,7 +89,7 @@ def samples_of_formats(shape: Formatted, path: tuple[str, ...]) -> Iterator[tupl
             yield {"format": name, "config": value}, read
 
 
-def samples_of_fields(keys: dict[str, Key], path: tuple[str, ...]) -> Iterator[tuple[JSON, Read]]:
+def samples_of_fields(keys: Mapping[str, Key], path: tuple[str, ...]) -> Iterator[tuple[JSON, Read]]:
     plain = {name: sample_of(name, key) for name, key in keys.items() if key.inner is None}
     inner = {name: list(samples(key.inner, (*path, name))) for name, key in keys.items() if key.inner is not None}
     read = {(*path, name) for name, key in keys.items() if key.use is Use.READ}

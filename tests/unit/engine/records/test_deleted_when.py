@@ -113,7 +113,7 @@ def test_of_several_with_one_id_the_last_counts(signs: str, living: str, deleted
 def resolved(signs: Sequence[str]) -> Resolved:
     living: list[JSON] = []
     deleted: list[tuple[int, JSON]] = []
-    for sign, id in signs:
+    for sign, id in map(tuple, signs):
         if sign == "+":
             living.append({"id": id})
         else:
@@ -125,7 +125,7 @@ def resolved(signs: Sequence[str]) -> Resolved:
 def test_any_order_ends_as_if_each_record_were_written_by_itself(signs: list[str]) -> None:
     found = resolved(signs)
 
-    last = {id: sign for sign, id in signs}
+    last = {id: sign for sign, id in map(tuple, signs)}
     assert {record["id"] for record in found.living} == {id for id, sign in last.items() if sign == "+"}
     assert sorted(found.deleted) == sorted(id for id, sign in last.items() if sign == "-")
     assert len(found.living) + len(found.deleted) + found.superseded == len(signs)

@@ -13,6 +13,7 @@ from app.engine.errors import Failure
 from app.engine.integrations.config import parse_config
 from app.engine.jobs import definition, planning
 from app.engine.jobs.item_keys import find_key, list_job_keys
+from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JSON
 from app.engine.records.keys import BY_ID, RecordKey
 from app.engine.records.rows import read_id
@@ -151,7 +152,7 @@ def test_three_connectors_have_such_jobs() -> None:
     assert {name for name, _ in JOBS} >= {"github", "jira", "slack"}
 
 
-def include(value: JSON, **more: Any) -> tuple[list[definition.ResourceItem], list[Failure]]:
+def include(value: JSON, **more: Any) -> tuple[list[ResourceItem], list[Failure]]:
     child = {"resource": "lines", "method": "list", "depends_on": "orders", "include_from_parent": value, **more}
     return definition.parse_resources([{"resource": "orders", "method": "list"}, child])
 

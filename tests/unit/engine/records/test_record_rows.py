@@ -1,5 +1,7 @@
 """What makes two records the same."""
 
+from typing import Any
+
 import pytest
 
 from app.engine.records import rows
@@ -59,7 +61,7 @@ def test_batch_makes_a_row_when_it_is_asked_for_and_once():
 
 def test_large_batch_keeps_no_row(monkeypatch):
     monkeypatch.setattr(rows, "_MOST_ROWS_KEPT", 2)
-    records = [{"id": 1}, {"no": "id"}, {"other": "one"}, {"id": 4}]
+    records: list[Any] = [{"id": 1}, {"no": "id"}, {"other": "one"}, {"id": 4}]
     batch = RecordBatch(records)
     made = list(batch.rows(batch.ids))
 

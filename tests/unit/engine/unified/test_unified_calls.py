@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_errors import MappingError, ProviderAnswer, SourceError
@@ -242,3 +244,20 @@ def test_overrides_are_checked_down_to_their_expressions() -> None:
         "o.crm.deals",
         "o.hr",
     ]
+
+
+MAPPING_KEYS = st.sampled_from(
+    ["resource", "method", "query", "query_mapping", "response_mapping", "body", "error_mapping", "path_mapping"]
+)
+MAPPING_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["response", "{{id", "$x(", "{{a:b:c}}"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(MAPPING_KEYS | st.text(max_size=5), inner, max_size=5),
+    max_leaves=10,
+)
+
+
+@given(MAPPING_VALUES | st.dictionaries(MAPPING_KEYS, MAPPING_VALUES))
+def test_no_input_breaks_the_parser(raw: Any) -> None:
+    made, faults = parse_mapping(raw, resource="contacts", method="list")
+
+    assert (made is None) == bool(faults)

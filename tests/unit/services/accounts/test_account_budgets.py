@@ -151,7 +151,7 @@ def test_run_that_waits_tries_at_once_by_one_request_and_what_was_learned_stays(
     here = Here(replace(KNOWN, not_before=NOW + 3600, pace=5.0, quota=Quota(left=0, size=1, until=NOW + 3600)))
     here.desk.others = 2
 
-    assert here.budgets.let_go_on(parked())
+    assert here.budgets.end_wait(parked())
 
     assert here.kept is not None
     assert (here.kept.not_before, here.kept.quota, here.kept.is_probing, here.kept.pace) == (0.0, None, True, 5.0)
@@ -161,14 +161,14 @@ def test_run_that_waits_tries_at_once_by_one_request_and_what_was_learned_stays(
 
 @pytest.mark.parametrize("here", [Here(), Here(is_shared=False)], ids=["nothing known", "not shared"])
 def test_run_is_woken_also_where_no_budget_keeps_it(here: Here) -> None:
-    assert here.budgets.let_go_on(parked())
+    assert here.budgets.end_wait(parked())
     assert here.dispatcher.unit_ids == ["unit-of-run"]
 
 
 def test_run_that_does_not_wait_leaves_the_budget_as_it_is() -> None:
     here = Here(replace(KNOWN, not_before=NOW + 3600))
 
-    assert not here.budgets.let_go_on(parked(id="a third"))
+    assert not here.budgets.end_wait(parked(id="a third"))
 
     assert here.kept is not None
     assert here.kept.not_before == NOW + 3600
@@ -178,7 +178,7 @@ def test_budget_that_others_change_all_the_time_does_not_keep_a_run_from_being_w
     here = Here(replace(KNOWN, not_before=NOW + 3600))
     here.desk.others = 99
 
-    assert here.budgets.let_go_on(parked())
+    assert here.budgets.end_wait(parked())
 
 
 def parked(id: str = "run") -> SyncJobRun:

@@ -41,8 +41,8 @@ def accounts() -> Accounts:
 
 
 def bulk(accounts: Accounts) -> BulkDeletion:
-    deletion = AccountDeletion(accounts, restore=lambda *_: None, hasten=lambda *_: False, erase_after_seconds=60.0)
-    return BulkDeletion(accounts, deletion)
+    deletion = AccountDeletion(accounts, restore=lambda *_: None, hasten=lambda *_: False, erase_after_seconds=60.0)  # type: ignore[arg-type]  # it has what is called
+    return BulkDeletion(accounts, deletion)  # type: ignore[arg-type]  # it has what is called
 
 
 @pytest.mark.parametrize(

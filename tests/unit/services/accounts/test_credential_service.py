@@ -67,7 +67,7 @@ class FakeCredentials:
             raise StoreUnavailableError
         self.stored, self.origins = context, origins or self.origins
 
-    def ask(self, request: TokenRequest) -> JsonObject:
+    def request_token(self, request: TokenRequest) -> JsonObject:
         self.asked += 1
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
@@ -84,7 +84,7 @@ class _Store:
     def __init__(self, fake: FakeCredentials) -> None:
         self.fake = fake
 
-    def locked(self, account_id: str) -> Any:
+    def lock(self, account_id: str) -> Any:
         class Locked:
             context = self.fake.stored
             origins = self.fake.origins
@@ -96,8 +96,14 @@ class _Store:
 
         return lock()
 
-    def context(self, account_id: str) -> JsonObject:
+    def read_context(self, account_id: str) -> JsonObject:
         return self.fake.stored
+
+    def read_current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
+        return self.fake.stored, self.fake.origins
+
+    def record_forbidden(self, account_id: str, error: JsonObject) -> None:
+        raise AssertionError(error)
 
     def refuse(self, account_id: str, *, announce: Any, **_: object) -> bool:
         self.fake.announced = announce(ACCOUNT, ["webhook"])
@@ -108,7 +114,7 @@ class _Store:
 
 
 def service(fake: FakeCredentials) -> CredentialService:
-    return CredentialService(store=_Store(fake), ask_for_token=fake.ask, clock=fake, pause=fake.pauses.append)
+    return CredentialService(store=_Store(fake), ask_for_token=fake.request_token, clock=fake, pause=fake.pauses.append)
 
 
 def merge_token(fake: FakeCredentials, stale: str = "old") -> str | None:

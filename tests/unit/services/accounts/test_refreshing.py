@@ -1,6 +1,7 @@
 """A token is renewed by hand: for an account that is there, has a grant, and whose refresh token is alive."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ class FakeKeeper:
 
 
 def refreshing(
-    context: JsonObject = CONTEXT, config: JsonObject = CONFIG, **wishes: bool
+    context: JsonObject = CONTEXT, config: JsonObject = CONFIG, **wishes: Any
 ) -> tuple[Refreshing, FakeKeeper]:
     accounts = FakeTable(account, account(context=context))
     keeper = FakeKeeper(accounts, **wishes)

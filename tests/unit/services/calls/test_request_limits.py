@@ -43,7 +43,7 @@ class CountedTrips:
 
 
 def asked(limits: RequestLimits, token_id: str = "t") -> Allowance:
-    allowance = limits.ask(token_id)
+    allowance = limits.spend(token_id)
     assert allowance is not None
     return allowance
 
@@ -105,7 +105,7 @@ def test_each_token_has_its_own() -> None:
 def test_no_limit_is_asked_of_nobody() -> None:
     counts = CountedTrips()
 
-    assert counts.process(limit=0).ask("t") is None
+    assert counts.process(limit=0).spend("t") is None
     assert counts.trips == 0
 
 
@@ -134,7 +134,7 @@ def test_processes_never_admit_more_than_the_limit_and_hold_back_little(turn_of:
 
 
 def asked_by(limits: RequestLimits, token_id: str, environment_id: str = "e") -> Allowance:
-    allowance = limits.ask(token_id, environment_id)
+    allowance = limits.spend(token_id, environment_id)
     assert allowance is not None
     return allowance
 
@@ -165,7 +165,7 @@ def test_a_limit_of_environments_alone_is_kept_and_told() -> None:
     limits = CountedTrips().process(limit=0, environment_limit=3)
 
     assert [asked_by(limits, str(number)).is_admitted for number in range(5)] == [True, True, True, False, False]
-    assert limits.ask("without one") is None
+    assert limits.spend("without one") is None
 
 
 def test_the_environment_is_counted_in_the_trip_of_the_token() -> None:

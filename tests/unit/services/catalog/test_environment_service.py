@@ -23,7 +23,7 @@ class FakeEnvironments:
         self.rows[name] = Environment(id=id, name=name, created_at=NOON, updated_at=NOON)
         return self.rows[name]
 
-    def by_name(self, name: str) -> Environment | None:
+    def find_by_name(self, name: str) -> Environment | None:
         return self.rows.get(name)
 
     def all(self) -> list[Environment]:

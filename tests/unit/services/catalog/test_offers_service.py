@@ -19,7 +19,7 @@ OVERRIDE = {"crm": {"contacts": {"list": {}}}}
 class Models:
     """One model of which nothing is mapped."""
 
-    def mapped(self, environment_id: EnvironmentId, integration_name: str) -> Sequence[MappedModel]:
+    def read_mapped_models(self, environment_id: EnvironmentId, integration_name: str) -> Sequence[MappedModel]:
         return [MappedModel(id="m", name="crm", category=None, resources={"contacts": {}})]
 
 
@@ -30,8 +30,8 @@ def offers(**fields: Any) -> Offers:
     return Offers(
         accounts=FakeTable(account, held),
         integrations=integrations,
-        find_integration=integrations.by_name,
-        models=Models().mapped,
+        find_integration=integrations.find_by_name,
+        models=Models().read_mapped_models,
     )
 
 

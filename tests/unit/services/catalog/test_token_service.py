@@ -42,8 +42,10 @@ class FakeTokens:
     def find(self, token_hash: bytes) -> KnownToken | None:
         self.asked += 1
         token = self.rows.get(token_hash)
-        if token is None or token.expires_at is None:
-            return token and KnownToken(token)
+        if token is None:
+            return None
+        if token.expires_at is None:
+            return KnownToken(token)
         return KnownToken(token, (token.expires_at - self.now).total_seconds())
 
     def get(self, environment_id: EnvironmentId, token_id: str) -> ApiToken | None:

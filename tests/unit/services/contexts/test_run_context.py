@@ -119,7 +119,7 @@ def test_run_whose_account_does_not_decrypt_says_so() -> None:
     contexts = RunContexts(
         read_rows=Unreadable().read,
         accounts=FakeTable(account),
-        note_origins=FakeTable(account).note_origins,
+        record_origins=FakeTable(account).record_origins,
         integrations=FakeTable(integration),
         unified=unified(),
     )

@@ -43,7 +43,7 @@ class FakeAnnouncements:
     def settle(self, event_id: str, end: DeliveryStatus, *, status_code: int | None, error: str | None) -> None:
         self.ends[event_id] = (end, error)
 
-    def failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
+    def record_failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
         self.failed[event_id] = (status_code, error, wake_seconds)
 
     def release(self, event_id: str, *, wake_seconds: float) -> None:
@@ -82,7 +82,7 @@ class Place:
         self.announcements, self.receiver = FakeAnnouncements([*waiting]), FakeReceiver(*answers)
         self.webhooks = Unreadable(webhook, webhook(is_active=is_active))
         self.pool = DeliveryPool(self.receiver, FakeDispatcher(), most=8)
-        health = WebhookHealth(webhooks=self.webhooks, clock=CLOCK, settings=SETTINGS)
+        health = WebhookHealth(webhooks=self.webhooks, clock=CLOCK, settings=SETTINGS)  # type: ignore[arg-type]  # it has what is called
         self.announcing = AnnouncementSender(
             announcements=self.announcements, health=health, pool=self.pool, clock=CLOCK, settings=SETTINGS
         )

@@ -164,9 +164,9 @@ def test_row_that_breaks_is_told_to_its_owner_and_skipped_longer_each_time() -> 
     for _ in range(8):
         assert rows.handle("bad", lambda: 1 / 0, report=told.append) is None
         assert rows.handle("good", lambda: "done") == "done"
-        assert rows.skipped() == ["bad"]
+        assert rows.list_skipped() == ["bad"]
         began = now[0]
-        while rows.skipped():
+        while rows.list_skipped():
             now[0] += 1.0
         pauses.append(now[0] - began)
 
@@ -185,7 +185,7 @@ def test_row_that_can_be_handled_again_begins_anew() -> None:
     rows.handle("row", lambda: 1 / 0)
     now[0] = FIRST_PAUSE_SECONDS
 
-    assert rows.skipped() == []
+    assert rows.list_skipped() == []
 
 
 def test_rows_that_failed_long_ago_are_forgotten_by_a_duty_that_skips_none() -> None:
@@ -211,7 +211,7 @@ def test_owner_is_told_what_an_error_of_our_own_says_and_no_other_text() -> None
     rows.handle("c", lambda: act(ValueError("hunter2")), report=lambda _: 1 / 0)
 
     assert told == ["no key opens it", "it broke with ValueError"]
-    assert rows.skipped() == ["a", "b", "c"]
+    assert rows.list_skipped() == ["a", "b", "c"]
 
 
 def test_row_that_finds_postgres_away_lets_the_others_go_first() -> None:
@@ -224,6 +224,6 @@ def test_row_that_finds_postgres_away_lets_the_others_go_first() -> None:
     with pytest.raises(StoreUnavailableError):
         rows.handle("a", act, report=told.append)
 
-    assert (rows.skipped(), told) == (["a"], [])
+    assert (rows.list_skipped(), told) == (["a"], [])
     now[0] = 1.0
-    assert rows.skipped() == []
+    assert rows.list_skipped() == []

@@ -48,10 +48,10 @@ class World:
     def pause(self, seconds: float) -> None:
         self.now += seconds
 
-    def due(self, *, skipped: Sequence[str], limit: int) -> Sequence[Erasure]:
+    def find_due(self, *, skipped: Sequence[str], limit: int) -> Sequence[Erasure]:
         return [erasure(id, self.resources.get(id)) for id in self.rows if id not in skipped][:limit]
 
-    def live_runs(self, account_id: str, *, limit: int) -> Sequence[str]:
+    def find_live_runs(self, account_id: str, *, limit: int) -> Sequence[str]:
         return list(self.live.get(account_id, []))
 
     def stop(self, run_id: str) -> bool:
@@ -70,7 +70,7 @@ class World:
         del self.rows[erasure.id]
         return False
 
-    def note_error(self, id: str, error: str) -> None:
+    def record_error(self, id: str, error: str) -> None:
         self.told[id] = error
 
 

@@ -27,19 +27,19 @@ class FakeKeys:
     refused_with: list[list[str]] = field(default_factory=list)
     """The rows as they were when the format before began to be refused."""
 
-    def current(self) -> tuple[str, bytes] | None:
+    def read_current(self) -> tuple[str, bytes] | None:
         return next(((key.id, b"") for key in self.keys.values() if key.retired_at is None), None)
 
     def list(self) -> Sequence[DataKey]:
         return sorted(self.keys.values(), key=lambda key: key.id, reverse=True)
 
-    def wrapped(self) -> Mapping[str, bytes]:
+    def list_wrapped(self) -> Mapping[str, bytes]:
         return dict(self.wraps)
 
     def rewrap(self, key_id: str, wrapped: bytes) -> None:
         self.wraps[key_id] = wrapped
 
-    def rewrapped(self, key_id: str, wrapped: bytes) -> bytes:
+    def wrap_anew(self, key_id: str, wrapped: bytes) -> bytes:
         return f"{key_id} new ".encode() + wrapped
 
     def refuse_unbound(self) -> None:
@@ -77,7 +77,7 @@ class FakeKeys:
 
 
 def rotation(fake: FakeKeys) -> KeyRotation:
-    return KeyRotation(keys=fake, make_key=fake.rotate, rewrap_key=fake.rewrapped, rows=fake, pause=fake.pause)
+    return KeyRotation(keys=fake, make_key=fake.rotate, rewrap_key=fake.rewrap, rows=fake, pause=fake.pause)
 
 
 def test_the_first_rotation_makes_a_key_and_seals_everything() -> None:

@@ -24,7 +24,7 @@ class FakeNumbers:
     def place(self) -> NumberingPlace | None:
         return None if self.is_finished else NumberingPlace(account_id=self.at)
 
-    def next_account(self, after: str | None) -> str | None:
+    def find_next_account(self, after: str | None) -> str | None:
         return min((name for name in self.left if after is None or name > after), default=None)
 
     def number_some(self, account_id: str, *, limit: int) -> int:

@@ -24,7 +24,12 @@ def test_a_batch_that_hangs_keeps_no_other_from_its_turn(monkeypatch: pytest.Mon
     monkeypatch.setattr(duty_rows, "_LONGEST_WAIT_SECONDS", 0.01)
     taking = Pace(pause=lambda _: None)
     begun, over = threading.Event(), threading.Event()
-    hanging = threading.Thread(target=taking.take, args=(lambda: (begun.set(), over.wait(60)),))
+
+    def hang() -> None:
+        begun.set()
+        over.wait(60)
+
+    hanging = threading.Thread(target=taking.take, args=(hang,))
     hanging.start()
     begun.wait(60)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ class FakeDaemons:
     def record_failing(self, daemon_id: str, faults: Mapping[str, JsonObject]) -> None:
         self.failing = {**faults}
 
-    def failing_duties(self, *, within_seconds: float) -> JsonObject:
+    def read_failing_duties(self, *, within_seconds: float) -> JsonObject:
         return self.failing
 
     def get(self, daemon_id: str) -> Daemon | None:
@@ -53,7 +54,7 @@ class FakeDaemons:
         rows = [row for row in self.rows.values() if filters.equal["group_key"] == row.group_key]
         return Page(result=rows[: filters.limit], next_cursor=None, limit=filters.limit)
 
-    def live_by_group(self, *, within_seconds: float) -> dict[str, int]:
+    def count_live_by_group(self, *, within_seconds: float) -> dict[str, int]:
         groups = [row.group_key for row in self.rows.values()]
         return {group: groups.count(group) for group in groups}
 
@@ -62,7 +63,7 @@ class FakeRecords:
     """The records of one account."""
 
     def list(self, filters: RecordFilters) -> Page[StoredRecord]:
-        facts = dict.fromkeys(("created_at", "updated_at", "synced_at"), NOON)
+        facts: dict[str, Any] = dict.fromkeys(("created_at", "updated_at", "synced_at"), NOON)
         record = StoredRecord(
             integrated_account_id="account", resource="tickets", id="1", data={}, sync_job_run_id="run", **facts
         )
@@ -85,6 +86,12 @@ class FakeTombstones:
 
 class FakeErasures:
     """Takes everything down."""
+
+    def get(self, environment_id: EnvironmentId, id: str) -> Erasure | None:
+        raise AssertionError(id)
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Erasure]:
+        raise AssertionError(filters)
 
     def create_of_resource(self, environment_id: EnvironmentId, account_id: str, resource: str) -> Erasure:
         return Erasure(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ class FakePrunableRows:
     batches: list[int] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> Callable[..., int]:
-        kind = name.removeprefix("prune_").replace("occurrences", "fires")
+        kind = name.removeprefix("prune_").replace("occurrences", "fires").replace("vanished", "told")
         if kind not in KINDS:
             raise AttributeError(name)
         return lambda *, limit, skip, **_: self._forget(kind, limit, skip)
@@ -57,7 +58,9 @@ class FakePrunableRows:
         self.rows[kind] = [row for row in self.rows.get(kind, []) if row not in chosen]
         return len(chosen)
 
-    def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
+    def find_expired_runs(
+        self, *, seconds: float, after: tuple[object, str] | None, limit: int
+    ) -> Sequence[ExpiredRun]:
         names = sorted(name for name in self.runs if after is None or name > after[1])[:limit]
         return [ExpiredRun(id=name, place=(0, name), may_go=name not in self.kept_runs) for name in names]
 
@@ -105,7 +108,8 @@ def test_each_kind_is_a_duty_of_its_own(prunable: FakePrunableRows) -> None:
 
 def test_zero_keeps_for_ever(prunable: FakePrunableRows) -> None:
     periods = ("run", "delivered", "tombstone", "daemon")
-    settings = replace(SETTINGS, **{f"{period}_retention_seconds": 0 for period in periods})
+    zero: dict[str, Any] = {f"{period}_retention_seconds": 0 for period in periods}
+    settings = replace(SETTINGS, **zero)
 
     assert set(duties(prunable, settings)) == {"keys", "messages"}
 

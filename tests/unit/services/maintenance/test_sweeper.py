@@ -35,7 +35,7 @@ class Neglected:
     """A look sees nothing, although there is something."""
     look_breaks_by: Exception | None = None
 
-    def look(self, *, is_thorough: bool) -> DueWork:
+    def find_due_work(self, *, is_thorough: bool) -> DueWork:
         self.looks.append(is_thorough)
         if self.look_breaks_by is not None:
             raise self.look_breaks_by
@@ -65,7 +65,7 @@ class Neglected:
                 self.messages.remove(message)
         return len(waiting)
 
-    def unsettled(self, *, limit: int, skipped: Sequence[str]) -> list[str]:
+    def find_unsettled(self, *, limit: int, skipped: Sequence[str]) -> list[str]:
         return [run_id for run_id in self.unsettled_runs if run_id not in skipped][:limit]
 
 
@@ -75,7 +75,7 @@ class DueUnits:
 
     neglected: Neglected
 
-    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+    def find_due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
         return sorted({dispatch.queue for dispatch in self.neglected.units})
 
     def dispatch_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> list[WakeUp]:
@@ -94,7 +94,7 @@ class DueRuns:
 
     neglected: Neglected
 
-    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+    def find_due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
         return sorted({queue for _, queue in self.neglected.runs})
 
     def dispatch_due(
@@ -111,7 +111,7 @@ def sweeper(here: Setting, neglected: Neglected, *others: Duty) -> Sweeper:
     sweeping = SweepDuties(
         units=DueUnits(neglected),
         runs=DueRuns(neglected),
-        find_unsettled=neglected.unsettled,
+        find_unsettled=neglected.find_unsettled,
         publish_waiting=neglected.publish_waiting,
         lifecycle=here.lifecycle(),
         dispatcher=here.dispatcher,
@@ -119,7 +119,7 @@ def sweeper(here: Setting, neglected: Neglected, *others: Duty) -> Sweeper:
         monotonic=lambda: 0.0,
     )
     duties = Duties([*sweeping.build_duties(), *others], clock=FakeClock(), monotonic=lambda: 0.0, start=start_here)
-    return Sweeper(look=neglected.look, duties=duties)
+    return Sweeper(look=neglected.find_due_work, duties=duties)
 
 
 def test_sweep_rings_for_what_waits() -> None:

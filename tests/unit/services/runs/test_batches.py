@@ -36,7 +36,7 @@ def here() -> Setting:
 
 
 def settlement(world: Setting) -> Settlement:
-    locked = world.moves.locked("run")
+    locked = world.moves.lock("run")
     assert locked.run is not None
     return Settlement(run=locked.run, locked=locked, clock=world.clock, settings=world.settings)
 

@@ -8,7 +8,7 @@ import pytest
 
 from app import store
 from app.engine.errors import StoreConflictError, StoreReadOnlyError, StoreUnavailableError
-from app.services.runs.conflicts import TRIES, repeats_conflicts, retry_on_conflict
+from app.services.runs.conflicts import TRIES, retry_conflicts, retry_on_conflict
 
 WITHOUT = {"LockedRun", "Leadership", "WritingSessions"}
 """Each is more than one transaction, or the leader's own, which comes back by itself."""
@@ -29,7 +29,7 @@ class Failing:
         return "answered"
 
 
-@repeats_conflicts
+@retry_conflicts
 class Store:
     def __init__(self, failing: Failing) -> None:
         self.failing = failing

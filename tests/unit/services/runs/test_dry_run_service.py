@@ -12,7 +12,7 @@ from app.engine.jobs.definition import parse_resources
 from app.engine.json_types import JsonObject
 from app.engine.record_errors import SourceError
 from app.engine.runs.increments import LowerBounds
-from app.services.ports import FetchedPage, PageCall
+from app.services.ports import FetchedPage, PageCall, PlainAnswer
 from app.services.runs.dry_runs import DryRuns
 from app.services.runs.requests import RunDraft, RunRequest
 from tests.unit.services.service_fakes import FakeClock, page
@@ -51,11 +51,17 @@ class Source:
     def useful_requests(self, account_id: str) -> int:
         return 1
 
+    def pass_on(self, call: PageCall) -> "Future[PlainAnswer]":
+        raise AssertionError(call)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 class Previous:
     """Knows that a run was at noon."""
 
-    def lower_bounds(self, draft: RunDraft) -> LowerBounds:
+    def read_lower_bounds(self, draft: RunDraft) -> LowerBounds:
         return LowerBounds(run=NOON, own={"late": NOON + timedelta(hours=1)})
 
 
@@ -80,7 +86,7 @@ def try_out(source: Source, *resources: JsonObject, account: str = "account", **
     )
     runs = DryRuns(
         contexts=setting().contexts(),
-        lower_bounds=Previous().lower_bounds,
+        lower_bounds=Previous().read_lower_bounds,
         source=source,
         clock=FakeClock(),
         timeout_seconds=0.01,

@@ -381,7 +381,7 @@ def test_calls_for_a_run_that_is_gone_do_nothing() -> None:
 def test_run_that_vanishes_before_its_lock_is_not_settled(monkeypatch: pytest.MonkeyPatch) -> None:
     here = setting()
     here.moves.resources = [resource_state()]
-    monkeypatch.setattr(here.moves, "locked", _after(here.runs.rows.clear, here.moves.locked))
+    monkeypatch.setattr(here.moves, "lock", _after(here.runs.rows.clear, here.moves.lock))
 
     here.lifecycle().settle("run")
 

@@ -21,6 +21,9 @@ class FakeOutbox:
     def remove(self, message_id: int) -> None:
         self.removed.append(message_id)
 
+    def remove_soon(self, message_id: int) -> None:
+        raise AssertionError(message_id)
+
 
 def ended(status: RunStatus = RunStatus.STOPPED, **run_fields: object) -> Setting:
     return setting(run_fields={"status": status, "error": {"code": "http_500"}, **run_fields})

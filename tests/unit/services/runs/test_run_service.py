@@ -81,7 +81,7 @@ class FakeRunStore:
         self.announced += announce(["other", "webhook"])
         return self.rows.pop(run_id, None) is not None
 
-    def errors(self, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:
+    def list_errors(self, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:
         return Page(result=[], next_cursor=cursor, limit=limit)
 
 
@@ -231,9 +231,9 @@ def test_own_webhook_of_a_removed_run_is_told_unless_the_run_leaves_that_out(
 
 
 def test_errors_are_those_of_a_run_that_is_there(service: RunService) -> None:
-    assert service.errors(ENVIRONMENT, "run", limit=3, cursor=None).limit == 3
+    assert service.list_errors(ENVIRONMENT, "run", limit=3, cursor=None).limit == 3
     with pytest.raises(NotFoundError):
-        service.errors(ELSEWHERE, "run", limit=3, cursor=None)
+        service.list_errors(ELSEWHERE, "run", limit=3, cursor=None)
 
 
 def test_resumed_run_is_created_anew(store: FakeRunStore, service: RunService) -> None:

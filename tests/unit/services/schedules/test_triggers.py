@@ -55,7 +55,7 @@ class FakeTriggers:
     is_looked_at: bool = False
     fired_together: int = 0
 
-    def due(self, *, limit: int, skipped: Sequence[str]) -> Sequence[DueTrigger]:
+    def find_due(self, *, limit: int, skipped: Sequence[str]) -> Sequence[DueTrigger]:
         if self.is_looked_at or self.due_trigger.id in skipped:
             return []
         self.is_looked_at = True
@@ -145,6 +145,9 @@ class FakeOutbox:
 
     def remove_soon(self, message_id: int) -> None:
         self.removed.append(message_id)
+
+    def remove(self, message_id: int) -> None:
+        raise AssertionError(message_id)
 
 
 def fire(triggers: FakeTriggers, drafts: FakeDrafts, outbox: FakeOutbox) -> list[tuple[str, str]]:
@@ -300,9 +303,9 @@ def test_turn_ends_after_a_while_although_more_is_due() -> None:
     ticks = itertools.count(step=7.0)
 
     class Endless(FakeTriggers):
-        def due(self, *, limit: int, skipped: Sequence[str]) -> Sequence[DueTrigger]:
+        def find_due(self, *, limit: int, skipped: Sequence[str]) -> Sequence[DueTrigger]:
             self.is_looked_at = False
-            return super().due(limit=limit, skipped=skipped)
+            return super().find_due(limit=limit, skipped=skipped)
 
     triggers, here, outbox = Endless(trigger()), setting(), FakeOutbox()
     scheduler = CronScheduler(

@@ -12,6 +12,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters
 from app.engine.objects.unified import EnvironmentUnifiedModel, UnifiedModel, UnifiedModelMethod
+from app.engine.templating.placeholders import Template
 from app.engine.unified.model import UnifiedName
 from app.services.unified.methods import MappingService
 from app.services.unified.models import InstalledModelService, UnifiedModelService
@@ -67,7 +68,7 @@ def model_service(models: FakeTable[UnifiedModel]) -> UnifiedModelService:
 def service(
     methods: FakeTable[UnifiedModelMethod], models: FakeTable[UnifiedModel], installed: Installed
 ) -> MappingService:
-    return MappingService(methods, models, FakeTable(integration, integration()).by_name, installed)
+    return MappingService(methods, models, FakeTable(integration, integration()).find_by_name, installed)
 
 
 def paths(raised: pytest.ExceptionInfo[InvalidInputError]) -> list[str]:
@@ -206,7 +207,7 @@ def test_layers_lie_over_each_other_with_the_accounts_on_top() -> None:
     assert (mapping is not None, faults) == (True, [])
     assert mapping is not None
     assert (mapping.resource, mapping.method) == ("b", "list")
-    assert mapping.query is not None
+    assert isinstance(mapping.query, Template)
     assert mapping.query.resolve({}) == {"y": 2, "z": 3}
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.unit.services.service_tables import NOON, webhook
 from tests.unit.services.service_world import ANY_TERMS, DELIVERY_UNIT
 
 
-def delivery(*answers: int | Exception | None, run_fields: dict[str, object] | None = None, **limits: float) -> Setting:
+def delivery(*answers: int | Exception | None, run_fields: dict[str, object] | None = None, **limits: Any) -> Setting:
     made = setting(run_fields={"webhook_id": "webhook", **(run_fields or {})}, **limits)
     made.add_delivery_unit()
     made.receiver = FakeReceiver(*answers)
@@ -220,7 +221,7 @@ def test_deleted_webhook_fails_the_run_and_empties_the_line() -> None:
     assert here.units.rows[DELIVERY_UNIT].status is UnitStatus.DONE
 
 
-def under_way(**limits: float) -> Setting:
+def under_way(**limits: Any) -> Setting:
     """Have the first of two events under way at a receiver that takes its time."""
     here = delivery(PENDING, 200, **limits)
     here.deliveries.add(event("a"), event("b"))
@@ -339,7 +340,7 @@ def test_batches_that_wait_are_merged_before_the_first_of_them_is_sent() -> None
 
 
 @pytest.mark.parametrize("limits", [{"delivery_merge_records": 0}, {"delivery_batch_bytes": 1}], ids=str)
-def test_batches_are_not_merged_beyond_the_settings(limits: dict[str, float]) -> None:
+def test_batches_are_not_merged_beyond_the_settings(limits: dict[str, Any]) -> None:
     here = delivery(200, **limits)
     here.deliveries.add(small("a"), small("b"))
 
@@ -377,7 +378,10 @@ def test_batch_that_has_vanished_or_waited_long_enough_waits_for_nothing() -> No
     here = delivery(200, delivery_linger_seconds=1e-9)
     here.deliveries.growing_looks = 9
     here.deliveries.add(small("a"))
-    merging, claim = BatchMerging(here.deliveries.look, here.deliveries.merge, here.settings), here.claim(DELIVERY_UNIT)
+    merging, claim = (
+        BatchMerging(here.deliveries.read_line, here.deliveries.merge, here.settings),
+        here.claim(DELIVERY_UNIT),
+    )
 
     assert 0.0 < merging.pause_seconds(claim, here.deliveries.waiting[0]) <= 1e-9
     waiting = here.deliveries.waiting.pop()

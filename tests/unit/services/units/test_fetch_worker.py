@@ -1,6 +1,8 @@
 """A slice of a fetching unit: what it asks for, what it writes, and how it leaves the unit."""
 
+import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -31,7 +33,7 @@ def looped(*ids: str, run_fields: JsonObject | None = None, **limits: float) -> 
     return made
 
 
-def webhook_run(**limits: float) -> Setting:
+def webhook_run(**limits: Any) -> Setting:
     made = setting(run_fields={"webhook_id": "webhook"}, **limits)
     made.add_unit()
     made.add_delivery_unit(UnitStatus.IDLE)
@@ -215,7 +217,7 @@ def test_slice_that_is_over_takes_in_what_was_asked_for_ahead(monkeypatch: pytes
     here.add_unit()
     here.source.waiting = 2
     here.source.script(*(page({"id": number}, cursor={"page": number}) for number in range(9)))
-    here.pages.after_write = lambda: monkeypatch.setattr(fetch_worker.time, "monotonic", lambda: FAR_FUTURE)
+    here.pages.after_write = lambda: monkeypatch.setattr(time, "monotonic", lambda: FAR_FUTURE)
 
     here.fetch()
 

@@ -19,7 +19,7 @@ class Alone:
     def status(self, run_id: str) -> RunStatus | None:
         return self.state
 
-    def due_units(self, run_id: str) -> Sequence[str]:
+    def find_due_units(self, run_id: str) -> Sequence[str]:
         return self.looks.pop(0)
 
     def work(self, unit_id: str) -> object:
@@ -44,7 +44,7 @@ class Alone:
 
         out = InlineRunner(
             read_status=self.status,
-            list_due_units=self.due_units,
+            list_due_units=self.find_due_units,
             worker=self,  # type: ignore[arg-type]
             lifecycle=self,  # type: ignore[arg-type]
             pause=pause,

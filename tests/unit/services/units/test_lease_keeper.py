@@ -59,9 +59,13 @@ def time() -> Time:
     return Time()
 
 
+def _pause_for_ever(_seconds: float) -> None:
+    threading.Event().wait()
+
+
 @pytest.fixture
 def keeper(units: FakeUnits, time: Time) -> LeaseKeeper:
-    return LeaseKeeper(units, lease_seconds=LEASE, pause=lambda _: threading.Event().wait(), monotonic=time.tell)
+    return LeaseKeeper(units, lease_seconds=LEASE, pause=_pause_for_ever, monotonic=time.tell)
 
 
 def test_lease_is_prolonged_several_times_before_it_would_expire(

@@ -1,6 +1,7 @@
 """Pages and errors become one write: records or events, units for children, counters."""
 
 import json
+from collections.abc import Sequence
 
 import pytest
 
@@ -9,6 +10,7 @@ from app.engine.record_errors import PlaceholderError, SourceError
 from app.engine.records.outcomes import Change
 from app.engine.runs.books import Counters
 from app.engine.runs.frontier import Frontier
+from app.engine.runs.work import EventDraft
 from app.engine.status import ErrorHandling, UnitStatus
 from app.engine.webhooks import events
 from app.services.units.page_batch import PageBatch
@@ -31,7 +33,7 @@ def batch_of(here: Setting) -> PageBatch:
     return PageBatch(here.claim("unit"), context, context.items["tickets"], settings=here.settings, clock=here.clock)
 
 
-def payloads(drafts: list[events.EventDraft]) -> list[JsonObject]:
+def payloads(drafts: Sequence[EventDraft]) -> list[JsonObject]:
     return [json.loads(draft.body)["payload"] for draft in drafts]
 
 
@@ -215,7 +217,7 @@ def test_webhook_that_is_told_of_changes_gets_the_records_compared() -> None:
 
     assert write.events == []
     assert write.changes is not None
-    (event,) = write.changes.tell(Change.UPDATED, ["1"])
+    (event,) = write.changes.draft(Change.UPDATED, ["1"])
     (payload,) = payloads([event])
     assert (payload["records"], payload["meta"]) == ([{"id": 1, "n": "a"}], {"change": "updated"})
     assert (event.remote_ids, event.records, event.resource_id) == (["1"], 1, "id-of-tickets")
@@ -303,7 +305,7 @@ def test_webhook_that_is_told_of_changes_gets_deletions_compared() -> None:
 
     assert write.changes is not None
     assert (write.changes.deleted, write.changes.records.ids, write.events) == (["9"], [], [])
-    (event,) = write.changes.tell(Change.DELETED, ["9"])
+    (event,) = write.changes.draft(Change.DELETED, ["9"])
     assert (payloads([event])[0]["records"], event.remote_ids) == ([{"id": "9"}], ["9"])
 
 

@@ -60,8 +60,8 @@ def test_children_and_transforms_get_the_fields_that_their_parents_records_have(
         "config": {"expression": "records"},
         "persist": True,
     }
-    items = [ORDERS, {**LINES, "persist": False}, transform, {"resource": "taxes", "depends_on": "lines"}]
-    items[3]["include_from_parent"] = {"line": "id"}
+    taxes = {"resource": "taxes", "depends_on": "lines", "include_from_parent": {"line": "id"}}
+    items: list[JsonObject] = [ORDERS, {**LINES, "persist": False}, transform, taxes]
     write = written(items, "lines", [(OF_ONE, page({"id": 1}))])
 
     elements = {unit.resource_id: unit.elements for unit in write.children}
@@ -76,7 +76,7 @@ def test_children_and_transforms_get_the_fields_that_their_parents_records_have(
 def test_other_content_under_one_id_is_warned_of_where_it_is_of_another_parent(
     elements: tuple[JsonObject, JsonObject],
 ) -> None:
-    items = [ORDERS, {**LINES, "include_from_parent": None}]
+    items: list[JsonObject] = [ORDERS, {**LINES, "include_from_parent": None}]
     pages = [(elements[0], page({"id": 1, "a": 1})), (elements[1], page({"id": 1, "a": 2}))]
 
     write = written(items, "lines", pages)

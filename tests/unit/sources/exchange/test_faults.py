@@ -63,7 +63,7 @@ def bare(kind: type[Exception]) -> Exception:
     return kind.__new__(kind)
 
 
-@pytest.mark.parametrize("kind", sorted(set(family(aiohttp.ClientError)), key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(set(family(aiohttp.ClientError)), key=str))
 def test_every_client_error_of_aiohttp_has_a_code(kind: type[Exception]) -> None:
     if inspect.getmodule(kind) is None or not kind.__module__.startswith("aiohttp"):
         pytest.skip("not aiohttp's own")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.engine.integrations.config import parse_config
-from app.engine.json_types import JSON
+from app.engine.json_types import JSON, JsonObject
 from app.engine.record_errors import SourceError
 from app.services.ports import PageCall
 from app.sources import requests
@@ -133,7 +133,7 @@ def test_a_header_is_sent_as_it_is(value: JSON, text: str) -> None:
 def test_a_header_of_the_connection_is_refused(name: str, place: str) -> None:
     """Others ask by the same connection: a body that ends too early begins the request of the next one."""
     sign = {"format": "header", "config": {"expression": f"{{'{name}': 'chunked'}}"}}
-    of_place = {
+    of_place: dict[str, JsonObject] = {
         "headers": {"headers": {name: "chunked"}},
         "authorization": {"authorization": {"format": "header", "config": {"header_name": name, "value": "chunked"}}},
         "signature": {"authorization": sign},

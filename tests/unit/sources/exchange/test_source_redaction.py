@@ -61,7 +61,7 @@ WRITINGS: Final[dict[str, Writing]] = {
 LAYERS = st.lists(
     st.tuples(st.sampled_from(sorted(WRITINGS)), st.lists(st.booleans(), min_size=1, max_size=5)), max_size=3
 )
-CHARACTERS = st.characters(exclude_categories=("Cs",), exclude_characters="\0")
+CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")
 SECRETS = st.text(CHARACTERS, min_size=4, max_size=80) | st.text("aB3+/=%&\\\"'é😀 \n", min_size=4, max_size=12)
 
 

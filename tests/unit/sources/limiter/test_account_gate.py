@@ -253,7 +253,7 @@ def test_a_window_of_one_goes_round() -> None:
 
 
 def test_refusals_of_one_round_trip_halve_the_window_once() -> None:
-    async def work(fleet: Fleet) -> list[int]:
+    async def work(fleet: Fleet) -> list[float]:
         (gate,) = fleet.gates
         passages = await asyncio.gather(*(gate.enter("things.list") for _ in range(8)))
         windows = []

@@ -13,7 +13,7 @@ from tests.unit.sources.simulated_fleet import Fleet, simulate
 def known(*seconds: float) -> Hedging:
     late = Hedging()
     for one in seconds:
-        late.note_answer("things.list", one)
+        late.record_answer("things.list", one)
     return late
 
 

@@ -216,7 +216,8 @@ def test_a_body_in_tiny_pieces_takes_no_more_memory_than_its_bytes() -> None:
 
 
 def test_a_zstd_frame_may_not_ask_for_a_window_beyond_8_mib() -> None:
-    options = {zstd.CompressionParameter.window_log: 24, zstd.CompressionParameter.enable_long_distance_matching: 1}
+    wide, distant = zstd.CompressionParameter.window_log, zstd.CompressionParameter.enable_long_distance_matching
+    options: dict[int, int] = {wide: 24, distant: 1}
     packer = zstd.ZstdCompressor(options=options)
     packed = packer.compress(b"x" * 100) + packer.compress(b"y" * 20_000_000, mode=packer.FLUSH_FRAME)
 

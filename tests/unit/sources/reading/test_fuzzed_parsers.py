@@ -65,10 +65,10 @@ def texts(*seeds: str) -> st.SearchStrategy[str]:
 class NoKeys:
     """A store of keys that nobody has any of."""
 
-    def current(self) -> None:
+    def read_current(self) -> None:
         return None
 
-    def wrapped(self) -> dict[str, bytes]:
+    def list_wrapped(self) -> dict[str, bytes]:
         return {}
 
     def refuses_unbound(self) -> bool:

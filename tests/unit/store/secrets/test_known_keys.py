@@ -30,7 +30,7 @@ class CountedKeys(KeyStore):
     is_away: bool = False
     is_unbound_refused: bool = False
 
-    def current(self) -> tuple[str, bytes] | None:
+    def read_current(self) -> tuple[str, bytes] | None:
         return (self.newest, self.keys[self.newest]) if self.newest else None
 
     def make_current(self, key_id: str, wrapped: bytes, *, instead_of: str | None) -> None:
@@ -41,7 +41,7 @@ class CountedKeys(KeyStore):
         self.looks += 1
         return self.keys.get(key_id)
 
-    def wrapped(self) -> dict[str, bytes]:
+    def list_wrapped(self) -> dict[str, bytes]:
         self.looks += 1
         if self.is_away:
             raise StoreUnavailableError
