@@ -107,6 +107,8 @@ class JsonValue(click.ParamType[JSON]):
         except ValueError as error:
             where = f" in {value[1:]}" if value.startswith("@") else ""
             return self.fail(f"not JSON{where}: {error}", param, ctx)
+        except RecursionError:
+            return self.fail("it is nested too deeply", param, ctx)
 
 
 class JsonArgument(click.ParamType[JsonObject]):

@@ -30,6 +30,13 @@ class LazyGroup(click.Group):
         super().__init__(*arguments, **options)
         self._commands_at = commands_at
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse words that can be sent to no API: bytes of the shell that are no UTF-8."""
+        for word in args:
+            if any("\ud800" <= character <= "\udfff" for character in word):
+                raise click.UsageError(f"{word!a} is no text in UTF-8")
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands in the order in which a newcomer needs them."""
         return list(self._commands_at)

@@ -12,6 +12,7 @@ from app.engine.json_types import JSON, JsonObject
 
 _PARAMETER: Final = re.compile(r"<(?:[^<>]*:)?(\w+)>")
 _IS_JSON: Final = "application/json"
+_DOCUMENT: Final = "/openapi.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +34,13 @@ class Recording:
 
     def attach(self, app: flask.Flask) -> None:
         """Record what an application answers from now on."""
-        self.document = app.test_client().get("/openapi.json").get_json()
         app.after_request(self._take)
+        self.document = app.test_client().get(_DOCUMENT).get_json()
 
     def _take(self, response: flask.Response) -> flask.Response:
         rule = flask.request.url_rule
-        if rule is not None and response.status_code < 300 and response.content_type == _IS_JSON:
+        is_success = response.status_code < 300 and response.content_type == _IS_JSON
+        if rule is not None and rule.rule != _DOCUMENT and is_success:
             path = _PARAMETER.sub(r"{\1}", rule.rule)
             operation = f"{flask.request.method} {path}"
             self.answers.append(Answered(operation=operation, status=response.status_code, body=response.get_json()))
