@@ -23,8 +23,6 @@ _PAGE: Final = """<!doctype html>
 </html>
 """
 _START: Final = """const filtered = (groups, phrase) => {
-  // Swagger UI passes its own option `filter: true` as a text, until something is typed.
-  if (phrase === "true") return groups;
   const wanted = phrase.toLowerCase();
   const fits = (one, tag) =>
     [tag, one.get("method"), one.get("path"), ...["operationId", "summary"].map((key) => one.getIn(["operation", key]))]

@@ -4,7 +4,7 @@ import { chromium } from "playwright-core";
 
 const [executablePath, url, token] = process.argv.slice(2);
 const browser = await chromium.launch({ executablePath, args: ["--disable-background-networking", "--disable-quic"] });
-const page = await browser.newPage();
+const page = await browser.newPage({ viewport: { width: 1280, height: 30_000 } }); // it draws what is in sight alone
 page.setDefaultTimeout(150_000); // a machine that has more to do draws slowly
 const origin = new URL(url).origin;
 const complaints = [];

@@ -58,7 +58,7 @@ def test_page_shows_the_document_and_calls_the_api(page: JsonObject, address: st
     assert page["servers"] == [address]
     assert page["operations"] == page["summaries"] == sum(len(one.keys() - {"parameters"}) for one in paths.values())
     assert page["byPath"] == ["/sync-job-run/{id}/resume"]
-    assert page["byId"] == ["/sync-job-run"]
+    assert page["byId"] == ["/sync-job-run", "/sync-job-run-state"]
     assert "role" in page["operation"]
     assert "sync_job_id" in page["request"]
     assert '"status": "created"' in page["answer"]
