@@ -14,6 +14,8 @@ from tests.support.ecosystem_tools import NODE_MODULES, node, run
 from tests.support.prefix_proxy import prefix_proxy
 
 _PACKAGE = "chromium-headless-shell"
+_TRIED_IN_VAIN = "warning: Could not find component: JsonSchema_string_"
+"""Swagger UI looks for a field of each format, and takes that of texts where it has none."""
 _PROGRAM = Path(__file__).with_name("docs_page.mjs")
 
 
@@ -50,7 +52,7 @@ def page(address: str, browser: str, access: dict[str, str], tmp_path: Path) -> 
 def test_page_shows_the_document_and_calls_the_api(page: JsonObject, address: str, document_file: Path) -> None:
     paths = json.loads(document_file.read_text())["paths"]
 
-    assert page["complaints"] == []
+    assert [one for one in page["complaints"] if not one.startswith(_TRIED_IN_VAIN)] == []
     assert page["outside"] == []
     assert "Ferryman" in page["title"]
     assert "POST /sync-job-run" in page["description"]
