@@ -1,6 +1,6 @@
 """A reverse proxy that has a server below a path of its own, as an ingress or nginx has."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from typing import Final
@@ -45,5 +45,5 @@ def _pass_on(request: Request, upstream: str, prefix: str, *, host: str) -> Resp
         connection.close()
 
 
-def _end_to_end(headers: dict[str, str]) -> dict[str, str]:
+def _end_to_end(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name.lower() not in _OF_ONE_CONNECTION}
