@@ -1,6 +1,7 @@
 """Connectors: ready descriptions of third-party APIs, read from a folder and checked whole (docs/connectors.md)."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,8 @@ def _find_folder(name_or_folder: str) -> Path:
     if name_or_folder in list_shipped():
         return _SHIPPED / name_or_folder
     folder = Path(name_or_folder)
-    if not folder.is_dir():
+    # Path.is_dir raises for a name that is too long.
+    if not os.path.isdir(folder):  # noqa: PTH112
         what = f"'{name_or_folder}' is neither a shipped connector nor a folder"
         raise ConnectorError(what, [f"shipped are: {', '.join(list_shipped())}"])
     return folder

@@ -36,7 +36,7 @@ SwaggerUIBundle({
   dom_id: "#swagger-ui",
   deepLinking: true,
   displayOperationId: true,
-  docExpansion: "none",
+  docExpansion: "list",
   filter: true,
   persistAuthorization: true,
   plugins: [() => ({ fn: { opsFilter: filtered } })],

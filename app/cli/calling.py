@@ -19,7 +19,7 @@ from app.cli.terminal import print_table as print_whole
 from app.client import open_client
 from app.engine.json_types import JSON, JsonObject
 
-_LARGEST_PAGE: Final = 1000
+LARGEST_PAGE: Final = 1000
 
 Command = TypeVar("Command", bound=Callable[..., object])
 Result = TypeVar("Result")
@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
 
 limit_option = click.option(
-    "--limit", default=20, show_default=True, type=click.IntRange(1, _LARGEST_PAGE), help="At most so many."
+    "--limit", default=20, show_default=True, type=click.IntRange(1, LARGEST_PAGE), help="At most so many."
 )
 
 
@@ -107,6 +107,8 @@ class JsonValue(click.ParamType[JSON]):
         except ValueError as error:
             where = f" in {value[1:]}" if value.startswith("@") else ""
             return self.fail(f"not JSON{where}: {error}", param, ctx)
+        except RecursionError:
+            return self.fail("it is nested too deeply", param, ctx)
 
 
 class JsonArgument(click.ParamType[JsonObject]):
@@ -155,8 +157,15 @@ def print_table(rows: Sequence[JsonObject], columns: Sequence[str], *, none: str
 def print_page(page: JsonObject, columns: Sequence[str], *, limit: int, none: str) -> None:
     """Print a page of a list, and how to see more of it."""
     print_table(page["result"], columns, none=none)
-    if page.get("next_cursor"):
-        click.echo(f"There are more: --limit {min(_LARGEST_PAGE, 10 * limit)} shows them.", err=True)
+    print_more(page, limit=limit)
+
+
+def print_more(page: JsonObject, *, limit: int, most: int = LARGEST_PAGE) -> None:
+    """Print how to see what follows a page; nothing at the end of a list."""
+    if not page.get("next_cursor"):
+        return
+    how = "narrow the list by its options" if limit >= most else f"--limit {min(most, 10 * limit)} shows them"
+    click.echo(f"There are more: {how}.", err=True)
 
 
 def _read_content(file: str) -> str:

@@ -8,7 +8,16 @@ from dataclasses import asdict
 import click
 from rich.markup import escape
 
-from app.cli.calling import Answer, json_option, pass_client, print_answer, print_facts, print_json, print_table
+from app.cli.calling import (
+    Answer,
+    add_named_argument,
+    json_option,
+    pass_client,
+    print_answer,
+    print_facts,
+    print_json,
+    print_table,
+)
 from app.cli.installing import Step, install
 from app.cli.next_steps import print_next_step
 from app.cli.terminal import build_console
@@ -31,7 +40,7 @@ def list_connectors() -> Answer:
 
 
 @connector.command()
-@click.argument("name_or_folder", metavar="NAME|FOLDER")
+@add_named_argument("name_or_folder", metavar="NAME|FOLDER")
 @print_answer
 def show(name_or_folder: str) -> Answer:
     """Show what a connector offers and needs."""
@@ -43,7 +52,7 @@ def show(name_or_folder: str) -> Answer:
 
 
 @connector.command("install")
-@click.argument("name_or_folder", metavar="NAME|FOLDER")
+@add_named_argument("name_or_folder", metavar="NAME|FOLDER")
 @json_option
 @pass_client
 def install_connector(client: ApiClient, name_or_folder: str, as_json: bool) -> None:

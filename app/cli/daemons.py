@@ -5,15 +5,7 @@ from urllib.parse import quote
 
 import click
 
-from app.cli.calling import (
-    Answer,
-    add_named_argument,
-    limit_option,
-    pass_client,
-    print_answer,
-    print_facts,
-    print_table,
-)
+from app.cli.calling import Answer, add_named_argument, limit_option, pass_client, print_answer, print_facts, print_page
 from app.cli.options import concurrency_option, group_option, stack_option
 from app.client import ApiClient
 
@@ -49,7 +41,7 @@ def daemon(context: click.Context, /, **options: Any) -> None:
 def list_daemons(client: ApiClient, group_key: str | None, limit: int) -> Answer:
     """List daemons, and when each last took a message."""
     page = client.get(_PATH, {"group_key": group_key, "limit": limit, "sort": "-updated_at"})
-    return Answer(page, lambda: print_table(page["result"], _COLUMNS, none="There are no such daemons."))
+    return Answer(page, lambda: print_page(page, _COLUMNS, limit=limit, none="There are no such daemons."))
 
 
 @daemon.command()

@@ -30,6 +30,13 @@ class LazyGroup(click.Group):
         super().__init__(*arguments, **options)
         self._commands_at = commands_at
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse words that can be sent to no API: bytes of the shell that are no UTF-8."""
+        for word in args:
+            if any("\ud800" <= character <= "\udfff" for character in word):
+                raise click.UsageError(f"{word!a} is no text in UTF-8")
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands in the order in which a newcomer needs them."""
         return list(self._commands_at)
@@ -41,6 +48,16 @@ class LazyGroup(click.Group):
         module, _, attribute = known[0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is named; a usage error, with those that are spelt nearly so."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            names = [name for name, _ in self._visible_commands()]
+            raise click.NoSuchCommand(error.command_name, possibilities=names, ctx=ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what the commands do, without loading one."""

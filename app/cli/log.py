@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 from rich.markup import escape
 
-from app.cli.calling import drop_none, json_option, pass_client, print_json, print_table
+from app.cli.calling import drop_none, json_option, pass_client, print_json, print_more, print_table
 from app.cli.terminal import INTERRUPTED, build_console
 from app.client import ApiClient
 from app.engine.json_types import JSON, JsonObject
@@ -59,6 +59,7 @@ def log(client: ApiClient, *, follow: bool, as_json: bool, **filters: JSON) -> N
     else:
         rows = [_build_row(entry) for entry in page["result"]]
         print_table(rows, _COLUMNS[kind], none="Nothing of that kind happened.")
+        print_more(page, limit=query["limit"], most=_MOST)
 
 
 def _follow(client: ApiClient, query: JsonObject, columns: Sequence[str], *, as_json: bool) -> None:

@@ -14,7 +14,7 @@ from app.cli.calling import (
     pass_client,
     print_answer,
     print_facts,
-    print_table,
+    print_page,
 )
 from app.cli.next_steps import NextStep
 from app.client import ApiClient
@@ -41,7 +41,7 @@ def state() -> None:
 def list_states(client: ApiClient, state_key: str, limit: int) -> Answer:
     """List the states of a state key, the newest first."""
     page = client.get(_PATH, {"state_key": state_key, "limit": limit})
-    return Answer(page, lambda: print_table(page["result"], _COLUMNS, none="There are no such states."))
+    return Answer(page, lambda: print_page(page, _COLUMNS, limit=limit, none="There are no such states."))
 
 
 @state.command()

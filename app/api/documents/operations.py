@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from marshmallow import Schema
 
-from app.engine.json_types import JsonObject
+from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import Role
 
 SchemaLike: TypeAlias = Schema | type[Schema]
@@ -97,11 +97,17 @@ def _operation_id(name: str, route: Route) -> str:
     return _camel([verb, *f"{route.resource}{plural}".split("-")])
 
 
-def number_statuses(documented: JsonObject) -> JsonObject:
-    """Write statuses as numbers, as flask-smorest does, so that both descriptions of an answer are merged."""
+def number_statuses(documented: JsonObject, example: JSON = None) -> JsonObject:
+    """Write statuses as numbers, as flask-smorest does, so that both descriptions of an answer are merged.
+
+    A 200 that answers what is usually a 201 gets its example too.
+    """
     answers = {
         int(status) if status.isdigit() else status: one for status, one in documented.get("responses", {}).items()
     }
+    if example is not None and "content" in answers.get(200, {}):
+        content = {kind: {**one, "example": example} for kind, one in answers[200]["content"].items()}
+        answers[200] = {**answers[200], "content": content}
     return {**documented, "responses": answers} if answers else documented
 
 

@@ -122,7 +122,8 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         served = self._with_preferences(served, route)
         served = self._with_answers(served, route, operation["operationId"])
         served = self._with_arguments(served, route, operation["operationId"])
-        served = self.doc(**operation, **number_statuses(route.documented), **{_ROLE: route.role.value})(served)
+        documented = number_statuses(route.documented, answer_of(operation["operationId"]))
+        served = self.doc(**operation, **documented, **{_ROLE: route.role.value})(served)
         served = self._with_precondition(served, route.method) if route.is_of_item else served
         served = self._open_to_accounts(served)
         self._mark(served, route)

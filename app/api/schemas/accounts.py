@@ -19,6 +19,7 @@ from app.api.schemas.fields import (
     make_list_query,
 )
 from app.api.schemas.integrations import EmbeddedInstallation, EmbeddedIntegration
+from app.api.schemas.json_kinds import MAY_LACK
 from app.api.schemas.save_warnings import Warned
 from app.engine.json_types import JsonObject
 from app.engine.known_keys.of_integrations import INTEGRATION
@@ -94,7 +95,11 @@ class Account(Warned):
     environment_integration_id = Id(
         allow_none=True, metadata={"description": "null where the environment uses the integration as it is."}
     )
-    environment_integration = fields.Nested(EmbeddedInstallation, allow_none=True)
+    environment_integration = fields.Nested(
+        EmbeddedInstallation,
+        allow_none=True,
+        metadata={MAY_LACK: True, "description": "Not in what an account's own token is shown."},
+    )
     authentication_method = fields.String()
     is_sandbox = fields.Boolean(metadata={"description": "false: there are no sandbox accounts."})
     status = fields.String(

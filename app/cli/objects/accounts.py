@@ -18,6 +18,7 @@ from app.cli.objects.kinds import Field, Kind
 from app.cli.operating.origins import approve_origin
 from app.client import ApiClient
 from app.engine.json_types import JSON, JsonObject
+from app.engine.status import AccountStatus
 
 ACCOUNT: Final = Kind(
     word="integrated account",
@@ -34,6 +35,13 @@ ACCOUNT: Final = Kind(
             option="--context",
             kind=JsonArgument(),
             help="Its credentials and whatever else its integration asks for: JSON, @file, or @- for stdin.",
+        ),
+        Field(
+            name="status",
+            option="--status",
+            kind=click.Choice([AccountStatus.ACTIVE.value, AccountStatus.INACTIVE.value]),
+            is_creatable=False,
+            help="Inactive: its API is not called, and its runs wait, until it is active again.",
         ),
         Field(name="authentication_method", option="--method", help="How it signs in, such as api_key or oauth2."),
         Field(

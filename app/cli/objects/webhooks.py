@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import click
 
-from app.cli.calling import Answer, add_named_argument, limit_option, pass_client, print_answer, print_table
+from app.cli.calling import Answer, add_named_argument, limit_option, pass_client, print_answer, print_page
 from app.cli.objects.builder import build_group
 from app.cli.objects.kinds import Field, Kind
 from app.cli.options import Span
@@ -87,7 +87,7 @@ def test(client: ApiClient, webhook_id: str) -> Answer:
 def deliveries(client: ApiClient, webhook_id: str, limit: int, **filters: str | None) -> Answer:
     """List what was sent to a webhook, or waits for it, the newest first."""
     page = client.get(f"{WEBHOOK.path_of(webhook_id)}/deliveries", {"limit": limit, **filters})
-    return Answer(page, lambda: print_table(page["result"], _DELIVERY_COLUMNS, none="There are no such deliveries."))
+    return Answer(page, lambda: print_page(page, _DELIVERY_COLUMNS, limit=limit, none="There are no such deliveries."))
 
 
 @webhook.command()

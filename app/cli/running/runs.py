@@ -19,7 +19,8 @@ from app.cli.calling import (
     limit_option,
     pass_client,
     print_answer,
-    print_table,
+    print_more,
+    print_page,
 )
 from app.cli.next_steps import list_connection_words
 from app.cli.options import ERROR_HANDLING, RUN_STATUS
@@ -131,7 +132,7 @@ def errors(client: ApiClient, run_id: str, limit: int) -> Answer:
     next_step = ("run", "resume", run_id, "--errors-only", "--follow") if rows else ()
     return Answer(
         page,
-        lambda: print_table(rows, _ERROR_COLUMNS, none="The run has no errors."),
+        lambda: print_page(page, _ERROR_COLUMNS, limit=limit, none="The run has no errors."),
         next_step,
         why="once it has ended: asks for them again",
     )
@@ -147,7 +148,12 @@ def errors(client: ApiClient, run_id: str, limit: int) -> Answer:
 def list_runs(client: ApiClient, limit: int, **filters: str | None) -> Answer:
     """List runs, the newest first."""
     page = client.get(_PATH, {"limit": limit, **filters})
-    return Answer(page, lambda: printing.print_runs(page["result"], _tenants_of(client, page["result"])))
+
+    def show() -> None:
+        printing.print_runs(page["result"], _tenants_of(client, page["result"]))
+        print_more(page, limit=limit)
+
+    return Answer(page, show)
 
 
 @run.command()

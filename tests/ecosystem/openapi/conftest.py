@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def ferryman(session_directory: Path) -> Iterator[Stack]:
     """A whole Ferryman with one daemon."""
-    environment = {**IMPATIENT, "FERRYMAN_ALLOWED_NETWORKS": LOOPBACK}
+    environment = {**IMPATIENT, "FERRYMAN_ALLOWED_NETWORKS": LOOPBACK, "FERRYMAN_TRUSTED_PROXIES": "127.0.0.1"}
     options = StackOptions(
         data_dir=session_directory / "openapi", port=0, daemons=1, flower=False, environment=environment
     )

@@ -13,6 +13,10 @@ from tests.integration.api.calling import Caller
 
 NAMELESS: Final = "http://127.0.0.1:9"
 """Where nothing listens."""
+DIRECT: Final = frozenset({"unified", "proxy", "custom"})
+"""Collections whose calls go to an account's API."""
+_NAMED: Final = {"model": "model", "resource": "resource", "path": "resource"}
+"""Path parameters that are names, not ids."""
 
 
 @dataclass
@@ -221,6 +225,37 @@ def _body_of(operation: JsonObject, document: JsonObject) -> Mapping[str, JsonOb
         schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     properties: Mapping[str, JsonObject] = schema.get("properties", {})
     return properties
+
+
+def path_of(operation: Operation, world: World) -> str:
+    """Return an operation's path with what a world has in the place of its parameters."""
+    path = operation.path
+    for parameter in operation.path_parameters:
+        path = path.replace(f"{{{parameter}}}", _value_of(operation, parameter, world))
+    return path
+
+
+def query_of(operation: Operation, world: World) -> dict[str, str]:
+    """Return the parameters that an operation can not do without."""
+    known: dict[str, str] = {
+        "integrated_account_id": world.ids["integrated-account"],
+        "state_key": world.text("states"),
+        "log_type": "sync_job_cron_trigger",
+        "resource": world.text("resource"),
+    }
+    direct = operation.collection in DIRECT
+    needed = operation.required | ({"integrated_account_id"} if direct else set())
+    return {name: known[name] for name in needed if name in known}
+
+
+def _value_of(operation: Operation, parameter: str, world: World) -> str:
+    if parameter in _NAMED:
+        return world.text(_NAMED[parameter])
+    if parameter == "method":
+        return "list"
+    if parameter == "delivery_id":
+        return world.ids["webhook/deliveries"]
+    return world.ids.get(operation.collection, world.ids["sync-job-run"])
 
 
 def texts_in(value: JSON) -> Iterator[str]:

@@ -55,7 +55,7 @@ def test_unknown_command_is_a_usage_fault(ferryman: Ferryman) -> None:
     result = ferryman("dmeo")
 
     assert result.exit_code == 2
-    assert "No such command 'dmeo'" in result.output
+    assert "No such command 'dmeo'. (Did you mean one of: 'daemon', 'demo'?)" in result.output
 
 
 @pytest.mark.parametrize("command", [["api"], ["daemon", "--group", "eu"], ["migrate"]], ids=lambda words: words[0])

@@ -15,14 +15,11 @@ from app.engine.logs.entries import LogType
 from app.store.catalog.tokens import TokenStore
 from app.store.db.database import connect
 from tests.integration.api.calling import Answer, Caller
-from tests.integration.api.walled_worlds import Operation, World, furnished, operations_of
+from tests.integration.api.walled_worlds import DIRECT, Operation, World, furnished, operations_of, path_of, query_of
 
 OPEN = {"/healthz", "/openapi.json", "/docs", "/ping"}
 SHARED = {"daemon"}
 """Daemons serve all environments: they are shown to everyone, with nothing of any environment (docs/security.md)."""
-NAMED = {"model": "model", "resource": "resource", "path": "resource"}
-DIRECT = {"unified", "proxy", "custom"}
-"""Path parameters that are names, not ids."""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +53,7 @@ def test_paths_that_name_what_others_have_lead_nowhere(
     for operation in operations:
         if not operation.path_parameters or operation.collection in SHARED:
             continue
-        path, query = _path(operation, theirs), _own_query(operation, mine)
+        path, query = path_of(operation, theirs), query_of(operation, mine)
         if operation.collection in ("proxy", "custom"):
             # Their paths name what an account's API has, whoever's that is: the account is the wall.
             query["integrated_account_id"] = theirs.ids["integrated-account"]
@@ -78,7 +75,7 @@ def test_bodies_that_name_what_others_have_are_refused(
             continue
         for field, body in _with_foreign_ids(mine.bodies.get(operation.path, {}), mine, theirs):
             tried += 1
-            answer = _call(mine, operation, _path(operation, mine), body, _own_query(operation, mine))
+            answer = _call(mine, operation, path_of(operation, mine), body, query_of(operation, mine))
             if answer.body == {"restored": 0}:
                 continue  # the run narrows down which of the caller's own records come back
             if answer.status not in (400, 404) or _leaks(answer, theirs, sent=json.dumps(body)):
@@ -98,8 +95,8 @@ def test_lists_narrowed_to_what_others_have_are_empty(worlds: tuple[World, World
         for name in operation.query:
             for value in _foreign_values(name, theirs):
                 tried += 1
-                query = {**_own_query(operation, mine), name: value}
-                answer = _call(mine, operation, _path(operation, mine), None, query)
+                query = {**query_of(operation, mine), name: value}
+                answer = _call(mine, operation, path_of(operation, mine), None, query)
                 found = answer.status == 200 and answer.body.get("result")
                 if answer.status >= 500 or (found and _is_filter(name)) or _leaks(answer, theirs, sent=value):
                     wrong.append((str(operation), name, answer.status, answer.body))
@@ -151,40 +148,10 @@ def _shown(world: World, operations: list[Operation]) -> str:
             continue
         if "webhook/{" in operation.path.replace("webhook/{id}/", "webhook/{") and "deliveries" in operation.path:
             continue
-        answer = _call(world, operation, _path(operation, world), None, _own_query(operation, world))
+        answer = _call(world, operation, path_of(operation, world), None, query_of(operation, world))
         assert answer.status in (200, 404), (str(operation), answer.body)
         shown.append({str(operation): answer.body})
     return json.dumps(shown, sort_keys=True)
-
-
-def _path(operation: Operation, world: World) -> str:
-    path = operation.path
-    for parameter in operation.path_parameters:
-        path = path.replace(f"{{{parameter}}}", _value_of(operation, parameter, world))
-    return path
-
-
-def _value_of(operation: Operation, parameter: str, world: World) -> str:
-    if parameter in NAMED:
-        return world.text(NAMED[parameter])
-    if parameter == "method":
-        return "list"
-    if parameter == "delivery_id":
-        return world.ids["webhook/deliveries"]
-    return world.ids.get(operation.collection, world.ids["sync-job-run"])
-
-
-def _own_query(operation: Operation, world: World) -> dict[str, str]:
-    """What an operation can not do without."""
-    known: dict[str, str] = {
-        "integrated_account_id": world.ids["integrated-account"],
-        "state_key": world.text("states"),
-        "log_type": "sync_job_cron_trigger",
-        "resource": world.text("resource"),
-    }
-    direct = operation.collection in DIRECT
-    needed = operation.required | ({"integrated_account_id"} if direct else set())
-    return {name: known[name] for name in needed if name in known}
 
 
 def _with_foreign_ids(body: JsonObject, mine: World, theirs: World) -> Iterator[tuple[str, JsonObject]]:

@@ -91,6 +91,14 @@ def test_what_may_be_null_is_a_type_among_others(document: JsonObject) -> None:
     assert document["components"]["schemas"]["NewRun"]["properties"]["force"]["type"] == ["boolean", "null"]
 
 
+def test_a_repeated_creation_has_the_example_of_the_first(document: JsonObject) -> None:
+    for path in ("/sync-job-run", "/sync-job-run-state"):
+        answers = document["paths"][path]["post"]["responses"]
+        examples = [answers[status]["content"]["application/json"].get("example") for status in ("200", "201")]
+        assert examples[0] == examples[1]
+    assert document["paths"]["/sync-job-run"]["post"]["responses"]["200"]["content"]["application/json"]["example"]
+
+
 def test_answers_say_which_fields_they_always_have(document: JsonObject) -> None:
     schemas = document["components"]["schemas"]
 

@@ -285,16 +285,18 @@ def test_account_is_made_with_credentials_from_stdin_that_nobody_sees_again(serv
     account_id = made.stdout.split()[2]
 
     listed = served.shown("account", "list", "--tenant", "customer-7")
-    changed = served.shown("account", "update", account_id, "--tenant", "customer-8", "--body", '{"context": {"a": 1}}')
+    change = ("--tenant", "customer-8", "--status", "inactive", "--body", '{"context": {"a": 1}}')
+    changed = served.shown("account", "update", account_id, *change)
     removed = served.ferryman("account", "delete", account_id)
     restored = served.ferryman("account", "restore", account_id)
 
     assert made.stderr == "next: ferryman job list --integration acme\n"
     assert [one["id"] for one in listed["result"]] == [account_id]
-    assert (changed["tenant_id"], sorted(changed["context"])) == ("customer-8", ["a", "api_key"])
+    assert (changed["tenant_id"], changed["status"]) == ("customer-8", "inactive")
+    assert sorted(changed["context"]) == ["a", "api_key"]
     assert "canary-77" not in made.output + str(changed)
     assert removed.stderr == f"next: ferryman account restore {account_id}   # undoes it, until it is erased\n"
-    assert restored.stdout.startswith(f"integrated account {account_id}  acme  active")
+    assert restored.stdout.startswith(f"integrated account {account_id}  acme  inactive")
     assert served.shown("account", "delete", account_id, "--erase") == {"id": account_id}
     assert "no OAuth 2 token" in served.ferryman("account", "refresh", served.account_id).stderr
 
