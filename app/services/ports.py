@@ -282,6 +282,12 @@ class Dispatcher(Queues, Protocol):
     def dispatch_run(self, run_id: str, *, queue: str) -> bool:
         """Ask a daemon to start a run; return whether the broker took the message."""
 
+    def dispatch_again(self, run_id: str, unit_id: str | None, *, queue: str) -> bool:
+        """Send a lost message again, of a unit or of a run's start; return whether the broker took it.
+
+        Raises where the broker refuses this queue alone, which says nothing about the others.
+        """
+
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
         """Publish any task by its name; return whether the broker took it."""
 

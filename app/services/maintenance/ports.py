@@ -212,6 +212,9 @@ class PrunableRows(Protocol):
     def prune_told(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove what was sent to webhooks as vanished so long ago."""
 
+    def prune_told_to_nobody(self, *, limit: int, skip: int) -> int:
+        """Remove what webhooks were told that were deleted since."""
+
     def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
         """List runs that ended so long ago, oldest first, on from a place."""
 

@@ -86,6 +86,20 @@ _TOLD: Final = text("""
          limit :limit offset :skip for update skip locked)
 """)
 
+# The primary key begins with the webhook: its few values are stepped through. A run of a webhook that was deleted writes
+# some more until it ends.
+_TOLD_TO_NOBODY: Final = text("""
+    with recursive known as (
+        (select webhook_id from webhook_record order by webhook_id limit 1)
+        union all
+        select (select webhook_id from webhook_record where webhook_id > known.webhook_id order by webhook_id limit 1)
+          from known where known.webhook_id is not null)
+    delete from webhook_record where ctid = any(array(
+        select r.ctid from known join webhook_record r on r.webhook_id = known.webhook_id
+         where not exists (select from webhook where webhook.id = known.webhook_id)
+         limit :limit offset :skip for update of r skip locked))
+""")
+
 # The last completed run of a job, an account and the same args stays: the next increment begins where it began.
 _EXPIRED: Final = text(f"""
     with old as (
@@ -158,6 +172,10 @@ class RetentionStore:
     def prune_told(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Remove what webhooks know to have vanished for so long."""
         return self._forget(_TOLD, {"seconds": seconds, "limit": limit, "skip": skip})
+
+    def prune_told_to_nobody(self, *, limit: int, skip: int = 0) -> int:
+        """Remove what webhooks were told that were deleted since."""
+        return self._forget(_TOLD_TO_NOBODY, {"limit": limit, "skip": skip})
 
     def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
         """List runs that ended so long ago, oldest first, on from a place."""

@@ -19,6 +19,7 @@ from app.store.announcements.announcements import insert_announcements
 from app.store.db.database import connections_of
 from app.store.db.writing_sessions import WritingSessions
 from app.store.maintenance.daemons import DaemonStore
+from app.store.schedules.triggers import TriggerStore
 from tests.support.led_place import LedPlace, led_place
 from tests.support.pump_database import PumpDatabase
 
@@ -153,6 +154,38 @@ def test_trigger_whose_account_does_not_decrypt(place: LedPlace, is_known: bool)
         run = place.services.runs.get(place.environment, run_id)
         assert (run.status, run.error["code"]) == ("failed", "unworkable")
         assert "'00000000'" in run.error["message"]
+
+
+MENDED = {
+    "trigger": "update sync_job_cron_trigger set updated_at = now() where id = :trigger",
+    "account": "update integrated_account set updated_at = now() where id = :account",
+    "job": "update sync_job set updated_at = now() where id = :job",
+    "integration": """
+        update integration set updated_at = now()
+         where id = (select integration_id from integrated_account where id = :account)
+    """,
+}
+
+
+@pytest.mark.parametrize("mended", [None, *MENDED])
+def test_trigger_that_is_skipped_is_due_again_once_its_owner_has_mended_something(
+    place: LedPlace, mended: str | None
+) -> None:
+    trigger_id = place.services.triggers.create(
+        place.environment,
+        {"sync_job_id": place.job, "integrated_account_id": place.poisoned, "cron_expression": "0 0 1 1 *"},
+    ).id
+    make_due(place, trigger_id)
+    triggers = TriggerStore(place.engine)
+    (failed,) = triggers.due(limit=10)
+    values = {"trigger": trigger_id, "account": place.poisoned, "job": place.job}
+
+    if mended is not None:
+        with place.engine.begin() as connection:
+            connection.execute(text(MENDED[mended]), values)
+    due = triggers.due(limit=10, skipped=[failed.attempt_key])
+
+    assert [one.trigger.id for one in due] == ([] if mended is None else [trigger_id])
 
 
 def test_run_whose_account_does_not_decrypt_is_refused_and_its_owner_mends_it(place: LedPlace) -> None:
