@@ -1,6 +1,7 @@
 """``make chaos ROUNDS=n [SCENARIO=name] [BROKER=url]``: play rounds, one scenario after the other, for hours if asked.
 
-CHAOS_SEED repeats what a line names: ``make chaos ROUNDS=1 SCENARIO=name CHAOS_SEED=seed``.
+CHAOS_SEED repeats what a line names: ``make chaos ROUNDS=1 SCENARIO=name CHAOS_SEED=seed``. CHAOS_WAITING is how many
+runs ``thousands-waiting`` has wait, by default 20,000.
 """
 
 import argparse

@@ -189,7 +189,7 @@ def webhook_deleted(round: Round) -> None:
     troubled_rows.delete_webhook_with_events(round)
 
 
-@scenario("20,000 runs waiting, made by triggers of one minute", begin_at=(0.0, 0.1))
+@scenario(f"{troubled_rows.WAITING:,} runs waiting, made by triggers of one minute", begin_at=(0.0, 0.1))
 def thousands_waiting(round: Round) -> None:
     troubled_rows.make_thousands_wait(round)
 

@@ -1,5 +1,6 @@
 """What is done to rows: secrets that do not decrypt, a webhook deleted with events waiting, runs by the thousand."""
 
+import os
 from typing import Any, Final
 
 import psycopg
@@ -12,7 +13,7 @@ from tests.chaos.arena import Round
 from tests.support.patience import wait_for
 from tests.support.workspace import Sync, Workspace, listed
 
-WAITING: Final = 20_000
+WAITING: Final = int(os.environ.get("CHAOS_WAITING", "20000"))
 _ACCOUNTS: Final = 40
 _FOREIGN: Final = "k2:00000000:AAAA"
 _ONCE_A_YEAR: Final = "0 0 1 1 *"

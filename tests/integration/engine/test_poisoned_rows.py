@@ -39,6 +39,24 @@ def poison_queue(place: LedPlace, run_id: str) -> None:
     place.execute("update sync_job_run set queue = 'poisoned' where id = :id", run_id)
 
 
+def test_every_duty_of_the_leader_has_a_poisoned_row(place: LedPlace) -> None:
+    """Whoever adds a duty poisons a row of it, and names here where."""
+    poisoned_here = {
+        *("publishing", "ringing runs", "ringing units", "settling", "rescue", "triggers", "announcing"),
+        *("roll call", "orphaned sessions"),
+    }
+    poisoned_in_clearing = {"forgetting runs", "forgetting keys", "erasing", "numbering records"}
+    # test_what_can_not_be_removed_is_passed_over (store), test_row_that_breaks_its_batch_is_found… (services)
+    poisoned_as_a_kind = {
+        *("forgetting bodies", "forgetting tombstones", "forgetting told", "forgetting told to nobody"),
+        *("forgetting messages", "forgetting daemons", "forgetting fires", "forgetting calls"),
+        "forgetting announcements",
+    }
+
+    names = {turns.duty.name for turns in place.daemon.sweeper._duties._turns}
+    assert names == poisoned_here | poisoned_in_clearing | poisoned_as_a_kind
+
+
 def test_message_that_can_not_be_published(place: LedPlace) -> None:
     poisoned, sound = place.runs()
     place.mailbox.poisoned = "poisoned"
