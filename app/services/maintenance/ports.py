@@ -167,7 +167,7 @@ class ExpiredRun:
     place: tuple[object, str]
     """Where it stands among all ended runs."""
     may_go: bool
-    """False while its events are not delivered, or while the next increment begins where it began."""
+    """False while its events are not delivered, a state names it, or the next increment begins where it began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,7 +100,8 @@ _TOLD_TO_NOBODY: Final = text("""
          limit :limit offset :skip for update of r skip locked))
 """)
 
-# The last completed run of a job, an account and the same args stays: the next increment begins where it began.
+# The last completed run of a job, an account and the same args stays: the next increment begins where it began. So does
+# one that a state names: by it alone an erasure knows whose state it is.
 _EXPIRED: Final = text(f"""
     with old as (
         select r.* from environment e cross join lateral (
@@ -113,6 +114,8 @@ _EXPIRED: Final = text(f"""
          order by r.finished_at, r.id limit :limit)
     select r.id, r.finished_at,
            not exists (select from delivery d where d.run_id = r.id and d.status = '{DeliveryStatus.PENDING}')
+           and not exists (select from sync_job_run_state s
+                            where s.environment_id = r.environment_id and s.sync_job_run_id = r.id)
            and (r.status <> '{RunStatus.COMPLETED}' or exists (
                 select from sync_job_run later
                  where later.sync_job_id = r.sync_job_id and later.integrated_account_id = r.integrated_account_id

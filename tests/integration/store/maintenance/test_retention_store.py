@@ -133,6 +133,15 @@ def test_run_with_events_to_deliver_stays(engine: Engine, store: RetentionStore)
     assert expired(store) == {waiting: False}
 
 
+def test_run_that_a_state_names_stays(engine: Engine, store: RetentionStore) -> None:
+    """An erased account would leave the state behind, which nothing else names as its own."""
+    named, other = run(engine), run(engine)
+    state = {"state_key": "people", "key": "last", "value": {}, "sync_job_run_id": named}
+    put(engine, "sync_job_run_state", environment_id=ACCOUNT, **state)
+
+    assert expired(store) == {named: False, other: True}
+
+
 def test_expired_runs_are_listed_on_from_a_place(engine: Engine, store: RetentionStore) -> None:
     ids = [run(engine, finished=text(f"now() - interval '{days} days'")) for days in (120, 110, 100)]
 
