@@ -84,6 +84,15 @@ def test_run_that_can_not_be_rung(place: LedPlace) -> None:
     assert "ValueError" in place.errors_of(poisoned)[0]
 
 
+def test_reason_that_a_duty_finds_again_and_again_is_told_once(place: LedPlace) -> None:
+    run_id = place.run(place.poisoned)
+
+    for reason in ("its queue is refused", "its queue is refused", "it broke with ValueError"):
+        place.daemon.lifecycle.record_unhandled(run_id, reason)
+
+    assert len(place.errors_of(run_id)) == 2
+
+
 def test_unit_that_can_not_be_rung(place: LedPlace) -> None:
     poisoned, sound = place.runs()
     poison_queue(place, poisoned)
