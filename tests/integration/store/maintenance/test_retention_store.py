@@ -204,7 +204,7 @@ def test_turn_prunes_more_runs_than_a_fleet_of_100_000_accounts_ends(engine: Eng
 
 
 @pytest.mark.parametrize(
-        "kind",
+    "kind",
     [
         *("bodies", "tombstones", "told", "told_to_nobody", "keys", "messages", "daemons", "occurrences", "calls"),
         "announcements",
