@@ -37,8 +37,8 @@ class RabbitNode:
 @contextmanager
 def running_node(directory: Path) -> Iterator[RabbitNode]:
     """Run a node until the block ends; it is Debian's package rabbitmq-server."""
-    path = program()
-    assert path is not None, f"there is no RabbitMQ: install it (apt-get install {PACKAGE})"
+    server = program()
+    assert server is not None, f"there is no RabbitMQ: install it (apt-get install {PACKAGE})"
     amqp, distribution, epmd = _free_ports(3)
     data, run, log = (directory / name for name in ("mnesia", "run", "log"))
     for path in (data, run, log):
@@ -65,7 +65,7 @@ def running_node(directory: Path) -> Iterator[RabbitNode]:
     try:
         supervisor.spawn(_child("epmd", (shutil.which("epmd") or "epmd",), environment, directory))
         supervisor.wait_until_ready()
-        supervisor.spawn(_child("rabbitmq", (path,), environment, directory, url))
+        supervisor.spawn(_child("rabbitmq", (server,), environment, directory, url))
         supervisor.wait_until_ready()
         yield RabbitNode(url, supervisor.children["rabbitmq"], data)
     finally:

@@ -1,4 +1,4 @@
-"""One queue of a real RabbitMQ that was declared otherwise: its own messages are refused, and those of others are taken."""
+"""A queue of a real RabbitMQ that was declared otherwise: its own messages are refused, those of others are taken."""
 
 from collections.abc import Iterator
 from pathlib import Path

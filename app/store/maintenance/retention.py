@@ -86,8 +86,8 @@ _TOLD: Final = text("""
          limit :limit offset :skip for update skip locked)
 """)
 
-# The primary key begins with the webhook: its few values are stepped through. A run of a webhook that was deleted writes
-# some more until it ends.
+# The primary key begins with the webhook: its few values are stepped through. Runs of a webhook that was deleted write
+# some more until they end.
 _TOLD_TO_NOBODY: Final = text("""
     with recursive known as (
         (select webhook_id from webhook_record order by webhook_id limit 1)
