@@ -49,7 +49,7 @@ class DueTrigger:
     now: datetime
     """The database's clock when it was found."""
     attempt_key: str
-    """Names the trigger as it is, with its job, account and integration: what failed is skipped until one changes."""
+    """Names the trigger as it is, with all that it refers to: what failed is skipped until one of them changes."""
 
     @property
     def is_second_try(self) -> bool:

@@ -38,8 +38,10 @@ _DUE = text("""
       left join integrated_account a on a.id = t.integrated_account_id
       left join integration i on i.id = a.integration_id
       left join sync_job j on j.id = t.sync_job_id
+      left join webhook w on w.id = t.webhook_id
      cross join lateral (
-           select concat_ws(' ', t.id, t.updated_at, a.updated_at, i.updated_at, j.updated_at)) attempt (key)
+           select concat_ws(' ', t.id, t.updated_at, a.updated_at, i.updated_at, j.updated_at, w.updated_at)
+           ) attempt (key)
      where t.next_run_at <= now() and attempt.key <> all(cast(:skipped as text[]))
      order by t.next_run_at limit :limit
 """)

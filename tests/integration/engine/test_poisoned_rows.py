@@ -186,6 +186,7 @@ def test_trigger_whose_account_does_not_decrypt(place: LedPlace, is_known: bool)
 MENDED = {
     "trigger": "update sync_job_cron_trigger set updated_at = now() where id = :trigger",
     "account": "update integrated_account set updated_at = now() where id = :account",
+    "webhook": "update webhook set updated_at = now() where id = :webhook",
     "job": "update sync_job set updated_at = now() where id = :job",
     "integration": """
         update integration set updated_at = now()
@@ -198,14 +199,13 @@ MENDED = {
 def test_trigger_that_is_skipped_is_due_again_once_its_owner_has_mended_something(
     place: LedPlace, mended: str | None
 ) -> None:
-    trigger_id = place.services.triggers.create(
-        place.environment,
-        {"sync_job_id": place.job, "integrated_account_id": place.poisoned, "cron_expression": "0 0 1 1 *"},
-    ).id
+    webhook_id = place.services.webhooks.create(place.environment, {"target_url": "http://memory.invalid"}).id
+    refers = {"sync_job_id": place.job, "integrated_account_id": place.poisoned, "webhook_id": webhook_id}
+    trigger_id = place.services.triggers.create(place.environment, {**refers, "cron_expression": "0 0 1 1 *"}).id
     make_due(place, trigger_id)
     triggers = TriggerStore(place.engine)
     (failed,) = triggers.due(limit=10)
-    values = {"trigger": trigger_id, "account": place.poisoned, "job": place.job}
+    values = {"trigger": trigger_id, "account": place.poisoned, "job": place.job, "webhook": webhook_id}
 
     if mended is not None:
         with place.engine.begin() as connection:
