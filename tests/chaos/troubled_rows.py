@@ -105,7 +105,7 @@ def _connected(round: Round) -> "psycopg.Connection[Any]":
 def _wait_for_sound(round: Round, sync: Sync, webhook_id: str) -> None:
     """Wait until the trigger that comes last has made its run, and the event that comes last is delivered."""
     completed = "select 1 from sync_job_run where sync_job_id = %s and status = 'completed'"
-    wait_for(lambda: bool(round.arena.fetch(completed, sync.job_id)), 60, what="the run of the other trigger")
+    wait_for(lambda: bool(round.arena.fetch(completed, sync.job_id)), what="the run of the other trigger")
     delivered = "select 1 from delivery where webhook_id = %s and status = 'delivered'"
-    wait_for(lambda: bool(round.arena.fetch(delivered, webhook_id)), 60, what="the event of the other webhook")
+    wait_for(lambda: bool(round.arena.fetch(delivered, webhook_id)), what="the event of the other webhook")
     assert not sync.api.get("/healthz")["duties"]

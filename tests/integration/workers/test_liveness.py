@@ -8,7 +8,7 @@ import pytest
 
 from app.broker.queues import build_daemon_queue
 from app.engine.objects.daemons import RAPID_BRIDGE_QUEUE, name_queue
-from tests.support.patience import WaitFor
+from tests.support.patience import LONGEST_SECONDS, WaitFor
 from tests.support.process_nodes import DaemonNode, FerrymanSetup, RedisContainer, fresh_daemon
 from tests.support.upstream import Upstream, numbered
 from tests.support.workspace import Workspace, listed
@@ -65,11 +65,11 @@ def test_deaf_daemon_ends_with_a_clear_line_though_it_answers_ping(
     attentive: DaemonNode, celery_setup: FerrymanSetup, node_environment: Mapping[str, str]
 ) -> None:
     control, who = celery_setup.app.control, [attentive.hostname()]
-    assert control.ping(destination=who, timeout=5, limit=1)
+    assert control.ping(destination=who, timeout=LONGEST_SECONDS, limit=1)
 
     for queue in (name_queue("attentive"), RAPID_BRIDGE_QUEUE, build_daemon_queue(attentive.daemon_id).name):
-        control.cancel_consumer(queue, destination=who, reply=True, timeout=5, limit=1)
-    assert control.ping(destination=who, timeout=5, limit=1)
+        control.cancel_consumer(queue, destination=who, reply=True, timeout=LONGEST_SECONDS, limit=1)
+    assert control.ping(destination=who, timeout=LONGEST_SECONDS, limit=1)
     attentive.container.wait_for_end(DEAF_SECONDS + 20)
 
     assert "takes no messages although the broker does: it ends, to be started anew" in attentive.container.logs()
