@@ -67,7 +67,7 @@ test-pythons: $(DEV)  ## Run the demo and the fast half of the tests on each Pyt
 	@$(BIN)/python -m tests.pythons $(PYTHONS)
 	$(BIN)/python -m pytest tests/ecosystem/test_lock.py $(PYTEST_OPTIONS)
 
-chaos: $(DEV)  ## Kill things for ROUNDS=n rounds, all scenarios in turn or SCENARIO=name; BROKER=amqp://... for RabbitMQ
+chaos: $(DEV)  ## Kill things for ROUNDS=n rounds, all scenarios in turn or SCENARIO=name,name; BROKER=amqp://... for RabbitMQ
 	@CHAOS_SEED=$(CHAOS_SEED) $(BIN)/python -m tests.chaos.campaign --rounds $(ROUNDS) --scenario "$(SCENARIO)" --broker "$(BROKER)"
 
 fuzz: $(DEV)  ## Fuzz the API by its document, EXAMPLES=n of each operation, SEQUENCES=n, SEED=n; messages, requests and answers, PARSED=n

@@ -38,6 +38,10 @@ class InlineDispatcher:
         """Return True, so that no promised message stays in the outbox."""
         return True
 
+    def dispatch_again(self, run_id: str, unit_id: str | None, *, queue: str) -> bool:
+        """Return that it was taken."""
+        return True
+
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
         """Return that it was taken."""
         return True

@@ -53,6 +53,12 @@ class CeleryDispatcher:
         except QueueRefusedError:
             return False
 
+    def dispatch_again(self, run_id: str, unit_id: str | None, *, queue: str) -> bool:
+        """Publish a message that was lost; raise QueueRefusedError where the broker refuses only its queue."""
+        if unit_id is None:
+            return self._publish(tasks.START_RUN, [run_id], queue)
+        return self._publish(tasks.SYNC_UNIT, [run_id, unit_id], queue)
+
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
         """Publish any task by its name; raise QueueRefusedError where the broker refuses only its queue."""
         return self._publish(task, args, queue)

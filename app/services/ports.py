@@ -231,6 +231,12 @@ class Dispatcher(Protocol):
     def dispatch_run(self, run_id: str, *, queue: str) -> bool:
         """Send the message that starts a run; return whether the broker took it."""
 
+    def dispatch_again(self, run_id: str, unit_id: str | None, *, queue: str) -> bool:
+        """Send a lost message again, of a unit or of a run's start; return whether the broker took it.
+
+        Raises where the broker refuses this queue alone, which says nothing about the others.
+        """
+
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
         """Publish any task by its name; return whether the broker took it."""
 

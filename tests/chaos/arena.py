@@ -82,7 +82,7 @@ class Arena:
     def make_whole(self) -> None:
         """Wait until every process is up, and make the supervisor patient again."""
         children = [*self.stack.children.values(), *([self.broker.child] if self.broker else [])]
-        wait_for(lambda: all(child.is_ready() for child in children), 60, what="a whole Ferryman")
+        wait_for(lambda: all(child.is_ready() for child in children), what="a whole Ferryman")
         for child in children:
             child.restarts = 0
         self.reports.clear()
@@ -109,7 +109,7 @@ class Arena:
 
     def fetch(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Ask Postgres, again while it can not be reached."""
-        rows = wait_for(lambda: self._fetch(query, values), 60, what="an answer of Postgres")
+        rows = wait_for(lambda: self._fetch(query, values), what="an answer of Postgres")
         return rows[0]
 
     def _fetch(self, query: str, values: Sequence[object]) -> list[list[tuple[Any, ...]]]:
@@ -159,7 +159,7 @@ class Round:
     def reach(self, progress: float) -> None:
         """Wait until the daemon run has asked for such a part of its pages."""
         self.runs[0].wait_until_asked(int(progress * len(all_pages())))
-        wait_for(lambda: all(run.status == "running" for run in self.runs), 60, what="two running runs")
+        wait_for(lambda: all(run.status == "running" for run in self.runs), what="two running runs")
 
     @property
     def broker(self) -> Broker:

@@ -1,6 +1,7 @@
-"""``make chaos ROUNDS=n [SCENARIO=name] [BROKER=url]``: play rounds, one scenario after the other, for hours if asked.
+"""``make chaos ROUNDS=n [SCENARIO=name,name] [BROKER=url]``: play rounds of scenarios in turn, for hours if asked.
 
-CHAOS_SEED repeats what a line names: ``make chaos ROUNDS=1 SCENARIO=name CHAOS_SEED=seed``.
+CHAOS_SEED repeats what a line names: ``make chaos ROUNDS=1 SCENARIO=name CHAOS_SEED=seed``. CHAOS_WAITING is how many
+runs ``thousands-waiting`` has wait, by default 20,000.
 """
 
 import argparse
@@ -32,7 +33,7 @@ _BASELINE_EVERY = 6
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play the rounds that the command line asks for; give the program's status."""
     options = _options(arguments)
-    chosen = [SCENARIOS[options.scenario]] if options.scenario else _possible(options.broker)
+    chosen = options.scenario or _possible(options.broker)
     began = time.monotonic()
     with arena.opened(options.broker) as place:
         try:
@@ -99,10 +100,17 @@ def _kept_logs(place: Arena) -> Path:
     return kept
 
 
+def _read_scenarios(names: str) -> list[Scenario]:
+    unknown = [name for name in filter(None, names.split(",")) if name not in SCENARIOS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no scenario is named {unknown[0]}: expected some of {', '.join(SCENARIOS)}")
+    return [SCENARIOS[name] for name in names.split(",") if name]
+
+
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=len(SCENARIOS))
-    parser.add_argument("--scenario", choices=["", *SCENARIOS], default="")
+    parser.add_argument("--scenario", type=_read_scenarios, default=[])
     parser.add_argument("--broker", default="")
     return parser.parse_args(arguments)
 

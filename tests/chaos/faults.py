@@ -30,7 +30,7 @@ def terminate(round: Round, name: str) -> None:
     child.restart()
     round.story.append(f"terminated {name}")
     round.wait_for_exit(name, pid)
-    wait_for(child.is_ready, 60, what=f"a new {name}")
+    wait_for(child.is_ready, what=f"a new {name}")
 
 
 def kill_leader_alone(round: Round, name: str) -> None:
@@ -72,7 +72,7 @@ def keep_down(round: Round, name: str, seconds: float) -> None:
     round.wait_for_exit(name, pid)
     child.next_start = time.monotonic() + seconds
     time.sleep(seconds)
-    wait_for(child.is_ready, 60, what=f"{name} again")
+    wait_for(child.is_ready, what=f"{name} again")
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def pause_past_lease(round: Round, name: str) -> None:
         round.pauses += 1
         round.story.append(f"paused {name}")
         time.sleep(LEASE_SECONDS)
-        wait_for(lambda: moved_on() or round.are_over, 60, what="somebody who takes the paused daemon's units")
+        wait_for(lambda: moved_on() or round.are_over, what="somebody who takes the paused daemon's units")
 
 
 def terminate_backends(round: Round, seconds: float) -> None:

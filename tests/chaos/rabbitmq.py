@@ -15,7 +15,13 @@ from kombu import Connection
 from app.stack.child import Child, ChildSpec
 from app.stack.supervisor import Supervisor
 
+PACKAGE = "rabbitmq-server"
 _PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+
+
+def program() -> str | None:
+    """Find Debian's program, which must not be run by the wrapper that is on the PATH."""
+    return str(_PROGRAM) if _PROGRAM.exists() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,8 @@ class RabbitNode:
 @contextmanager
 def running_node(directory: Path) -> Iterator[RabbitNode]:
     """Run a node until the block ends; it is Debian's package rabbitmq-server."""
-    assert _PROGRAM.exists(), "there is no RabbitMQ: install it (apt-get install rabbitmq-server)"
+    server = program()
+    assert server is not None, f"there is no RabbitMQ: install it (apt-get install {PACKAGE})"
     amqp, distribution, epmd = _free_ports(3)
     data, run, log = (directory / name for name in ("mnesia", "run", "log"))
     for path in (data, run, log):
@@ -58,7 +65,7 @@ def running_node(directory: Path) -> Iterator[RabbitNode]:
     try:
         supervisor.spawn(_child("epmd", (shutil.which("epmd") or "epmd",), environment, directory))
         supervisor.wait_until_ready()
-        supervisor.spawn(_child("rabbitmq", (str(_PROGRAM),), environment, directory, url))
+        supervisor.spawn(_child("rabbitmq", (server,), environment, directory, url))
         supervisor.wait_until_ready()
         yield RabbitNode(url, supervisor.children["rabbitmq"], data)
     finally:

@@ -10,7 +10,7 @@ from app.client import ApiClient
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from tests.chaos.arena import Round
-from tests.support.patience import wait_for
+from tests.support.patience import LONGEST_SECONDS, wait_for
 from tests.support.workspace import listed
 
 _NOBODY: Final = "http://127.0.0.1:9/"
@@ -26,7 +26,7 @@ def hanging_runs(round: Round, count: int) -> Iterator[None]:
         webhook_id = workspace.api.post("/webhook", {"target_url": target_url})["id"]
         sync = workspace.sync(f"{round.runs[0].world_url}-few", [listed("few")])
         runs = [sync.start(webhook_id=webhook_id) for _ in range(count)]
-        assert select.select([silent], [], [], 60)[0], "nothing was sent to the silent receiver"
+        assert select.select([silent], [], [], LONGEST_SECONDS)[0], "nothing was sent to the silent receiver"
         round.story.append(f"{count} runs hang")
         try:
             yield
@@ -45,7 +45,7 @@ def delete_with_events_waiting(round: Round) -> None:
     )
     ended = [sync.run()["status"] for _ in range(3)]
     waits_for_ever = sync.start(webhook_id=gone)
-    wait_for(lambda: _waiting(api, gone) >= len(ended) + 1, 60, what="events that wait")
+    wait_for(lambda: _waiting(api, gone) >= len(ended) + 1, what="events that wait")
 
     api.delete(f"/webhook/{gone}")
 
@@ -53,7 +53,8 @@ def delete_with_events_waiting(round: Round) -> None:
     run: JsonObject = sync.finished(waits_for_ever)
     assert (run["status"], run["error"]["code"]) == ("failed", "unworkable"), run
     wait_for(
-        lambda: _waiting(api, watching) == 0 and _delivered(api, watching) == len(ended), 60, what="others' events"
+        lambda: _waiting(api, watching) == 0 and _delivered(api, watching) == len(ended),
+        what="others' events",
     )
 
 

@@ -109,7 +109,7 @@ def _fight(round: Round, scenario: Scenario) -> tuple[list[Toll], float, float]:
         stop.start()
     scenario.strike(round)
     lifted, after = time.monotonic(), round.units_under_way()
-    wait_for(lambda: before() and after() and round.child("api").is_ready(), 60, what="the recovery")
+    wait_for(lambda: before() and after() and round.child("api").is_ready(), what="the recovery")
     recovered = time.monotonic()
     for stop in stops:
         stop.join()
@@ -136,7 +136,7 @@ def _stop(round: Round, run: SyncUnderFire, delay: float) -> None:
             return run.is_over
         return True
 
-    wait_for(is_stopped, 60, what="a stop")
+    wait_for(is_stopped, what="a stop")
     round.rows_at_stop[run.run_id] = round.row_count(run)
 
 

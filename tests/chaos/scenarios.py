@@ -16,7 +16,7 @@ from tests.chaos import faults, receivers, troubled_rows
 from tests.chaos.arena import DAEMONS, Round
 from tests.chaos.doubled_messages import doubled_messages
 from tests.chaos.skewed_daemon import with_clock_skew
-from tests.support.patience import wait_for
+from tests.support.patience import LONGEST_SECONDS, wait_for
 from tests.support.workspace import Sync, listed
 
 
@@ -116,7 +116,7 @@ def postgres_restarted(round: Round) -> None:
     child.restart()
     round.interruptions += 2
     round.wait_for_exit("postgres", pid)
-    wait_for(child.is_ready, 60, what="Postgres again")
+    wait_for(child.is_ready, what="Postgres again")
 
 
 @scenario("`kill -9` of Postgres")
@@ -125,7 +125,7 @@ def postgres_killed(round: Round) -> None:
     round.kill("postgres")
     round.interruptions += 2
     round.wait_for_exit("postgres", pid)
-    wait_for(round.child("postgres").is_ready, 120, what="Postgres again")
+    wait_for(round.child("postgres").is_ready, what="Postgres again")
 
 
 @scenario("`kill -9` of Postgres while 100 small runs begin, whose first commits nobody waits for")
@@ -189,7 +189,7 @@ def webhook_deleted(round: Round) -> None:
     troubled_rows.delete_webhook_with_events(round)
 
 
-@scenario("20,000 runs waiting, made by triggers of one minute", begin_at=(0.0, 0.1))
+@scenario(f"{troubled_rows.WAITING:,} runs waiting, made by triggers of one minute", begin_at=(0.0, 0.1))
 def thousands_waiting(round: Round) -> None:
     troubled_rows.make_thousands_wait(round)
 
@@ -207,7 +207,7 @@ def pgbouncer_between(round: Round) -> None:
     round.kills += 1
     round.interruptions += 2
     round.story.append("killed pgbouncer")
-    wait_for(lambda: pooler.pid not in {None, pid} and pooler.is_ready(), 30, what="PgBouncer again")
+    wait_for(lambda: pooler.pid not in {None, pid} and pooler.is_ready(), what="PgBouncer again")
 
 
 @scenario("two faults at once")
@@ -226,7 +226,7 @@ def _failpoint(point: Failpoint, what: str, *, hits: int) -> None:
     def strike(round: Round) -> None:
         wanted = round.dice.randint(1, hits)
         file = failpoints.arm(round.arena.failpoints, point, wanted)
-        wait_for(lambda: not file.exists(), 60, what=f"failpoint {point} at hit {wanted}")
+        wait_for(lambda: not file.exists(), what=f"failpoint {point} at hit {wanted}")
         round.killed(DAEMONS[0])
         round.story.append(f"failpoint {point} at hit {wanted}")
 
@@ -254,7 +254,7 @@ def _small_sync(round: Round) -> Sync:
 
 def _post_until_accepted(sync: Sync, key: str) -> str:
     """Post a run as a careful client does: again with the same key until it is answered."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + LONGEST_SECONDS
     while True:
         try:
             answer = sync.api.call("POST", "/sync-job-run", sync.body, headers={"Idempotency-Key": key})

@@ -15,8 +15,6 @@ from tests.chaos.outside_world import all_pages, everything
 from tests.support.patience import wait_for
 from tests.support.workspace import Sync, Workspace, child_of, listed
 
-RECOVERY_SECONDS = 90.0
-
 _LIVE_UNITS = """
     select count(*) filter (where status in ('ready', 'leased', 'blocked')),
            count(*) filter (where lease_expires_at is not null),
@@ -90,16 +88,16 @@ class SyncUnderFire:
 
     def wait_until_asked(self, requests: int) -> None:
         """Wait until the upstream has got so many requests."""
-        wait_for(lambda: self.asked >= requests, RECOVERY_SECONDS, what=f"{requests} requests")
+        wait_for(lambda: self.asked >= requests, what=f"{requests} requests")
 
     def wait_until_quiet(self, seconds: float) -> None:
         """Wait until the upstream has not been asked for so long."""
-        wait_for(lambda: self.counts["idle_seconds"] > seconds, RECOVERY_SECONDS, what="silence")
+        wait_for(lambda: self.counts["idle_seconds"] > seconds, what="silence")
 
     def wait_for_end(self) -> None:
         """Wait until the run is over and, if it has a webhook, its last event was taken down as delivered."""
-        wait_for(lambda: self.is_over, RECOVERY_SECONDS, what=f"the end of run {self.run_id}")
-        wait_for(lambda: not any(self.leftovers().values()), RECOVERY_SECONDS, what=f"a clean end: {self.leftovers()}")
+        wait_for(lambda: self.is_over, what=f"the end of run {self.run_id}")
+        wait_for(lambda: not any(self.leftovers().values()), what=f"a clean end: {self.leftovers()}")
 
     def leftovers(self) -> dict[str, int]:
         """Count what a run must not leave behind."""

@@ -11,6 +11,7 @@ import pytest
 
 from app.engine.status import RunStatus, UnitStatus, allowed_origins
 from docs.diagrams.draw import draw_all
+from tests.support.patience import LONGEST_SECONDS
 
 PROJECT_ROOT = Path(__file__).parents[2]
 DOCS = PROJECT_ROOT / "docs"
@@ -93,7 +94,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, as ``make check-static`` builds it."""
     place = tmp_path_factory.mktemp("site")
     mkdocs = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(place)]
-    subprocess.run(mkdocs, cwd=PROJECT_ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, check=True, timeout=60)
+    subprocess.run(
+        mkdocs, cwd=PROJECT_ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, check=True, timeout=LONGEST_SECONDS
+    )
     return place
 
 

@@ -1,6 +1,6 @@
 """An environment with two accounts, and a daemon that leads, on the database of the proofs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -10,7 +10,6 @@ from app.bootstrap.api import build_api_services
 from app.bootstrap.daemon import DaemonServices, build_daemon_services
 from app.engine.ids import new_id
 from app.engine.objects.environments import EnvironmentId
-from app.engine.runs.work import WakeUp
 from app.services.runs.requests import RunRequest
 from app.store.catalog.tokens import TokenStore
 from tests.support.patience import wait_for
@@ -35,11 +34,6 @@ class ChoosyMailbox(Mailbox):
         if queue == self.poisoned:
             raise ValueError(f"no name of a queue: {queue}")
         return super().publish(task, args, queue=queue)
-
-    def dispatch(self, wake_ups: Sequence[WakeUp]) -> None:
-        if any(dispatch.queue == self.poisoned for dispatch in wake_ups):
-            raise ValueError("no name of a queue")
-        super().dispatch(wake_ups)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from app.engine.json_types import JsonObject
-from tests.support.patience import wait_for
+from tests.support.patience import LONGEST_SECONDS, wait_for
 
 API_KEY: Final = "sk_test_ferryman"
 _SEEDERS = 4
@@ -51,7 +51,7 @@ class LocalStripe:
 
     def _call(self, method: str, path: str, body: JsonObject | None = None) -> JsonObject:
         content = None if body is None else json.dumps(body).encode()
-        with closing(http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", self._port, timeout=LONGEST_SECONDS)) as connection:
             connection.request(method, f"/v1/{path}", content, self._headers)
             response = connection.getresponse()
             answer: JsonObject = json.loads(response.read())

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 _POLL_SECONDS = 0.02
+LONGEST_SECONDS: Final = 300.0
+"""For what a busy machine may take its time over: a wait that ends well costs nothing by it."""
 
 Found = TypeVar("Found")
 
@@ -16,7 +18,7 @@ class WaitFor(Protocol):
         """Return what was found."""
 
 
-def wait_for(look: Callable[[], Found | None], timeout: float = 30.0, *, what: str = "") -> Found:
+def wait_for(look: Callable[[], Found | None], timeout: float = LONGEST_SECONDS, *, what: str = "") -> Found:
     """Look until there is something true, and give it; fail when the time is over."""
     deadline = time.monotonic() + timeout
     while not (found := look()):

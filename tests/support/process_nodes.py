@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
-from typing import Final
 
 import celery
 from celery import Celery
@@ -23,9 +22,7 @@ from app.engine.json_types import JsonObject
 from app.stack import commands, redis
 from app.stack.child import Child, ChildSpec
 from app.stack.children import build_environment
-from tests.support.patience import wait_for
-
-_START_SECONDS: Final = 30.0
+from tests.support.patience import LONGEST_SECONDS, wait_for
 
 
 class ProcessContainer:
@@ -68,7 +65,7 @@ class ProcessContainer:
 
     def ready(self) -> bool:
         """Wait until the process works; fail when it ends instead."""
-        return wait_for(self._is_ready, _START_SECONDS, what=f"the start of {self.name}")
+        return wait_for(self._is_ready, what=f"the start of {self.name}")
 
     def logs(self) -> str:
         """Return all that the process has written, before restarts too."""
@@ -79,9 +76,9 @@ class ProcessContainer:
         number = Signals[signal] if isinstance(signal, str) else Signals(signal)
         self._child.send(number)
         if number == SIGKILL:
-            self.wait_for_end(_START_SECONDS)
+            self.wait_for_end(LONGEST_SECONDS)
 
-    def restart(self, timeout: float = _START_SECONDS) -> None:
+    def restart(self, timeout: float = LONGEST_SECONDS) -> None:
         """Stop the process in the way that it likes best, start it again and wait until it works."""
         self._child.send(SIGTERM)
         self.wait_for_end(timeout)
@@ -92,7 +89,7 @@ class ProcessContainer:
         """Take note of an end."""
         self._child.reap()
 
-    def wait_for_end(self, timeout: float = _START_SECONDS) -> None:
+    def wait_for_end(self, timeout: float = LONGEST_SECONDS) -> None:
         """Wait until the process has ended."""
         deadline = time.monotonic() + timeout
         while self._child.pid is not None and not self._child.reap():

@@ -78,6 +78,11 @@ class Mailbox:
     def dispatch_run(self, run_id: str, *, queue: str) -> bool:
         return self.publish(tasks.START_RUN, [run_id], queue=queue)
 
+    def dispatch_again(self, run_id: str, unit_id: str | None, *, queue: str) -> bool:
+        if unit_id is None:
+            return self.publish(tasks.START_RUN, [run_id], queue=queue)
+        return self.publish(tasks.SYNC_UNIT, [run_id, unit_id], queue=queue)
+
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
         self.send(Message(task, tuple(args)))
         return True

@@ -7,7 +7,7 @@ from tests.support.pump_database import Outcome, PumpDatabase
 from tests.support.pump_jobs import JOBS, Job, MemoryReceiver
 
 IS_LONG = os.environ.get("PROOFS") == "long"
-LONGEST_SECONDS = 3600 if IS_LONG else 180
+LONGEST_SECONDS = 3600 if IS_LONG else 600
 SHUFFLES = 20 if IS_LONG else 1
 _OF_SUITE = {
     *("family-to-webhook", "loop", "faults-in-batches", "fail-fast-to-webhook", "told-deletions"),

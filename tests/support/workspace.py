@@ -8,7 +8,7 @@ from app.client import ApiClient
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.status import FINAL_RUN_STATUSES
-from tests.support.patience import wait_for
+from tests.support.patience import LONGEST_SECONDS, wait_for
 from tests.support.receiver import Receiver
 
 CURSOR_PAGES: Mapping[str, JSON] = {
@@ -79,7 +79,7 @@ class Sync:
         """Read how a run stands."""
         return str(self.show(run_id)["status"])
 
-    def finished(self, run_id: str, timeout: float = 60.0) -> JsonObject:
+    def finished(self, run_id: str, timeout: float = LONGEST_SECONDS) -> JsonObject:
         """Wait for a run's end and give it."""
         return wait_for(lambda: self._if_final(run_id), timeout, what=f"the end of run {run_id}")
 

@@ -48,6 +48,8 @@ class DueTrigger:
     """The due time that its row holds: another one once a daemon has begun to create its run."""
     now: datetime
     """The database's clock when it was found."""
+    attempt_key: str
+    """Names the trigger as it is, with all that it refers to: what failed is skipped until one of them changes."""
 
     @property
     def is_second_try(self) -> bool:

@@ -112,7 +112,7 @@ class ExpiredRun:
     place: tuple[object, str]
     """Where it stands among all ended runs."""
     may_go: bool
-    """False while its events are not delivered, or while the next increment begins where it began."""
+    """False while its events are not delivered, a state names it, or the next increment begins where it began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +156,9 @@ class PrunableRows(Protocol):
 
     def prune_vanished(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove what was sent to webhooks as vanished so long ago."""
+
+    def prune_told_to_nobody(self, *, limit: int, skip: int) -> int:
+        """Remove what webhooks were told that were deleted since."""
 
     def find_expired_runs(
         self, *, seconds: float, after: tuple[object, str] | None, limit: int

@@ -141,7 +141,11 @@ class Retention:
             ("calls", prunable.prune_calls, runs),
             ("announcements", prunable.prune_announcements, runs),
         )
-        kinds = [("keys", prunable.prune_keys), ("messages", prunable.prune_messages)]
+        kinds: list[tuple[str, Callable[..., int]]] = [
+            ("keys", prunable.prune_keys),
+            ("messages", prunable.prune_messages),
+            ("told to nobody", prunable.prune_told_to_nobody),
+        ]
         kinds += [(name, partial(prune, seconds=seconds)) for name, prune, seconds in aged if seconds > 0]
         made = [_build_duty(f"forgetting {name}", Pruning(name, prune, self._pace).run_turn) for name, prune in kinds]
         if runs > 0:

@@ -111,7 +111,7 @@ class SweepDuties:
 
         def find(limit: int) -> list[_Waiting]:
             due = self._units.dispatch_due(lost, ring_after_seconds=seconds, limit=limit)
-            return [_Waiting(one.unit_id, one.run_id, partial(self._dispatcher.dispatch, [one])) for one in due]
+            return [self._waiting(one.run_id, one.unit_id, one.queue) for one in due]
 
         self._dispatch_batches(self._dispatched_units, find, self._units.redispatch)
 
@@ -122,9 +122,13 @@ class SweepDuties:
 
         def find(limit: int) -> list[_Waiting]:
             due = self._runs.dispatch_due(lost, ring_after_seconds=seconds, limit=limit)
-            return [_Waiting(id, id, partial(self._dispatcher.dispatch_run, id, queue=queue)) for id, queue in due]
+            return [self._waiting(id, None, queue) for id, queue in due]
 
         self._dispatch_batches(self._dispatched_runs, find, self._runs.redispatch)
+
+    def _waiting(self, run_id: str, unit_id: str | None, queue: str) -> _Waiting:
+        send = partial(self._dispatcher.dispatch_again, run_id, unit_id, queue=queue)
+        return _Waiting(unit_id or run_id, run_id, send)
 
     def _dispatch_batches(
         self, rows: DutyRows, find: Callable[[int], list[_Waiting]], redispatch: Callable[[Sequence[str]], None]

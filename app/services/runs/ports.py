@@ -134,7 +134,7 @@ class RunMoves(Protocol):
         """Write a run's first units, events and errors, and by what its records are known, once."""
 
     def record_error(self, run_id: str, error: ErrorDraft) -> None:
-        """Record an error of a run that need not be readable; do nothing for one that is not there."""
+        """Record an error of a run that need not be readable, once; do nothing for one that is not there."""
 
     def lock(self, run_id: str) -> LockedRun:
         """Return the run's lock, to be entered."""

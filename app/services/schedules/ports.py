@@ -23,7 +23,7 @@ class DueTriggers(Protocol):
     """Knows which triggers are due."""
 
     def find_due(self, *, limit: int, skipped: Sequence[str]) -> Sequence[DueTrigger]:
-        """List triggers whose time has come but for those to be skipped, the longest due first."""
+        """List triggers whose time has come but for attempts to be skipped, by their keys, the longest due first."""
 
     def begin(self, due: DueTrigger, *, until: datetime | None) -> DueTrigger | None:
         """Postpone a due time until then, or by a minute; None when it was not due any more."""

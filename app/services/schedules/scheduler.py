@@ -99,7 +99,7 @@ class CronScheduler:
 
     def _run_alone(self, found: DueTrigger) -> None:
         """Make the run of a due time that another leader has begun before, whom it may have ended."""
-        due = self._rows.handle(found.trigger.id, partial(self._begin_again, found))
+        due = self._rows.handle(found.attempt_key, partial(self._begin_again, found))
         if due is not None:
             self._handle(due, partial(self._make_run, due))
 
@@ -112,8 +112,8 @@ class CronScheduler:
         return self._triggers.begin(found, until=until)
 
     def _handle(self, due: DueTrigger, act: Callable[[], None]) -> None:
-        """Handle a due time; an error is recorded at its trigger."""
-        self._rows.handle(due.trigger.id, act, report=lambda why: self._fail(due, why, _find_next_time(due)))
+        """Do something about a due time; what it breaks by is written at its trigger."""
+        self._rows.handle(due.attempt_key, act, report=lambda why: self._fail(due, why, _find_next_time(due)))
 
     def _make_run(self, due: DueTrigger) -> None:
         next_run_at = None

@@ -53,9 +53,6 @@ _REPLACE_SECRET = text("""
 _NOTE_SUCCESS = text("update webhook set failing_since = null where id = :id and failing_since is not null")
 
 
-_FORGET = text("delete from webhook_record where webhook_id = :id")
-
-
 @retry_conflicts
 class WebhookStore(OwnedStore[Webhook]):
     """The webhooks of all environments, each as its owner sees it, but for ``get``."""
@@ -143,12 +140,8 @@ class WebhookStore(OwnedStore[Webhook]):
             connection.execute(_NOTE_SUCCESS, {"id": webhook_id})
 
     def delete(self, environment_id: EnvironmentId, webhook_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a webhook, and what is stored of the records that it received."""
-        if not owned_rows.delete_row(self._engine, _TABLE, environment_id, webhook_id, seen=seen):
-            return False
-        with self._engine.begin() as connection:
-            connection.execute(_FORGET, {"id": webhook_id})
-        return True
+        """Remove a webhook; retention removes what it was told of records, which may be millions of rows."""
+        return owned_rows.delete_row(self._engine, _TABLE, environment_id, webhook_id, seen=seen)
 
     def _webhook(self, row: Row) -> Webhook:
         previous = self._open(row, WEBHOOK_PREVIOUS_SECRET) if row["previous_secret_encrypted"] else None

@@ -86,7 +86,22 @@ _TOLD: Final = text("""
          limit :limit offset :skip for update skip locked)
 """)
 
-# The last completed run of a job, an account and the same args stays: the next increment begins where it began.
+# The primary key begins with the webhook: its few values are stepped through. Runs of a webhook that was deleted write
+# some more until they end.
+_TOLD_TO_NOBODY: Final = text("""
+    with recursive known as (
+        (select webhook_id from webhook_record order by webhook_id limit 1)
+        union all
+        select (select webhook_id from webhook_record where webhook_id > known.webhook_id order by webhook_id limit 1)
+          from known where known.webhook_id is not null)
+    delete from webhook_record where ctid = any(array(
+        select r.ctid from known join webhook_record r on r.webhook_id = known.webhook_id
+         where not exists (select from webhook where webhook.id = known.webhook_id)
+         limit :limit offset :skip for update of r skip locked))
+""")
+
+# The last completed run of a job, an account and the same args stays: the next increment begins where it began. So does
+# one that a state names: by it alone an erasure knows whose state it is.
 _EXPIRED: Final = text(f"""
     with old as (
         select r.* from environment e cross join lateral (
@@ -99,6 +114,7 @@ _EXPIRED: Final = text(f"""
          order by r.finished_at, r.id limit :limit)
     select r.id, r.finished_at,
            not exists (select from delivery d where d.run_id = r.id and d.status = '{DeliveryStatus.PENDING}')
+           and r.id not in (select sync_job_run_id from sync_job_run_state where sync_job_run_id is not null)
            and (r.status <> '{RunStatus.COMPLETED}' or exists (
                 select from sync_job_run later
                  where later.sync_job_id = r.sync_job_id and later.integrated_account_id = r.integrated_account_id
@@ -158,6 +174,10 @@ class RetentionStore:
     def prune_vanished(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Remove what webhooks know of records that vanished so long ago."""
         return self._forget(_TOLD, {"seconds": seconds, "limit": limit, "skip": skip})
+
+    def prune_told_to_nobody(self, *, limit: int, skip: int = 0) -> int:
+        """Remove what webhooks were told that were deleted since."""
+        return self._forget(_TOLD_TO_NOBODY, {"limit": limit, "skip": skip})
 
     def find_expired_runs(
         self, *, seconds: float, after: tuple[object, str] | None, limit: int

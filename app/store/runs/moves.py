@@ -42,6 +42,10 @@ _LOCK = text("select status from sync_job_run where id = :run_id for no key upda
 
 _HAS_DELIVERY_UNIT = text("select exists (select from unit where run_id = :run_id and kind = 'delivery')")
 
+_HAS_ERROR = text("""
+    select exists (select from run_error where run_id = :run_id and code = :code and message = :message)
+""")
+
 _HAS_NOT_BEGUN = f"id = :run_id and status = '{RunStatus.RUNNING}' and begun_at is null"
 
 _BEGIN = text(f"update sync_job_run set begun_at = now() where {_HAS_NOT_BEGUN}")
@@ -148,9 +152,13 @@ class RunMoves:
         return row is not None and bool(row["begun"])
 
     def record_error(self, run_id: str, error: ErrorDraft) -> None:
-        """Record an error of a run whose row need not be readable; do nothing for a run that does not exist."""
+        """Keep an error of a run that need not be readable, once; nothing of one that is not there."""
+        known = {"run_id": run_id, "code": error.code, "message": error.message}
         with self._engine.begin() as connection:
-            if connection.execute(_LOCK, {"run_id": run_id}).first() is not None:
+            if connection.execute(_LOCK, {"run_id": run_id}).first() is None:
+                return
+            # Each of its units may come to it again and again.
+            if not connection.execute(_HAS_ERROR, known).scalar_one():
                 with driver_cursor(connection) as cursor:
                     drafts.insert_errors(cursor, run_id, [error])
 

@@ -31,10 +31,19 @@ _TABLE = tables.sync_job_cron_trigger
 DUE_TRIGGERS: Final = "select from sync_job_cron_trigger where next_run_at <= now()"
 """Triggers whose time has come."""
 
+# What its owner has mended since is no longer what failed, and is not skipped.
 _DUE = text("""
-    select *, now() as now from sync_job_cron_trigger where next_run_at <= now()
-       and id <> all(cast(:skipped as uuid[]))
-     order by next_run_at limit :limit
+    select t.*, now() as now, attempt.key as attempt_key
+      from sync_job_cron_trigger t
+      left join integrated_account a on a.id = t.integrated_account_id
+      left join integration i on i.id = a.integration_id
+      left join sync_job j on j.id = t.sync_job_id
+      left join webhook w on w.id = t.webhook_id
+     cross join lateral (
+           select concat_ws(' ', t.id, t.updated_at, a.updated_at, i.updated_at, j.updated_at, w.updated_at)
+           ) attempt (key)
+     where t.next_run_at <= now() and attempt.key <> all(cast(:skipped as text[]))
+     order by t.next_run_at limit :limit
 """)
 
 _BEGIN = text("""
@@ -65,7 +74,7 @@ class TriggerStore(OwnedStore[CronTrigger]):
         return owned_rows.list_rows(self._engine, tables.cron_trigger_fire, environment_id, _fire, filters)
 
     def find_due(self, *, limit: int, skipped: Sequence[str] = ()) -> Sequence[DueTrigger]:
-        """List triggers whose time has come but for those to be skipped, the longest due first."""
+        """List triggers whose time has come but for attempts to be skipped, the longest due first."""
         with reading(self._engine) as connection:
             rows = connection.execute(_DUE, {"limit": limit, "skipped": list(skipped)}).mappings().all()
         return [_due(row) for row in rows]
@@ -128,7 +137,11 @@ def _due(row: Row) -> DueTrigger:
     trigger = _trigger(row)
     begun_at = read_begun_time(trigger.last_run)
     return DueTrigger(
-        trigger=trigger, due_at=begun_at or row["next_run_at"], stands_at=row["next_run_at"], now=row["now"]
+        trigger=trigger,
+        due_at=begun_at or row["next_run_at"],
+        stands_at=row["next_run_at"],
+        now=row["now"],
+        attempt_key=row["attempt_key"],
     )
 
 

@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 from flask import Flask
 from sqlalchemy import Engine
-from tests.integration.api.sdk_world import SdkWorld
-from tests.integration.api.test_typescript_sdk import SERVED, sent
+from tests.integration.api.sdks.sdk_world import SdkWorld
+from tests.integration.api.sdks.test_typescript_sdk import SERVED, sent
 
 from app.api.application import create_app
 from app.api.resources.services import ApiServices

@@ -14,6 +14,7 @@ from app.broker.redis_sender import RedisSender
 from app.broker.sender import TaskSender
 from app.engine.limits import constants
 from app.limits import redis_budgets, redis_requests
+from tests.support.patience import LONGEST_SECONDS
 from tests.support.process_nodes import RedisContainer
 from tests.support.tls_tunnel import Authority, running_tunnel
 
@@ -54,7 +55,7 @@ def publish_by_kombu(url: str) -> None:
 
 def consume(url: str) -> None:
     with build_publisher(url, timeout_seconds=60).connection_for_read() as connection:
-        connection.ensure_connection(max_retries=1, timeout=30)
+        connection.ensure_connection(max_retries=1, timeout=LONGEST_SECONDS)
         connection.default_channel.client.ping()
 
 

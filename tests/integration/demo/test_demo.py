@@ -13,6 +13,8 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
+from tests.support.patience import LONGEST_SECONDS
+
 COMMAND = (sys.executable, "-u", "-m", "app.cli", "demo")
 PROJECT_ROOT = Path(__file__).parents[3]
 
@@ -34,7 +36,6 @@ def running_demo(temporary: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-@pytest.mark.timeout(120)
 def test_demo_proves_every_count_and_leaves_nothing(temporary: Path) -> None:
     with running_demo(temporary) as demo:
         output, _ = demo.communicate()
@@ -46,7 +47,6 @@ def test_demo_proves_every_count_and_leaves_nothing(temporary: Path) -> None:
     assert list(temporary.iterdir()) == []
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("moment", "number"),
     [("Ferryman", signal.SIGINT), ("Daemon run", signal.SIGTERM)],
@@ -61,5 +61,5 @@ def test_interrupted_demo_leaves_nothing(temporary: Path, moment: str, number: s
         demo.communicate()
 
     assert demo.returncode == 130
-    assert psutil.wait_procs(children, timeout=5)[1] == []
+    assert psutil.wait_procs(children, timeout=LONGEST_SECONDS)[1] == []
     assert list(temporary.iterdir()) == []

@@ -11,6 +11,7 @@ import pytest
 
 from app.stack.stack import Stack
 from tests.support.ferryman import new_token
+from tests.support.patience import LONGEST_SECONDS
 
 MANY = 200
 LATE_SECONDS = 10.0
@@ -52,7 +53,7 @@ def ask(address: tuple[str, int], token: str, sock: socket.socket | None = None)
     begun = time.monotonic()
     with ExitStack() as stack:
         if sock is None:
-            sock = stack.enter_context(socket.create_connection(address, timeout=30))
+            sock = stack.enter_context(socket.create_connection(address, timeout=LONGEST_SECONDS))
         sock.sendall(f"GET /sync-job HTTP/1.1\r\nHost: ferryman\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
         status, _ = answer(sock)
     return status, time.monotonic() - begun
@@ -207,7 +208,7 @@ def test_slow_but_honest_body_is_read(address: tuple[str, int], token: str) -> N
         f"POST /sync-job-run HTTP/1.1\r\nHost: ferryman\r\nAuthorization: Bearer {token}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     ).encode()
-    with socket.create_connection(address, timeout=30) as sock:
+    with socket.create_connection(address, timeout=LONGEST_SECONDS) as sock:
         sock.sendall(head)
         for part in range(6):
             sock.sendall(body[part * 20 : (part + 1) * 20])
@@ -220,7 +221,7 @@ def test_slow_but_honest_body_is_read(address: tuple[str, int], token: str) -> N
 
 def test_connection_is_kept_and_requests_may_come_ahead(address: tuple[str, int], token: str) -> None:
     one = f"GET /sync-job HTTP/1.1\r\nHost: ferryman\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
-    with socket.create_connection(address, timeout=30) as sock:
+    with socket.create_connection(address, timeout=LONGEST_SECONDS) as sock:
         assert [ask(address, token, sock)[0] for _ in range(3)] == [200, 200, 200]
         sock.sendall(one + one[:30])
         assert answer(sock)[0] == 200
@@ -233,7 +234,7 @@ def test_body_in_chunks_is_read(address: tuple[str, int], token: str) -> None:
         f"POST /sync-job-run HTTP/1.1\r\nHost: ferryman\r\nAuthorization: Bearer {token}\r\n"
         "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     ).encode()
-    with socket.create_connection(address, timeout=30) as sock:
+    with socket.create_connection(address, timeout=LONGEST_SECONDS) as sock:
         for part in (head, b'3\r\n{"a', b'\r\n4;x=y\r\n": 1\r\n', b"1\r\n}\r\n0\r\n", b"\r\n"):
             sock.sendall(part)
             time.sleep(0.05)
@@ -247,7 +248,7 @@ def test_client_that_waits_to_be_told_to_send_is_told(address: tuple[str, int], 
         f"POST /sync-job-run HTTP/1.1\r\nHost: ferryman\r\nAuthorization: Bearer {token}\r\n"
         "Content-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
     ).encode()
-    with socket.create_connection(address, timeout=30) as sock:
+    with socket.create_connection(address, timeout=LONGEST_SECONDS) as sock:
         sock.sendall(head)
         assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(b"{}")
@@ -259,7 +260,7 @@ def test_body_that_is_too_large_is_answered_and_ends_the_connection(address: tup
         f"POST /sync-job-run HTTP/1.1\r\nHost: ferryman\r\nAuthorization: Bearer {token}\r\n"
         "Content-Type: application/json\r\nContent-Length: 99999999\r\n\r\n{"
     ).encode()
-    with socket.create_connection(address, timeout=30) as sock:
+    with socket.create_connection(address, timeout=LONGEST_SECONDS) as sock:
         sock.sendall(head)
         assert answer(sock)[0] == 413
         assert sock.recv(1) == b""

@@ -9,6 +9,7 @@ import pytest
 
 from app.stack.stack import Stack
 from tests.integration.serving.test_slow_clients import HEAD, is_closed
+from tests.support.patience import LONGEST_SECONDS
 
 PROXY = "127.0.0.9"
 VIA = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https", "X-Forwarded-Prefix": "/ferryman"}
@@ -22,7 +23,9 @@ def connect(ferryman: Stack) -> Callable[[str], http.client.HTTPConnection]:
     url = urlsplit(ferryman.api_url)
 
     def connected(source: str) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(str(url.hostname), url.port, timeout=30, source_address=(source, 0))
+        return http.client.HTTPConnection(
+            str(url.hostname), url.port, timeout=LONGEST_SECONDS, source_address=(source, 0)
+        )
 
     return connected
 

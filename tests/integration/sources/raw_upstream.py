@@ -13,6 +13,7 @@ from app.net.loop import LoopThread
 from app.services.ports import FetchedPage, PageCall
 from app.settings import Settings
 from app.sources.http_source import HttpSource
+from tests.support.patience import LONGEST_SECONDS
 
 SETTINGS = Settings(
     database_url="-",
@@ -135,7 +136,9 @@ class Client:
 
     def fetch(self, config: IntegrationConfig | None = None, **call: Any) -> FetchedPage:
         defaults: dict[str, Any] = {"account_id": "a", "context": {}, "resource": "things", "method": "list"}
-        return self.source.submit(PageCall(config=config or self.config(), **{**defaults, **call})).result(timeout=30)
+        return self.source.submit(PageCall(config=config or self.config(), **{**defaults, **call})).result(
+            timeout=LONGEST_SECONDS
+        )
 
     def pages(self, config: IntegrationConfig, **call: Any) -> list[FetchedPage]:
         """Read a list to its end, or to its fault."""

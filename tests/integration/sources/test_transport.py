@@ -23,6 +23,7 @@ from app.engine.record_errors import RateLimitedError, SourceError
 from app.services.ports import PageCall
 from app.sources.http_source import HttpSource
 from tests.integration.sources.raw_upstream import SETTINGS, Client, Received, Upstream, reply
+from tests.support.patience import LONGEST_SECONDS
 
 
 def failure(client: Client, **call: object) -> SourceError:
@@ -258,7 +259,7 @@ def test_a_certificate_that_nobody_signed_is_refused_at_once(source: HttpSource,
         greeter.start()
 
         error = failure(Client(source, f"https://127.0.0.1:{server.getsockname()[1]}"))
-        greeter.join(timeout=10)
+        greeter.join(timeout=LONGEST_SECONDS)
 
     assert error.code == "connect"
     assert not error.retryable
@@ -318,7 +319,7 @@ def test_requests_of_one_account_are_bounded_and_others_are_not_held_up(upstream
 
     assert client.fetch(account_id="idle", resource="other").records == []
     assert not all(call.done() for call in calls)
-    assert [call.result(timeout=10).records for call in calls] == [[]] * 10
+    assert [call.result(timeout=LONGEST_SECONDS).records for call in calls] == [[]] * 10
 
 
 def test_a_cancelled_future_frees_its_place(upstream: Upstream, source: HttpSource) -> None:
@@ -352,7 +353,7 @@ def test_a_closed_source_cancels_what_is_under_way_and_can_be_used_again(upstrea
     source.close()
 
     with pytest.raises(CancelledError):
-        call.result(timeout=5)
+        call.result(timeout=LONGEST_SECONDS)
 
     upstream.conversation = None
     assert client.fetch().records == []
@@ -371,7 +372,7 @@ def test_a_forked_process_opens_its_own_connections_and_leaves_the_parents_alone
 
     child = multiprocessing.get_context("fork").Process(target=ask)
     child.start()
-    child.join(timeout=20)
+    child.join(timeout=LONGEST_SECONDS)
 
     assert child.exitcode == 0
     assert upstream.connections == 2

@@ -2,7 +2,6 @@
 
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,21 +11,15 @@ import pytest
 from app.stack.child import ChildSpec
 from app.stack.data_directory import DataDirectory
 from app.stack.supervisor import Supervisor
+from tests.support.patience import wait_for
 
-Eventually = Callable[[Callable[[], object]], None]
+Eventually = Callable[[Callable[[], object]], object]
 
 
 @pytest.fixture
 def eventually() -> Eventually:
-    """Wait until a condition holds; fail after 30 s."""
-
-    def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 30
-        while not condition():
-            assert time.monotonic() < deadline, "it never came true"
-            time.sleep(0.02)
-
-    return wait
+    """Wait until a condition holds."""
+    return wait_for
 
 
 @pytest.fixture

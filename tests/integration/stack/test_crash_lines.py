@@ -21,7 +21,7 @@ from app.engine.ids import new_id
 from app.stack.child import Child
 from app.stack.stack import Stack, StackOptions
 from tests.support.ferryman import IMPATIENT, new_workspace
-from tests.support.patience import WaitFor
+from tests.support.patience import LONGEST_SECONDS, WaitFor
 from tests.support.upstream import Upstream, numbered
 from tests.support.workspace import Sync, Workspace, listed
 
@@ -148,7 +148,7 @@ def test_flower_lets_nobody_in_without_a_password(stack: Stack, path: str) -> No
 
 
 def _flower_status(url: str, path: str, user: str) -> int:
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=LONGEST_SECONDS)
     headers = {"Authorization": f"Basic {base64.b64encode(user.encode()).decode()}"} if user else {}
     connection.request("GET", path, headers=headers)
     status = connection.getresponse().status

@@ -13,6 +13,7 @@ from app.stack import redis
 from app.stack.data_directory import DataDirectory
 from app.stack.joining import find_socket_root
 from app.stack.supervisor import Supervisor
+from tests.support.patience import LONGEST_SECONDS
 
 QUEUE = "daemon-group.full"
 MEMORY_BYTES = 4 * 1024 * 1024
@@ -50,7 +51,7 @@ def drain(celery: Celery, connection: Connection, messages: int) -> int:
 
     with Consumer(connection, queues=[celery.amqp.queues[QUEUE]], on_message=take, accept=["json"]):
         while len(found) < messages:
-            connection.drain_events(timeout=10)
+            connection.drain_events(timeout=LONGEST_SECONDS)
     return len(found)
 
 

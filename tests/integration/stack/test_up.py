@@ -17,6 +17,7 @@ from app.stack import redis
 from app.stack.data_directory import DataDirectory
 from app.stack.joining import build_joining_environment
 from app.stack.supervisor import Supervisor
+from tests.support.patience import LONGEST_SECONDS
 
 Eventually = Callable[[Callable[[], object]], None]
 UP = [sys.executable, "-m", "app.cli", "up", "--port", "0"]
@@ -55,7 +56,7 @@ class Ferryman:
         return {path.stem: json.loads(path.read_text())["pid"] for path in (self.data_dir / "run").glob("*.pid")}
 
     def get(self, path: str) -> int:
-        connection = http.client.HTTPConnection(self.addresses["API"].removeprefix("http://"), timeout=30)
+        connection = http.client.HTTPConnection(self.addresses["API"].removeprefix("http://"), timeout=LONGEST_SECONDS)
         token = (self.data_dir / "token").read_text().strip()
         connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
         status = connection.getresponse().status

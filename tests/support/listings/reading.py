@@ -17,6 +17,7 @@ from tests.support.listings.listing import Kind, Listing
 from tests.support.listings.reference import Reading, ReferenceReader
 from tests.support.listings.site import Asked, Site
 from tests.support.listings.transports import BASE_URL
+from tests.support.patience import LONGEST_SECONDS
 
 PATH: Final = "/things"
 _MOST_PAGES: Final = 400
@@ -45,7 +46,9 @@ class Call:
         found, cursor, call = Reading(), None, self._call(listing, tracks=tracks)
         for _ in range(_MOST_PAGES):
             try:
-                page = self.source.submit(replace(call, cursor=json.loads(json.dumps(cursor)))).result(timeout=30)
+                page = self.source.submit(replace(call, cursor=json.loads(json.dumps(cursor)))).result(
+                    timeout=LONGEST_SECONDS
+                )
             except SourceError as error:
                 found.error = error.code
                 return found

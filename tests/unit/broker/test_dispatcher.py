@@ -67,6 +67,17 @@ def test_start_of_a_run_is_not_taken_and_the_next_one_is(dispatcher: CeleryDispa
     assert broker.taken == [(GOOD, "y"), (GOOD, "z")]
 
 
+@pytest.mark.parametrize("unit_id", [None, "unit"], ids=["run", "unit"])
+def test_lost_message_of_a_queue_that_is_refused_is_told_and_the_next_one_is_sent(
+    dispatcher: CeleryDispatcher, broker: Broker, unit_id: str | None
+) -> None:
+    with pytest.raises(QueueRefusedError):
+        dispatcher.dispatch_again("run", unit_id, queue=REFUSED)
+
+    assert dispatcher.dispatch_again("run", unit_id, queue=GOOD)
+    assert broker.taken == [(GOOD, unit_id or "run")]
+
+
 def test_broker_that_is_away_takes_nothing_and_is_asked_once(dispatcher: CeleryDispatcher, broker: Broker) -> None:
     broker.is_away = True
 

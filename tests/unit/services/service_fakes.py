@@ -62,6 +62,11 @@ class FakeDispatcher:
         self._check(run_id)
         return self._take(self.runs, (run_id, queue))
 
+    def dispatch_again(self, run_id: str, unit_id: str | None, *, queue: str) -> bool:
+        if unit_id is None:
+            return self.dispatch_run(run_id, queue=queue)
+        return self.dispatch([WakeUp(run_id=run_id, unit_id=unit_id, queue=queue)])
+
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
         self._check(*args)
         return self._take(self.tasks, (task, args, queue))

@@ -21,6 +21,7 @@ from app.sources.http_source import HttpSource
 from app.sources.sending import Attempt
 from tests.support.listings.reading import SETTINGS
 from tests.support.listings.transports import asked
+from tests.support.patience import LONGEST_SECONDS
 
 PAGE: Final = 3
 MOST: Final = 8
@@ -107,7 +108,7 @@ class Reader:
         assert ahead is not None
         while pages:
             ahead.most = MOST
-            page = ahead.submit(replace(call, cursor=pages.pop())).result(timeout=30)
+            page = ahead.submit(replace(call, cursor=pages.pop())).result(timeout=LONGEST_SECONDS)
             read.append(page)
             pages += [json.loads(json.dumps(page.next_cursor))] if page.leads_on else []
         ahead.close()

@@ -11,9 +11,11 @@ from app.api.resources.services import ApiServices
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId
 from tests.integration.api.calling import Caller, Catalog
+from tests.support.patience import LONGEST_SECONDS
 
 ATTACKERS = 6
 AT_MOST_SECONDS = 2.0
+"""Of this process's own time: what else the machine is busy with says nothing of it."""
 
 DOUBLED: JsonObject = {f"a{depth}": {"allOf": [{"$ref": f"#/$defs/a{depth + 1}"}] * 2} for depth in range(40)}
 DOUBLING: JsonObject = {"type": "object", "$ref": "#/$defs/a0", "$defs": {**DOUBLED, "a40": {}}}
@@ -65,15 +67,15 @@ def test_a_schema_that_is_only_tried_does_not_hold_up_another(
 
 
 def slowest_beside(attack: Callable[[], None], stranger: Caller) -> float:
-    """Return the time of the stranger's slowest request during the attack, and of at least one."""
+    """Return what this process did during the stranger's slowest request beside the attack, and of at least one."""
     attackers = [threading.Thread(target=attack, daemon=True) for _ in range(ATTACKERS)]
     for attacker in attackers:
         attacker.start()
-    slowest, ends_at = 0.0, time.monotonic() + 90
+    slowest, ends_at = 0.0, time.monotonic() + LONGEST_SECONDS
     while True:
-        before = time.monotonic()
+        before = time.process_time()
         assert stranger.get("/sync-job-run").status == 200
-        slowest = max(slowest, time.monotonic() - before)
+        slowest = max(slowest, time.process_time() - before)
         if not any(attacker.is_alive() for attacker in attackers):
             return slowest
         assert time.monotonic() < ends_at

@@ -43,6 +43,9 @@ class InlineDispatcher:
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
         return False
 
+    def dispatch_again(self, run_id: str, unit_id: str | None, *, queue: str) -> bool:
+        return False
+
     def look_at(self, queues: object) -> dict[str, QueueState]:
         return {}
 

@@ -14,6 +14,7 @@ import pytest
 
 from app.client import ApiClient, ApiError
 from app.stack.stack import Stack, StackOptions
+from tests.support.patience import LONGEST_SECONDS
 
 HERE = f"{sys.executable} -m app.cli"
 
@@ -28,11 +29,11 @@ def stack() -> Iterator[Stack]:
 
 def ferryman(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "app.cli", *arguments, "--data-dir", str(stack.data.root)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)
 
 
 def ping(stack: Stack, token: str) -> int:
-    connection = http.client.HTTPConnection(stack.api_url.removeprefix("http://"), timeout=30)
+    connection = http.client.HTTPConnection(stack.api_url.removeprefix("http://"), timeout=LONGEST_SECONDS)
     connection.request("GET", "/ping", headers={"Authorization": f"Bearer {token}"})
     status = connection.getresponse().status
     connection.close()
@@ -120,14 +121,14 @@ def test_daemon_joins_the_stack_and_leaves_on_sigterm(stack: Stack) -> None:
     command = [sys.executable, "-m", "app.cli", "daemon", "--group", "us", "--data-dir", str(stack.data.root)]
     with (stack.data.logs / "beside.log").open("w") as log:
         daemon = subprocess.Popen(command, stdout=log, stderr=log)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + LONGEST_SECONDS
         while ferryman(stack, "health", "--group", "us").returncode != 0:
             assert time.monotonic() < deadline, (stack.data.logs / "beside.log").read_text()
             assert daemon.poll() is None
 
         daemon.send_signal(signal.SIGTERM)
 
-        assert daemon.wait(30) == 0
+        assert daemon.wait(LONGEST_SECONDS) == 0
 
 
 def test_killed_children_come_back_with_the_same_data(stack: Stack) -> None:
@@ -136,7 +137,7 @@ def test_killed_children_come_back_with_the_same_data(stack: Stack) -> None:
     for child in stack.children.values():
         child.kill()
 
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + LONGEST_SECONDS
     while not all(child.is_ready() and child.pid != before[name] for name, child in stack.children.items()):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -147,7 +148,9 @@ def test_commands_say_so_when_no_stack_runs(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     command = [sys.executable, "-m", "app.cli", "token", "list", "--data-dir", str(tmp_path)]
 
-    result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    result = subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=LONGEST_SECONDS, check=False
+    )
 
     assert result.returncode == 1
     assert result.stderr == f"Error: no stack runs on {tmp_path}; start one by '{HERE} up --data-dir {tmp_path}'\n"

@@ -22,8 +22,6 @@ from app.settings import Settings
 from tests.support.http_server import Request, Response
 from tests.support.upstream import Upstream, reply, reply_raw
 
-pytestmark = pytest.mark.timeout(120)
-
 KEY = "canary/key+1 ö"
 PASSWORD = "canary-password"
 LITERAL = "canary-literal"

@@ -1,12 +1,14 @@
 """Receivers that never answer hold up nobody: not the thread that has sent to them, nor another's run or event."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Pool, event, text
 
 from app.bootstrap.api import build_api_services
 from app.bootstrap.daemon import DaemonServices, build_daemon_services
@@ -145,6 +147,31 @@ def test_runs_that_wait_for_a_webhook_go_on_as_others_of_it_end(place: Place) ->
         assert place.database.is_over(id)
 
 
+def test_event_loop_that_has_an_answer_asks_postgres_nothing(place: Place) -> None:
+    """It waits for all receivers of the process: a database that is slow would keep all of them waiting."""
+    busy = place.customer()
+    run_id = place.post(busy, place.webhook(busy, SILENT))
+    askers = set[str]()
+    listener = (Pool, "checkout", lambda *_: askers.add(threading.current_thread().name))
+    event.listen(*listener)
+
+    try:
+        place.pump()
+        while place.receiver.under_way:
+            answer = partial(place.receiver.held[-1].set_result, 200)
+            loop = threading.Thread(target=answer, name="the event loop")
+            loop.start()
+            loop.join()
+            wait_for(lambda: place.receiver.under_way or all(d.delivery_pool.join(0) for d in place.daemons))
+            place.pump()
+    finally:
+        event.remove(*listener)
+
+    assert place.database.outcome(run_id).run["status"] == "completed"
+    assert any(name.startswith("ferryman-deliveries") for name in askers)
+    assert "the event loop" not in askers
+
+
 def test_daemon_that_dies_with_deliveries_under_way_leaves_them_to_others(place: Place) -> None:
     """Nobody but their leases keeps others from going on: no count is left too high."""
     busy = place.customer()
@@ -153,6 +180,9 @@ def test_daemon_that_dies_with_deliveries_under_way_leaves_them_to_others(place:
     place.pump()
     assert place.receiver.under_way == MOST
 
+    # Who is dead prolongs no lease, however long the next lines take.
+    for daemon in place.daemons:
+        daemon.worker._keeper._kept.clear()
     for id in runs:
         place.database.pass_time(id)
     wake_ups = place.count("select count(*) from unit where status = 'leased' and lease_expires_at < now()")

@@ -12,8 +12,6 @@ from tests.support.pump_database import PumpDatabase
 from tests.support.pump_proofs import stride
 from tests.support.workspace import child_of, listed
 
-pytestmark = pytest.mark.timeout(180)
-
 TICKETS = [{"id": f"t{number}"} for number in range(8)]
 RESOURCES = [listed("tickets"), child_of("tickets", "comments"), child_of("tickets", "notes")]
 API: Lists = {

@@ -19,6 +19,7 @@ from app.store.announcements.announcements import insert_announcements
 from app.store.db.database import connections_of
 from app.store.db.writing_sessions import WritingSessions
 from app.store.maintenance.daemons import DaemonStore
+from app.store.schedules.triggers import TriggerStore
 from tests.support.led_place import LedPlace, led_place
 from tests.support.pump_database import PumpDatabase
 
@@ -36,6 +37,24 @@ def place(pump_database: PumpDatabase) -> Iterator[LedPlace]:
 def poison_queue(place: LedPlace, run_id: str) -> None:
     place.mailbox.poisoned = "poisoned"
     place.execute("update sync_job_run set queue = 'poisoned' where id = :id", run_id)
+
+
+def test_every_duty_of_the_leader_has_a_poisoned_row(place: LedPlace) -> None:
+    """Whoever adds a duty poisons a row of it, and names here where."""
+    poisoned_here = {
+        *("publishing", "ringing runs", "ringing units", "settling", "rescue", "triggers", "announcing"),
+        *("roll call", "orphaned sessions"),
+    }
+    poisoned_in_clearing = {"forgetting runs", "forgetting keys", "erasing", "numbering records"}
+    # test_what_can_not_be_removed_is_passed_over (store), test_row_that_breaks_its_batch_is_found… (services)
+    poisoned_as_a_kind = {
+        *("forgetting bodies", "forgetting tombstones", "forgetting told", "forgetting told to nobody"),
+        *("forgetting messages", "forgetting daemons", "forgetting fires", "forgetting calls"),
+        "forgetting announcements",
+    }
+
+    names = {turns.duty.name for turns in place.daemon.sweeper._duties._turns}
+    assert names == poisoned_here | poisoned_in_clearing | poisoned_as_a_kind
 
 
 def test_message_that_can_not_be_published(place: LedPlace) -> None:
@@ -63,6 +82,15 @@ def test_run_that_can_not_be_rung(place: LedPlace) -> None:
     place.sweep_until(lambda: [message.args for message in place.mailbox.sent] == [(sound,)], "the ring")
 
     assert "ValueError" in place.errors_of(poisoned)[0]
+
+
+def test_reason_that_a_duty_finds_again_and_again_is_told_once(place: LedPlace) -> None:
+    run_id = place.run(place.poisoned)
+
+    for reason in ("its queue is refused", "its queue is refused", "it broke with ValueError"):
+        place.daemon.lifecycle.record_unhandled(run_id, reason)
+
+    assert len(place.errors_of(run_id)) == 2
 
 
 def test_unit_that_can_not_be_rung(place: LedPlace) -> None:
@@ -153,6 +181,38 @@ def test_trigger_whose_account_does_not_decrypt(place: LedPlace, is_known: bool)
         run = place.services.runs.get(place.environment, run_id)
         assert (run.status, run.error["code"]) == ("failed", "unworkable")
         assert "'00000000'" in run.error["message"]
+
+
+MENDED = {
+    "trigger": "update sync_job_cron_trigger set updated_at = now() where id = :trigger",
+    "account": "update integrated_account set updated_at = now() where id = :account",
+    "webhook": "update webhook set updated_at = now() where id = :webhook",
+    "job": "update sync_job set updated_at = now() where id = :job",
+    "integration": """
+        update integration set updated_at = now()
+         where id = (select integration_id from integrated_account where id = :account)
+    """,
+}
+
+
+@pytest.mark.parametrize("mended", [None, *MENDED])
+def test_trigger_that_is_skipped_is_due_again_once_its_owner_has_mended_something(
+    place: LedPlace, mended: str | None
+) -> None:
+    webhook_id = place.services.webhooks.create(place.environment, {"target_url": "http://memory.invalid"}).id
+    refers = {"sync_job_id": place.job, "integrated_account_id": place.poisoned, "webhook_id": webhook_id}
+    trigger_id = place.services.triggers.create(place.environment, {**refers, "cron_expression": "0 0 1 1 *"}).id
+    make_due(place, trigger_id)
+    triggers = TriggerStore(place.engine)
+    (failed,) = triggers.find_due(limit=10)
+    values = {"trigger": trigger_id, "account": place.poisoned, "job": place.job, "webhook": webhook_id}
+
+    if mended is not None:
+        with place.engine.begin() as connection:
+            connection.execute(text(MENDED[mended]), values)
+    due = triggers.find_due(limit=10, skipped=[failed.attempt_key])
+
+    assert [one.trigger.id for one in due] == ([] if mended is None else [trigger_id])
 
 
 def test_run_whose_account_does_not_decrypt_is_refused_and_its_owner_mends_it(place: LedPlace) -> None:

@@ -15,7 +15,6 @@ from tests.support.pump import Pump, World
 from tests.support.pump_database import PumpDatabase
 from tests.support.pump_jobs import JOBS, MemoryApi, records_of
 
-pytestmark = pytest.mark.timeout(120)
 BY_NAME = {job.name: job for job in JOBS}
 AGED = (
     "update unit set updated_at = now() - interval '1 hour' where run_id = :run_id",

@@ -21,8 +21,6 @@ from tests.support.pump_database import Outcome, PumpDatabase
 from tests.support.pump_jobs import Job, MemoryApi, MemoryReceiver
 from tests.support.pump_proofs import stride
 
-pytestmark = pytest.mark.timeout(180)
-
 TRACKED = [{"resource": "users", "method": "list", "persist": True, "delete_tracking": "soft"}]
 TOLD = [{"resource": "users", "method": "list", "persist": True, "deleted_when": "deleted"}]
 WAYS = pytest.mark.parametrize(("resources", "deleted"), [(TRACKED, []), (TOLD, [{"id": "u5", "deleted": True}])])

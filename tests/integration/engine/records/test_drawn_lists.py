@@ -20,7 +20,7 @@ from tests.support.listings.transports import around
 from tests.support.pump_database import PumpDatabase
 
 IS_LONG: Final = os.environ.get("PROOFS") == "long"
-pytestmark = pytest.mark.timeout(3600 if IS_LONG else 180)
+pytestmark = pytest.mark.timeout(3600 if IS_LONG else 600)
 LISTS: Final = 2000 if IS_LONG else 100
 PER_JOB: Final = 10
 CHANCES: Final = settings(

@@ -11,8 +11,6 @@ from tests.support.customer import Customer, Lists
 from tests.support.pump_database import PumpDatabase
 from tests.support.workspace import child_of, listed
 
-pytestmark = pytest.mark.timeout(180)
-
 ORDERS = [{"id": "o1"}, {"id": "o2"}]
 LINES: Mapping[str | None, Sequence[JsonObject]] = {
     "o1": [{"id": 1, "sku": "a"}, {"id": 2, "sku": "b"}, {"id": 3, "sku": "c"}],

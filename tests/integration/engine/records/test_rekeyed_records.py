@@ -11,8 +11,6 @@ from tests.support.pump_database import Outcome, PumpDatabase
 from tests.support.pump_proofs import stride
 from tests.support.workspace import child_of, listed
 
-pytestmark = pytest.mark.timeout(180)
-
 
 def line(number: int, **more: Any) -> JsonObject:
     return {"id": f"n{number}", "no": number, "of": "x", **more}

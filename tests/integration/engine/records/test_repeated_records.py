@@ -10,8 +10,6 @@ from tests.support.customer import Customer, Lists
 from tests.support.pump_database import PumpDatabase
 from tests.support.workspace import child_of, listed
 
-pytestmark = pytest.mark.timeout(180)
-
 USERS = [{"id": number, "name": f"user {number}"} for number in range(7)]
 OWNERS = [{"id": f"o{number}"} for number in range(6)]
 

@@ -23,7 +23,6 @@ from tests.support.pump_database import Outcome, PumpDatabase
 from tests.support.pump_jobs import JOBS, Job, MemoryApi, records_of
 from tests.support.pump_proofs import DISTURBED, stride
 
-pytestmark = pytest.mark.timeout(180)
 BY_NAME = {job.name: job for job in JOBS}
 FAULTLESS = [job for job in JOBS if not job.name.startswith("fa") or job.name.startswith("family")]
 HISTORY = ("errors", "retried")

@@ -17,7 +17,6 @@ from tests.support.pump import Pump, World, sweep
 from tests.support.pump_database import PumpDatabase
 from tests.support.pump_jobs import JOBS, Job, MemoryReceiver
 
-pytestmark = pytest.mark.timeout(180)
 BY_NAME = {job.name: job for job in JOBS}
 
 

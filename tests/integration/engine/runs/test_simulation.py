@@ -36,7 +36,7 @@ def expected(pump_database: PumpDatabase) -> dict[str, Outcome]:
     return outcomes
 
 
-@pytest.mark.timeout(180 + SEEDS)
+@pytest.mark.timeout(600 + SEEDS)
 @pytest.mark.parametrize("weather", [FAIR, FOUL], ids=["fair", "foul"])
 @pytest.mark.parametrize("job", SIMULATED, ids=lambda job: job.name)
 def test_every_history_comes_to_the_same_end(

@@ -48,6 +48,9 @@ class CountingBell:
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
         raise AssertionError(task)
 
+    def dispatch_again(self, run_id: str, unit_id: str | None, *, queue: str) -> bool:
+        return False
+
     def look_at(self, queues: object) -> dict[str, QueueState]:
         raise AssertionError(queues)
 

@@ -22,7 +22,7 @@ RECORDS = 1_400_000 if IS_LONG else 20_000
 PARENTS = 500
 """Of the records, where there are children: one request each."""
 LEASE = 3.0
-pytestmark = pytest.mark.timeout(3600 if IS_LONG else 180)
+pytestmark = pytest.mark.timeout(3600 if IS_LONG else 600)
 
 _WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
 _MAKE_LOG = """

@@ -382,7 +382,7 @@ class UnitMachine(RuleBasedStateMachine):
             connection.execute(text(sql), {**values, "run_id": self.run_id})
 
 
-@pytest.mark.timeout(3600 if IS_LONG else 180)
+@pytest.mark.timeout(3600 if IS_LONG else 600)
 def test_units_behave_as_the_model(pump_database: PumpDatabase) -> None:
     machine = type("BoundUnitMachine", (UnitMachine,), {"database": pump_database})
 

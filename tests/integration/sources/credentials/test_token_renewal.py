@@ -38,6 +38,7 @@ from app.store.secrets.encryption import Cipher
 from app.store.secrets.encryption_keys import KeyStore
 from tests.integration.sources.raw_upstream import SETTINGS
 from tests.support.http_server import HttpServer, Request, Response
+from tests.support.patience import LONGEST_SECONDS
 
 # The same in every process of a test.
 KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
@@ -150,7 +151,7 @@ class Place:
 
     def fetch(self, context: JsonObject, times: int = 1) -> list[Any]:
         futures = [self.source.submit(self.call(context)) for _ in range(times)]
-        return [future.result(timeout=30).records for future in futures]
+        return [future.result(timeout=LONGEST_SECONDS).records for future in futures]
 
     def row(self) -> Any:
         with self.engine.connect() as connection:
@@ -249,9 +250,9 @@ def test_ten_requests_in_two_processes_renew_a_refused_token_once(
 
     for process in processes:
         process.start()
-    fetched = [results.get(timeout=60) for _ in processes]
+    fetched = [results.get(timeout=LONGEST_SECONDS) for _ in processes]
     for process in processes:
-        process.join(timeout=30)
+        process.join(timeout=LONGEST_SECONDS)
 
     assert fetched == [5, 5]
     assert len(server.asked) == 1
@@ -381,9 +382,9 @@ def test_a_process_that_has_read_that_an_account_is_refused_ends_it_by_a_success
     place.connect_account(token_of(known))
     place.service.refuse(place.account_id, token="access-0", reason="401", run_id="", call="things.list")
 
-    untold = place.source.submit(place.call(known)).result(timeout=30)
+    untold = place.source.submit(place.call(known)).result(timeout=LONGEST_SECONDS)
     before = place.row().status
-    place.source.submit(replace(place.call(known), is_refused=True)).result(timeout=30)
+    place.source.submit(replace(place.call(known), is_refused=True)).result(timeout=LONGEST_SECONDS)
 
     assert (untold.records, before, place.row().status) == ([{"id": 1}], "needs_reauth", "active")
 

@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from app.engine.integrations.answer_format import AnswerFormat
 from app.sources.reading import documents, processes
 from app.sources.reading.documents import AT_ONCE_BYTES, NotReadError, UnreadableError
 from app.sources.reading.processes import ReadingProcesses
+from tests.support.patience import wait_for
 
 KIB = 1024
 RECORDS = [{"id": id, "name": f"n\u00e9 {id}", "of": [id, None, 1.5]} for id in range(3000)]
@@ -73,13 +73,6 @@ def children() -> set[int]:
     return found
 
 
-def eventually(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_a_large_body_is_read_apart_to_the_same_document() -> None:
     async def scenario() -> None:
         async with opened() as reader:
@@ -90,7 +83,7 @@ def test_a_large_body_is_read_apart_to_the_same_document() -> None:
             assert len(children()) == 1
 
     asyncio.run(scenario())
-    eventually(lambda: not children())
+    wait_for(lambda: not children())
 
 
 def test_a_large_body_that_can_not_be_read_is_told_as_a_small_one() -> None:
@@ -177,7 +170,7 @@ def test_one_that_nobody_waits_for_any_more_is_ended() -> None:
             await asyncio.wait([reading])
 
     asyncio.run(scenario())
-    eventually(lambda: not children())
+    wait_for(lambda: not children())
 
 
 def test_an_idle_process_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,6 +209,7 @@ sys.path[:0] = {sys.path!r}
 from tests.integration.sources.reading.test_reading_processes import children
 from app.engine.integrations.answer_format import AnswerFormat
 from app.sources.reading.processes import ReadingProcesses
+from tests.support.patience import wait_for
 
 async def free(_): pass
 
@@ -230,4 +224,4 @@ asyncio.run(main())
     (pid,) = ended.stdout.split()
 
     assert ended.returncode == -signal.SIGKILL
-    eventually(lambda: not Path(f"/proc/{pid}").exists() or ") Z " in Path(f"/proc/{pid}/stat").read_text())
+    wait_for(lambda: not Path(f"/proc/{pid}").exists() or ") Z " in Path(f"/proc/{pid}/stat").read_text())

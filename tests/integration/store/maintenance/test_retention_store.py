@@ -133,6 +133,15 @@ def test_run_with_events_to_deliver_stays(engine: Engine, store: RetentionStore)
     assert expired(store) == {waiting: False}
 
 
+def test_run_that_a_state_names_stays(engine: Engine, store: RetentionStore) -> None:
+    """An erased account would leave the state behind, which nothing else names as its own."""
+    named, other = run(engine), run(engine)
+    state = {"state_key": "people", "key": "last", "value": {}, "sync_job_run_id": named}
+    put(engine, "sync_job_run_state", environment_id=ACCOUNT, **state)
+
+    assert expired(store) == {named: False, other: True}
+
+
 def test_expired_runs_are_listed_on_from_a_place(engine: Engine, store: RetentionStore) -> None:
     ids = [run(engine, finished=text(f"now() - interval '{days} days'")) for days in (120, 110, 100)]
 
@@ -195,12 +204,16 @@ def test_turn_prunes_more_runs_than_a_fleet_of_100_000_accounts_ends(engine: Eng
 
 
 @pytest.mark.parametrize(
-    "kind", ["bodies", "tombstones", "told", "keys", "messages", "daemons", "occurrences", "calls", "announcements"]
+    "kind",
+    [
+        *("bodies", "tombstones", "told", "told_to_nobody", "keys", "messages", "daemons", "occurrences", "calls"),
+        "announcements",
+    ],
 )
 def test_what_can_not_be_removed_is_passed_over(engine: Engine, store: RetentionStore, kind: str) -> None:
     """Each statement takes the place to begin at: one row is left when one is skipped."""
     fill_old(engine)
-    aged = {} if kind in ("keys", "messages") else {"seconds": 7 * DAY}
+    aged = {} if kind in ("keys", "messages", "told_to_nobody") else {"seconds": 7 * DAY}
     method = getattr(store, f"prune_{kind}")
 
     assert [method(limit=10, skip=1, **aged), method(limit=10, skip=0, **aged)] == [1, 1]
@@ -261,6 +274,22 @@ def test_keys_messages_and_daemons_that_bind_nobody_go(engine: Engine, store: Re
     assert rows(engine, "idempotency_key", "key") == ["key-1"]
     assert rows(engine, "daemon") == ["d-1", "d-alive"]
     assert rows(engine, "outbox", "args") == [f"['{waiting}']"]
+
+
+def test_what_a_deleted_webhook_was_told_goes_a_batch_at_a_time(engine: Engine, store: RetentionStore) -> None:
+    hook = {"environment_id": ACCOUNT, "target_url": "http://x", "secret_encrypted": b""}
+    kept, deleted = (put(engine, "webhook", **hook) for _ in range(2))
+    for webhook_id in (new_id(), kept, deleted):
+        for number in range(3):
+            told = {"webhook_id": webhook_id, "remote_id": f"{number}", "delivery_id": new_id(), "is_new": True}
+            put(engine, "webhook_record", integrated_account_id=ACCOUNT, resource="users", content_hash=b"", **told)
+    with engine.begin() as connection:
+        connection.execute(text("delete from webhook where id = :id"), {"id": deleted})
+
+    counts = [store.prune_told_to_nobody(limit=4) for _ in range(3)]
+
+    assert counts == [4, 2, 0]
+    assert rows(engine, "webhook_record", "webhook_id") == [str(kept)] * 3
 
 
 def test_direct_calls_go_once_they_are_old(engine: Engine, store: RetentionStore) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
 from celery import Celery
 
 from app.broker import signing, tasks, transport
@@ -38,7 +37,6 @@ def listening(stack: Stack, wait_for: WaitFor) -> Iterator[dict[str, list[Any]]]
             thread.join()
 
 
-@pytest.mark.timeout(60)
 def test_every_task_is_heard_of_from_its_receipt_to_its_success(
     ferryman: Stack, workspace: Workspace, upstream: Upstream, wait_for: WaitFor
 ) -> None:

@@ -8,13 +8,12 @@ import pytest
 
 from app.broker.queues import build_daemon_queue
 from app.engine.objects.daemons import RAPID_BRIDGE_QUEUE, name_queue
-from tests.support.patience import WaitFor
+from tests.support.patience import LONGEST_SECONDS, WaitFor
 from tests.support.process_nodes import DaemonNode, FerrymanSetup, RedisContainer, fresh_daemon
 from tests.support.upstream import Upstream, numbered
 from tests.support.workspace import Workspace, listed
 
 DEAF_SECONDS = 3.0
-LEAD_MOVES_WITHIN_SECONDS = 5.0
 LEADER = """
     select pid from pg_locks
      where locktype = 'advisory' and granted and (classid::bigint << 32 | objid::bigint) = 7208113402
@@ -65,12 +64,12 @@ def test_deaf_daemon_ends_with_a_clear_line_though_it_answers_ping(
     attentive: DaemonNode, celery_setup: FerrymanSetup, node_environment: Mapping[str, str]
 ) -> None:
     control, who = celery_setup.app.control, [attentive.hostname()]
-    assert control.ping(destination=who, timeout=5, limit=1)
+    assert control.ping(destination=who, timeout=LONGEST_SECONDS, limit=1)
 
     for queue in (name_queue("attentive"), RAPID_BRIDGE_QUEUE, build_daemon_queue(attentive.daemon_id).name):
-        control.cancel_consumer(queue, destination=who, reply=True, timeout=5, limit=1)
-    assert control.ping(destination=who, timeout=5, limit=1)
-    attentive.container.wait_for_end(DEAF_SECONDS + 20)
+        control.cancel_consumer(queue, destination=who, reply=True, timeout=LONGEST_SECONDS, limit=1)
+    assert control.ping(destination=who, timeout=LONGEST_SECONDS, limit=1)
+    attentive.container.wait_for_end()
 
     assert "takes no messages although the broker does: it ends, to be started anew" in attentive.container.logs()
     query = "select status from daemon where id = %s"
@@ -102,7 +101,7 @@ def test_daemon_that_lost_its_broker_for_a_while_stays_and_works(
     assert attentive.container.status == "running"
 
 
-def test_lead_moves_within_five_seconds_of_the_leaders_death(
+def test_lead_moves_to_another_daemon_when_the_leader_dies(
     daemons: list[DaemonNode], node_environment: Mapping[str, str], wait_for: WaitFor
 ) -> None:
     url = node_environment["DATABASE_URL"]
@@ -113,7 +112,7 @@ def test_lead_moves_within_five_seconds_of_the_leaders_death(
     for daemon in daemons:
         sessions.append(leader_session(url))
         daemon.kill()
-        sessions.append(wait_for(lambda: leader_session(url), LEAD_MOVES_WITHIN_SECONDS, what="a leader"))
+        sessions.append(wait_for(lambda: leader_session(url), what="a leader"))
         daemon.container.start()
         daemon.container.ready()
 

@@ -1,6 +1,6 @@
 """Daemons as pytest-celery's nodes: their life in the registry, and what survives their death."""
 
-from tests.support.patience import WaitFor
+from tests.support.patience import LONGEST_SECONDS, WaitFor
 from tests.support.process_nodes import DaemonNode, FerrymanSetup
 from tests.support.workspace import Workspace
 
@@ -11,7 +11,7 @@ def registered(workspace: Workspace) -> dict[str, str]:
 
 def test_every_daemon_answers_celerys_control(celery_setup: FerrymanSetup) -> None:
     assert celery_setup.ready()
-    answers = celery_setup.app.control.ping(timeout=5, limit=len(celery_setup.worker_cluster))
+    answers = celery_setup.app.control.ping(timeout=LONGEST_SECONDS, limit=len(celery_setup.worker_cluster))
 
     assert sorted(name for answer in answers for name in answer) == sorted(
         node.hostname() for node in celery_setup.worker_cluster

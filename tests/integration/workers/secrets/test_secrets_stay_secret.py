@@ -117,7 +117,6 @@ CONTEXT = {
 }
 
 
-@pytest.mark.timeout(120)
 def test_no_secret_is_in_anything_that_is_written_or_shown(
     ferryman: Stack, workspace: Workspace, evil: Upstream, receiver: Receiver, tmp_path: Path
 ) -> None:

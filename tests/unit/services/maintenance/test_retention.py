@@ -14,7 +14,10 @@ from app.services.maintenance.retention import BATCH, RUNS_AT_ONCE, Retention, R
 from app.settings import Settings
 
 SETTINGS = Settings(database_url="", broker_url="", encryption_key="")
-KINDS = {"bodies", "tombstones", "told", "keys", "messages", "daemons", "fires", "calls", "announcements", "runs"}
+KINDS = {
+    *("bodies", "tombstones", "told", "told to nobody", "keys", "messages", "daemons", "fires", "calls"),
+    *("announcements", "runs"),
+}
 
 
 @dataclass
@@ -45,7 +48,7 @@ class FakePrunableRows:
     batches: list[int] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> Callable[..., int]:
-        kind = name.removeprefix("prune_").replace("occurrences", "fires").replace("vanished", "told")
+        kind = name.removeprefix("prune_").replace("occurrences", "fires").replace("_", " ")
         if kind not in KINDS:
             raise AttributeError(name)
         return lambda *, limit, skip, **_: self._forget(kind, limit, skip)
@@ -111,7 +114,7 @@ def test_zero_keeps_for_ever(prunable: FakePrunableRows) -> None:
     zero: dict[str, Any] = {f"{period}_retention_seconds": 0 for period in periods}
     settings = replace(SETTINGS, **zero)
 
-    assert set(duties(prunable, settings)) == {"keys", "messages"}
+    assert set(duties(prunable, settings)) == {"keys", "messages", "told to nobody"}
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS - {"runs"}))

@@ -236,6 +236,23 @@ def test_row_that_breaks_its_duty_is_told_at_its_run_and_the_others_are_handled(
     assert [error.code for error in here.moves.errors] == ["unhandled"] * 4
 
 
+def test_queue_that_is_refused_holds_up_no_other_at_any_turn() -> None:
+    """RabbitMQ refuses one queue, which was declared otherwise; its rows are the first of each batch."""
+    here = setting()
+    here.dispatcher.breaks_for = "refused"
+    refused = [WakeUp(run_id="refused", unit_id="refused", queue="refused")]
+    neglected = Neglected(units=[*refused, DUE], runs=[("refused", "refused"), ("r1", "q")])
+    sweeping = sweeper(here, neglected)
+
+    sweeping.sweep()
+    neglected.units, neglected.runs = [*refused, DUE], [("refused", "refused"), ("r2", "q")]
+    for _ in range(5):
+        sweeping.sweep()
+
+    assert neglected.limits == [BATCH] * len(neglected.limits)
+    assert (here.dispatcher.wake_ups, here.dispatcher.runs) == ([DUE, DUE], [("r1", "q"), ("r2", "q")])
+
+
 def test_turn_of_ringing_comes_to_an_end_however_much_waits() -> None:
     here = setting()
     neglected = Neglected(units=[DUE] * 50 * BATCH, runs=[("r", "q")] * 50 * BATCH)

@@ -56,10 +56,14 @@ class FakeTriggers:
     fired_together: int = 0
 
     def find_due(self, *, limit: int, skipped: Sequence[str]) -> Sequence[DueTrigger]:
-        if self.is_looked_at or self.due_trigger.id in skipped:
+        key = f"{self.due_trigger.id} {self.due_trigger.updated_at}"
+        if self.is_looked_at or key in skipped:
             return []
         self.is_looked_at = True
-        return [DueTrigger(trigger=self.due_trigger, due_at=self.due_at, stands_at=self.due_at, now=NOW)]
+        found = DueTrigger(
+            trigger=self.due_trigger, due_at=self.due_at, stands_at=self.due_at, now=NOW, attempt_key=key
+        )
+        return [found]
 
     def begin(self, due: DueTrigger, *, until: datetime | None) -> DueTrigger | None:
         self.put_off_until = until
@@ -245,6 +249,23 @@ def test_trigger_whose_run_can_not_be_written_is_told_of_and_has_its_next_time(b
 
     assert triggers.error == "it broke with ValueError"
     assert triggers.next_run_at == datetime(2026, 5, 1, 10, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("changed_after", "is_tried"), [(timedelta(0), False), (timedelta(1), True)], ids=str)
+def test_trigger_that_failed_is_skipped_until_its_owner_changes_something(
+    changed_after: timedelta, is_tried: bool
+) -> None:
+    triggers, outbox, here = FakeTriggers(trigger(), breaks_by=ValueError()), FakeOutbox(), setting()
+    scheduler = CronScheduler(
+        triggers=triggers, drafts=FakeDrafts(), outbox=outbox, dispatcher=here.dispatcher, monotonic=lambda: 0.0
+    )
+    scheduler.run_due_now()
+
+    triggers.breaks_by, triggers.is_looked_at = None, False
+    triggers.due_trigger = replace(triggers.due_trigger, updated_at=NOW + changed_after)
+    scheduler.run_due_now()
+
+    assert bool(outbox.removed) is is_tried
 
 
 @pytest.mark.parametrize("breaks_in", ["draft", "fire"])

@@ -8,6 +8,7 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import WakeUp
 from app.services.units.delivery_pool import DeliveryPool, Place
+from tests.support.patience import LONGEST_SECONDS
 from tests.unit.services.service_fakes import PENDING, FakeDispatcher, FakeReceiver
 from tests.unit.services.service_tables import webhook
 
@@ -91,7 +92,7 @@ def test_answer_is_gone_on_with_although_who_waits_can_not_be_rung() -> None:
 
     receiver.futures[0].set_result(200)
 
-    assert answers.get(timeout=30) is receiver.futures[0]
+    assert answers.get(timeout=LONGEST_SECONDS) is receiver.futures[0]
 
 
 def test_sender_that_breaks_gives_its_place_back() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import click
 import pytest
-from tests.integration.cli.test_cli_document import ALL
+from tests.integration.cli.objects.test_cli_document import ALL
 
 from app.engine.ids import new_id
 from tests.support.served_api import ServedApi, served_api

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from click.testing import CliRunner
-from tests.integration.cli.test_cli_document import ALL
+from tests.integration.cli.objects.test_cli_document import ALL
 
 from app.cli.main import main
 from tests.support.http_server import HttpServer, Response
