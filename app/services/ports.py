@@ -17,7 +17,7 @@ from app.engine.objects.runs import SyncJobRun
 from app.engine.objects.webhooks import Webhook
 from app.engine.paths import Path
 from app.engine.record_errors import RecordError, SourceError
-from app.engine.records.outcomes import ListEnd, PageWarning
+from app.engine.records.outcomes import ListEnd, PageWarning, Reading
 from app.engine.runs.work import EventDraft, WakeUp
 from app.engine.unified.calls import CallMapping
 
@@ -64,6 +64,8 @@ class PageCall:
     """The caller gets the answer's records: no credential of the account is in them."""
     run_id: str = ""
     """The run that asks."""
+    part: JsonObject | None = None
+    """The part of the list that is meant, where the method has a ``partition``; None is all of it."""
     cursor: JsonObject | None = None
     """Opaque; None asks for the first page, else what ``FetchedPage.next_cursor`` gave."""
     decides_deletions: bool = False
@@ -106,6 +108,12 @@ class FetchedPage:
     warnings: Sequence[PageWarning] = ()
     file: "PlainAnswer | None" = None
     """The answer itself, where it is a file that holds no records; only of a call that is handed on."""
+    parts: Sequence[JsonObject] = ()
+    """What the list is cut into: each is a list of its own, and nothing of this page counts."""
+    is_requested: bool = True
+    """Whether a request was made for it: parts may be known before."""
+    reading: Reading | None = None
+    """How the list's next page is requested; None where it has none."""
     answer_seconds: float = 0.0
     """What the upstream took to answer, without the waits for its limits."""
 

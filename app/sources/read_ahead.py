@@ -5,6 +5,7 @@ list does not reach is dropped. All of it lives on the event loop of the source.
 """
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -107,6 +108,8 @@ class ReadAhead:
             if self._asked and not expected.is_extra:
                 self._drop()
                 self._depth = 1
+                # Not as many as before: these were in vain, and the list may end here.
+                self._following = itertools.islice(following(self.depth), 1, None)
             if self.most or self._asked:
                 # Later answers are there already and wait for it.
                 self._send(expected)

@@ -26,7 +26,7 @@ def build_page_call(context: RunContext, item: ResourceItem, element: scope.Elem
     decides_deletions = item.name in context.plan.decide_deletions
     if mapping := context.unified.get(item.name):
         call = mapping.page_call(UnifiedRequest(id=id, query=query or {}, body=body), cursor)
-        return replace(call, decides_deletions=decides_deletions)
+        return replace(call, decides_deletions=decides_deletions, part=element.get("part"))
     return PageCall(
         account_id=context.account.id,
         run_id=context.run.id,
@@ -40,6 +40,7 @@ def build_page_call(context: RunContext, item: ResourceItem, element: scope.Elem
         id=id,
         query=query or {},
         body=body,
+        part=element.get("part"),
         cursor=cursor,
         decides_deletions=decides_deletions,
     )

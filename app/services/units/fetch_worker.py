@@ -97,7 +97,12 @@ class FetchWorker:
         if current.total > 1 or current.ahead:
             # Requests go on while their answers are written; without any ahead, a list waits for its write.
             self._ask(current, batch)
-        while batch.fetched < _RECORDS_AT_ONCE and any(ahead.is_ready for ahead in current.ahead.values()):
+        most = self._settings.requests_per_account
+        while (
+            batch.fetched < _RECORDS_AT_ONCE
+            and len(current.taken) < most
+            and any(ahead.is_ready for ahead in current.ahead.values())
+        ):
             # Small pages that are there already are written together.
             if not self._collect(current, batch, wait_seconds=_READY_SECONDS):
                 break
@@ -112,7 +117,9 @@ class FetchWorker:
 
     def _ask(self, current: Slice, batch: PageBatch) -> None:
         """Submit elements until enough are in flight; one that can not be resolved is an error, not a request."""
-        current.is_over = current.is_over or self._worker_context.is_stopping() or time.monotonic() >= current.deadline
+        is_stopping, pages = self._worker_context.is_stopping(), self._settings.slice_pages
+        has_enough = bool(pages) and current.answers >= pages
+        current.is_over = current.is_over or is_stopping or has_enough or time.monotonic() >= current.deadline
         asked = {each.index for each in current.in_flight.values()}
         while not current.is_draining and len(asked) < (most := self._choose_most_in_flight(current)):
             index = current.next_to_ask(asked)
@@ -151,7 +158,8 @@ class FetchWorker:
         useful = self._source.useful_requests(current.context.account.id)
         most = min(self._settings.requests_per_account, useful)
         pages = self._settings.slice_pages
-        return min(most, pages - current.answers) if pages else most
+        # What was requested before its turn is taken in even so: dropped, it would be requested twice.
+        return min(most, pages - current.answers) if pages and not current.is_over else most
 
     def _collect(self, current: Slice, batch: PageBatch, *, wait_seconds: float) -> bool:
         """Wait a moment for answers and take in all that are there; return whether there were any."""
@@ -202,8 +210,12 @@ class FetchWorker:
         index, element = asked.index, current.claim.elements[asked.index]
         cursor = asked.call.cursor if asked.call else None
         current.taken.append(Taken(index, element, cursor))
-        batch.count_request(asked.call, is_answered=True, seconds=page.answer_seconds)
-        batch.add_page(element, page, is_first=cursor is None)
+        if page.is_requested:
+            batch.count_request(asked.call, is_answered=True, seconds=page.answer_seconds)
+        if page.parts:
+            batch.add_parts(element, page)
+        else:
+            batch.add_page(element, page, is_first=cursor is None)
         fault = page.fault
         if page.is_suspicion and self._pages.has_paged(str(current.claim.resource_id)):
             fault = None

@@ -48,6 +48,10 @@ class NumberedList:
         for number in range(1, reach):
             yield int(state.next) + number * step
 
+    def knows_end(self, state: ListState) -> bool:
+        """Whether the upstream has declared how long the list is."""
+        return self._count_pages_left(state) is not None
+
     def find_total(self, answer: PageAnswer) -> int | None:
         """Return the total that an answer declares, unless it is an estimate."""
         rules = self.pagination.end_rules
