@@ -102,6 +102,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
     )
     account_budgets = AccountBudgets(
         accounts=accounts,
+        find_key=called.find_budget_key,
         desk=build_budget_desk(settings),
         parked=ParkedUnitStore(shared.engine),
         dispatcher=shared.dispatcher,

@@ -38,6 +38,7 @@ class PageCall:
     """One page of one request to an upstream API, with every placeholder of the job already resolved."""
 
     account_id: str
+    environment_id: str = ""
     config: IntegrationConfig
     context: JsonObject = field(repr=False)
     """The account's context, credentials within."""
@@ -111,7 +112,7 @@ class FetchedPage:
     parts: Sequence[JsonObject] = ()
     """What the list is cut into: each is a list of its own, and nothing of this page counts."""
     is_requested: bool = True
-    """Whether a request was made for it: parts may be known before."""
+    """A request was made for it."""
     reading: Reading | None = None
     """How the list's next page is requested; None where it has none."""
     answer_seconds: float = 0.0
@@ -164,8 +165,8 @@ class Source(Protocol):
     def open_list(self) -> OpenList | None:
         """Return what reads the pages of one list, some of them before their turn; None: none is."""
 
-    def useful_requests(self, account_id: str) -> int:
-        """Return how many requests to an account are worth having under way; more would only wait."""
+    def useful_requests(self, budget_key: str) -> int:
+        """Return how many requests of a budget are worth having under way; more would only wait."""
 
     def pass_on(self, call: PageCall) -> "Future[PlainAnswer]":
         """Begin to make a call whose answer is no page; the future raises as that of ``submit`` does."""

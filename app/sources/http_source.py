@@ -78,9 +78,9 @@ class HttpSource:
         url = mask_secrets(request.url, request.secrets)
         return {"method": request.method.upper(), "url": url, "headers": headers, "body": body}
 
-    def useful_requests(self, account_id: str) -> int:
-        """Return how many requests to an account are worth having under way; more would only wait."""
-        return self._transport.useful_requests(account_id)
+    def useful_requests(self, budget_key: str) -> int:
+        """Return how many requests of a budget are worth having under way; more would only wait."""
+        return self._transport.useful_requests(budget_key)
 
     def close(self) -> None:
         """Cancel what is under way and close every connection."""
@@ -120,6 +120,7 @@ class HttpSource:
             request,
             read,
             account_id=call.account_id,
+            budget_key=call.config.rate_limit.find_budget_key(call.account_id, call.environment_id, call.context),
             endpoint=call.name,
             rate_limit=call.config.rate_limit,
         )

@@ -10,7 +10,7 @@ from typing import Final
 
 from app.engine.json_types import JSON, JsonObject
 from app.engine.partitions import bounds
-from app.engine.partitions.partition import Partition, PartPlace
+from app.engine.partitions.partition import Partition, PartitionBy, PartPlace
 from app.engine.paths import UNDEFINED, lookup
 from app.engine.record_errors import SourceError
 
@@ -136,11 +136,16 @@ def _is_capped(partition: Partition, facts: PartFacts) -> bool:
 def _find_range(
     partition: Partition, part: JsonObject, own: tuple[int | None, int | None], now: int
 ) -> tuple[int, int]:
-    lower: JSON = part.get("lower")
-    upper: JSON = part.get("upper")
-    first = lower if lower is not None else own[0] if own[0] is not None else partition.start
-    last = upper if upper is not None else own[1] if own[1] is not None else partition.end
-    return first, max(first + 1, now if last is None else last)
+    """Return the range to cut; ``start`` and ``end`` are guesses, which a part beyond them shows to be wrong."""
+    is_again = int(part.get("depth", 0)) > 0
+    lower, upper = (own[at] if part.get(name) is None else part[name] for at, name in enumerate(("lower", "upper")))
+    first = int(lower) if lower is not None else min(partition.start, 0) if is_again else partition.start
+    if upper is not None:
+        return first, int(upper)
+    if partition.by is PartitionBy.TIME:
+        return first, max(first + 1, now) if is_again or partition.end is None else partition.end
+    end = partition.end or first + 1
+    return first, max(end, first + max(1, first - partition.start)) if is_again else end
 
 
 def _cut(part: JsonObject, lower: int, upper: int, count: int) -> list[JsonObject]:

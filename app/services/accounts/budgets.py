@@ -1,6 +1,6 @@
 """Show the rate budget of an account, and reset it: what waits for it continues at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -8,6 +8,7 @@ from typing import Final
 from app.engine.errors import BrokerUnavailableError, ConflictError
 from app.engine.limits import budget_state
 from app.engine.limits.budget_state import Budget
+from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.runs import SyncJobRun
 from app.services.accounts.accounts import AccountService
@@ -58,9 +59,16 @@ class AccountBudgets:
     """The budgets of accounts."""
 
     def __init__(
-        self, *, accounts: AccountService, desk: BudgetDesk | None, parked: ParkedUnits, dispatcher: Dispatcher
+        self,
+        *,
+        accounts: AccountService,
+        find_key: Callable[[IntegratedAccount], str],
+        desk: BudgetDesk | None,
+        parked: ParkedUnits,
+        dispatcher: Dispatcher,
     ) -> None:
-        """Without a ``desk`` each process has budgets of its own."""
+        """Without a ``desk`` each process has budgets of its own; ``find_key`` names an account's budget."""
+        self._find_key = find_key
         self._accounts = accounts
         self._desk = desk
         self._parked = parked
@@ -73,7 +81,7 @@ class AccountBudgets:
         if self._desk is None:
             return AccountBudget(id=account.id, is_shared=False, is_known=False, parked_runs=runs)
         try:
-            read = self._desk.read(account.id)
+            read = self._desk.read(self._find_key(account))
         except BrokerUnavailableError:
             return AccountBudget(id=account.id, is_shared=True, is_known=False, is_reachable=False, parked_runs=runs)
         budget = budget_state.read_budget(read.current)
@@ -89,7 +97,7 @@ class AccountBudgets:
         account = self._accounts.get(environment_id, account_id)
         if self._desk is None:
             raise ConflictError(_NOT_SHARED)
-        self._desk.forget(account.id)
+        self._desk.forget(self._find_key(account))
         return self._wake(account.id)
 
     def let_go_on(self, run: SyncJobRun) -> bool:
@@ -100,7 +108,8 @@ class AccountBudgets:
         if not any(parked.run_id == run.id for parked in self._parked.of_account(run.integrated_account_id)):
             return False
         if self._desk is not None:
-            self._end_pause(self._desk, run.integrated_account_id)
+            account = self._accounts.get(run.environment_id, run.integrated_account_id)
+            self._end_pause(self._desk, self._find_key(account))
         return bool(self._wake(run.integrated_account_id, run_id=run.id))
 
     def _wake(self, account_id: str, *, run_id: str | None = None) -> Sequence[str]:
@@ -108,15 +117,15 @@ class AccountBudgets:
         self._dispatcher.dispatch(wake_ups)
         return sorted({wake_up.run_id for wake_up in wake_ups})
 
-    def _end_pause(self, desk: BudgetDesk, account_id: str) -> None:
+    def _end_pause(self, desk: BudgetDesk, key: str) -> None:
         """End the pause of a budget, also while others change it."""
-        read = desk.read(account_id)
+        read = desk.read(key)
         text = read.current
         for _ in range(_ATTEMPTS):
             budget = budget_state.read_budget(text)
             if budget is None:
                 return
-            swapped = desk.swap(account_id, expected=text, text=budget_state.write_budget(budget_state.reopen(budget)))
+            swapped = desk.swap(key, expected=text, text=budget_state.write_budget(budget_state.reopen(budget)))
             if swapped.is_done:
                 return
             text = swapped.current

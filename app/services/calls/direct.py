@@ -117,6 +117,7 @@ class DirectCalls:
         request = _with_id(request, config)
         return PageCall(
             account_id=account.id,
+            environment_id=account.environment_id,
             config=config,
             context=account.context,
             origins=account.origins,

@@ -29,6 +29,7 @@ def build_page_call(context: RunContext, item: ResourceItem, element: scope.Elem
         return replace(call, decides_deletions=decides_deletions, part=element.get("part"))
     return PageCall(
         account_id=context.account.id,
+        environment_id=context.account.environment_id,
         run_id=context.run.id,
         config=context.config,
         context=context.account.context,

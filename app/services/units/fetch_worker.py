@@ -155,7 +155,7 @@ class FetchWorker:
         return ahead
 
     def _choose_most_in_flight(self, current: Slice) -> int:
-        useful = self._source.useful_requests(current.context.account.id)
+        useful = self._source.useful_requests(current.context.budget_key)
         most = min(self._settings.requests_per_account, useful)
         pages = self._settings.slice_pages
         # What was requested before its turn is taken in even so: dropped, it would be requested twice.
