@@ -212,7 +212,7 @@ def test_a_list_that_stands_still_is_read_once_with_few_requests_more(
         assert all(start < count for start in upstream.requests[1:])
     else:
         # Behind the end as many as may be under way, and half as many as the list has.
-        assert len(upstream.requests) <= needed + 8 + checks + min(MOST, needed // 2) + refuses
+        assert len(upstream.requests) <= needed + 1 + checks + min(MOST, needed // 2) + refuses
 
 
 def test_pages_are_asked_for_side_by_side(reader: Reader) -> None:

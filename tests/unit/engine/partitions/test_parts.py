@@ -1,5 +1,6 @@
 """How a list is cut into parts: together they are the whole list, whatever it was cut by."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ def test_parts_are_the_whole_without_gaps(lower: int | None, upper: int | None, 
     if not found:
         return
     assert (found[0]["lower"], found[-1]["upper"]) == (lower, upper)
-    assert all(before["upper"] == after["lower"] for before, after in zip(found, found[1:], strict=False))
+    assert all(before["upper"] == after["lower"] for before, after in itertools.pairwise(found))
     edges = [edge for edge in [lower, *(one["upper"] for one in found)] if edge is not None]
     assert edges == sorted(set(edges))
 
