@@ -91,7 +91,8 @@ def seconds_of(arrivals: Arrivals) -> float:
 def assert_few_repeats(toll: Toll, interruptions: int, *, pauses: int) -> None:
     """Assert the bound of docs/decisions/0003 for each time that a daemon lost its hold on what it had.
 
-    A listing by cursor has one page that is being written, and the next one. Only a daemon that was frozen while it sent a delivery may bring it again out of its order.
+    A listing by cursor has one page that is being written, and the next one. Only a daemon that was frozen while it
+    sent a delivery may bring it again out of its order.
     """
     of_parents, of_children = 1 + AHEAD_OF_A_CURSOR, count_repeated_by_a_crash(REQUESTS_IN_FLIGHT)
     most = {unit: (of_parents if unit == "parents" else of_children) for unit in toll.repeated}

@@ -150,7 +150,8 @@ def _find_range(
 
 def _cut(part: JsonObject, lower: int, upper: int, count: int) -> list[JsonObject]:
     """Cut a range at evenly spread bounds; the outermost parts keep the bounds that it has."""
-    inner = sorted({lower + (upper - lower) * number // count for number in range(1, count)} - {lower})
+    spread = {lower + (upper - lower) * number // count for number in range(1, count)}
+    inner = sorted(edge for edge in spread if lower < edge < upper)
     edges: Sequence[int | None] = [part.get("lower"), *inner, part.get("upper")]
     depth = int(part.get("depth", 0)) + 1
     return [{"lower": edges[at], "upper": edges[at + 1], "depth": depth} for at in range(len(edges) - 1)]

@@ -85,10 +85,10 @@ class Customer:
         self.account = services.accounts.create(self.environment, {"integration_name": "acme", "tenant_id": "t"}).id
         self.job_id = services.jobs.create(self.environment, {"integration_name": "acme", "resources": list(items)}).id
 
-    def run(self, site: Site, **request: Any) -> Ran:
+    def run(self, site: Site, *, kill_before: int = 0, **request: Any) -> Ran:
         """Carry out a run against what the upstream is now."""
         asked = RunRequest(sync_job_id=self.job_id, integrated_account_id=self.account, **request)
-        return self._ran(self._services.runs.create(self.environment, asked)[0].id, site)
+        return self._ran(self._services.runs.create(self.environment, asked)[0].id, site, kill_before=kill_before)
 
     def resume(self, run_id: str, site: Site) -> Ran:
         """Ask again for what a run could not read."""
@@ -104,9 +104,9 @@ class Customer:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _ran(self, run_id: str, site: Site) -> Ran:
+    def _ran(self, run_id: str, site: Site, *, kill_before: int = 0) -> Ran:
         self.world.site = site
-        with Pump(self.world) as pump:
+        with Pump(self.world, kill_before=kill_before) as pump:
             pump.run(run_id)
         return Ran(
             run=self._services.runs.get(self.environment, run_id),

@@ -99,8 +99,8 @@ def test_what_is_no_bound_is_none(value: JSON) -> None:
 
 
 def test_a_time_far_away_is_still_written() -> None:
-    assert bounds.write_bound(10**15, BoundFormat.ISO) == "9964-01-16T00:00:00Z"
-    assert str(bounds.write_bound(-(10**15), BoundFormat.DATE)).startswith("107")
+    assert bounds.write_bound(10**15, BoundFormat.ISO) == "9964-09-09T00:00:00Z"
+    assert bounds.write_bound(-(10**15), BoundFormat.DATE) == "1070-08-07"
 
 
 def test_now_is_counted_in_the_unit_of_the_format() -> None:
