@@ -68,7 +68,7 @@ def test_a_run_shows_that_nothing_is_read_ahead(pump_database: PumpDatabase) -> 
 def test_a_list_that_is_not_to_be_read_in_parallel_is_read_in_turn(pump_database: PumpDatabase) -> None:
     listing = Listing(kind=Kind.PAGE, rows=ROWS, sizes=(2,), limit=2)
     method = configs.method(listing, "/things")
-    method = {**method, "pagination": {**method["pagination"], "parallel": False}}
+    method["pagination"]["config"]["parallel"] = False
     with Customer(pump_database, [listed("things")], {"things": method}) as customer:
         ran = customer.run(Site({("/things", None): listing}))
 
