@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from app.engine.integrations.config import IntegrationConfig
@@ -65,6 +64,7 @@ class PageCall:
     """The caller gets the answer's records: no credential of the account is in them."""
     run_id: str = ""
     """The run that asks."""
+    run_started_at: datetime | None = None
     part: JsonObject | None = None
     """The part of the list that is meant, where the method has a ``partition``; None is all of it."""
     cursor: JsonObject | None = None
@@ -176,23 +176,6 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Cancel what is under way and close every connection."""
-
-
-class SealPurpose(StrEnum):
-    """What a sealed value is for; none opens as one of another kind."""
-
-    ACCOUNT_TOKEN = "integrated account token"  # noqa: S105  # the name of a kind
-    NEXT_CURSOR = "next cursor"
-
-
-class Seal(Protocol):
-    """Keeps what a caller carries from request to request from being read or changed."""
-
-    def seal(self, value: JSON, purpose: SealPurpose) -> bytes:
-        """Encrypt a JSON value for a purpose."""
-
-    def open(self, sealed: bytes, purpose: SealPurpose) -> JSON:
-        """Decrypt what ``seal`` gave for a purpose; raise UnreadableSecretError for anything else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,8 @@ def choose_parts(call: PageCall, config: MethodConfig, drafted: RequestDraft, re
         page_size=len(result.records),
         total=result.expected if after is None else after.total,
     )
-    now = bounds.count_units(datetime.now(UTC), partition.form)
+    # Not the present: a run that is replayed makes the same requests.
+    now = bounds.count_units(call.run_started_at or datetime.now(UTC), partition.form)
     return parts.choose_cut(partition, call.part, facts, own=drafted.own_bounds, now=now)
 
 

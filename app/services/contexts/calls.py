@@ -26,7 +26,9 @@ def build_page_call(context: RunContext, item: ResourceItem, element: scope.Elem
     decides_deletions = item.name in context.plan.decide_deletions
     if mapping := context.unified.get(item.name):
         call = mapping.page_call(UnifiedRequest(id=id, query=query or {}, body=body), cursor)
-        return replace(call, decides_deletions=decides_deletions, part=element.get("part"))
+        return replace(
+            call, decides_deletions=decides_deletions, part=element.get("part"), run_started_at=context.run.started_at
+        )
     return PageCall(
         account_id=context.account.id,
         environment_id=context.account.environment_id,
@@ -41,6 +43,7 @@ def build_page_call(context: RunContext, item: ResourceItem, element: scope.Elem
         id=id,
         query=query or {},
         body=body,
+        run_started_at=context.run.started_at,
         part=element.get("part"),
         cursor=cursor,
         decides_deletions=decides_deletions,

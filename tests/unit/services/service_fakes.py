@@ -14,8 +14,9 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import WakeUp
 from app.limits.local_requests import LocalRequests
+from app.services.calls.ports import SealPurpose
 from app.services.calls.request_limits import RequestLimits
-from app.services.ports import FetchedPage, PageCall, PlainAnswer, QueueState, SealPurpose
+from app.services.ports import FetchedPage, PageCall, PlainAnswer, QueueState
 
 T = TypeVar("T")
 
