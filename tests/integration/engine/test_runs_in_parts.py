@@ -111,7 +111,7 @@ def test_what_has_vanished_is_noticed_over_all_parts(pump_database: PumpDatabase
 
 
 def test_an_increment_asks_for_its_own_range_only(pump_database: PumpDatabase) -> None:
-    increment = listed("things", query={"after": "{{args.since?}}"})
+    increment = listed("things", query={"after": "{{args.since}}"})
     since = START + SPAN // 2
     site = RangedSite(spread(400))
 

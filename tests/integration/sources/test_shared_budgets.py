@@ -75,7 +75,7 @@ def config_of(url: str, **rate_limit: Any) -> IntegrationConfig:
 def ask(source: HttpSource, account: str, config: IntegrationConfig, **context: str) -> "Future[FetchedPage]":
     return source.submit(
         PageCall(
-            account_id=account, environment_id="e", config=config, context=context, resource="things", method="get"
+            account_id=account, environment_id="e", config=config, context=context, resource="things", method="list"
         )
     )
 
