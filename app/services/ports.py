@@ -138,6 +138,8 @@ class PlainAnswer:
 class OpenList(Protocol):
     """One list as a slice reads it: pages that were asked for before their turn are kept in it."""
 
+    is_parallel: bool
+    """Whether more than the next page can be asked for before its turn."""
     most: int
     """Requests that may be under way at once, that of the next page among them; 0: no new ones."""
 

@@ -167,10 +167,12 @@ class HttpSource:
             return Reading(ReadingWay.SEQUENTIAL, ReadingReason.SETTING)
         if (reason := asked.find_obstacle()) is not None:
             return Reading(ReadingWay.SEQUENTIAL, reason)
+        reading = asked.listing.find_reading(cursor)
         if ahead:
+            ahead.is_parallel = reading.way is ReadingWay.PARALLEL
             witness = asked.listing.build_witness(answer.page)
             ahead.go_on(self._find_following(asked, cursor), pages=cursor.get("pages", 0), witness=witness)
-        return asked.listing.find_reading(cursor)
+        return reading
 
     def _find_following(self, asked: "_AskedPage", cursor: JsonObject) -> Callable[[int], Iterator[Following]]:
         """Return a function that yields the pages which likely follow a page, the next one first."""

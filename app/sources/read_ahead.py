@@ -50,6 +50,8 @@ class ReadAhead:
         self._fetch = fetch
         self.most = 1
         """The most concurrent requests, with that of the next page; set from any thread."""
+        self.is_parallel = False
+        """Whether more than the next page can be requested before its turn."""
         self.is_ready = False
         """Whether the next page's answer is there; read from any thread."""
         self._is_closed = False

@@ -94,8 +94,8 @@ class FetchWorker:
             return False
         if batch.is_empty:
             self._collect(current, batch, wait_seconds=_WAIT_SECONDS)
-        if current.total > 1 or current.ahead:
-            # Requests go on while their answers are written; without any ahead, a list waits for its write.
+        if current.total > 1 or any(ahead.is_parallel for ahead in current.ahead.values()):
+            # Requests go on while their answers are written; of a list by cursor, the next page is under way already.
             self._ask(current, batch)
         most = self._settings.requests_per_account
         while (

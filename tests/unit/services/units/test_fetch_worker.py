@@ -241,6 +241,22 @@ def test_list_that_is_asked_to_wait_drops_what_was_asked_for_ahead(refusal: Sour
     assert here.units.rows["unit"].wake_seconds == 9
 
 
+@pytest.mark.parametrize(
+    ("is_parallel", "first"), [(True, ["ask tickets", "ask tickets"]), (False, ["ask tickets", "write"])]
+)
+def test_next_page_in_turn_is_taken_during_a_write_only_of_a_list_that_is_read_in_parallel(
+    is_parallel: bool, first: list[str]
+) -> None:
+    here = setting()
+    here.add_unit()
+    here.source.waiting, here.source.is_parallel = 9, is_parallel
+    here.source.script(page({"id": 1}, cursor={"page": 2}), page({"id": 2}))
+
+    here.fetch()
+
+    assert here.journal[:2] == first
+
+
 def test_pages_that_have_come_are_written_together() -> None:
     here = setting()
     here.add_unit()
