@@ -58,7 +58,9 @@ def parse_bound(value: JSON, form: BoundFormat) -> int | None:
 
 
 def count_units(moment: datetime, form: BoundFormat) -> int:
-    """Return a time in the unit of its format, rounded down."""
+    """Return a time in the unit of its format, rounded down; 0 of numbers, which know no time."""
+    if form is BoundFormat.NUMBER:
+        return 0
     return math.floor((moment - _EPOCH).total_seconds() / _UNITS[form])
 
 

@@ -99,6 +99,16 @@ def test_parts_that_are_capped_are_cut_until_they_are_whole(
     assert_whole(ran, 300)
 
 
+@pytest.mark.parametrize("tells_total", [True, False])
+def test_ids_are_a_range_too(pump_database: PumpDatabase, tells_total: bool) -> None:
+    site = RangedSite(range(1, 501), tells_total=tells_total)
+
+    with customer(pump_database, by="number", format="number", start=1, end=400) as one:
+        ran = one.run(site)
+
+    assert_whole(ran, 500)
+
+
 def test_what_has_vanished_is_noticed_over_all_parts(pump_database: PumpDatabase) -> None:
     before, after = spread(400), spread(400)[:-7]
 

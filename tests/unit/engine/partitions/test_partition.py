@@ -106,5 +106,5 @@ def test_a_time_far_away_is_still_written() -> None:
 def test_now_is_counted_in_the_unit_of_the_format() -> None:
     now = datetime(1970, 1, 3, tzinfo=UTC)
 
-    assert [bounds.count_units(now, form) for form in (BoundFormat.DATE, BoundFormat.EPOCH_MS)] == [2, 172_800_000]
+    assert [bounds.count_units(now, form) for form in BoundFormat] == [172_800, 2, 172_800, 172_800_000, 0]
     assert [bounds.count_step(86400, form) for form in BoundFormat] == [86400, 1, 86400, 86_400_000, 86400]
