@@ -22,8 +22,8 @@ MOST_PARTS: Final = 64
 """Of one cut; where the records lie close together, their part is cut again."""
 PARTS_AT_ONCE: Final = 4
 """Of one cut without a total: a short list costs few requests more."""
-DEEPEST: Final = 4
-"""How often a list without a total is cut, unless it is capped: so it has up to 256 parts."""
+DEEPEST: Final = 3
+"""How often a list without a total is cut, unless it is capped: so it has up to 64 parts, for 21 dropped pages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
