@@ -38,6 +38,8 @@ class PageCall:
 
     account_id: str
     environment_id: str = ""
+    integration: str = ""
+    """The name of the account's integration, for the metrics."""
     config: IntegrationConfig
     context: JsonObject = field(repr=False)
     """The account's context, credentials within."""

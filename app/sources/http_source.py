@@ -1,6 +1,6 @@
 """Fetch pages from upstream HTTP APIs as an integration's config describes them."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +21,7 @@ from app.sources.credentials.token_cache import TokenCache
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.exchange.faults import RefusedError
 from app.sources.exchange.redaction import mask_secrets
+from app.sources.limiter.gate import GateState
 from app.sources.limiter.local_budgets import LocalBudgets
 from app.sources.pagination.listing import Listing
 from app.sources.pagination.values import PageRequest, PageResult
@@ -82,6 +83,10 @@ class HttpSource:
         """Return how many requests of a budget are worth having under way; more would only wait."""
         return self._transport.useful_requests(budget_key)
 
+    def list_gates(self) -> Sequence[GateState]:
+        """List how the gates of accounts stand that are in use."""
+        return self._transport.list_gates()
+
     def close(self) -> None:
         """Cancel what is under way and close every connection."""
         self._transport.close()
@@ -122,6 +127,7 @@ class HttpSource:
             account_id=call.account_id,
             budget_key=call.config.rate_limit.find_budget_key(call.account_id, call.environment_id, call.context),
             endpoint=call.name,
+            integration=call.integration,
             rate_limit=call.config.rate_limit,
         )
 

@@ -43,6 +43,7 @@ class CustomCalls:
         call = PageCall(
             account_id=account.id,
             environment_id=account.environment_id,
+            integration=account.integration_name,
             config=config.pass_on(request.http_method),
             context=account.context,
             origins=account.origins,

@@ -119,6 +119,7 @@ class DirectCalls:
         return PageCall(
             account_id=account.id,
             environment_id=account.environment_id,
+            integration=account.integration_name,
             config=config,
             context=account.context,
             origins=account.origins,

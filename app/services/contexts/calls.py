@@ -32,6 +32,7 @@ def build_page_call(context: RunContext, item: ResourceItem, element: scope.Elem
     return PageCall(
         account_id=context.account.id,
         environment_id=context.account.environment_id,
+        integration=context.account.integration_name,
         run_id=context.run.id,
         config=context.config,
         context=context.account.context,
