@@ -16,8 +16,6 @@ from tests.support.workspace import listed
 WINDOW: Final = 8
 COUNTED: Final = (Kind.PAGE, Kind.OFFSET, Kind.RANGE)
 ROWS: Final = ids(90)
-# A daemon that dies in a test leaves its connection to the garbage collector.
-dying = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 def run(database: PumpDatabase, kind: Kind, *, told: str | None, **settings: Any) -> Ran:
@@ -80,7 +78,6 @@ def test_a_list_that_is_not_to_be_read_in_parallel_is_read_in_turn(pump_database
     assert asked == sorted(asked)
 
 
-@dying
 @pytest.mark.parametrize("number", [3, 5, 8, 13])
 @pytest.mark.parametrize("kind", [Kind.PAGE, Kind.CURSOR])
 def test_a_death_repeats_no_more_pages_than_is_said(pump_database: PumpDatabase, kind: Kind, number: int) -> None:

@@ -16,8 +16,6 @@ PAGE: Final = 5
 START: Final = 1_600_000_000
 SPAN: Final = 1_000_000
 RANGE: Final[JsonObject] = {"by": "time", "from": "after", "to": "before", "format": "epoch", "start": START}
-# A daemon that dies in a test leaves its connection to the garbage collector.
-dying = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 class RangedSite(Site):
@@ -72,7 +70,6 @@ def assert_whole(ran: Ran, count: int) -> None:
     assert stats["reading"]["parts"] == "partition"
 
 
-@dying
 @pytest.mark.parametrize("number", [0, 1, 2, 3, 5, 8, 12])
 def test_a_death_between_parts_loses_nothing_and_repeats_what_was_under_way(
     pump_database: PumpDatabase, number: int
@@ -89,7 +86,6 @@ def test_a_death_between_parts_loses_nothing_and_repeats_what_was_under_way(
     assert repeats <= (2 * 3 * 8 if number else 0)
 
 
-@dying
 @pytest.mark.parametrize("number", [0, 4])
 @pytest.mark.parametrize("tells_total", [True, False])
 def test_parts_that_are_capped_are_cut_until_they_are_whole(
