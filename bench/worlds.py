@@ -79,10 +79,19 @@ def comment_ids(ticket_id: int) -> range:
 @lru_cache(maxsize=_CACHED_PAGES)
 def ticket_page(records: int, page_size: int, page: int) -> bytes:
     """Encode a page of tickets; those of most worlds stay encoded."""
-    first = page * page_size + 1
-    last = min(records, first + page_size - 1)
-    rows = b", ".join(b'{"id": %d, %b' % (id, _tail_of_ticket(id % _KINDS_OF_TICKET)) for id in range(first, last + 1))
-    next_cursor = b'"%d"' % (page + 1) if last < records else b"null"
+    return _encode_tickets(page_size, page, first=1, end=records + 1)
+
+
+def ranged_page(world: World, page: int, *, first: int, end: int) -> bytes:
+    """Encode a page of the tickets whose ids are in a range."""
+    return _encode_tickets(world.page_size, page, first=first, end=end)
+
+
+def _encode_tickets(page_size: int, page: int, *, first: int, end: int) -> bytes:
+    begin = first + page * page_size
+    stop = min(end, begin + page_size)
+    rows = b", ".join(b'{"id": %d, %b' % (id, _tail_of_ticket(id % _KINDS_OF_TICKET)) for id in range(begin, stop))
+    next_cursor = b'"%d"' % (page + 1) if stop < end else b"null"
     return b'{"data": [%b], "next_cursor": %b}' % (rows, next_cursor)
 
 

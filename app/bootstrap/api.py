@@ -1,6 +1,7 @@
 """Build an API process's services."""
 
 from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy import Engine
 
@@ -19,7 +20,7 @@ from app.services.accounts.deletion import AccountDeletion, BulkDeletion
 from app.services.accounts.refreshing import Refreshing
 from app.services.accounts.tenants import TenantService
 from app.services.accounts.tokens import AccountTokens
-from app.services.calls.accounts import CalledAccounts
+from app.services.calls.accounts import CalledAccounts, find_budget_key
 from app.services.calls.call_log import CallLog
 from app.services.calls.custom import CustomCalls
 from app.services.calls.direct import DirectCalls
@@ -129,6 +130,7 @@ def _build_budgets(shared: Shared, accounts: AccountService, settings: Settings)
     parked = ParkedUnitStore(shared.engine)
     return AccountBudgets(
         accounts=accounts,
+        find_key=partial(find_budget_key, integrations=shared.effective_integrations),
         desk=build_budget_desk(settings),
         list_parked=parked.of_account,
         wake=parked.wake,

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.api.resources.services import ApiServices
 from app.bootstrap.api import build_api_services
@@ -59,6 +59,8 @@ def build_in_process(
     settings: Settings, around: Callable[[Attempt], Attempt], *, is_offline: bool, group_key: str
 ) -> InProcess:
     """Build them; offline, no token is renewed and no rate budget is shared."""
+    # A cassette's exchanges are found again by their order.
+    settings = replace(settings, read_ahead_bytes=0)
     dispatcher = InlineDispatcher()
     shared = Shared(settings, Outside(dispatcher=dispatcher))
     source = (

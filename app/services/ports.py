@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from app.engine.integrations.config import IntegrationConfig
@@ -12,7 +11,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.webhooks import Webhook
 from app.engine.paths import Path
 from app.engine.record_errors import RecordError, SourceError
-from app.engine.records.outcomes import ListEnd, PageWarning
+from app.engine.records.outcomes import ListEnd, PageWarning, Reading
 from app.engine.runs.work import EventDraft, WakeUp
 from app.engine.unified.calls import CallMapping
 
@@ -33,6 +32,7 @@ class PageCall:
     """One page of one request to an upstream API, with every placeholder of the job already resolved."""
 
     account_id: str
+    environment_id: str = ""
     integration: str = ""
     """The name of the account's integration, for the metrics."""
     config: IntegrationConfig
@@ -61,6 +61,9 @@ class PageCall:
     """The caller gets the answer's records: no credential of the account is in them."""
     run_id: str = ""
     """The run that asks."""
+    run_started_at: datetime | None = None
+    part: JsonObject | None = None
+    """The part of the list that is meant, where the method has a ``partition``; None is all of it."""
     cursor: JsonObject | None = None
     """Opaque; None asks for the first page, else what ``FetchedPage.next_cursor`` gave."""
     decides_deletions: bool = False
@@ -103,6 +106,12 @@ class FetchedPage:
     warnings: Sequence[PageWarning] = ()
     file: "PlainAnswer | None" = None
     """The answer itself, where it is a file that holds no records; only of a call that is handed on."""
+    parts: Sequence[JsonObject] = ()
+    """What the list is cut into: each is a list of its own, and nothing of this page counts."""
+    is_requested: bool = True
+    """A request was made for it."""
+    reading: Reading | None = None
+    """How the list's next page is requested; None where it has none."""
     answer_seconds: float = 0.0
     """What the upstream took to answer, without the waits for its limits."""
 
@@ -126,6 +135,8 @@ class PlainAnswer:
 class OpenList(Protocol):
     """One list as a slice reads it: pages that were requested before their turn are kept in it."""
 
+    is_parallel: bool
+    """Whether more than the next page can be asked for before its turn."""
     most: int
     """Requests that may be under way at once, that of the next page among them; 0: no new ones."""
 
@@ -153,8 +164,8 @@ class Source(Protocol):
     def open_list(self) -> OpenList | None:
         """Return what reads the pages of one list, some of them before their turn; None: none is."""
 
-    def useful_requests(self, account_id: str) -> int:
-        """Return how many requests to an account are worth having under way; more would only wait."""
+    def useful_requests(self, budget_key: str) -> int:
+        """Return how many requests of a budget are worth having under way; more would only wait."""
 
     def pass_on(self, call: PageCall) -> "Future[PlainAnswer]":
         """Begin to make a call whose answer is no page; the future raises as that of ``submit`` does."""
@@ -164,23 +175,6 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Cancel what is under way and close every connection."""
-
-
-class SealPurpose(StrEnum):
-    """What a sealed value is for; none opens as one of another kind."""
-
-    ACCOUNT_TOKEN = "integrated account token"  # noqa: S105  # the name of a kind
-    NEXT_CURSOR = "next cursor"
-
-
-class Seal(Protocol):
-    """Keeps what a caller carries from request to request from being read or changed."""
-
-    def seal(self, value: JSON, purpose: SealPurpose) -> bytes:
-        """Encrypt a JSON value for a purpose."""
-
-    def open(self, sealed: bytes, purpose: SealPurpose) -> JSON:
-        """Decrypt what ``seal`` gave for a purpose; raise UnreadableSecretError for anything else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

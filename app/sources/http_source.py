@@ -2,8 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -11,13 +10,12 @@ from app.engine.field_names import is_secret_name
 from app.engine.integrations.config import MethodConfig
 from app.engine.integrations.pagination import Pagination
 from app.engine.json_types import JsonObject
-from app.engine.jsonata import exact_integers
-from app.engine.record_errors import SourceError
+from app.engine.records.outcomes import Reading, ReadingReason, ReadingWay
 from app.engine.redaction import MASK
 from app.services.ports import BudgetStore, FetchedPage, PageCall, PlainAnswer
 from app.settings import Settings
-from app.sources import requests
-from app.sources.answers import answers, computed_parts, plain_answers, responses
+from app.sources import fetched_pages, partitioned_lists, requests
+from app.sources.answers import answers, computed_parts, plain_answers
 from app.sources.answers.answers import ReadAnswer
 from app.sources.credentials.token_cache import TokenCache
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
@@ -26,7 +24,7 @@ from app.sources.exchange.redaction import mask_secrets
 from app.sources.limiter.gate_state import GateState
 from app.sources.limiter.local_budgets import LocalBudgets
 from app.sources.pagination.listing import Listing
-from app.sources.pagination.values import PageRefusal, PageRequest, PageResult
+from app.sources.pagination.values import PageRequest, PageResult
 from app.sources.read_ahead import Following, ReadAhead
 from app.sources.request_parts import next_addresses, stored_cursors
 from app.sources.request_parts.drafts import RequestDraft
@@ -81,9 +79,9 @@ class HttpSource:
         url = mask_secrets(request.url, request.secrets)
         return {"method": request.method.upper(), "url": url, "headers": headers, "body": body}
 
-    def useful_requests(self, account_id: str) -> int:
-        """Return how many requests to an account are worth having under way; more would only wait."""
-        return self._transport.useful_requests(account_id)
+    def useful_requests(self, budget_key: str) -> int:
+        """Return how many requests of a budget are worth having under way; more would only wait."""
+        return self._transport.useful_requests(budget_key)
 
     def list_gates(self) -> Sequence[GateState]:
         """List how the gates of accounts stand that are in use."""
@@ -111,7 +109,7 @@ class HttpSource:
         """Return the request for a page, its draft, and the list that the page is of."""
         drafted = requests.draft(call, config)
         listing = _open_listing(call, config, drafted)
-        with _mask_errors(drafted):
+        with fetched_pages.mask_errors(drafted):
             ask = listing.build_request()
         return drafted, listing, self._finish(drafted, ask, config)
 
@@ -127,6 +125,7 @@ class HttpSource:
             request,
             read,
             account_id=call.account_id,
+            budget_key=call.config.rate_limit.find_budget_key(call.account_id, call.environment_id, call.context),
             endpoint=call.name,
             integration=call.integration,
             rate_limit=call.config.rate_limit,
@@ -135,74 +134,103 @@ class HttpSource:
     async def _fetch_once(self, call: PageCall, *, ahead: ReadAhead | None = None) -> FetchedPage:
         config = call.config.find_method(call.resource, call.method)
         is_computed = computed_parts.has_computed_parts(config)
-        drafted, listing, request = await self._run_aside(
-            call, partial(self._build_request, call, config), is_long=is_computed
-        )
+        build = partial(self._build_request, call, config)
+        drafted, listing, request = await self._run_aside(call, build, is_long=is_computed)
+        asked = _AskedPage(call=call, config=config, drafted=drafted, listing=listing, request=request)
+        if known := partitioned_lists.list_known_parts(call, config, drafted):
+            return fetched_pages.build_parts_page(known, is_requested=False)
         ask = partial(self._request_page, call, config, request)
         try:
             answer = await (ahead.take(listing.place, ask) if ahead else ask())
         except RefusedError as error:
-            refusal = await _read_refusal(request, error)
-            with _mask_errors(drafted):
+            refusal = await fetched_pages.read_refusal(request, error)
+            with fetched_pages.mask_errors(drafted):
                 result = await self._run_aside(call, partial(listing.read_refusal, refusal), is_long=is_computed)
             if result is None:
                 raise
-            return _build_page(drafted, request, result, status=error.response.status)
-        response = answer.response
+            return fetched_pages.build_page(drafted, request, result, status=error.response.status)
         if answer.is_file:
-            return _build_file_page(drafted, request, response)
+            return fetched_pages.build_file_page(drafted, request, answer.response)
         depth = ahead.depth if ahead else 1
         read = partial(listing.read_page, answer.page, decides_deletions=call.decides_deletions, depth=depth)
-        result = await self._run_aside(call, read, is_long=is_computed or response.is_large)
-        result = replace(result, warnings=(*result.warnings, *answer.warnings)) if answer.warnings else result
-        if ahead and result.cursor is not None and result.fault is None and request.is_repeatable and not is_computed:
-            following = self._find_following(call, config, drafted, listing, result.cursor)
-            ahead.go_on(following, pages=result.cursor.get("pages", 0), witness=listing.build_witness(answer.page))
-        if call.is_handed_on:
-            records = plain_answers.mask_records(result.records, response.body, request.credentials)
-            result = replace(result, records=records)
-        page = _build_page(drafted, request, result, response=response)
-        if call.mapping is None:
-            return page
-        page = replace(page, has_short_integers=_has_short_integers(response))
-        if not call.mapping.reads_headers:
-            return page
-        shown = {name: value for name, value in response.plain_headers.items() if not is_secret_name(name)}
-        return replace(page, headers=shown)
+        result = await self._run_aside(call, read, is_long=is_computed or answer.response.is_large)
+        if found := partitioned_lists.choose_parts(call, config, drafted, result):
+            return fetched_pages.build_parts_page(found, is_requested=True)
+        reading = self._read_on(asked, answer, result, ahead)
+        return replace(asked.build_page(answer, result), reading=reading)
 
     def _request_page(self, call: PageCall, config: MethodConfig, request: HttpRequest) -> Awaitable[ReadAnswer]:
         return self._send(call, request, partial(answers.read, call, config, request))
 
-    def _find_following(
-        self, call: PageCall, config: MethodConfig, drafted: RequestDraft, listing: Listing, cursor: JsonObject
-    ) -> Callable[[int], Iterator[Following]]:
+    def _read_on(
+        self, asked: "_AskedPage", answer: ReadAnswer, result: PageResult, ahead: ReadAhead | None
+    ) -> Reading | None:
+        """Request the pages behind one, as far as they may be requested before their turn; return how that is."""
+        cursor = result.cursor
+        if cursor is None or result.fault is not None:
+            return None
+        if not self._read_ahead_bytes:
+            return Reading(ReadingWay.SEQUENTIAL, ReadingReason.SETTING)
+        if (reason := asked.find_obstacle()) is not None:
+            return Reading(ReadingWay.SEQUENTIAL, reason)
+        reading = asked.listing.find_reading(cursor)
+        if ahead:
+            ahead.is_parallel = reading.way is ReadingWay.PARALLEL
+            witness = asked.listing.build_witness(answer.page)
+            ahead.go_on(self._find_following(asked, cursor), pages=cursor.get("pages", 0), witness=witness)
+        return reading
+
+    def _find_following(self, asked: "_AskedPage", cursor: JsonObject) -> Callable[[int], Iterator[Following]]:
         """Return a function that yields the pages which likely follow a page, the next one first."""
-        call = replace(call, cursor=cursor)
+        call, config = replace(asked.call, cursor=cursor), asked.config
 
         def ask(one: Listing) -> Awaitable[ReadAnswer]:
-            return self._request_page(call, config, self._finish(drafted, one.build_request(), config))
+            return self._request_page(call, config, self._finish(asked.drafted, one.build_request(), config))
 
         def list_following(depth: int) -> Iterator[Following]:
             return (
                 Following(one.place, partial(ask, one), is_extra=one.is_check)
-                for one in listing.list_ahead(cursor, depth)
+                for one in asked.listing.list_ahead(cursor, depth)
             )
 
         return list_following
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _AskedPage:
+    """A page of a list, and the request that was made for it."""
+
+    call: PageCall
+    config: MethodConfig
+    drafted: RequestDraft
+    listing: Listing
+    request: HttpRequest
+
+    def find_obstacle(self) -> ReadingReason | None:
+        """Return why no page may be requested before its turn, whatever the pagination is."""
+        if not self.request.is_repeatable:
+            return ReadingReason.NOT_REPEATABLE
+        return ReadingReason.COMPUTED_REQUEST if computed_parts.has_computed_parts(self.config) else None
+
+    def build_page(self, answer: ReadAnswer, result: PageResult) -> FetchedPage:
+        """Return the page of what pagination has made of its answer."""
+        response, mapping = answer.response, self.call.mapping
+        result = replace(result, warnings=(*result.warnings, *answer.warnings)) if answer.warnings else result
+        if self.call.is_handed_on:
+            records = plain_answers.mask_records(result.records, response.body, self.request.credentials)
+            result = replace(result, records=records)
+        page = fetched_pages.build_page(self.drafted, self.request, result, response=response)
+        if mapping is None:
+            return page
+        page = replace(page, has_short_integers=fetched_pages.has_short_integers(response))
+        if not mapping.reads_headers:
+            return page
+        shown = {name: value for name, value in response.plain_headers.items() if not is_secret_name(name)}
+        return replace(page, headers=shown)
+
+
 async def _return_response(response: HttpResponse) -> HttpResponse:
     return response
-
-
-def _build_file_page(drafted: RequestDraft, request: HttpRequest, response: HttpResponse) -> FetchedPage:
-    result = PageResult(records=[], cursor=None)
-    page = _build_page(drafted, request, result, response=response)
-    return replace(page, file=plain_answers.build_plain_answer(response, request))
-
-
-def _has_short_integers(response: HttpResponse) -> bool:
-    return not response.is_large and exact_integers.has_no_long_integers(response.body)
 
 
 def _open_listing(call: PageCall, config: MethodConfig, drafted: RequestDraft) -> Listing:
@@ -221,55 +249,7 @@ def _choose_pagination(call: PageCall, config: MethodConfig) -> Pagination | Non
     return config.pagination if call.method == "list" or is_own else None
 
 
-@contextmanager
-def _mask_errors(drafted: RequestDraft) -> Iterator[None]:
-    try:
-        yield
-    except SourceError as error:
-        raise _mask_error(error, drafted) from None
-
-
 def _describe_request(drafted: RequestDraft) -> JsonObject:
     """Return the request as expressions of a pagination see it: without headers, since cursors are stored."""
     options = {"method": drafted.method, "body": drafted.body, "query": drafted.query}
     return {"query": drafted.query, "url": drafted.url, "requestOptions": options}
-
-
-async def _read_refusal(request: HttpRequest, error: RefusedError) -> PageRefusal:
-    """Read an error as pagination sees it; a body that can not be decoded is None."""
-    try:
-        document = (await responses.decode(request, error.response)).value if error.response.body else None
-    except SourceError:
-        document = None
-    status = error.response.status if error.status is None else error.status
-    return PageRefusal(error=error, status=status, headers=error.response.plain_headers, document=document)
-
-
-def _build_page(
-    drafted: RequestDraft,
-    request: HttpRequest,
-    result: PageResult,
-    *,
-    status: int = 200,
-    response: HttpResponse | None = None,
-) -> FetchedPage:
-    return FetchedPage(
-        records=result.records,
-        next_cursor=stored_cursors.hide_secrets(result.cursor, drafted),
-        server_date=None if response is None else response.server_date,
-        url=mask_secrets(request.address, request.secrets),
-        status=status if response is None else response.status,
-        answer_seconds=0.0 if response is None else response.seconds,
-        end=result.end,
-        expected=result.expected,
-        fault=None if result.fault is None else _mask_error(result.fault, drafted),
-        is_suspicion=result.is_suspicion,
-        warnings=result.warnings,
-    )
-
-
-def _mask_error(error: SourceError, drafted: RequestDraft) -> SourceError:
-    """Mask secrets in an error of pagination, which may quote a cursor such as an address with a key."""
-    return SourceError(
-        error.code, mask_secrets(error.message, drafted.secrets), status=error.status, excerpt=error.excerpt
-    )

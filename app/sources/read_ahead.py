@@ -5,6 +5,7 @@ list does not reach is dropped. All of it lives on the event loop of the source.
 """
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -49,8 +50,12 @@ class ReadAhead:
         self._fetch = fetch
         self.most = 1
         """The most concurrent requests, with that of the next page; set from any thread."""
+        self.is_parallel = False
+        """Whether more than the next page can be requested before its turn."""
         self.is_ready = False
         """Whether the next page's answer is there; read from any thread."""
+        self._is_closed = False
+        """Nobody waits for a page any more; set from any thread."""
         self._limit_bytes = limit_bytes
         self._call_soon = call_soon
         self._asked: dict[str, _Asked] = {}
@@ -74,6 +79,9 @@ class ReadAhead:
 
     async def take(self, place: str, ask: Callable[[], Awaitable[ReadAnswer]]) -> ReadAnswer:
         """Return the answer to the request for a page, which is sent now unless it was sent ahead."""
+        if self._is_closed:
+            # What was submitted just before begins only now: its answer would be read by nobody.
+            raise asyncio.CancelledError
         asked = self._asked.get(place)
         if asked is None:
             self._drop()
@@ -99,6 +107,8 @@ class ReadAhead:
         ``following`` yields them up to a depth, ``pages`` is how many the list has had, ``witness`` identifies the
         page's content.
         """
+        if self._is_closed:
+            return
         self._witness = witness or self._witness
         self._depth = self._depth or max(1, pages)
         self._following = following(self.depth)
@@ -107,6 +117,8 @@ class ReadAhead:
             if self._asked and not expected.is_extra:
                 self._drop()
                 self._depth = 1
+                # Not as many as before: these were in vain, and the list may end here.
+                self._following = itertools.islice(following(self.depth), 1, None)
             if self.most or self._asked:
                 # Later answers are there already and wait for it.
                 self._send(expected)
@@ -114,10 +126,10 @@ class ReadAhead:
         self._update_ready()
 
     def close(self) -> None:
-        """Drop all requests; callable from any thread."""
+        """Drop all requests, and send no more; callable from any thread."""
+        self._is_closed = True
         self._following = iter(())
-        if self._asked:
-            self._call_soon(self._drop)
+        self._call_soon(self._drop)
 
     def _drop(self) -> None:
         dropped, self._asked, self.is_ready = self._asked, {}, False
@@ -137,7 +149,7 @@ class ReadAhead:
 
     def _has_room(self) -> bool:
         under_way = sum(not one.task.done() for one in self._asked.values())
-        if under_way >= min(self.depth, self.most):
+        if self._is_closed or under_way >= min(self.depth, self.most):
             return False
         sizes = [len(one.task.result().response.body) for one in self._asked.values() if _is_answered(one.task)]
         expected = sum(sizes) + under_way * max(sizes, default=0)

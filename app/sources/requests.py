@@ -7,9 +7,12 @@ from urllib.parse import urlsplit
 from app.engine.accounts import secret_origins
 from app.engine.field_names import is_secret_name
 from app.engine.integrations.config import MethodConfig
+from app.engine.integrations.pagination import CursorPlace
 from app.engine.integrations.request_formats import SentBody
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata.expressions import Expression
+from app.engine.partitions import parts
+from app.engine.partitions.partition import Partition
 from app.engine.paths import UNDEFINED
 from app.engine.record_errors import SourceError
 from app.engine.redaction import list_credentials, remove_plain
@@ -20,6 +23,7 @@ from app.sources.answers import computed_parts
 from app.sources.answers.plain_answers import select_credentials
 from app.sources.exchange.exchange import HttpRequest
 from app.sources.exchange.redaction import collect_secrets
+from app.sources.pagination import limits
 from app.sources.pagination.values import PageRequest
 from app.sources.request_parts import authorization, bodies, headers, next_addresses, page_fields
 from app.sources.request_parts.drafts import RequestDraft
@@ -35,7 +39,7 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
     if call.id == "":
         raise SourceError("request", "the id is an empty text")
     raw_body = _check_raw_body(call, config)
-    scope = _build_scope(call)
+    scope = _build_scope(call, config)
     config = config if call.path is None else replace(config, path=Template(call.path, frozenset()))
     base_url, base_query = base_urls.resolve_base_url(config.base_url, scope, key="base_url")
     path, path_query = request_paths.resolve_path(config.path, scope)
@@ -49,7 +53,7 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
     below, above = _split_query(call, config, scope)
     query = {**at_base.values(), **standing, **below, **in_path.values(), **above}
     sent_secrets = call.config.secrets | _collect_sent(base_url, credentials, [*sent_headers.items(), *query.items()])
-    return RequestDraft(
+    drafted = RequestDraft(
         method=config.http_method,
         url=base_url + path,
         query=query,
@@ -69,6 +73,7 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
         ),
         context=call.context,
     )
+    return drafted if config.partition is None else _limit_to_part(drafted, config.partition, call.part)
 
 
 def finish(drafted: RequestDraft, ask: PageRequest, *, timeout_seconds: float) -> HttpRequest:
@@ -144,7 +149,19 @@ def _split_query(call: PageCall, config: MethodConfig, scope: JsonObject) -> tup
     return _resolve_fields(config.query, scope), asked
 
 
-def _build_scope(call: PageCall) -> JsonObject:
+def _limit_to_part(drafted: RequestDraft, partition: Partition, part: JsonObject | None) -> RequestDraft:
+    """Add the parameters that limit a request to a part of its list; they win over its own."""
+    asked = limits.place_parameters(CursorPlace(partition.place), parts.build_parameters(partition, part))
+    return replace(
+        drafted,
+        own_bounds=parts.read_own_bounds(partition, drafted.query, drafted.body),
+        query={**drafted.query, **asked.query},
+        written=tuple(one.without(asked.query) for one in drafted.written),
+        body=page_fields.merge_fields(drafted.body, asked.body, drafted.formats),
+    )
+
+
+def _build_scope(call: PageCall, config: MethodConfig) -> JsonObject:
     scope = {
         **call.context,
         "context": call.context,
@@ -152,6 +169,7 @@ def _build_scope(call: PageCall) -> JsonObject:
         "query": {name: value for name, value in call.query.items() if value is not None},
         "body": call.body,
         "id": call.id,
+        "part": None if config.partition is None else parts.build_scope(config.partition, call.part),
     }
     # What is absent does not resolve, so that an item method without an id is an error, not a request to ".../".
     return {name: value for name, value in scope.items() if value is not None}

@@ -74,6 +74,7 @@ class Transport:
         read: Callable[[HttpResponse], Awaitable[T]],
         *,
         account_id: str,
+        budget_key: str = "",
         endpoint: str = "",
         integration: str = "",
         rate_limit: RateLimitConfig | None = None,
@@ -83,7 +84,7 @@ class Transport:
         An error of ``read`` counts as the upstream's: where it is retryable, the request is sent again.
         """
         config = rate_limit or RateLimitConfig()
-        gate = self._pool().gate(account_id, config.pace)
+        gate = self._pool().gate(budget_key or account_id, config.pace)
         gate.integration = integration
         request = replace(request, account_id=account_id)
         return await Sending(request, endpoint, gate, integration, config, self._attempt, self._settings, read).run()
@@ -92,10 +93,10 @@ class Transport:
         """Call a long function beside the loop; awaited on the transport's loop."""
         return await self._pool().reader.run_aside(function, account_id=account_id)
 
-    def useful_requests(self, account_id: str) -> int:
-        """Return how many requests to an account are worth having under way; callable from any thread."""
+    def useful_requests(self, budget_key: str) -> int:
+        """Return how many requests of a budget are worth having under way; callable from any thread."""
         for pool in list(self._pools.values()):
-            if gate := pool.gates.get(account_id):
+            if gate := pool.gates.get(budget_key):
                 return gate.useful_requests
         return min(self._settings.requests_at_start, self._settings.requests_per_account)
 
@@ -202,16 +203,16 @@ class _Pool:
             max_field_size=_HEADER_LIMIT_BYTES,
         )
 
-    def gate(self, account_id: str, pace: float | None) -> AccountGate:
-        """Return the gate to an account whose integration allows this pace."""
+    def gate(self, budget_key: str, pace: float | None) -> AccountGate:
+        """Return the gate to the accounts of a budget whose integration allows this pace."""
         limits = BudgetLimits(
             most=self._settings.requests_per_account, start=self._settings.requests_at_start, pace=pace
         )
-        gate = self.gates.get(account_id)
+        gate = self.gates.get(budget_key)
         if gate is None:
             self._drop_idle()
-            gate = self.gates[account_id] = AccountGate(
-                account_id,
+            gate = self.gates[budget_key] = AccountGate(
+                budget_key,
                 store=self._budgets,
                 process=self._process,
                 limits=limits,

@@ -3,6 +3,7 @@
 GET /<world>/prepare              encodes what it can keep, so that no measurement waits for it
 GET /<world>/tickets?cursor=K     {"data": [...], "next_cursor": K+1 or null}; also by "page" from 1 on, or by "offset";
                                   "X-Total-Count" tells how many there are
+    &from=A&to=B                  only the tickets whose ids are in [A, B), of which the cursor then counts the pages
     &trouble=1                    of a hundred pages one is answered 503 when it is first asked for, and one after 30 s
     &per_second=N                 answers 429 to more than N requests in a second
 GET /<world>/comments?ticket=ID   {"data": [...], "next_cursor": null}; also /<world>/tickets/ID/comments;
@@ -21,7 +22,7 @@ from typing import TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 from bench.servers.raw_http import RawConnection, serve
-from bench.worlds import World, comment_page, mark_page, ticket_page, world_named
+from bench.worlds import World, comment_page, mark_page, ranged_page, ticket_page, world_named
 
 Query: TypeAlias = dict[str, list[str]]
 
@@ -146,6 +147,9 @@ def _content(world: World, rest: str) -> bytes | None:
     url = urlsplit(rest)
     query = parse_qs(url.query)
     match url.path.split("/"):
+        case ["tickets"] if "from" in query or "to" in query:
+            first, end = int(query.get("from", ["1"])[0]), int(query.get("to", [str(world.records + 1)])[0])
+            return ranged_page(world, _page(world, query), first=max(1, first), end=min(end, world.records + 1))
         case ["tickets"]:
             return ticket_page(world.records, world.page_size, _page(world, query))
         case ["tickets", ticket_id, "comments"]:

@@ -5,11 +5,13 @@ from typing import Final
 
 from app.api.schemas.json_kinds import ref
 from app.engine.json_types import JsonObject
+from app.engine.records.outcomes import ReadingReason, ReadingWay
 from app.engine.runs.books import Counters
 from app.engine.status import ResourceStatus
 
 _TIME: Final[JsonObject] = {"type": ["string", "null"], "format": "date-time"}
 _COUNT: Final[JsonObject] = {"type": "integer"}
+_REASONS: Final = [str(reason) for reason in ReadingReason]
 
 COMPONENTS: Final[JsonObject] = {
     "RunStats": {
@@ -32,6 +34,11 @@ COMPONENTS: Final[JsonObject] = {
                 "type": "object",
                 "additionalProperties": {},
                 "description": "By code: how often, and the first message.",
+            },
+            "reading": {
+                "type": "object",
+                "properties": {str(way): {"type": "string", "enum": _REASONS} for way in ReadingWay},
+                "description": "How the lists are read, and why: ways of requesting their pages, each with a reason.",
             },
             "started_at": _TIME,
             "finished_at": _TIME,

@@ -32,6 +32,8 @@ def print_run(run: JsonObject, *, waits: JsonObject | None = None) -> None:
     if run.get("error"):
         output.print(f"  [red]{escape(run['error']['code'])}[/]: {escape(_format_reason(run['error']))}")
     _print_resources(run, {f"{pace['resource']} {pace['method']}": pace for pace in (waits or {}).get("resources", ())})
+    for line in _list_readings(run):
+        output.print(f"  {escape(line)}")
     for warning in _list_warnings(run):
         output.print(f"[yellow]warning[/] {escape(warning)}")
     if errors := sum(stats.get("errors", 0) for _, stats in list_resources(run)):
@@ -151,6 +153,12 @@ def _find_advice(run: JsonObject, wait: JsonObject) -> str:
             return f"; '{write_command(words)}' lists them"
         case _:
             return ""
+
+
+def _list_readings(run: JsonObject) -> Iterator[str]:
+    for name, stats in list_resources(run):
+        if ways := stats.get("reading"):
+            yield f"{name} reads " + ", ".join(f"{way} ({reason})" for way, reason in ways.items())
 
 
 def _list_warnings(run: JsonObject) -> Iterator[str]:

@@ -31,6 +31,7 @@ from app.engine.integrations.request_formats import (
 from app.engine.integrations.response_paths import ResponsePath, read_response_path
 from app.engine.json_types import JSON
 from app.engine.jsonata.expressions import Expression
+from app.engine.partitions.partition import Partition, read_partition
 from app.engine.paths import Path
 from app.engine.record_errors import SourceError
 from app.engine.records.keys import BY_ID, RecordKey, read_key
@@ -78,6 +79,8 @@ class MethodConfig:
     formats: RequestFormats = field(default_factory=RequestFormats)
     error_expression: Expression | None = None
     """Sees errors in answers, whatever their status."""
+    partition: Partition | None = None
+    """How its list is cut into parts that are read side by side."""
 
     @property
     def query_keys_in_path(self) -> frozenset[str]:
@@ -237,6 +240,7 @@ def _read_method(
         error_expression=reader.read_expression("error_expression")
         if "error_expression" in own
         else defaults.error_expression,
+        partition=read_partition(reader.enter("partition")),
     )
 
 

@@ -5,6 +5,7 @@ since every answer is judged: an expression that names a header (``headers.`x-re
 condition that compares ``status`` and headers, joined by ``and`` and ``or``.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import Final
 
 from app.engine.config.reader import ConfigReader, show_value
-from app.engine.json_types import JSON
+from app.engine.json_types import JSON, JsonObject
 from app.engine.json_values import is_true
 from app.engine.jsonata.expressions import Expression
 from app.engine.limits import constants
 from app.engine.limits import headers as rate_limit_headers
-from app.engine.record_errors import ExpressionError
+from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError, PlaceholderError
+from app.engine.templating.placeholders import Template
 
 _HEADER: Final = r"""(?:headers\s*(?:\.\s*(?:`([^`]+)`|"([^"]+)"|([\w-]+))|\[\s*["']([^"']+)["']\s*\]))"""
 _NAMED_HEADER = re.compile(rf"(?:\$number\(\s*)?{_HEADER}\s*\)?")
@@ -27,6 +30,7 @@ _STATUS_IS = re.compile(r"status\s*(=|!=|>=|<=|>|<)\s*(\d{3})")
 _STATUS_IN = re.compile(r"status\s+in\s+\[([\d,\s]+)\]")
 _HEADER_IS = re.compile(rf"""(?:\$number\(\s*)?{_HEADER}\s*\)?\s*(=|!=)\s*(?:"([^"]*)"|'([^']*)'|(\d+))""")
 _COMPARISONS: Final = {"=": eq, "!=": ne, ">=": ge, "<=": le, ">": gt, "<": lt}
+_KEY_BYTES: Final = 16
 _EXISTS = re.compile(rf"(?:\$exists\(\s*)?{_HEADER}\s*\)?")
 
 
@@ -63,6 +67,8 @@ class RateLimitConfig:
     """Says in seconds how long to wait."""
     reset_header: str | Expression | None = None
     """Says when the limit is lifted."""
+    scope: Template | None = None
+    """Accounts for which it is the same text share one budget; None: each account has its own."""
     default_wait_seconds: float | None = None
     """The first wait where an answer names none; each further refusal doubles it."""
 
@@ -70,6 +76,22 @@ class RateLimitConfig:
     def pace(self) -> float | None:
         """The requests that may be sent per second, if that is known."""
         return None if self.requests is None else self.requests / self.per_seconds
+
+    def find_budget_key(self, account_id: str, environment_id: str, context: JsonObject) -> str:
+        """Return the name of an account's budget; its own where the scope does not resolve.
+
+        A scope may be a secret, such as a shared key: only its hash is ever seen.
+        """
+        if self.scope is None:
+            return account_id
+        try:
+            text = self.scope.resolve({**context, "context": context})
+        except PlaceholderError:
+            return account_id
+        if text is UNDEFINED or text in (None, ""):
+            return account_id
+        named = f"{environment_id}\n{text}".encode()
+        return f"scope:{hashlib.blake2b(named, digest_size=_KEY_BYTES).hexdigest()}"
 
     def is_limited(self, status: int, headers: Mapping[str, str]) -> bool:
         """Whether an answer turns the request away for its rate."""
@@ -97,6 +119,7 @@ def read_rate_limit(reader: ConfigReader) -> RateLimitConfig:
         limited_if=_read_other_condition(reader, "is_rate_limited"),
         retry_after_header=_read_header(reader, "retry_after_header_expression"),
         reset_header=_read_header(reader, "rate_limit_header_expression"),
+        scope=None if reader.value.get("scope") is None else reader.read_template("scope"),
         default_wait_seconds=_read_seconds(
             reader, "default_wait_seconds", least=0.1, most=int(constants.LONGEST_WAIT_SECONDS)
         ),

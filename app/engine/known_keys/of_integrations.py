@@ -52,6 +52,25 @@ _INHERITED: Final[dict[str, Key]] = {
     ),
     **_FORMATS,
 }
+_BOUND: Final = {"type": ["string", "number", "null"]}
+PARTITION: Final = Fields(
+    keys={
+        "by": reading("What the list is cut by.", choice("time", "number", "value"), is_required=True),
+        "from": reading("The parameter for the beginning of a part.", TEXT_OR_NULL),
+        "to": reading("The parameter for the end of a part.", TEXT_OR_NULL),
+        "param": reading("The parameter for a known value.", TEXT_OR_NULL),
+        "values": reading(
+            "The known values.", {"type": ["array", "null"], "items": {"type": ["string", "integer"]}, "minItems": 1}
+        ),
+        "in": reading("Where these parameters are sent; a dotted name is a nested field.", choice("query", "body")),
+        "format": reading("How bounds are written.", choice("iso", "date", "epoch", "epoch_ms", "number")),
+        "start": reading("Where the list probably begins; earlier records are in the first part.", _BOUND),
+        "end": reading("Where the list probably ends; later records are in the last part.", _BOUND),
+        "step": reading("The length of a part: seconds, or numbers; `auto`.", {"type": ["string", "integer", "null"]}),
+        "max_results": reading("The API returns no more records of one list.", whole(1)),
+        "from_excluded": reading("The API leaves out the records at the beginning of a range.", FLAG),
+    }
+)
 METHOD: Final = Fields(
     keys={
         "path": reading("The path behind `base_url`; may hold placeholders.", ANY_TEXT_OR_NULL),
@@ -74,6 +93,7 @@ METHOD: Final = Fields(
         "set_body_to_null": reading("Requests have the body `null`, whatever the call's is.", FLAG),
         "no_auth": reading("Requests prove nothing: `authorization` does not count.", FLAG),
         "timeout_seconds": reading("How long a request may take.", whole(1)),
+        "partition": within("How the list is cut into parts that are read side by side.", PARTITION),
         "is_read": reading("It changes nothing upstream, so that it may be sent twice.", FLAG),
         "description": kept("What it does, for people and for AI agents."),
         "query_schema": kept("JSON Schema of the query, for people and for AI agents."),

@@ -104,6 +104,9 @@ RATE_LIMIT: Final = Fields(
         "rate_limit_header_expression": reading(
             "JSONata, or a header's name: when the limit is lifted.", EXPRESSION_OR_NAME
         ),
+        "scope": reading(
+            "Accounts with the same scope share one budget; may hold placeholders over the context.", TEXT_OR_NULL
+        ),
         "default_wait_seconds": reading("The first wait where an answer names none.", number(0.1, 3600)),
     }
 )

@@ -51,7 +51,7 @@ class Roots:
         return KeyNote(code=WarningCode.UNKNOWN_PLACEHOLDER, path=path, message=message)
 
 
-OF_CONFIG: Final = frozenset({"id", "query", "body", _CONTEXT, "credentials"})
+OF_CONFIG: Final = frozenset({"id", "query", "body", "part", _CONTEXT, "credentials"})
 OF_ITEMS: Final = frozenset({"args", "resources", "sync_job_run", "tenant_id", "previous_run_date", _CONTEXT})
 OF_MAPPINGS: Final = frozenset({"id", "query", "rawQuery", "body", _CONTEXT})
 

@@ -23,6 +23,50 @@ class PageWarning:
     count: int = 1
 
 
+class ReadingWay(StrEnum):
+    """How the pages of a list are requested."""
+
+    PARALLEL = "parallel"
+    """Several at once, whose positions are known before the pages are."""
+    AHEAD = "ahead"
+    """The next page while the previous one is stored."""
+    PARTS = "parts"
+    """It is cut into parts, each of which is a list of its own."""
+    SEQUENTIAL = "sequential"
+    """The next page once the previous one is stored."""
+
+
+class ReadingReason(StrEnum):
+    """Why the pages of a list are requested in that way."""
+
+    TOTAL = "total"
+    """The upstream declares how long the list is."""
+    CHECKED = "checked"
+    """An earlier page is requested again, to notice a list that changes."""
+    CURSOR = "cursor"
+    """Only a page knows where the next one is."""
+    PARTITION = "partition"
+    """The method has a ``partition``."""
+    CONFIGURED = "configured"
+    """``parallel`` is false in the pagination."""
+    SETTING = "setting"
+    """``FERRYMAN_READ_AHEAD_BYTES`` is 0."""
+    LIST_CHANGED = "list_changed"
+    """The list has changed too often while several pages were requested."""
+    COMPUTED_REQUEST = "computed_request"
+    """An expression makes the request or reads the answer."""
+    NOT_REPEATABLE = "not_repeatable"
+    """The request may change something upstream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the pages of a list are requested, and why."""
+
+    way: ReadingWay
+    reason: ReadingReason
+
+
 class Change(StrEnum):
     """How a record differs from what the webhook was sent."""
 

@@ -81,6 +81,8 @@ class ListFacts:
     """The records that the upstream's totals declare; None where it declares none."""
     warnings: JsonObject = field(default_factory=dict)
     """By code: how often, and the first message."""
+    reading: JsonObject = field(default_factory=dict)
+    """How its lists are read: by the way, the reason."""
     previous_run_date: datetime | None = None
     """The lower bound of its increment; None where it requests everything."""
 
@@ -121,6 +123,7 @@ def show_stats(
         "persisted": counters.created + counters.updated + counters.delivered,
         "expected": lists.expected,
         "warnings": lists.warnings,
+        "reading": lists.reading,
         "status": status,
         "started_at": format_utc_or_none(started_at),
         "finished_at": format_utc_or_none(finished_at),

@@ -9,7 +9,7 @@ from app.engine.ids import new_id
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JsonObject
 from app.engine.limits import retry
-from app.engine.records.outcomes import Change, PageWarning
+from app.engine.records.outcomes import Change, PageWarning, Reading
 from app.engine.records.rows import RecordBatch
 from app.engine.runs.books import Counters
 from app.engine.runs.settling import Exchanges, ResourceState
@@ -216,6 +216,8 @@ class PageWrite:
     """The records that the upstream's totals declare of the lists that end here; None where it declares none."""
     has_paged: bool = False
     """A page had a next page."""
+    readings: frozenset[Reading] = frozenset()
+    """How the pages' lists are read on."""
     exchanges: Exchanges = field(default_factory=Exchanges)
     gathered: Sequence[GatheredBatch] = ()
     warnings: Sequence[PageWarning] = ()

@@ -8,6 +8,7 @@ from typing import Final
 from app.engine.errors import BrokerUnavailableError, ConflictError
 from app.engine.limits import budget_state
 from app.engine.limits.budget_state import Budget
+from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.work import WakeUp
@@ -62,16 +63,18 @@ class AccountBudgets:
         self,
         *,
         accounts: AccountService,
+        find_key: Callable[[IntegratedAccount], str],
         desk: BudgetDesk | None,
         list_parked: Callable[[str], Sequence[ParkedRun]],
         wake: Callable[..., Sequence[WakeUp]],
         dispatcher: Dispatcher,
     ) -> None:
-        """Without a ``desk`` each process has budgets of its own.
+        """Without a ``desk`` each process has budgets of its own; ``find_key`` names an account's budget.
 
         ``list_parked`` lists the runs of an account with units that sleep until it takes requests again; ``wake`` lets
         those of an account, or of one of its runs, continue now, and returns what to dispatch.
         """
+        self._find_key = find_key
         self._accounts = accounts
         self._desk = desk
         self._list_parked = list_parked
@@ -85,7 +88,7 @@ class AccountBudgets:
         if self._desk is None:
             return AccountBudget(id=account.id, is_shared=False, is_known=False, parked_runs=runs)
         try:
-            read = self._desk.read(account.id)
+            read = self._desk.read(self._find_key(account))
         except BrokerUnavailableError:
             return AccountBudget(id=account.id, is_shared=True, is_known=False, is_reachable=False, parked_runs=runs)
         budget = budget_state.read_budget(read.current)
@@ -101,7 +104,7 @@ class AccountBudgets:
         account = self._accounts.get(environment_id, account_id)
         if self._desk is None:
             raise ConflictError(_NOT_SHARED)
-        self._desk.forget(account.id)
+        self._desk.forget(self._find_key(account))
         return self._wake(account.id)
 
     def end_wait(self, run: SyncJobRun) -> bool:
@@ -112,7 +115,8 @@ class AccountBudgets:
         if not any(parked.run_id == run.id for parked in self._list_parked(run.integrated_account_id)):
             return False
         if self._desk is not None:
-            self._end_pause(self._desk, run.integrated_account_id)
+            account = self._accounts.get(run.environment_id, run.integrated_account_id)
+            self._end_pause(self._desk, self._find_key(account))
         return bool(self._wake(run.integrated_account_id, run_id=run.id))
 
     def _wake(self, account_id: str, *, run_id: str | None = None) -> Sequence[str]:
@@ -120,15 +124,15 @@ class AccountBudgets:
         self._dispatcher.dispatch(wake_ups)
         return sorted({wake_up.run_id for wake_up in wake_ups})
 
-    def _end_pause(self, desk: BudgetDesk, account_id: str) -> None:
+    def _end_pause(self, desk: BudgetDesk, key: str) -> None:
         """End the pause of a budget, also while others change it."""
-        read = desk.read(account_id)
+        read = desk.read(key)
         text = read.current
         for _ in range(_ATTEMPTS):
             budget = budget_state.read_budget(text)
             if budget is None:
                 return
-            swapped = desk.swap(account_id, expected=text, text=budget_state.write_budget(budget_state.reopen(budget)))
+            swapped = desk.swap(key, expected=text, text=budget_state.write_budget(budget_state.reopen(budget)))
             if swapped.is_done:
                 return
             text = swapped.current

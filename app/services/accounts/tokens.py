@@ -14,8 +14,9 @@ from app.engine.json_types import JSON
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.services.accounts.ports import KIND
+from app.services.calls.ports import Seal, SealPurpose
 from app.services.crud import Reader, missing_reference
-from app.services.ports import Clock, Seal, SealPurpose
+from app.services.ports import Clock
 
 LIFE: Final = timedelta(minutes=15)
 _PREFIX: Final = "fria_"

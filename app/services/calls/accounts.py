@@ -4,7 +4,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Final, TypeVar
 
-from app.engine.errors import Failure, InvalidInputError, TooManyRequestsError
+from app.engine.errors import Failure, InvalidInputError, NotFoundError, TooManyRequestsError
 from app.engine.ids import parse_id
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.objects.accounts import IntegratedAccount
@@ -68,6 +68,15 @@ class CalledAccounts:
     def config(self, account: IntegratedAccount) -> IntegrationConfig:
         """Return the config of an account's API; raise NotFoundError, or InvalidInputError for a broken config."""
         return read_account_config(account, self._integrations)
+
+
+def find_budget_key(account: IntegratedAccount, *, integrations: Reader[Integration]) -> str:
+    """Return the name of an account's rate budget; its own where its API's config can not be read."""
+    try:
+        config = read_account_config(account, integrations)
+    except (InvalidInputError, NotFoundError):
+        return account.id
+    return config.rate_limit.find_budget_key(account.id, account.environment_id, account.context)
 
 
 def refuse_inactive(account: IntegratedAccount, path: str) -> None:

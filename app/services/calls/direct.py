@@ -16,7 +16,8 @@ from app.engine.templating import request_paths
 from app.engine.unified import model
 from app.engine.unified.calls import UnifiedRequest
 from app.services.calls.accounts import CalledAccounts, await_answer
-from app.services.ports import FetchedPage, PageCall, PlainAnswer, RawBody, Seal, SealPurpose, Source
+from app.services.calls.ports import Seal, SealPurpose
+from app.services.ports import FetchedPage, PageCall, PlainAnswer, RawBody, Source
 from app.services.unified import mappings
 from app.services.unified.mappings import UnifiedMappings, build_account_mapping
 
@@ -119,6 +120,7 @@ class DirectCalls:
         request = _with_id(request, config)
         return PageCall(
             account_id=account.id,
+            environment_id=account.environment_id,
             integration=account.integration_name,
             config=config,
             context=account.context,

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+from app.engine.json_types import JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +19,20 @@ class Window:
 
 TakeRequests: TypeAlias = Callable[[Mapping[str, int]], Mapping[str, Window]]
 """Takes requests of each key's window, which the first of them begins, in one round trip; never raises."""
+
+
+class SealPurpose(StrEnum):
+    """What a sealed value is for; none opens as one of another kind."""
+
+    ACCOUNT_TOKEN = "integrated account token"  # noqa: S105  # the name of a kind
+    NEXT_CURSOR = "next cursor"
+
+
+class Seal(Protocol):
+    """Keeps what a caller carries from request to request from being read or changed."""
+
+    def seal(self, value: JSON, purpose: SealPurpose) -> bytes:
+        """Encrypt a JSON value for a purpose."""
+
+    def open(self, sealed: bytes, purpose: SealPurpose) -> JSON:
+        """Decrypt what ``seal`` gave for a purpose; raise UnreadableSecretError for anything else."""

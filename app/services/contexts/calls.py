@@ -26,9 +26,12 @@ def build_page_call(context: RunContext, item: ResourceItem, element: scope.Elem
     decides_deletions = item.name in context.plan.decide_deletions
     if mapping := context.unified.get(item.name):
         call = mapping.build_page_call(UnifiedRequest(id=id, query=query or {}, body=body), cursor)
-        return replace(call, decides_deletions=decides_deletions)
+        return replace(
+            call, decides_deletions=decides_deletions, part=element.get("part"), run_started_at=context.run.started_at
+        )
     return PageCall(
         account_id=context.account.id,
+        environment_id=context.account.environment_id,
         integration=context.account.integration_name,
         run_id=context.run.id,
         config=context.config,
@@ -41,6 +44,8 @@ def build_page_call(context: RunContext, item: ResourceItem, element: scope.Elem
         id=id,
         query=query or {},
         body=body,
+        run_started_at=context.run.started_at,
+        part=element.get("part"),
         cursor=cursor,
         decides_deletions=decides_deletions,
     )

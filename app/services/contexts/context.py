@@ -84,6 +84,12 @@ class RunContext:
     rekeyings: Mapping[str, Rekeying] = field(default_factory=dict)
     """By name: what records are known by in the place of something else, to the end of the run."""
 
+    @property
+    def budget_key(self) -> str:
+        """The name of the account's rate budget."""
+        account = self.account
+        return self.config.rate_limit.find_budget_key(account.id, account.environment_id, account.context)
+
     def scope_of(self, item: ResourceItem) -> JsonObject:
         """Return what an item's requests and expressions see of the run."""
         return self.later_scopes.get(item.name, self.scope)

@@ -41,6 +41,7 @@ class AccountMapping:
         request = build_integration_request(call)
         return PageCall(
             account_id=self.account.id,
+            environment_id=self.account.environment_id,
             integration=self.account.integration_name,
             config=self.config,
             context=self.account.context,

@@ -95,10 +95,15 @@ class FetchWorker:
             return False
         if batch.is_empty:
             self._collect(current, batch, wait_seconds=_WAIT_SECONDS)
-        if current.total > 1 or current.ahead:
-            # Requests go on while their answers are written; without any ahead, a list waits for its write.
+        if current.total > 1 or any(ahead.is_parallel for ahead in current.ahead.values()):
+            # Requests go on while their answers are written; of a list by cursor, the next page is under way already.
             self._request_more(current, batch)
-        while batch.fetched < _RECORDS_AT_ONCE and any(ahead.is_ready for ahead in current.ahead.values()):
+        most = self._settings.requests_per_account
+        while (
+            batch.fetched < _RECORDS_AT_ONCE
+            and len(current.taken) < most
+            and any(ahead.is_ready for ahead in current.ahead.values())
+        ):
             # Small pages that are there already are written together.
             if not self._collect(current, batch, wait_seconds=_READY_SECONDS):
                 break
@@ -113,7 +118,9 @@ class FetchWorker:
 
     def _request_more(self, current: Slice, batch: PageBatch) -> None:
         """Submit elements until enough are in flight; one that can not be resolved is an error, not a request."""
-        current.is_over = current.is_over or self._worker_context.is_stopping() or time.monotonic() >= current.deadline
+        is_stopping, pages = self._worker_context.is_stopping(), self._settings.slice_pages
+        has_enough = bool(pages) and current.answers >= pages
+        current.is_over = current.is_over or is_stopping or has_enough or time.monotonic() >= current.deadline
         asked = {each.index for each in current.in_flight.values()}
         while not current.is_draining and len(asked) < (most := self._choose_most_in_flight(current)):
             index = current.next_to_ask(asked)
@@ -149,10 +156,11 @@ class FetchWorker:
         return ahead
 
     def _choose_most_in_flight(self, current: Slice) -> int:
-        useful = self._source.useful_requests(current.context.account.id)
+        useful = self._source.useful_requests(current.context.budget_key)
         most = min(self._settings.requests_per_account, useful)
         pages = self._settings.slice_pages
-        return min(most, pages - current.answers) if pages else most
+        # What was requested before its turn is taken in even so: dropped, it would be requested twice.
+        return min(most, pages - current.answers) if pages and not current.is_over else most
 
     def _collect(self, current: Slice, batch: PageBatch, *, wait_seconds: float) -> bool:
         """Wait a moment for answers and take in all that are there; return whether there were any."""
@@ -203,8 +211,12 @@ class FetchWorker:
         index, element = asked.index, current.claim.elements[asked.index]
         cursor = asked.call.cursor if asked.call else None
         current.taken.append(Taken(index, element, cursor))
-        batch.count_request(asked.call, is_answered=True, seconds=page.answer_seconds)
-        batch.add_page(element, page, is_first=cursor is None)
+        if page.is_requested:
+            batch.count_request(asked.call, is_answered=True, seconds=page.answer_seconds)
+        if page.parts:
+            batch.add_parts(element, page)
+        else:
+            batch.add_page(element, page, is_first=cursor is None)
         fault = page.fault
         if page.is_suspicion and self._pages.has_paged(str(current.claim.resource_id)):
             fault = None

@@ -10,7 +10,7 @@ from app.engine.jobs.items import NodeKind, ResourceItem
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_errors import RecordError, SourceError
 from app.engine.records import told_deletions
-from app.engine.records.outcomes import PageWarning
+from app.engine.records.outcomes import PageWarning, Reading
 from app.engine.records.rows import RecordBatch, encode
 from app.engine.records.told_deletions import Resolved
 from app.engine.redaction import redact
@@ -57,11 +57,13 @@ class PageBatch:
         self._given_on: list[str] = []
         self._server_date: datetime | None = None
         self._pages = 0
+        self._parts = 0
         self._fetched = 0
         self._quarantined = 0
         self._unproven = 0
         self._expected: int | None = None
         self._has_paged = False
+        self._readings: set[Reading] = set()
         self.exchanges = Exchanges()
         self._warnings: list[PageWarning] = []
         self._has_progress = False
@@ -73,7 +75,7 @@ class PageBatch:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not self._pages and not self.errors
+        return not self._pages and not self._parts and not self.errors
 
     @property
     def fetched(self) -> int:
@@ -107,9 +109,17 @@ class PageBatch:
             for record in records:
                 self._expand(child, element, record)
 
+    def add_parts(self, element: scope.Element, page: FetchedPage) -> None:
+        """Add the parts that a list is cut into: elements of the same resource."""
+        self._parts += len(page.parts)
+        self._has_progress = True
+        self._take_list(page)
+        self._children[self._item.name] += [{**element, "part": part} for part in page.parts]
+
     def _take_list(self, page: FetchedPage) -> None:
         """Add what the page shows of its list."""
         self._has_paged |= page.leads_on
+        self._readings |= {page.reading} if page.reading is not None else set()
         self._unproven += page.end is not None and not page.end.is_proven
         self._warnings += page.warnings
         if page.expected is not None:
@@ -160,6 +170,7 @@ class PageBatch:
             child_errors=self._child_errors,
             expected=self._expected,
             has_paged=self._has_paged,
+            readings=frozenset(self._readings),
             exchanges=self.exchanges,
             warnings=[*self._warnings, *self._known.warnings],
             gathered=self._build_gathered(),
@@ -238,6 +249,8 @@ class PageBatch:
             details[name] = getattr(error, name, None)
         if parents := element.get("parents"):
             details["parents"] = parents
+        if "part" in element:
+            details["part"] = element["part"]
         if "loop" in element:
             details["loop"] = self._mask_loop(item, element["loop"])
         return {name: value for name, value in details.items() if value is not None}

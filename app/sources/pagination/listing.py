@@ -16,7 +16,7 @@ from app.engine.integrations.pagination import (
 )
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_errors import SourceError
-from app.engine.records.outcomes import ListEnd
+from app.engine.records.outcomes import ListEnd, Reading, ReadingReason, ReadingWay
 from app.sources.pagination import ends, stretches
 from app.sources.pagination.chained_list import ChainedList
 from app.sources.pagination.numbered_list import NumberedList
@@ -103,6 +103,20 @@ class Listing:
         if not isinstance(self._list, NumberedList) or self._state is None or self.is_check:
             return None
         return stretches.build_witness(self._state.next, answer, total=self._list.find_total(answer))
+
+    def find_reading(self, cursor: JsonObject) -> Reading:
+        """Return how the list is read on from a cursor, as far as its pagination decides that."""
+        if not self._may_read_ahead:
+            return Reading(ReadingWay.SEQUENTIAL, ReadingReason.CONFIGURED)
+        if not isinstance(self._list, NumberedList):
+            return Reading(ReadingWay.AHEAD, ReadingReason.CURSOR)
+        state = ListState.from_json(cursor)
+        if stretches.is_given_up(state):
+            return Reading(ReadingWay.SEQUENTIAL, ReadingReason.LIST_CHANGED)
+        if isinstance(state.next, str):
+            return Reading(ReadingWay.AHEAD, ReadingReason.CURSOR)
+        is_known = self._list.knows_end(state)
+        return Reading(ReadingWay.PARALLEL, ReadingReason.TOTAL if is_known else ReadingReason.CHECKED)
 
     def list_ahead(self, cursor: JsonObject, depth: int) -> Iterator["Listing"]:
         """Yield the list at the page of a cursor, and at the pages that most likely follow it."""

@@ -6,10 +6,10 @@ limit their pages and filter them afterwards.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Final
 
 from app.engine.integrations.pagination import Numbered, PagePagination, RangePagination
 from app.engine.json_types import JSON, JsonObject
+from app.engine.limits.read_ahead import REACH
 from app.sources.pagination import ends, limits, page_facts, positions
 from app.sources.pagination.page_facts import PageFacts
 from app.sources.pagination.positions import AnswerRange
@@ -17,8 +17,6 @@ from app.sources.pagination.state import ListState, decode_error, encode_error
 from app.sources.pagination.values import PageAnswer, PageRefusal, PageRequest, PageResult
 
 _NO_RANGE = AnswerRange()
-_REACH: Final = 4
-"""How many pages ahead are requested for each concurrent request, in a list whose end is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +42,13 @@ class NumberedList:
             return
         step = 1 if isinstance(self.pagination, PagePagination) else state.size or 1
         left = self._count_pages_left(state)
-        reach = min(depth, state.pages // 2) if left is None else min(_REACH * depth, left)
+        reach = min(depth, state.pages // 2) if left is None else min(REACH * depth, left)
         for number in range(1, reach):
             yield int(state.next) + number * step
+
+    def knows_end(self, state: ListState) -> bool:
+        """Whether the upstream has declared how long the list is."""
+        return self._count_pages_left(state) is not None
 
     def find_total(self, answer: PageAnswer) -> int | None:
         """Return the total that an answer declares, unless it is an estimate."""

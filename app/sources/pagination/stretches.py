@@ -33,6 +33,11 @@ def is_checking(state: ListState | None) -> bool:
     return state is not None and state.stretch is not None and "ends" in state.stretch
 
 
+def is_given_up(state: ListState) -> bool:
+    """Whether a list has changed so often that it is read in turn to its end."""
+    return state.shifts >= MOST_SHIFTS
+
+
 def is_ended(state: ListState) -> bool:
     """Whether the check of a stretch is all that is left of a list."""
     return state.stretch is not None and state.stretch.get("ends") is not None

@@ -38,3 +38,5 @@ class RequestDraft:
     credentials: frozenset[str] = field(default=frozenset(), repr=False)
     """The secrets that are credentials, not only data of the account."""
     context: JsonObject = field(repr=False)
+    own_bounds: tuple[int | None, int | None] = (None, None)
+    """Where the list begins and ends by the request itself, whatever the part; None where it does not say."""

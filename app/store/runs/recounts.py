@@ -27,7 +27,9 @@ _RESOURCES = text(
       from run_resource r
       left join (
            select resource_id, count(*) filter (where status not in {_ENDED}) as unfinished,
-                  sum(pages) as pages, sum(jsonb_array_length(elements)) as elements,
+                  sum(pages) as pages,
+                  -- A part of a list is no request more.
+                  sum((select count(*) from jsonb_array_elements(elements) one where not one ? 'part')) as elements,
                   sum((select count(*) from jsonb_object_keys(frontier -> 'failed'))) as failed
              from unit where run_id = :run_id and resource_id is not null group by resource_id) u
         on u.resource_id = r.id

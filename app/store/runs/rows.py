@@ -27,7 +27,7 @@ _ONE = SELECT_RUN.where(tables.sync_job_run.c.id == bindparam("id"))
 # Resources of runs that an earlier version made have no bound of their own.
 _STATS = text(
     "select r.run_id, r.name, r.method, r.status, r.persist, r.started_at, r.finished_at, r.expected, r.warnings, "
-    + "coalesce(r.previous_run_date, run.previous_run_date) as previous_run_date, "
+    + "r.reading, coalesce(r.previous_run_date, run.previous_run_date) as previous_run_date, "
     + ", ".join(f"r.{name}" for name in tables.COUNTERS)
     + " from run_resource r join sync_job_run run on run.id = r.run_id"
     + " where r.run_id = any(:run_ids) order by r.run_id, r.position"
@@ -57,7 +57,10 @@ def _stats(rows: Iterable[Row]) -> dict[str, JsonObject]:
             started_at=row["started_at"],
             finished_at=row["finished_at"],
             lists=ListFacts(
-                expected=row["expected"], warnings=row["warnings"], previous_run_date=row["previous_run_date"]
+                expected=row["expected"],
+                warnings=row["warnings"],
+                reading=row["reading"],
+                previous_run_date=row["previous_run_date"],
             ),
         )
         stats.setdefault(str(row["run_id"]), {}).setdefault(row["name"], {})[row["method"]] = shown

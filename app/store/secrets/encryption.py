@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from app.engine.errors import UnreadableSecretError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON
-from app.services.ports import SealPurpose
+from app.services.calls.ports import SealPurpose
 from app.store.secrets.bound_values import Place, token_place
 from app.store.secrets.encryption_keys import KeyStore
 from app.store.secrets.known_keys import DataKey, KnownKeys

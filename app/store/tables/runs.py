@@ -144,6 +144,7 @@ run_resource = Table(
     *(Column(name, BigInteger, nullable=False, server_default="0") for name in EXCHANGES),
     Column("heard_at", time_type),  # when the last of its pages or errors was written
     Column("warnings", JSONB, nullable=False, server_default="{}"),  # by code: {"count": ..., "message": the first}
+    Column("reading", JSONB, nullable=False, server_default="{}"),  # how its lists are read: by the way, the reason
     Column("has_paged", Boolean, nullable=False, server_default=text("false")),  # a page has led to a next one
     Column("previous_run_date", time_type),  # the lower bound of the resource's increment
     # That of the next run's where an unread page holds it back, the year 1 for everything; null is this run's end.

@@ -33,6 +33,7 @@ _NO_FACTS: Final = {
     "last": None,
     "expected": None,
     "has_paged": False,
+    "reading": "{}",
     "has_gaps": False,
     **asdict(Exchanges()),
 }
@@ -49,6 +50,7 @@ def adding(amounts: Mapping[str, str]) -> str:
            started_at = coalesce(started_at, now()), heard_at = now(),
            expected = coalesce(expected + %(expected)s::bigint, %(expected)s::bigint, expected),
            has_paged = has_paged or %(has_paged)s, has_gaps = has_gaps or %(has_gaps)s,
+           reading = reading || %(reading)s::jsonb,
            requests = requests + %(requests)s, answered = answered + %(answered)s,
            answer_ms = answer_ms + %(answer_ms)s
     """
@@ -107,7 +109,9 @@ def fence_values(page: PageWrite) -> dict[str, object]:
 
 def list_values(page: PageWrite) -> dict[str, object]:
     """Return what ``adding`` takes of a page's list and of its requests."""
-    return {**{name: getattr(page, name) for name in ("expected", "has_paged", "has_gaps")}, **asdict(page.exchanges)}
+    known = {name: getattr(page, name) for name in ("expected", "has_paged", "has_gaps")}
+    reading = encode({one.way: one.reason for one in page.readings}).decode()
+    return {**known, "reading": reading, **asdict(page.exchanges)}
 
 
 def count(cursor: Cursor[Any], resource_id: str, counters: Counters, facts: Mapping[str, object] = _NO_FACTS) -> None:

@@ -7,8 +7,6 @@ from typing import Final
 import pytest
 from flask import Flask
 from sqlalchemy import Engine
-from tests.integration.api.sdks.sdk_world import SdkWorld
-from tests.integration.api.sdks.test_typescript_sdk import SERVED, sent
 
 from app.api.application import create_app
 from app.api.resources.services import ApiServices
@@ -19,6 +17,8 @@ from app.store.catalog.tokens import TokenStore
 from app.store.db.database import connect
 from tests.integration.api.calling import Caller
 from tests.integration.api.recorded_answers import Recording
+from tests.integration.api.sdks.sdk_world import SdkWorld
+from tests.integration.api.sdks.test_typescript_sdk import SERVED, sent
 from tests.integration.api.walled_worlds import World, furnished, operations_of, path_of, query_of
 from tests.support.upstream import Upstream, reply_raw
 

@@ -1,5 +1,7 @@
 """One account whose job lists a simulated upstream again and again, through the real services and the real source."""
 
+import gc
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,10 +87,10 @@ class Customer:
         self.account = services.accounts.create(self.environment, {"integration_name": "acme", "tenant_id": "t"}).id
         self.job_id = services.jobs.create(self.environment, {"integration_name": "acme", "resources": list(items)}).id
 
-    def run(self, site: Site, **request: Any) -> Ran:
+    def run(self, site: Site, *, kill_before: int = 0, **request: Any) -> Ran:
         """Carry out a run against what the upstream is now."""
         asked = RunRequest(sync_job_id=self.job_id, integrated_account_id=self.account, **request)
-        return self._ran(self._services.runs.create(self.environment, asked)[0].id, site)
+        return self._ran(self._services.runs.create(self.environment, asked)[0].id, site, kill_before=kill_before)
 
     def resume(self, run_id: str, site: Site) -> Ran:
         """Ask again for what a run could not read."""
@@ -104,10 +106,12 @@ class Customer:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _ran(self, run_id: str, site: Site) -> Ran:
+    def _ran(self, run_id: str, site: Site, *, kill_before: int = 0) -> Ran:
         self.world.site = site
-        with Pump(self.world) as pump:
+        with Pump(self.world, kill_before=kill_before) as pump:
             pump.run(run_id)
+        if kill_before:
+            _collect_connections()
         return Ran(
             run=self._services.runs.get(self.environment, run_id),
             errors=_grouped(self._rows("select resource, code from run_error where run_id = :id", run_id)),
@@ -119,6 +123,13 @@ class Customer:
     def _rows(self, sql: str, id: str) -> list[tuple[str, str]]:
         with self.world.database.engine.connect() as connection:
             return [(row[0], row[1]) for row in connection.execute(text(sql), {"id": id})]
+
+
+def _collect_connections() -> None:
+    """Collect the connection of a daemon that has died here, as the end of a process does, and not in a later test."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 _RECORDS = "select resource, remote_id from record where integrated_account_id = :id and {is_deleted}"

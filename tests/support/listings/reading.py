@@ -41,14 +41,16 @@ class Call:
     source: HttpSource
     base_url: str = BASE_URL
 
-    def read(self, listing: Listing, *, tracks: bool = False) -> Reading:
-        """Ask for one page after the other until the list is over."""
+    def read(self, listing: Listing, *, tracks: bool = False, most: int = 0) -> Reading:
+        """Ask for one page after the other until the list is over; with ``most``, so many at once."""
         found, cursor, call = Reading(), None, self._call(listing, tracks=tracks)
+        ahead = self.source.open_list() if most else None
         for _ in range(_MOST_PAGES):
+            if ahead is not None:
+                ahead.most = most
             try:
-                page = self.source.submit(replace(call, cursor=json.loads(json.dumps(cursor)))).result(
-                    timeout=LONGEST_SECONDS
-                )
+                asked = replace(call, cursor=json.loads(json.dumps(cursor)))
+                page = (ahead or self.source).submit(asked).result(timeout=LONGEST_SECONDS)
             except SourceError as error:
                 found.error = error.code
                 return found

@@ -14,8 +14,9 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import WakeUp
 from app.limits.local_requests import LocalRequests
+from app.services.calls.ports import SealPurpose
 from app.services.calls.request_limits import RequestLimits
-from app.services.ports import FetchedPage, PageCall, PlainAnswer, QueueState, SealPurpose
+from app.services.ports import FetchedPage, PageCall, PlainAnswer, QueueState
 
 T = TypeVar("T")
 
@@ -105,6 +106,7 @@ class FakeAhead:
 
     def __init__(self, source: "FakeSource", waiting: int, *, has_come: bool) -> None:
         self._source = source
+        self.is_parallel = source.is_parallel
         self.most = 1
         self.has_come = has_come
         self.told: list[int] = []
@@ -139,6 +141,7 @@ class FakeSource:
         """Pages of each list that are asked for before their turn; None: lists are not read ahead."""
         self.is_fast = False
         """They come at once."""
+        self.is_parallel = True
         self.lists: list[FakeAhead] = []
         self.plain: PlainAnswer | Exception | None = PlainAnswer(status=200, content_type="text/plain", body=b"pong")
         self._journal = [] if journal is None else journal

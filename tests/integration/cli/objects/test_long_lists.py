@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from click.testing import CliRunner
-from tests.integration.cli.objects.test_cli_document import ALL
 
 from app.cli.main import main
+from tests.integration.cli.objects.test_cli_document import ALL
 from tests.support.http_server import HttpServer, Response
 
 LISTS = [names for names, command, _ in ALL if any("--limit" in one.opts for one in command.params)]

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import click
 import pytest
-from tests.integration.cli.objects.test_cli_document import ALL
 
 from app.engine.ids import new_id
+from tests.integration.cli.objects.test_cli_document import ALL
 from tests.support.served_api import ServedApi, served_api
 from tests.support.servers import PostgresServer
 

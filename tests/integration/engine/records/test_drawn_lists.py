@@ -66,6 +66,23 @@ def test_any_list_is_read_as_the_rules_say(reader: Reader, listing: Listing, tra
     assert found == expected
 
 
+@settings(CHANCES, max_examples=LISTS)
+@given(listing=drawn.any_listing(), tracks=st.booleans(), most=st.integers(2, 12))
+def test_any_list_is_read_alike_side_by_side(reader: Reader, listing: Listing, tracks: bool, most: int) -> None:
+    reader.site = Site({(PATH, None): listing})
+
+    found = Call(reader.source).read(listing, tracks=tracks, most=most)
+
+    expected = reference(listing, tracks=tracks)
+    if expected.error == "repeated_cursor":
+        assert found.error in ("repeated_cursor", "empty_pages")
+        assert set(found.records) == set(expected.records)
+        return
+    # Pages are requested that no list in turn reaches, and those of a stretch are checked.
+    expected.requests = 0
+    assert found == expected
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Came:
     """What a resource came to."""

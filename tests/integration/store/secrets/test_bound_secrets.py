@@ -14,8 +14,8 @@ from app.engine.errors import UnreadableSecretError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON
 from app.engine.objects.environments import EnvironmentId
+from app.services.calls.ports import SealPurpose
 from app.services.maintenance.key_rotation import KeyRotation
-from app.services.ports import SealPurpose
 from app.store import tables
 from app.store.accounts.accounts import AccountStore
 from app.store.accounts.credentials import CredentialStore

@@ -164,7 +164,8 @@ def test_slow_receiver_holds_fetching_back(workspace: Workspace, upstream: Upstr
     run = workspace.sync(upstream.url, [listed("users")]).run(webhook_id=workspace.webhook(receiver))
 
     assert run["status"] == "completed", run["error"]
-    assert max(refused) < 10
+    # The page behind those is asked for ahead.
+    assert max(refused) <= 11
     assert len(receiver.records("users")) == (20 + REFUSALS) * FULL
 
 

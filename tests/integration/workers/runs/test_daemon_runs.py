@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from app.engine.json_types import JsonObject
+from tests.support.patience import wait_for
 from tests.support.upstream import Upstream, numbered, reply
 from tests.support.workspace import Workspace, child_of, listed
 
@@ -59,6 +60,8 @@ def test_run_shows_how_far_it_is_while_it_runs(workspace: Workspace, upstream: U
     sync = workspace.sync(upstream.url, [listed("users"), child_of("users", "notes")])
     run_id = sync.start()
     gate.wait_for_request()
+    # The second page is asked for while the first one is stored.
+    wait_for(lambda: stats(sync.show(run_id), "users")["fetched"] == 10, what="the first page")
 
     run = sync.show(run_id)
     gate.open()

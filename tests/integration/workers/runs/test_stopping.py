@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from app.client import ApiError
+from app.engine.limits.read_ahead import AHEAD_OF_A_CURSOR
 from tests.support.patience import WaitFor
 from tests.support.upstream import Gate, Upstream, numbered
 from tests.support.workspace import Sync, Workspace, listed
@@ -41,7 +42,8 @@ def test_patched_run_is_stopped_at_once_and_writes_no_late_page(
     assert stopped["finished_at"] is not None
     assert after["status"] == "completed"
     assert set(sync.records("users")) == {"user-1", "user-2", "user-19", "user-20"}
-    assert len(upstream.asked("/users")) == 3
+    # The page that was under way may have led to the one behind it.
+    assert len(upstream.asked("/users")) <= 3 + AHEAD_OF_A_CURSOR
 
 
 def test_deleted_live_run_is_stopped_and_stays_to_be_seen(

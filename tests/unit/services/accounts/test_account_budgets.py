@@ -79,6 +79,7 @@ class Here:
         self.parked = FakeParked()
         self.dispatcher = FakeDispatcher()
         self.budgets = AccountBudgets(
+            find_key=lambda account: account.id,
             accounts=service(FakeTable(account, account())),
             desk=self.desk if is_shared else None,
             list_parked=self.parked.of_account,

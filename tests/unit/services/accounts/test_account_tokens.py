@@ -5,7 +5,7 @@ import pytest
 from app.engine.errors import InvalidInputError, UnauthorizedError
 from app.engine.json_types import JSON
 from app.services.accounts.tokens import AccountToken, AccountTokens
-from app.services.ports import SealPurpose
+from app.services.calls.ports import SealPurpose
 from tests.unit.services.service_fakes import FakeClock, PlainSeal
 from tests.unit.services.service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, account
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -242,6 +243,22 @@ def test_list_that_is_asked_to_wait_drops_what_was_asked_for_ahead(refusal: Sour
     assert here.units.rows["unit"].wake_seconds == 9
 
 
+@pytest.mark.parametrize(
+    ("is_parallel", "first"), [(True, ["ask tickets", "ask tickets"]), (False, ["ask tickets", "write"])]
+)
+def test_next_page_in_turn_is_taken_during_a_write_only_of_a_list_that_is_read_in_parallel(
+    is_parallel: bool, first: list[str]
+) -> None:
+    here = setting()
+    here.add_unit()
+    here.source.waiting, here.source.is_parallel = 9, is_parallel
+    here.source.script(page({"id": 1}, cursor={"page": 2}), page({"id": 2}))
+
+    here.fetch()
+
+    assert here.journal[:2] == first
+
+
 def test_pages_that_have_come_are_written_together() -> None:
     here = setting()
     here.add_unit()
@@ -290,6 +307,53 @@ def test_stopping_daemon_takes_in_what_was_asked_for_ahead() -> None:
 
     assert here.pages.record_ids == ["0", "1", "2"]
     assert here.source.lists[0].is_closed
+
+
+def test_slice_that_has_its_pages_takes_in_what_was_asked_for_ahead() -> None:
+    here = setting(slice_pages=1)
+    here.add_unit()
+    here.source.waiting = 2
+    here.source.script(*(page({"id": number}, cursor={"page": number}) for number in range(9)))
+
+    here.fetch()
+
+    assert here.pages.record_ids == ["0", "1", "2"]
+    assert here.dispatcher.unit_ids == ["unit"]
+
+
+def test_parts_of_a_list_become_elements_of_its_resource() -> None:
+    here = looped("a")
+    found = [{"lower": None, "upper": 5, "depth": 1}, {"lower": 5, "upper": None, "depth": 1}]
+    here.source.script(replace(page(), parts=found), id="a")
+
+    here.fetch()
+
+    (write,) = here.pages.writes
+    (child,) = write.children
+    assert child.resource_id == "id-of-tickets"
+    assert child.elements == [{"loop": "a", "part": part} for part in found]
+    assert (write.counters.pages, write.exchanges.requests) == (0, 1)
+    assert here.units.rows["unit"].status is UnitStatus.DONE
+
+
+def test_parts_that_are_known_before_cost_no_request() -> None:
+    here = looped("a")
+    here.source.script(replace(page(), parts=[{"value": 1}, {"value": 2}], is_requested=False), id="a")
+
+    here.fetch()
+
+    assert here.pages.writes[0].exchanges.requests == 0
+
+
+def test_an_error_names_its_part() -> None:
+    here = setting([LOOP])
+    here.add_unit({"loop": "a", "part": {"value": 7}})
+    here.source.script(SourceError("http_500", "broke", status=500), id="a")
+
+    here.fetch()
+
+    assert here.pages.errors[0].details["part"] == {"value": 7}
+    assert here.source.calls[0].part == {"value": 7}
 
 
 def test_slice_of_one_page_yields_after_it_and_rings() -> None:

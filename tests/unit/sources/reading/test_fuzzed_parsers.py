@@ -23,7 +23,7 @@ from app.engine.integrations.token_answers import TokenPlaces
 from app.engine.limits import headers as rate_signs
 from app.engine.record_errors import SourceError
 from app.engine.templating import request_paths, tokens
-from app.services.ports import SealPurpose
+from app.services.calls.ports import SealPurpose
 from app.sources.cassettes.cassettes import CassetteError, CassettePlayer
 from app.sources.pagination import next_links, positions
 from app.sources.reading import charsets, documents

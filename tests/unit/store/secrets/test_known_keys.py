@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 
 from app.engine.errors import StoreUnavailableError, UnreadableSecretError
 from app.engine.ids import new_id
-from app.services.ports import SealPurpose
+from app.services.calls.ports import SealPurpose
 from app.store.secrets.bound_values import Place
 from app.store.secrets.encryption import Cipher, TokenSeal
 from app.store.secrets.encryption_keys import KeyStore
