@@ -36,6 +36,7 @@ from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
 from app.services.maintenance.key_rotation import KeyRotation
 from app.services.ports import Source
+from app.services.reading.exports import ExportService
 from app.services.reading.logs import LogService, LogSource
 from app.services.reading.records import RecordService
 from app.services.runs.drafts import RunDrafts
@@ -67,6 +68,7 @@ from app.store.maintenance.parked_units import ParkedUnitStore
 from app.store.maintenance.wait_facts import RunFactStore
 from app.store.reading.account_log import LogReader
 from app.store.reading.direct_calls import DirectCallStore
+from app.store.reading.exports import ExportReader
 from app.store.reading.records import RecordReader
 from app.store.reading.run_log import RunLogReader
 from app.store.reading.webhook_log import WebhookLogReader
@@ -139,6 +141,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
             accounts=shared.accounts,
             erasures=ErasureStore(shared.engine),
         ),
+        exports=ExportService(ExportReader(shared.engine), shared.accounts, shared.clock),
         erasures=ErasureStore(shared.engine),
         daemons=DaemonService(shared.daemons),
         tokens=TokenService(TokenStore(shared.engine)),

@@ -19,6 +19,7 @@ FerrymanError
 ├── StoreRightsError           the database's role lacks a right
 ├── IrreversibleMigrationError a migration that only a backup undoes
 ├── UnreadableSecretError      none of the configured keys decrypts a stored secret
+├── MissingExtraError          what was asked for needs packages that are not installed
 ├── BrokerUnavailableError     the broker can not be reached; what it was for waits in Postgres
 ├── RecordError                one unit of work failed; recorded, and listed at /errors
 │   ├── PlaceholderError       a placeholder that does not resolve, or can not be cast
@@ -188,6 +189,16 @@ class UnreadableSecretError(FerrymanError):
     """A stored secret can not be decrypted: FERRYMAN_ENCRYPTION_KEY lacks the key that it was encrypted with."""
 
     code = "unreadable_secret"
+
+
+class MissingExtraError(FerrymanError):
+    """What was asked for needs packages that are not installed."""
+
+    code = "missing_extra"
+
+    def __init__(self, extra: str) -> None:
+        self.extra = extra
+        super().__init__(f"this needs packages that are not installed here: run pip install 'ferryman[{extra}]'")
 
 
 class BrokerUnavailableError(FerrymanError):

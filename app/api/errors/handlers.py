@@ -23,6 +23,7 @@ from app.engine.errors import (
     ForbiddenError,
     IdempotencyKeyReusedError,
     InvalidInputError,
+    MissingExtraError,
     NotFoundError,
     PreconditionFailedError,
     StoreUnavailableError,
@@ -50,6 +51,7 @@ _STATUSES: Final[dict[type[FerrymanError], HTTPStatus]] = {
     DeliveryError: HTTPStatus.BAD_GATEWAY,
     UnreadableSecretError: HTTPStatus.BAD_REQUEST,  # an object in a state that does not allow the call
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,  # the official SDKs try again
+    MissingExtraError: HTTPStatus.NOT_IMPLEMENTED,
     BrokerUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

@@ -35,6 +35,7 @@ from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
 from app.services.maintenance.key_rotation import KeyRotation
 from app.services.ports import RowVersions
+from app.services.reading.exports import ExportService
 from app.services.reading.logs import LogService
 from app.services.reading.ports import ErasureStore
 from app.services.reading.records import RecordService
@@ -77,6 +78,7 @@ class ApiServices:
     webhooks: WebhookService
     deliveries: DeliveryService
     records: RecordService
+    exports: ExportService
     erasures: ErasureStore
     daemons: DaemonService
     tokens: TokenService
