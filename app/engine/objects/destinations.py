@@ -7,6 +7,7 @@ from typing import Literal
 
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
+from app.engine.status import CursorStatus
 
 
 class DatastoreType(StrEnum):
@@ -57,6 +58,8 @@ class Datastore:
     label: str | None = None
     config: JsonObject = field(default_factory=dict, repr=False)
     """With its secrets, for who connects; ``show_config`` leaves them out."""
+    unreadable: str | None = None
+    """Why its config does not decrypt, which is empty then."""
     created_at: datetime
     updated_at: datetime
 
@@ -81,6 +84,56 @@ class Destination:
     """What only a type of datastore knows, such as the format of files."""
     daemon_group_key: str | None = None
     """The only daemons that write there; needed where a file has one writer."""
+    epoch: int = 0
+    """How often it was filled anew."""
     paused_at: datetime | None = None
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationCursor:
+    """How far one account's log is written at a destination, and what became of its entries."""
+
+    destination_id: str
+    integrated_account_id: str
+    status: CursorStatus
+    cursor: int
+    last_sequence: int
+    """Of the account's log."""
+    lag_seconds: float
+    """For how long the oldest entry that is not written has waited; 0: there is none."""
+    epoch: int
+    attempts: int
+    failing_since: datetime | None
+    last_error: str | None
+    error_code: str | None
+    due_at: datetime
+    written_at: datetime | None
+    read: int
+    written: int
+    unchanged: int
+    quarantined: int
+    filtered: int
+
+    @property
+    def lag_records(self) -> int:
+        """How many numbers of the log are not written; some may be of events, or of changes that others followed."""
+        return max(0, self.last_sequence - self.cursor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationProgress:
+    """A destination as a whole: its accounts' cursors together."""
+
+    accounts: int
+    failing: int
+    lag_records: int
+    lag_seconds: float
+    last_error: str | None
+    """The newest one that still holds."""
+    read: int
+    written: int
+    unchanged: int
+    quarantined: int
+    filtered: int

@@ -19,6 +19,7 @@ from app.store.tables.catalog import (
     webhook,
 )
 from app.store.tables.deliveries import delivery, webhook_record
+from app.store.tables.destinations import datastore, destination, destination_cursor, destination_quarantine
 from app.store.tables.erasures import deleted_account, erasure
 from app.store.tables.online_migrations import online_migration
 from app.store.tables.records import account_log, record, record_key, record_seen
@@ -47,8 +48,12 @@ __all__ = [
     "api_token",
     "cron_trigger_fire",
     "daemon",
+    "datastore",
     "deleted_account",
     "delivery",
+    "destination",
+    "destination_cursor",
+    "destination_quarantine",
     "direct_call",
     "encryption_key",
     "environment",
