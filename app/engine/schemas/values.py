@@ -56,9 +56,14 @@ def type_of(value: JSON) -> ColumnType | None:
 
 def join_types(first: ColumnType, second: ColumnType) -> ColumnType:
     """Return the narrowest type that holds the values of both."""
-    if first is second or second in _WIDER[first]:
+    if holds(first, second):
         return first
     return next(kind for kind in (second, *_WIDER) if {first, second} <= _WIDER[kind] | {kind})
+
+
+def holds(column: ColumnType, value: ColumnType) -> bool:
+    """Whether a column of a type holds all values that are learned as another."""
+    return column is value or value in _WIDER[column]
 
 
 def fit(value: JSON, column: Column) -> object | None:

@@ -40,6 +40,7 @@ from app.store.tables.scheduled import (
     sync_job_run_state,
     sync_job_template,
 )
+from app.store.tables.schemas import environment_reader, resource_schema, resource_schema_change, schema_cursor
 from app.store.tables.unified import environment_unified_model, unified_model, unified_model_method
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "encryption_key",
     "environment",
     "environment_integration",
+    "environment_reader",
     "environment_unified_model",
     "erasure",
     "idempotency_key",
@@ -70,8 +72,11 @@ __all__ = [
     "record_key",
     "record_seen",
     "refused_seal",
+    "resource_schema",
+    "resource_schema_change",
     "run_error",
     "run_resource",
+    "schema_cursor",
     "spool_batch",
     "sync_job",
     "sync_job_cron_trigger",
