@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0023"
-down_revision = "0021"
+down_revision = "0022"
 
 _UUID = sa.UUID(as_uuid=False)
 _TIME = sa.DateTime(timezone=True)
