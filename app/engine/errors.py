@@ -39,6 +39,7 @@ FerrymanError
 │       ├── RateLimitedError   the upstream asks to come back later
 │       └── TransientSourceError  the upstream fails, and says when to try again
 ├── DeliveryError              a webhook receiver did not accept an event
+├── DestinationError           a destination's datastore can not be written to, or read
 └── LeaseLostError             this worker no longer owns the unit: its writes are refused
 """
 
@@ -225,6 +226,18 @@ class DeliveryError(FerrymanError):
         self.code = code or self.code
         self.status = status
         self.retry_after_seconds = retry_after_seconds
+        self.is_final = is_final
+        super().__init__(message)
+
+
+class DestinationError(FerrymanError):
+    """A destination's datastore can not be written to, or read."""
+
+    code = "destination"
+
+    def __init__(self, message: str, *, code: str | None = None, is_final: bool = False) -> None:
+        """``is_final``: another attempt would fail too, until somebody changes something."""
+        self.code = code or self.code
         self.is_final = is_final
         super().__init__(message)
 
