@@ -78,6 +78,7 @@ from app.store.runs.moves import RunMoves
 from app.store.runs.outbox import OutboxStore
 from app.store.runs.recounts import RecountStore
 from app.store.schedules.triggers import TriggerStore
+from app.store.schemas.schemas import SchemaStore
 from app.store.secrets.encryption import TokenSeal
 from app.store.secrets.sealed_rows import SealedRows
 
@@ -141,7 +142,9 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
             accounts=shared.accounts,
             erasures=ErasureStore(shared.engine),
         ),
-        exports=ExportService(ExportReader(shared.engine), shared.accounts, shared.clock),
+        exports=ExportService(
+            ExportReader(shared.engine), SchemaStore(shared.engine).read, shared.accounts, shared.clock
+        ),
         erasures=ErasureStore(shared.engine),
         daemons=DaemonService(shared.daemons),
         tokens=TokenService(TokenStore(shared.engine)),

@@ -12,7 +12,8 @@ from app.engine.schemas.columns import Column, ColumnType
 from app.engine.schemas.values import fit
 from app.formats.layout import FileLayout, Row
 
-_LEAST, _MOST: Final = -(2**63), 2**63 - 1
+_LEAST: Final = -(2**63)
+_MOST: Final = 2**63 - 1
 
 
 def fit_rows(layout: FileLayout, rows: Sequence[Row]) -> list[Sequence[object | None]]:

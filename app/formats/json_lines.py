@@ -11,7 +11,6 @@ from app.engine.schemas.columns import ColumnType
 from app.formats.fitting import fit_rows
 from app.formats.layout import FileLayout, Row
 
-
 _OPTIONS: Final = orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATETIME
 
 

@@ -34,7 +34,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileLayout:
-    """The columns of a file: those of every file, those of its resource, and the record's JSON where it is asked for."""
+    """The columns of a file: those of every file, those of its resource, and the record's JSON where that is wanted."""
 
     columns: Sequence[Column]
     with_data: bool = False

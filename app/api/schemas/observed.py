@@ -128,7 +128,7 @@ EXPORTED: Final[JsonObject] = {
     "responses": {
         "200": {
             "description": "The file, in pieces: it is complete only if the last one, which is empty, has arrived.",
-            "content": {media_type: _PIECES for media_type in MEDIA_TYPES.values()},
+            "content": dict.fromkeys(MEDIA_TYPES.values(), _PIECES),
             "headers": {
                 "Ferryman-Through-Seq": {
                     "description": "Of one account, the after_seq of the next export.",

@@ -1,6 +1,6 @@
 """Export the records of a resource, of one account or of all, with the columns that their values have."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.engine.errors import Failure, InvalidInputError
@@ -29,8 +29,16 @@ class Export:
 class ExportService:
     """Exports records with typed columns."""
 
-    def __init__(self, store: ExportStore, accounts: Reader[IntegratedAccount], clock: Clock) -> None:
+    def __init__(
+        self,
+        store: ExportStore,
+        read_schema: Callable[[EnvironmentId, str, str], ResourceSchema | None],
+        accounts: Reader[IntegratedAccount],
+        clock: Clock,
+    ) -> None:
+        """``read_schema`` returns what was learned of an integration's resource."""
         self._store = store
+        self._read_schema = read_schema
         self._accounts = accounts
         self._clock = clock
 
@@ -58,8 +66,10 @@ class ExportService:
     def _list_columns(
         self, environment_id: EnvironmentId, integration: str, resource: str, accounts: Sequence[ExportedAccount]
     ) -> Sequence[Column]:
-        """Return the columns of all that is there now, whichever of it is exported."""
-        schema = ResourceSchema(environment_id=environment_id, integration_name=integration, resource=resource)
+        """Return the columns of all that is there now, whichever of it is exported, learned from before or not."""
+        schema = self._read_schema(environment_id, integration, resource) or ResourceSchema(
+            environment_id=environment_id, integration_name=integration, resource=resource
+        )
         seen = self._store.read_types([account.id for account in accounts], resource)
         return [*learn(schema, seen, self._clock.now()).list_shown()]
 

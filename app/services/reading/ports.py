@@ -90,7 +90,7 @@ class ExportStore(Protocol):
         """Return how far an account's log reaches."""
 
     def read_types(self, account_ids: Sequence[str], resource: str) -> Mapping[str, set[ColumnType]]:
-        """Return which types the values of each key have, in all records of these accounts."""
+        """Return which types the values of each key have, in the records that no schema was learned from yet."""
 
     def read_pages(
         self, account: ExportedAccount, filters: ExportFilters, through: int | None

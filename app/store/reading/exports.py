@@ -41,9 +41,12 @@ _TYPES = text("""
                             when e.value::text::numeric between -9223372036854775808 and 9223372036854775807
                             then 'bigint' else 'numeric' end
                   end as kind
-      from record r cross join lateral jsonb_each(case jsonb_typeof(r.data) when 'object' then r.data end) e
-     where r.integrated_account_id = any(cast(:account_ids as uuid[])) and r.resource = :resource
-           and e.value <> 'null'
+      from unnest(cast(:account_ids as uuid[])) account (id)
+      left join schema_cursor learned on learned.integrated_account_id = account.id
+      join record r on r.integrated_account_id = account.id and r.resource = :resource
+                       and r.sequence > coalesce(learned.sequence, -1) and r.sequence >= 0
+     cross join lateral jsonb_each(case jsonb_typeof(r.data) when 'object' then r.data end) e
+     where e.value <> 'null'
      group by 1, 2
 """)
 
@@ -73,7 +76,7 @@ class ExportReader:
         return LogSpan(*row) if row else LogSpan(0, 0)
 
     def read_types(self, account_ids: Sequence[str], resource: str) -> Mapping[str, set[ColumnType]]:
-        """Return which types the values of each key have, in all records of these accounts."""
+        """Return which types the values of each key have, in the records that no schema was learned from yet."""
         found: defaultdict[str, set[ColumnType]] = defaultdict(set)
         with reading(self._engine) as connection:
             for key, kind in connection.execute(_TYPES, {"account_ids": [*account_ids], "resource": resource}):

@@ -23,7 +23,8 @@ _INSERT = text("""
     values (:account_id, :resource, :id, cast(:data as jsonb), '', :run_id, :sequence, :deleted_at)
 """)
 _LOG = text("""
-    insert into account_log (integrated_account_id, last_sequence, trimmed_through) values (:account_id, :last, :trimmed)
+    insert into account_log (integrated_account_id, last_sequence, trimmed_through)
+    values (:account_id, :last, :trimmed)
 """)
 RUN_ID = "0190f0f0-0000-7000-8000-00000000000b"
 TICKETS: Mapping[str, Any] = {

@@ -39,7 +39,7 @@ def held(records: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 @given(RECORDS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_pyarrow_reads_parquet_as_it_was_written(records: list[Any]) -> None:
     table = parquet.read_table(io.BytesIO(write_file(LAYOUT, make_rows(records), PARQUET)))
 
@@ -50,13 +50,13 @@ def test_pyarrow_reads_parquet_as_it_was_written(records: list[Any]) -> None:
 
 
 @given(RECORDS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_duckdb_reads_parquet_as_it_was_written(records: list[Any]) -> None:
     with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
+        connection.sql("set TimeZone = 'UTC'")
         file = parquet.read_table(io.BytesIO(write_file(LAYOUT, make_rows(records), PARQUET)))
         connection.register("file", file)
-        found = connection.execute("select * from file").to_arrow_table().to_pylist()
+        found = connection.sql("select * from file").to_arrow_table().to_pylist()
 
     assert with_json_read(found) == held(records)
 
@@ -85,7 +85,7 @@ def test_duckdb_reads_a_file_of_parquet_with_its_types(tmp_path: Path) -> None:
 
 
 @given(RECORDS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_json_lines_hold_each_value_exactly(records: list[Any]) -> None:
     lines = write_file(LAYOUT, make_rows(records), JSONL).splitlines()
 
@@ -116,7 +116,7 @@ def shown(value: Any) -> Any:
 
 
 @given(RECORDS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_pyarrow_reads_csv_as_it_was_written(records: list[Any]) -> None:
     content = write_file(LAYOUT, make_rows(records), CSV)
 
