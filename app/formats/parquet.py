@@ -1,7 +1,8 @@
 """Parquet by pyarrow: zstd, and row groups of a bounded size."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -9,7 +10,8 @@ from pyarrow import parquet
 from app.formats.arrow import build_schema, build_table
 from app.formats.layout import FileLayout, Row
 
-_COMPRESSION_LEVEL: Final = 3
+WRITING: Final[Mapping[str, Any]] = MappingProxyType({"compression": "zstd", "compression_level": 3, "version": "2.6"})
+"""How Parquet is written."""
 _ROWS_OF_A_GROUP: Final = 100_000
 _BYTES_OF_A_GROUP: Final = 32 * 1024 * 1024
 """In memory, before they are compressed."""
@@ -22,13 +24,7 @@ class ParquetEncoder:
         self._layout = layout
         self._schema = build_schema(layout)
         self._sink = _Sink()
-        self._writer = parquet.ParquetWriter(
-            pa.PythonFile(self._sink, mode="w"),
-            self._schema,
-            compression="zstd",
-            compression_level=_COMPRESSION_LEVEL,
-            version="2.6",
-        )
+        self._writer = parquet.ParquetWriter(pa.PythonFile(self._sink, mode="w"), self._schema, **WRITING)
         self._group: list[pa.Table] = []
         self._rows = 0
         self._bytes = 0
@@ -53,6 +49,13 @@ class ParquetEncoder:
         if self._rows:
             self._writer.write_table(pa.concat_tables(self._group), row_group_size=self._rows)
         self._group, self._rows, self._bytes = [], 0, 0
+
+
+def read_columns(content: bytes, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of some columns, row by row."""
+    file = parquet.ParquetFile(pa.BufferReader(content))
+    for batch in file.iter_batches(columns=list(names)):
+        yield from zip(*(batch.column(name).to_pylist() for name in names), strict=True)
 
 
 class _Sink:

@@ -7,12 +7,13 @@ from typing import Final
 
 import flask
 
+from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
-from app.api.routes.observed import records
 from app.api.schemas import observed as schemas
 from app.api.schemas.fields import take_times
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
+from app.engine.objects.environments import Role
 from app.formats.formats import MEDIA_TYPES, FileFormat, FileOptions, open_encoder
 from app.formats.layout import FileLayout
 from app.formats.ports import RowEncoder
@@ -25,7 +26,10 @@ _PIECE_BYTES: Final = 128 * 1024
 _ODD: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-@records.serves("GET", "/export", query=schemas.RecordExport, answer=None, documented=schemas.EXPORTED)
+exports = Resource("record/export", description="Records as files", changes=Role.ADMIN)
+
+
+@exports.serves("GET", query=schemas.RecordExport, answer=None, documented=schemas.EXPORTED)
 def export_records(query: JsonObject) -> flask.Response:
     """Export the records of a resource as Parquet, CSV or JSON lines, with a column for each of their keys."""
     _require_pieces()
@@ -70,7 +74,7 @@ def _read_filters(query: JsonObject) -> ExportFilters:
 def _answer(export: Export, encoder: RowEncoder, options: FileOptions, *, name: str) -> flask.Response:
     pieces = _cut(_encode(export, encoder))
     # The first piece is made at once: what can not be exported at all is answered by an error.
-    response = flask.Response(chain([next(pieces, b"")], pieces), content_type=MEDIA_TYPES[options.format])
+    response = flask.Response(chain([next(pieces, b"")], pieces), mimetype=MEDIA_TYPES[options.format])
     filename = f"{_ODD.sub('-', name)}{options.extension}"
     response.headers.set("Content-Disposition", "attachment", filename=filename)
     if export.through is not None:
