@@ -30,6 +30,8 @@ from app.services.catalog.states import StateService
 from app.services.catalog.templates import TemplateService
 from app.services.catalog.tokens import TokenService
 from app.services.contexts.account_configs import ShownContexts
+from app.services.destinations.datastores import DatastoreService
+from app.services.destinations.destinations import DestinationService
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
@@ -76,6 +78,8 @@ class ApiServices:
     shown_contexts: ShownContexts
     webhooks: WebhookService
     deliveries: DeliveryService
+    datastores: DatastoreService
+    destinations: DestinationService
     records: RecordService
     erasures: ErasureStore
     daemons: DaemonService

@@ -1,4 +1,4 @@
-"""Connect to a foreign Postgres: only where connections may lead, with verified TLS, with nothing of this machine's own.
+"""Connect to a foreign Postgres: only where connections may lead, by verified TLS, with nothing of this machine's.
 
 libpq would else read the environment, a password file and a client certificate of whoever runs the daemon.
 """

@@ -151,9 +151,7 @@ class PostgresWriter:
         incoming = sql.Identifier(f"_ferryman_in_{number}")
         connection.execute(statements.build_incoming(incoming, columns))
         size = _copy(connection, incoming, build_lines(batch.records, columns))
-        merges = statements.build_merge(
-            table, incoming, columns, mode=self._target.mode, deletes=self._target.deletes
-        )
+        merges = statements.build_merge(table, incoming, columns, mode=self._target.mode, deletes=self._target.deletes)
         return sum(connection.execute(merge, place).rowcount for merge in merges), size
 
 

@@ -1,7 +1,7 @@
 """Fill a gap: what retention or an erasure removed from a log before a destination had read it.
 
-Records that are still there stand behind the gap, at the number of their last change, and are read as always. Those that
-are gone can only be missed by comparison: whatever the target holds and Postgres does not is told to be deleted.
+Records that are still there stand behind the gap, at the number of their last change, and are read as always. Those
+that are gone can only be found by comparison: whatever the target holds and Postgres does not is deleted there.
 """
 
 from collections.abc import Iterator

@@ -9,9 +9,9 @@ from app.engine.schemas.columns import ResourceSchema, SchemaPolicy
 from app.engine.schemas.learning import learn, seen_in
 from app.engine.schemas.values import fit
 from app.services.destinations.ports import Batch, LoggedRecord
+from app.services.destinations.stores import Schemas
 from app.services.destinations.work import Claimed, Quarantined
 from app.services.ports import Clock
-from app.services.schemas.ports import SchemaStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class LearnedBatch:
 class BatchLearner:
     """Learns schemas from batches, and knows those that it has learned during one slice."""
 
-    def __init__(self, schemas: SchemaStore, clock: Clock, claimed: Claimed) -> None:
+    def __init__(self, schemas: Schemas, clock: Clock, claimed: Claimed) -> None:
         self._schemas = schemas
         self._clock = clock
         self._environment_id: EnvironmentId = claimed.environment_id

@@ -1,12 +1,13 @@
 """What destinations need of the store, each as a role."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from app.engine.json_types import JSON
 from app.engine.objects.destinations import Datastore, Destination, DestinationCursor, DestinationProgress
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.schemas.columns import ResourceSchema
 from app.services.destinations.work import Claimed, CursorClaim, DueCursor, LogPart, Moved
 
 
@@ -152,3 +153,22 @@ class AccountLogs(Protocol):
 
     def last_sequence(self, account_id: str) -> int:
         """Return the last number of an account's log."""
+
+
+class Schemas(Protocol):
+    """The schemas of resources."""
+
+    def read(self, environment_id: EnvironmentId, integration_name: str, resource: str) -> ResourceSchema | None:
+        """Return one; None while nothing is known of it."""
+
+    def list(self, environment_id: EnvironmentId, *, integration_name: str | None = None) -> Sequence[ResourceSchema]:
+        """Return those of an environment, or of one of its integrations."""
+
+    def save(
+        self,
+        environment_id: EnvironmentId,
+        integration_name: str,
+        resource: str,
+        change: Callable[[ResourceSchema], ResourceSchema],
+    ) -> ResourceSchema:
+        """Change one, which need not be there yet; whoever else changes it waits, and changes what this has left."""

@@ -20,10 +20,9 @@ from app.services.destinations.gaps import GapListing
 from app.services.destinations.learning import BatchLearner
 from app.services.destinations.opening import open_writer
 from app.services.destinations.ports import Batch, DestinationWriter, LogRange, Writers
-from app.services.destinations.stores import AccountLogs, Cursors, DueCursors
+from app.services.destinations.stores import AccountLogs, Cursors, DueCursors, Schemas
 from app.services.destinations.work import Claimed, CursorClaim, DueCursor, LogPart, Moved, Quarantined
 from app.services.ports import Clock
-from app.services.schemas.ports import SchemaStore
 from app.services.units.lease_keeper import LeaseKeeper
 
 logger = logging.getLogger(__name__)
@@ -55,7 +54,7 @@ class WritingStores:
     cursors: Cursors
     due: DueCursors
     log: AccountLogs
-    schemas: SchemaStore
+    schemas: Schemas
 
 
 class DestinationWorker:
@@ -119,7 +118,9 @@ class DestinationWorker:
             raise
         except Exception as error:
             logger.exception("writing to a destination broke", extra=_facts(claim))
-            broken = DestinationError(f"writing broke: {type(error).__name__}; the daemon's log has more", code="broken")
+            broken = DestinationError(
+                f"writing broke: {type(error).__name__}; the daemon's log has more", code="broken"
+            )
             self._fail(claim, broken)
         else:
             self._stores.cursors.hand_back(claim)

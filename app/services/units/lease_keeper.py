@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
-
 logger = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_SECONDS: Final = 2.5

@@ -172,7 +172,9 @@ def _datastore(row: Row, cipher: Cipher) -> Datastore:
     try:
         return datastore_of({**own, "environment_id": row["environment_id"]}, cipher)
     except UnreadableSecretError as error:
-        raise UnreadableSecretError(f"the config of datastore '{own['id']}' does not decrypt: {error.message}") from error
+        raise UnreadableSecretError(
+            f"the config of datastore '{own['id']}' does not decrypt: {error.message}"
+        ) from error
 
 
 def _place(claim: CursorClaim) -> dict[str, Any]:
