@@ -85,8 +85,13 @@ class Landing:
         with self.engine.begin() as connection:
             connection.execute(text(_WRITE), {**values, "records": orjson.dumps(rows).decode()})
 
-    def land(self, rounds: int = 20) -> None:
+    def land(self, rounds: int = 20, *, may_fail: bool = False) -> None:
         """Do what the leader and daemons do until nothing is due."""
+        self._work(rounds)
+        failed = self.rows("select error_code, last_error from destination_cursor where last_error is not null")
+        assert may_fail or not failed, failed
+
+    def _work(self, rounds: int) -> None:
         for _ in range(rounds):
             self.dispatch()
             messages = self.take()
@@ -120,7 +125,9 @@ class Landing:
     def pass_time(self) -> None:
         """Let all pauses and leases be over."""
         with self.engine.begin() as connection:
-            connection.execute(text("update destination_cursor set due_at = now(), lease_until = now() - interval '1 s' where lease_until is not null or due_at > now()"))
+            connection.execute(text("update destination_cursor set due_at = now() where due_at > now()"))
+            past = "update destination_cursor set lease_until = now() - interval '1 s' where lease_until is not null"
+            connection.execute(text(past))
 
     def cursors(self, destination_id: str) -> Sequence[Any]:
         return self.api.destinations.list_cursors(self.environment, destination_id, cursor=None, limit=1000).result

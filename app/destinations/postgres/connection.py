@@ -35,7 +35,6 @@ _OWN: Final = {
     "passfile": os.devnull,
     "sslcertmode": "disable",
     "gssencmode": "disable",
-    "service": "",
     "application_name": "ferryman",
     "connect_timeout": 10,
     "keepalives_idle": 15,
