@@ -33,6 +33,7 @@ from app.services.catalog.tokens import TokenService
 from app.services.contexts.account_configs import ShownContexts
 from app.services.destinations.datastores import DatastoreRules, DatastoreService
 from app.services.destinations.destinations import DestinationService
+from app.services.destinations.verifying import DestinationVerification
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
@@ -64,6 +65,7 @@ from app.store.catalog.unified_models import EnvironmentUnifiedModelStore, Mappi
 from app.store.db.database import state_of
 from app.store.db.row_versions import RowVersions
 from app.store.deliveries.shown import WebhookDeliveryStore
+from app.store.destinations.held import HeldRecords
 from app.store.destinations.progress import CursorReader
 from app.store.maintenance.erasures import ErasureStore
 from app.store.maintenance.parked_units import ParkedUnitStore
@@ -146,6 +148,9 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         ),
         destinations=DestinationService(
             shared.destinations, shared.datastores, CursorReader(shared.engine), shared.accounts, jobs
+        ),
+        verification=DestinationVerification(
+            shared.destinations, shared.datastores, HeldRecords(shared.engine), shared.writers, time.monotonic
         ),
         records=RecordService(
             list_records=RecordReader(shared.engine).list,

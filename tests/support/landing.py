@@ -78,7 +78,9 @@ class Landing:
         body = {"datastore_id": self.datastore(config), **fields}
         return self.api.destinations.create(self.environment, body).destination.id
 
-    def write(self, account: str, records: Mapping[str, JSON], *, resource: str = "tickets", deleted: bool = False) -> None:
+    def write(
+        self, account: str, records: Mapping[str, JSON], *, resource: str = "tickets", deleted: bool = False
+    ) -> None:
         """Change records as a page does: numbered in the account's log, in one transaction."""
         rows = [{"number": n, "remote_id": id, "data": data} for n, (id, data) in enumerate(records.items(), start=1)]
         values = {"account": account, "resource": resource, "count": len(rows), "is_deleted": deleted}

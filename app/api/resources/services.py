@@ -32,6 +32,7 @@ from app.services.catalog.tokens import TokenService
 from app.services.contexts.account_configs import ShownContexts
 from app.services.destinations.datastores import DatastoreService
 from app.services.destinations.destinations import DestinationService
+from app.services.destinations.verifying import DestinationVerification
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
@@ -80,6 +81,7 @@ class ApiServices:
     deliveries: DeliveryService
     datastores: DatastoreService
     destinations: DestinationService
+    verification: DestinationVerification
     records: RecordService
     erasures: ErasureStore
     daemons: DaemonService

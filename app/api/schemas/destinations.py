@@ -4,8 +4,18 @@ from typing import ClassVar, Final
 
 from marshmallow import Schema, fields, validate
 
-from app.api.schemas.fields import TEXT, UNCHANGEABLE, Id, Input, JsonObjectField, Listing, Reasons, Time, Whole
-from app.api.schemas.fields import make_list_query
+from app.api.schemas.fields import (
+    TEXT,
+    UNCHANGEABLE,
+    Id,
+    Input,
+    JsonObjectField,
+    Listing,
+    Reasons,
+    Time,
+    Whole,
+    make_list_query,
+)
 from app.api.schemas.json_kinds import MAY_LACK, NAME_PATTERN
 from app.api.schemas.save_warnings import Warned
 from app.engine.destinations.config_keys import UNSUPPORTED
@@ -87,7 +97,9 @@ class DestinationPatch(Input):
     layout = fields.String(validate=validate.OneOf(list(Layout)), metadata=UNCHANGEABLE)
     options = JsonObjectField(metadata=UNCHANGEABLE)
     label = fields.String(allow_none=True, validate=TEXT)
-    resources = fields.Raw(metadata={**_RESOURCES, "description": "What is newly wanted begins now: backfill the rest."})
+    resources = fields.Raw(
+        metadata={**_RESOURCES, "description": "What is newly wanted begins now: backfill the rest."}
+    )
     deletes = fields.String(
         validate=validate.OneOf(list(Deletes)),
         metadata={"description": "soft: deleted_at is set; hard: the row is removed."},
@@ -103,7 +115,8 @@ class NewDestination(DestinationPatch):
     datastore_id = Id(required=True)
     integrated_account_id = Id(allow_none=True, metadata={"description": "The only account that it reads."})
     sync_job_id = Id(
-        allow_none=True, metadata={"description": "It reads the accounts that runs of this job have brought records of."}
+        allow_none=True,
+        metadata={"description": "It reads the accounts that runs of this job have brought records of."},
     )
     mode = fields.String(
         validate=validate.OneOf(list(WriteMode)),
@@ -147,7 +160,10 @@ class Destination(Warned):
     options = JsonObjectField()
     daemon_group_key = fields.String(allow_none=True)
     status = fields.String(
-        metadata={"enum": ["paused", "failing", "behind", "current"], "description": "behind: something is not written."}
+        metadata={
+            "enum": ["paused", "failing", "behind", "current"],
+            "description": "behind: something is not written.",
+        }
     )
     progress = fields.Nested(Progress)
     epoch = fields.Integer(metadata={"description": "How often it was filled anew."})

@@ -32,6 +32,15 @@ class ShownDestination:
     destination: Destination
     progress: DestinationProgress
 
+    @property
+    def status(self) -> str:
+        """Whether it is paused, failing, behind or current."""
+        if self.destination.paused_at is not None:
+            return "paused"
+        if self.progress.failing:
+            return "failing"
+        return "behind" if self.progress.lag_records else "current"
+
 
 class DestinationService:
     """The destinations of an environment."""

@@ -1,19 +1,25 @@
 """Open what writes to a destination."""
 
 from app.engine.errors import DestinationError
-from app.engine.objects.destinations import Datastore, DatastoreType
+from app.engine.objects.destinations import Datastore, DatastoreType, Destination
 from app.services.destinations.ports import DestinationWriter, OpenWriter, Target, Writers
 from app.services.destinations.work import Claimed
 
 
 def open_writer(writers: Writers, claimed: Claimed) -> DestinationWriter:
     """Return the writer of a destination; raise DestinationError where its type's libraries are not installed."""
-    destination, datastore = claimed.destination, claimed.datastore
+    return open_target(writers, claimed.destination, claimed.datastore, claimed.environment_name)
+
+
+def open_target(
+    writers: Writers, destination: Destination, datastore: Datastore, environment_name: str = ""
+) -> DestinationWriter:
+    """Return the writer of a destination in its datastore, as ``open_writer`` does."""
     return find_opener(writers, datastore.type)(
         Target(
             destination_id=destination.id,
-            environment_id=claimed.environment_id,
-            environment_name=claimed.environment_name,
+            environment_id=destination.environment_id,
+            environment_name=environment_name,
             type=datastore.type,
             config=datastore.config,
             options=destination.options,

@@ -1,6 +1,7 @@
 """What destinations need of the store, each as a role."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from app.engine.json_types import JSON
@@ -172,3 +173,49 @@ class Schemas(Protocol):
         change: Callable[[ResourceSchema], ResourceSchema],
     ) -> ResourceSchema:
         """Change one, which need not be there yet; whoever else changes it waits, and changes what this has left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenAccount:
+    """An account with how far it is written at a destination."""
+
+    destination_id: str
+    account_id: str
+    tenant_id: str
+    cursor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A record as it stands in Postgres, beside a destination's cursor."""
+
+    sequence: int
+    is_deleted: bool
+    is_behind: bool
+    """It has changed since: its number is beyond the cursor."""
+    is_quarantined: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedRecords:
+    """How many records a target should hold."""
+
+    records: int
+    quarantined: int
+    """Those that are left out of them, as they do not fit."""
+
+
+class HeldRecords(Protocol):
+    """The records that there are, beside what destinations have read."""
+
+    def list_accounts(self, destination_id: str) -> Sequence[WrittenAccount]:
+        """List the accounts that have a cursor, and are not deleted."""
+
+    def list_resources(self, account: WrittenAccount) -> Sequence[str]:
+        """List the resources of which there are records."""
+
+    def count(self, account: WrittenAccount, resource: str, *, with_deleted: bool) -> ExpectedRecords:
+        """Count the records up to the cursor."""
+
+    def look_up(self, account: WrittenAccount, resource: str, ids: Sequence[str]) -> Mapping[str, Settled]:
+        """Return those of some records that there are."""

@@ -19,4 +19,6 @@ def test_records_of_all_accounts_land_in_one_table(landing: Landing, target: Tar
         {**nothing, "tenant_id": "a", "name": "Ada", "age": 36, "tags": ["x"], "vip": True, "price": None},
         {**nothing, "tenant_id": "b", "name": "Bob", "age": None, "tags": None, "vip": None, "price": 1.5},
     ]
-    assert {(one.cursor, one.read, one.written, one.lag_records) for one in landing.cursors(destination)} == {(1, 1, 1, 0)}
+    assert {(one.cursor, one.read, one.written, one.lag_records) for one in landing.cursors(destination)} == {
+        (1, 1, 1, 0)
+    }
