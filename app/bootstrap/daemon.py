@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from app.bootstrap.destinations import build_destination_dispatcher, build_destination_worker
+from app.bootstrap.destinations import build_destination_dispatcher, build_destination_erasing, build_destination_worker
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets, choose_session_engine
 from app.broker.dispatcher import build_publisher
 from app.broker.heartbeats import CeleryHeartbeats
@@ -223,6 +223,11 @@ def _build_clearing_duties(shared: Shared, settings: Settings) -> Sequence[Duty]
     pace = Pace()
     return (
         *Retention(RetentionStore(shared.engine), settings, pace).build_duties(),
-        *ErasureDuty(ErasureStore(shared.engine), shared.lifecycle.stop, pace).build_duties(),
+        *ErasureDuty(
+            ErasureStore(shared.engine),
+            shared.lifecycle.stop,
+            pace,
+            erase_at_destinations=build_destination_erasing(shared).erase,
+        ).build_duties(),
         *Numbering(RecordNumbers(shared.engine), pace).build_duties(),
     )

@@ -9,11 +9,13 @@ from app.bootstrap.shared import Shared
 from app.broker import tasks
 from app.broker.sender import QueueRefusedError
 from app.services.destinations.dispatching import DestinationDispatcher
+from app.services.destinations.erasing import DestinationErasing
 from app.services.destinations.work import DueCursor
 from app.services.destinations.writing import DestinationWorker, WritingStores, WritingTerms
 from app.settings import Settings
 from app.store.destinations.cursors import CursorStore
 from app.store.destinations.due import DueCursors
+from app.store.destinations.erasing import ErasedPlaces
 from app.store.destinations.log import DestinationLog
 from app.store.schemas.schemas import SchemaStore
 
@@ -59,3 +61,8 @@ def build_destination_dispatcher(shared: Shared, settings: Settings) -> Destinat
         send,
         most_of_destination=settings.destination_accounts,
     )
+
+
+def build_destination_erasing(shared: Shared) -> DestinationErasing:
+    """Build what erases at destinations."""
+    return DestinationErasing(ErasedPlaces(shared.engine, shared.cipher), shared.writers)

@@ -131,6 +131,9 @@ class Landing:
             past = "update destination_cursor set lease_until = now() - interval '1 s' where lease_until is not null"
             connection.execute(text(past))
 
+    def verify(self, destination_id: str) -> Any:
+        return self.api.verification.verify(self.environment, destination_id)
+
     def cursors(self, destination_id: str) -> Sequence[Any]:
         return self.api.destinations.list_cursors(self.environment, destination_id, cursor=None, limit=1000).result
 

@@ -97,9 +97,7 @@ class DestinationPatch(Input):
     layout = fields.String(validate=validate.OneOf(list(Layout)), metadata=UNCHANGEABLE)
     options = JsonObjectField(metadata=UNCHANGEABLE)
     label = fields.String(allow_none=True, validate=TEXT)
-    resources = fields.Raw(
-        metadata={**_RESOURCES, "description": "What is newly wanted begins now: backfill the rest."}
-    )
+    resources = fields.Raw(metadata={**_RESOURCES, "description": "What is newly wanted begins now: backfill it."})
     deletes = fields.String(
         validate=validate.OneOf(list(Deletes)),
         metadata={"description": "soft: deleted_at is set; hard: the row is removed."},
@@ -116,7 +114,7 @@ class NewDestination(DestinationPatch):
     integrated_account_id = Id(allow_none=True, metadata={"description": "The only account that it reads."})
     sync_job_id = Id(
         allow_none=True,
-        metadata={"description": "It reads the accounts that runs of this job have brought records of."},
+        metadata={"description": "Only accounts to which runs of this job have brought records."},
     )
     mode = fields.String(
         validate=validate.OneOf(list(WriteMode)),
@@ -162,7 +160,7 @@ class Destination(Warned):
     status = fields.String(
         metadata={
             "enum": ["paused", "failing", "behind", "current"],
-            "description": "behind: something is not written.",
+            "description": "behind: not all is written.",
         }
     )
     progress = fields.Nested(Progress)

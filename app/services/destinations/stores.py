@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.engine.json_types import JSON
+from app.engine.objects.accounts import Erasure
 from app.engine.objects.destinations import Datastore, Destination, DestinationCursor, DestinationProgress
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.schemas.columns import ResourceSchema
-from app.services.destinations.work import Claimed, CursorClaim, DueCursor, LogPart, Moved
+from app.services.destinations.work import Claimed, CursorClaim, DueCursor, ErasedPlace, LogPart, Moved
 
 
 class DatastoreStore(Protocol):
@@ -211,6 +212,9 @@ class HeldRecords(Protocol):
     def list_accounts(self, destination_id: str) -> Sequence[WrittenAccount]:
         """List the accounts that have a cursor, and are not deleted."""
 
+    def read_again(self, account: WrittenAccount) -> WrittenAccount:
+        """Return an account with its cursor as it is now."""
+
     def list_resources(self, account: WrittenAccount) -> Sequence[str]:
         """List the resources of which there are records."""
 
@@ -219,3 +223,16 @@ class HeldRecords(Protocol):
 
     def look_up(self, account: WrittenAccount, resource: str, ids: Sequence[str]) -> Mapping[str, Settled]:
         """Return those of some records that there are."""
+
+
+class ErasedPlaces(Protocol):
+    """The destinations of accounts that are erased."""
+
+    def list_left(self, erasure: Erasure, *, limit: int) -> Sequence[ErasedPlace]:
+        """List destinations that have read the account and are not done; raise UnreadableSecretError."""
+
+    def take(self, place: ErasedPlace, erasure: Erasure, *, lease_seconds: float) -> int | None:
+        """Take the lease of the account's cursor; None: somebody writes."""
+
+    def note_erased(self, place: ErasedPlace, erasure: Erasure, *, fence: int, count: int) -> None:
+        """Record that a destination holds nothing of it any more: its cursor is gone, or begins anew."""

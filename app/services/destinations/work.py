@@ -93,3 +93,13 @@ class Moved:
     unchanged: int
     filtered: int
     quarantined: tuple[Quarantined, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasedPlace:
+    """A destination that holds something of an account which is erased."""
+
+    destination: Destination
+    datastore: Datastore = field(repr=False)
+    tenant_id: str
+    """Empty where nothing knows it any more: then it may be any."""

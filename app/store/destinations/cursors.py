@@ -29,6 +29,9 @@ _CLAIM: Final = text("""
            and due_at <= now() and (lease_until is null or lease_until < now())
            and exists (select from destination d where d.id = c.destination_id and d.paused_at is null)
            and exists (select from integrated_account a where a.id = c.integrated_account_id)
+           and not exists (select from erasure x
+                            where x.integrated_account_id = c.integrated_account_id
+                                  and x.started_at is not null and x.finished_at is null)
            and :most_of_destination > (
                 select count(*) from destination_cursor o
                  where o.destination_id = c.destination_id and o.lease_until > now())

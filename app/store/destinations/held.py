@@ -1,6 +1,7 @@
 """The records that there are, beside what a destination has read: what a comparison with its target needs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import Engine, text
@@ -12,6 +13,9 @@ _ACCOUNTS: Final = text("""
     select c.destination_id, c.integrated_account_id, a.tenant_id, c.cursor
       from destination_cursor c join integrated_account a on a.id = c.integrated_account_id
      where c.destination_id = :id order by c.integrated_account_id
+""")
+_CURSOR: Final = text("""
+    select cursor from destination_cursor where destination_id = :id and integrated_account_id = :account_id
 """)
 # The primary key begins with account and resource: its few values are stepped through.
 _RESOURCES: Final = text("""
@@ -57,6 +61,13 @@ class HeldRecords:
             WrittenAccount(destination_id=str(row[0]), account_id=str(row[1]), tenant_id=row[2], cursor=row[3])
             for row in rows
         ]
+
+    def read_again(self, account: WrittenAccount) -> WrittenAccount:
+        """Return an account with its cursor as it is now."""
+        values = {"id": account.destination_id, "account_id": account.account_id}
+        with reading(self._engine) as connection:
+            cursor = connection.execute(_CURSOR, values).scalar_one_or_none()
+        return replace(account, cursor=account.cursor if cursor is None else cursor)
 
     def list_resources(self, account: WrittenAccount) -> Sequence[str]:
         """List the resources of which there are records."""
