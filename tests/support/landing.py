@@ -4,20 +4,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from sqlalchemy import text
 
 from app.bootstrap.api import build_api_services
 from app.bootstrap.daemon import build_daemon_services
-from app.bootstrap.shared import Outside
+from app.bootstrap.destinations import build_destination_dispatcher, build_destination_erasing
+from app.bootstrap.shared import Outside, Shared
 from app.broker import tasks
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters
+from app.engine.records.rows import encode
 from app.services.maintenance.duties import start_here
+from app.services.maintenance.duty_rows import Pace
+from app.services.maintenance.erasure import ErasureDuty
 from app.settings import Settings
 from app.store.catalog.tokens import TokenStore
 from app.store.db.database import connect
+from app.store.maintenance.erasures import ErasureStore
 from tests.support.pump import _KEY, Mailbox
 
 _WRITE = """
@@ -43,6 +48,8 @@ class Landing:
     url: str
     settings_of: Mapping[str, Any] = field(default_factory=dict)
 
+    everything: ListFilters = field(default_factory=ListFilters)
+
     def __post_init__(self) -> None:
         self.engine = connect(self.url, pool_size=4)
         self.mailbox = Mailbox()
@@ -50,14 +57,35 @@ class Landing:
             database_url=self.url,
             broker_url="memory://",
             encryption_key=_KEY,
-            allowed_networks="127.0.0.0/8,::1/128",
+            **{"allowed_networks": "127.0.0.0/8,::1/128", "erase_after": 0.0, "destination_slices": 20},
             **self.settings_of,
         )
         outside = Outside(engine=self.engine, dispatcher=self.mailbox, start_duty=start_here)
         self.api = build_api_services(self.settings, outside)
+        self.shared = Shared(self.settings, outside)
         self.daemon = build_daemon_services(self.settings, outside)
         self.environment: EnvironmentId = TokenStore(self.engine).ensure_environment(new_id())
         self.integration("acme")
+
+    @classmethod
+    def beside(cls, other: "Landing") -> "Landing":
+        """Make another daemon of the same Ferryman."""
+        made = cls(other.url, other.settings_of)
+        made.environment = other.environment
+        return made
+
+    def erase(self, account: str, resource: str | None) -> None:
+        """Delete an account, or the records of one of its resources, and erase what is due."""
+        if resource is None:
+            self.api.account_deletion.delete(self.environment, account)
+        else:
+            self.api.records.erase(self.environment, account, resource)
+        erasing = build_destination_erasing(self.shared).erase
+        stop = self.daemon.lifecycle.stop
+        pace = Pace(pause=lambda _: None)
+        duty = ErasureDuty(ErasureStore(self.engine), stop, pace, erase_at_destinations=erasing)
+        while duty.run_turn():
+            pass
 
     def close(self) -> None:
         self.daemon.leadership.resign()
@@ -85,7 +113,7 @@ class Landing:
         rows = [{"number": n, "remote_id": id, "data": data} for n, (id, data) in enumerate(records.items(), start=1)]
         values = {"account": account, "resource": resource, "count": len(rows), "is_deleted": deleted}
         with self.engine.begin() as connection:
-            connection.execute(text(_WRITE), {**values, "records": orjson.dumps(rows).decode()})
+            connection.execute(text(_WRITE), {**values, "records": encode(rows).decode()})
 
     def land(self, rounds: int = 20, *, may_fail: bool = False) -> None:
         """Do what the leader and daemons do until nothing is due."""
@@ -108,15 +136,7 @@ class Landing:
         with self.engine.begin() as connection:
             connection.execute(text("update destination_cursor set rung_at = null"))
         self.mailbox.waiting.clear()
-        self.dispatcher.dispatch_due()
-
-    @property
-    def dispatcher(self) -> Any:
-        from app.bootstrap.destinations import build_destination_dispatcher
-        from app.bootstrap.shared import Shared
-
-        shared = Shared(self.settings, Outside(engine=self.engine, dispatcher=self.mailbox))
-        return build_destination_dispatcher(shared, self.settings)
+        build_destination_dispatcher(self.shared, self.settings).dispatch_due()
 
     def take(self) -> list[tuple[str, str]]:
         """Take the messages that wait."""

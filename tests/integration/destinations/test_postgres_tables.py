@@ -85,7 +85,7 @@ def test_a_schema_that_changes_in_mid_run_adds_columns_beside_what_users_made(
     landing.write(account, {"1": {"price": 3}})
     landing.land()
     target.execute("create view acme.mine as select price from acme.tickets")
-    target.execute("create index mine on acme.tickets (price)")
+    target.execute("create index mine_too on acme.tickets (price)")
     target.execute("create role reader")
     target.execute("grant select on acme.tickets to reader")
 
@@ -98,7 +98,7 @@ def test_a_schema_that_changes_in_mid_run_adds_columns_beside_what_users_made(
     ]
     assert target.rows("select price from acme.mine order by 1") == [(3,), (None,)]
     assert target.rows("select has_table_privilege('reader', 'acme.tickets', 'select')") == [(True,)]
-    assert target.rows("select count(*) from pg_indexes where indexname = 'mine'") == [(1,)]
+    assert target.rows("select count(*) from pg_indexes where indexname = 'mine_too'") == [(1,)]
     target.execute("drop owned by reader; drop role reader")
 
 
