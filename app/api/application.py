@@ -18,6 +18,7 @@ from app.api.errors.handlers import ErrorAwareApi
 from app.api.resources.resource import OtherThan
 from app.api.resources.services import ApiServices, attach
 from app.api.routes.custom import custom
+from app.api.routes.destinations import datastores, destinations
 from app.api.routes.direct import proxy, unified
 from app.api.routes.environment_integrations import environment_integrations
 from app.api.routes.exports import exports
@@ -51,6 +52,8 @@ _RESOURCES: Final = (
     own_accounts,
     tenants,
     webhooks,
+    datastores,
+    destinations,
     records,
     exports,
     erasures,

@@ -31,6 +31,9 @@ from app.services.catalog.states import StateService
 from app.services.catalog.templates import TemplateService
 from app.services.catalog.tokens import TokenService
 from app.services.contexts.account_configs import ShownContexts
+from app.services.destinations.datastores import DatastoreRules, DatastoreService
+from app.services.destinations.destinations import DestinationService
+from app.services.destinations.verifying import DestinationVerification
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
@@ -63,6 +66,8 @@ from app.store.catalog.unified_models import EnvironmentUnifiedModelStore, Mappi
 from app.store.db.database import state_of
 from app.store.db.row_versions import RowVersions
 from app.store.deliveries.shown import WebhookDeliveryStore
+from app.store.destinations.held import HeldRecords
+from app.store.destinations.progress import CursorReader
 from app.store.maintenance.erasures import ErasureStore
 from app.store.maintenance.parked_units import ParkedUnitStore
 from app.store.maintenance.wait_facts import RunFactStore
@@ -135,6 +140,21 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         shown_contexts=ShownContexts(shared.effective_integrations),
         webhooks=WebhookService(shared.webhooks, shared.sender.send_test, wake=deliveries.wake),
         deliveries=deliveries,
+        datastores=DatastoreService(
+            shared.datastores,
+            shared.destinations,
+            shared.writers,
+            DatastoreRules(
+                may_lack_credentials=bool(settings.ambient_credentials),
+                has_directory=bool(settings.destination_directory),
+            ),
+        ),
+        destinations=DestinationService(
+            shared.destinations, shared.datastores, CursorReader(shared.engine), shared.accounts, jobs
+        ),
+        verification=DestinationVerification(
+            shared.destinations, shared.datastores, HeldRecords(shared.engine), shared.writers, time.monotonic
+        ),
         records=RecordService(
             list_records=RecordReader(shared.engine).list,
             read_log=LogReader(shared.engine).read,

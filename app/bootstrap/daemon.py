@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from app.bootstrap.destinations import build_destination_dispatcher, build_destination_erasing, build_destination_worker
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets, choose_session_engine
 from app.broker.dispatcher import build_publisher
 from app.broker.heartbeats import CeleryHeartbeats
+from app.services.destinations.writing import DestinationWorker
 from app.services.maintenance.announcement_sender import AnnouncementSender
 from app.services.maintenance.duties import Duties, Duty
 from app.services.maintenance.duty_rows import Pace
@@ -64,6 +66,7 @@ class DaemonServices:
     settings: Settings
     lifecycle: RunLifecycle
     worker: UnitWorker
+    destination_worker: DestinationWorker
     daemons: DaemonStore
     consumer_liveness: ConsumerLiveness
     dropped: DroppedMessages
@@ -95,6 +98,7 @@ def build_daemon_services(settings: Settings, outside: Outside = REAL) -> Daemon
         settings=settings,
         lifecycle=shared.lifecycle,
         worker=_build_unit_worker(shared, source, pool, worker_context),
+        destination_worker=build_destination_worker(shared, settings, is_stopping=stopping.is_set),
         daemons=shared.daemons,
         consumer_liveness=ConsumerLiveness(stalled_seconds=settings.deaf_seconds, monotonic=time.monotonic),
         dropped=DroppedMessages(time.monotonic),
@@ -193,6 +197,7 @@ def _build_due_duties(shared: Shared, pool: DeliveryPool, settings: Settings) ->
     return (
         *sweeping.build_duties(),
         Duty(name="triggers", do=scheduler.run_due_now, is_due=lambda due: due.triggers),
+        Duty(name="destinations", do=build_destination_dispatcher(shared, settings).dispatch_due),
         Duty(name="announcing", do=announcement_sender.send_due, is_due=lambda due: due.announcements),
     )
 
@@ -237,6 +242,11 @@ def _build_clearing_duties(shared: Shared, settings: Settings) -> Sequence[Duty]
     pace = Pace()
     return (
         *Retention(RetentionStore(shared.engine), settings, pace).build_duties(),
-        *ErasureDuty(ErasureStore(shared.engine), shared.lifecycle.stop, pace).build_duties(),
+        *ErasureDuty(
+            ErasureStore(shared.engine),
+            shared.lifecycle.stop,
+            pace,
+            erase_at_destinations=build_destination_erasing(shared).erase,
+        ).build_duties(),
         *Numbering(RecordNumbers(shared.engine), pace).build_duties(),
     )

@@ -18,6 +18,8 @@ COMMANDS: Final = {
     "export": ("app.cli.export:export", "Write records to a Parquet, CSV or JSON lines file."),
     "trigger": ("app.cli.objects.triggers:trigger", "Run sync jobs by the clock."),
     "webhook": ("app.cli.objects.webhooks:webhook", "Where records and events are sent."),
+    "datastore": ("app.cli.objects.datastores:datastore", "Databases, buckets and folders where records land."),
+    "destination": ("app.cli.objects.destinations:destination", "Which records land there, and how far."),
     "template": ("app.cli.objects.templates:template", "What sync jobs begin with."),
     "state": ("app.cli.states:state", "What is kept from one run to the next."),
     "log": ("app.cli.log:log", "Show what happened."),

@@ -18,6 +18,7 @@ from app.engine.errors import (
     BrokerUnavailableError,
     ConflictError,
     DeliveryError,
+    DestinationError,
     Failure,
     FerrymanError,
     ForbiddenError,
@@ -49,6 +50,7 @@ _STATUSES: Final[dict[type[FerrymanError], HTTPStatus]] = {
     ForbiddenError: HTTPStatus.FORBIDDEN,
     TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     DeliveryError: HTTPStatus.BAD_GATEWAY,
+    DestinationError: HTTPStatus.BAD_GATEWAY,
     UnreadableSecretError: HTTPStatus.BAD_REQUEST,  # an object in a state that does not allow the call
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,  # the official SDKs try again
     MissingExtraError: HTTPStatus.NOT_IMPLEMENTED,

@@ -30,6 +30,9 @@ from app.services.catalog.states import StateService
 from app.services.catalog.templates import TemplateService
 from app.services.catalog.tokens import TokenService
 from app.services.contexts.account_configs import ShownContexts
+from app.services.destinations.datastores import DatastoreService
+from app.services.destinations.destinations import DestinationService
+from app.services.destinations.verifying import DestinationVerification
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
@@ -77,6 +80,9 @@ class ApiServices:
     shown_contexts: ShownContexts
     webhooks: WebhookService
     deliveries: DeliveryService
+    datastores: DatastoreService
+    destinations: DestinationService
+    verification: DestinationVerification
     records: RecordService
     exports: ExportService
     erasures: ErasureStore

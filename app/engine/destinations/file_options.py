@@ -1,13 +1,13 @@
-"""How files are written at a destination: its options, checked with all faults at once."""
+"""How files are written at a destination: its options, and what each of them may be."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from app.engine.errors import Failure
-from app.engine.json_types import JSON, JsonObject
+from app.engine.destinations.key_checks import check_choice
+from app.engine.json_types import JSON
 
 FORMATS: Final = ("parquet", "jsonl", "csv")
 COMPRESSIONS: Final = ("none", "gzip", "zstd")
@@ -27,7 +27,7 @@ class FileChoices:
 
     format: str = "parquet"
     compression: str = "none"
-    """Of lines; Parquet compresses its columns itself."""
+    """Of lines; Parquet compresses its columns itself, and is left as it is."""
     with_data: bool = True
     """Whether files have the column ``data``, which holds what does not fit its column."""
     keep_formulas: bool = True
@@ -37,69 +37,54 @@ class FileChoices:
     """So many small files of an account's resource are merged into one; 0: none are."""
     compact_hours: float = 24
     """Fewer are merged once the oldest of them is so old."""
-    compact_bytes: int = 128 * 1024 * 1024
-    """A file of this size stays as it is."""
+    compact_bytes: int = 64 * 1024 * 1024
+    """A merged file of this size is not merged again."""
     grace_seconds: float = 3600
     """How long files stay after they were merged into another, for who reads them at the time."""
 
 
-def check_file_options(options: JsonObject) -> list[Failure]:
-    """Return every fault of a destination's options."""
-    unknown = [
-        Failure(f"options.{name}", f"is no option of files: expected {', '.join(_EXPECTED)}")
-        for name in options
-        if name not in _EXPECTED
-    ]
-    wrong = [
-        Failure(f"options.{name}", f"expected {expected}")
-        for name, expected in _EXPECTED.items()
-        if name in options and not _is_valid(name, options[name])
-    ]
-    is_parquet = options.get("format", "parquet") == "parquet"
-    if is_parquet and options.get("compression", "none") != "none":
-        wrong.append(Failure("options.compression", "is for jsonl and csv: Parquet compresses its columns itself"))
-    return [*unknown, *wrong]
-
-
-def read_file_options(options: JsonObject) -> FileChoices:
+def read_file_choices(options: Mapping[str, JSON]) -> FileChoices:
     """Read a destination's options, which are valid."""
-    return FileChoices(**{name: value for name, value in options.items() if name in _EXPECTED})
+    return FileChoices(**{name: value for name, value in options.items() if name in FILE_OPTIONS})
 
 
-_EXPECTED: Final[Mapping[str, str]] = MappingProxyType(
+def _check_flag(value: JSON) -> str | None:
+    return None if isinstance(value, bool) else "expected true or false"
+
+
+def _check_folders(value: JSON) -> str | None:
+    are_folders = isinstance(value, list) and all(one in tuple(Folder) for one in value) and len({*value}) == len(value)
+    return None if are_folders else f"expected a list of some of: {', '.join(Folder)}"
+
+
+def _check_files(value: JSON) -> str | None:
+    is_count = type(value) is int and (value == 0 or 2 <= value <= 1000)
+    return None if is_count else "expected a whole number from 2 to 1000, or 0 for never"
+
+
+def _check_bytes(value: JSON) -> str | None:
+    is_size = type(value) is int and 0 <= value <= _MOST_BYTES
+    return None if is_size else f"expected a whole number from 0 to {_MOST_BYTES}"
+
+
+def _check_time(value: JSON) -> str | None:
+    return None if type(value) in (int, float) and 0 <= value <= _LONGEST else f"expected a number from 0 to {_LONGEST}"
+
+
+_MOST_BYTES: Final = 1024 * 1024 * 1024
+_LONGEST: Final = 10_000_000
+
+FILE_OPTIONS: Final[Mapping[str, Callable[[JSON], str | None]]] = MappingProxyType(
     {
-        "format": f"one of: {', '.join(FORMATS)}",
-        "compression": f"one of: {', '.join(COMPRESSIONS)}",
-        "with_data": "true or false",
-        "keep_formulas": "true or false",
-        "folders": f"a list of some of: {', '.join(Folder)}",
-        "compact_files": "a whole number from 2 on, or 0 for never",
-        "compact_hours": "a number from 0 on",
-        "compact_bytes": "a whole number from 0 on",
-        "grace_seconds": "a number from 0 on",
+        "format": check_choice(FORMATS),
+        "compression": check_choice(COMPRESSIONS),
+        "with_data": _check_flag,
+        "keep_formulas": _check_flag,
+        "folders": _check_folders,
+        "compact_files": _check_files,
+        "compact_hours": _check_time,
+        "compact_bytes": _check_bytes,
+        "grace_seconds": _check_time,
     }
 )
-
-
-def _is_valid(name: str, value: JSON) -> bool:
-    match name:
-        case "format" | "compression":
-            return value in (FORMATS if name == "format" else COMPRESSIONS)
-        case "with_data" | "keep_formulas":
-            return isinstance(value, bool)
-        case "folders":
-            return isinstance(value, list) and all(one in tuple(Folder) for one in value) and _is_distinct(value)
-        case "compact_files":
-            return _is_whole(value) and (value == 0 or value >= 2)
-        case "compact_bytes":
-            return _is_whole(value)
-        case _:
-            return type(value) in (int, float) and value >= 0
-
-
-def _is_whole(value: JSON) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _is_distinct(values: Sequence[Any]) -> bool:
-    return len(set(values)) == len(values)
+"""The check of each option; it returns what was expected, None when the value may be what it is."""

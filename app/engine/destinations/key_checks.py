@@ -72,7 +72,9 @@ def check_path(value: JSON) -> str | None:
 def check_web_address(value: JSON) -> str | None:
     """Check an http or https address without a user."""
     parts = _split(value)
-    is_address = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    is_address = (
+        parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    )
     return None if is_address else "expected an http or https address without a user"
 
 

@@ -21,6 +21,11 @@ class LoggedRecord:
     deleted_at: datetime | None = None
     data: JSON
     """As it was synced; what a column shows of it is ``values.fit``."""
+    is_absent: bool = False
+    """It vanished while nobody read: ``data`` is null, and only its key and ``deleted_at`` are known.
+
+    Where the target holds it, it is marked or removed as deleted, and its columns stay.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,11 @@ class LogRange:
     last_sequence: int
     batches: Sequence[Batch] = ()
     """One for each resource; none where the range holds nothing that the destination wants."""
+    listing: str = ""
+    """Of records that a full listing found absent: what tells such ranges apart, which all end at one sequence.
+
+    ``last_sequence`` is that of the listing then, ``first_sequence`` one more, and no cursor moves.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +108,10 @@ class DestinationWriter(Protocol):
         """
 
     def read_cursor(self, account_id: str, epoch: int) -> int | None:
-        """Return how far the account is written, where the target itself keeps that; None: Ferryman's cursor counts."""
+        """Return how far the account is written, where the target itself keeps that; None: Ferryman's cursor counts.
+
+        The lower of the two counts: a target that was restored from a backup is filled again from there.
+        """
 
     def read_held(self, account_id: str, tenant_id: str, resource: str) -> Iterator[tuple[str, int]]:
         """Yield ``(remote_id, sequence)`` of what the target holds of a resource, the latest of each key.

@@ -37,7 +37,8 @@ _NEXT_EPOCH: Final = text("""
 _BEGIN_ANEW: Final = text("""
     update destination_cursor
        set cursor = least(cursor, :cursor), epoch = :epoch, range_through = null, listed_through = 0,
-           fence = fence + 1, status = 'waiting', lease_owner = null, lease_until = null, due_at = now(), rung_at = null,
+           fence = fence + 1, status = 'waiting', lease_owner = null, lease_until = null,
+           due_at = now(), rung_at = null,
            attempts = 0, failing_since = null, last_error = null, error_code = null,
            "read" = 0, written = 0, unchanged = 0, quarantined = 0, filtered = 0
      where destination_id = :id

@@ -41,7 +41,6 @@ NOT_SERVED: Final = {
     "daemons.create": "daemons enrol themselves when they start",
     "daemons.delete": "daemons enrol themselves when they start",
     "daemons.update": "daemons enrol themselves when they start",
-    "datastores": "records go to Postgres or to a webhook",
     "documentations": "documentation of integrations for end users",
     "environment_integration_webhooks": "events of third parties are not received",
     "integrated_account_webhooks": "events of third parties are not received",

@@ -90,9 +90,7 @@ def _create_cursor() -> None:
         sa.Column("written_at", _TIME),
         sa.PrimaryKeyConstraint("destination_id", "integrated_account_id"),
         sa.CheckConstraint("status in ('waiting', 'writing', 'failing')", name="destination_cursor_status"),
-        sa.CheckConstraint(
-            '"read" = written + unchanged + quarantined + filtered', name="destination_cursor_books"
-        ),
+        sa.CheckConstraint('"read" = written + unchanged + quarantined + filtered', name="destination_cursor_books"),
         postgresql_with={"fillfactor": "70"},
     )
     op.create_index("destination_cursor_by_account", "destination_cursor", ["integrated_account_id"])
@@ -105,9 +103,7 @@ def _create_cursor() -> None:
 
 
 def _destination_column() -> sa.Column[str]:
-    return sa.Column(
-        "destination_id", _UUID, sa.ForeignKey("destination.id", ondelete="CASCADE"), nullable=False
-    )
+    return sa.Column("destination_id", _UUID, sa.ForeignKey("destination.id", ondelete="CASCADE"), nullable=False)
 
 
 def downgrade() -> None:
