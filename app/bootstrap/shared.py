@@ -88,7 +88,7 @@ class Shared:
         self.daemons = DaemonStore(self.engine)
         self.datastores = DatastoreStore(self.engine, cipher)
         self.destinations = DestinationStore(self.engine)
-        self.writers = build_writers(settings, self.allowed)
+        self.writers = build_writers(settings, self.allowed, self.clock)
         self.unified_models = UnifiedModelStore(self.engine)
         self.unified = UnifiedMappings(self.unified_models)
         self.contexts = RunContexts(

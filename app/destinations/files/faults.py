@@ -36,8 +36,11 @@ _OF_SYSTEM: Final[Mapping[int, Meaning]] = {
     errno.EPERM: Meaning("missing_rights", "the daemon may not write there", True),
     errno.EROFS: Meaning("read_only", "the disk is read-only"),
     errno.ENOTDIR: Meaning("no_folder", "a part of the path is a file", True),
+    errno.EEXIST: Meaning("no_folder", "a part of the path is a file", True),
     errno.EIO: Meaning("broken_disk", "the disk can not be read or written"),
 }
+# What a text tells of the request beside the fault: its address, and how often it was tried.
+_ASIDE: Final = re.compile(r"https?://\S+|\w*retries: \d+|retry_timeout: \S+")
 # In the texts of obstore, which has no codes: the first that is found.
 _IN_TEXT: Final[Sequence[tuple[re.Pattern[str], Meaning]]] = (
     (re.compile(r"NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE), NO_BUCKET),
@@ -63,7 +66,8 @@ def explain_system_faults(place: str) -> Iterator[None]:
 
 def find_in_text(text: str) -> Meaning:
     """Return what the text of a fault means."""
-    return next((meaning for pattern, meaning in _IN_TEXT if pattern.search(text)), REFUSES)
+    told = _ASIDE.sub("", text)
+    return next((meaning for pattern, meaning in _IN_TEXT if pattern.search(told)), REFUSES)
 
 
 def build_error(meaning: Meaning, details: str = "") -> DestinationError:
