@@ -1,4 +1,4 @@
-"""Object stores of one's own: moto and rclone for S3, fake-gcs-server, Azurite; each on a private port, gone at the end."""
+"""Object stores of one's own, each on a private port and gone at the end: moto, rclone, fake-gcs-server, Azurite."""
 
 import os
 import shutil

@@ -101,7 +101,7 @@ RecordExport = Query.from_dict(
         ),
         "format": fields.String(
             validate=validate.OneOf([str(one) for one in FileFormat]),
-            metadata={"description": "Instead of Accept."},
+            metadata={"description": "Instead of what Accept names; without either it is jsonl."},
         ),
         "with_data": fields.Boolean(
             load_default=False, metadata={"description": "Add the column data: each record as JSON."}
@@ -117,14 +117,6 @@ RecordExport = Query.from_dict(
 
 _PIECES: Final[JsonObject] = {"schema": {"type": "string", "format": "binary"}}
 EXPORTED: Final[JsonObject] = {
-    "parameters": [
-        {
-            "in": "header",
-            "name": "Accept",
-            "description": "The format, unless the query names one; without either it is JSON lines.",
-            "schema": {"type": "string"},
-        }
-    ],
     "responses": {
         "200": {
             "description": "The file, in pieces: it is complete only if the last one, which is empty, has arrived.",
