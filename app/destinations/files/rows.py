@@ -10,8 +10,8 @@ from app.formats.layout import Row
 from app.services.destinations.ports import Batch, LogRange
 
 
-def build_rows(log_range: LogRange, batch: Batch) -> list[Row]:
-    """Return the rows of a batch, in the order of the log."""
+def build_rows(log_range: LogRange, batch: Batch, *, with_absent: bool = True) -> list[Row]:
+    """Return the rows of a batch, in the order of the log; ``with_absent`` those too that only have a key."""
     return [
         Row(
             log_range.account_id,
@@ -23,6 +23,7 @@ def build_rows(log_range: LogRange, batch: Batch) -> list[Row]:
             _dump(record.data),
         )
         for record in batch.records
+        if with_absent or not record.is_absent
     ]
 
 

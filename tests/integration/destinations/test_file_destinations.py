@@ -151,7 +151,7 @@ def test_files_stay_until_the_grace_time_is_over(landing: Landing, folder: Lake)
         landing.write(account, {"same": {"n": number}})
         landing.land()
 
-    assert len(folder.names()) == 5
+    assert len(folder.names()) == 4
     assert show(folder.read()) == stored(landing)
 
 
