@@ -34,7 +34,8 @@ def open_file(path: Path) -> Connection:
 
 def ask(connection: Connection, statement: str, values: object = None) -> list[tuple[Any, ...]]:
     """Execute a statement, and return all that it gives: DuckDB begins no other before."""
-    return connection.execute(statement, values).fetchall()
+    found: list[tuple[Any, ...]] = connection.execute(statement, values).fetchall()
+    return found
 
 
 @contextmanager

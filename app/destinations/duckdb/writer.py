@@ -135,11 +135,12 @@ class DuckDbWriter:
         absent = [record for record in batch.records if record.is_absent]
         layout = FileLayout(columns=list(batch.schema.list_shown()))
         incoming = build_table(layout, build_schema(layout), build_rows(log_range, batch, with_absent=False))
-        ways = {"mode": self._target.mode, "deletes": self._target.deletes}
+        mode, deletes = self._target.mode, self._target.deletes
         connection.register("incoming", incoming)
         try:
-            changed = _count(ask(connection, statements.build_count(table, **ways)))
-            for statement in statements.build_merge(table, [column.name for column in layout.columns], **ways):
+            changed = _count(ask(connection, statements.build_count(table, mode=mode, deletes=deletes)))
+            names = [column.name for column in layout.columns]
+            for statement in statements.build_merge(table, names, mode=mode, deletes=deletes):
                 ask(connection, statement)
         finally:
             connection.unregister("incoming")

@@ -50,7 +50,7 @@ def _read_credentials(config: JsonObject, *, is_plain: bool) -> Any:
     if given is None:
         return None
     if is_plain:
-        return AnonymousCredentials()  # type: ignore[no-untyped-call]  # an emulator's, which asks for none
+        return AnonymousCredentials()  # an emulator's, which asks for none
     if given.get("type") != "service_account" or given.get("token_uri", _TOKEN_URI) != _TOKEN_URI:
         message = f"expected the key of a service account, with the token_uri {_TOKEN_URI}"
         raise DestinationError(message, code="wrong_credentials", is_final=True)

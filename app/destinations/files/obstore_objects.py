@@ -21,7 +21,7 @@ from app.destinations.files.ports import StoredObject
 from app.engine.json_types import JsonObject
 from app.net.addresses import AllowedNetworks
 
-_RETRIES: Final = {"max_retries": 2, "retry_timeout": timedelta(seconds=30)}
+_RETRIES: Final[Any] = {"max_retries": 2, "retry_timeout": timedelta(seconds=30)}
 """Few: the destination's own attempts follow, and show meanwhile what is wrong."""
 _REQUEST: Final = timedelta(seconds=60)
 _CONNECT: Final = timedelta(seconds=10)
@@ -34,7 +34,7 @@ def open_s3(config: JsonObject, allowed: AllowedNetworks) -> "ObstoreObjects":
     region = config.get("region") or _DEFAULT_REGION
     endpoint = check_endpoint(config.get("base_url") or f"https://s3.{region}.amazonaws.com", allowed)
     keys = {name: config.get(name) for name in ("access_key_id", "secret_access_key")}
-    own = {**keys, "token": config.get("session_token"), "expires_at": None}
+    own: Any = {**keys, "token": config.get("session_token"), "expires_at": None}
     store = S3Store(
         config["bucket"],
         # Each is given: what is missing here would be taken from the environment of this process.
@@ -57,7 +57,7 @@ def open_azure(config: JsonObject, allowed: AllowedNetworks) -> "ObstoreObjects"
     """Open a container of Azure by its valid config."""
     account = config["account_name"]
     endpoint = check_endpoint(config.get("base_url") or f"https://{account}.blob.core.windows.net", allowed)
-    own: dict[str, Any] | None = None
+    own: Any = None
     if key := config.get("account_key"):
         own = {"access_key": key, "expires_at": None}
     elif token := config.get("sas_token"):
@@ -78,7 +78,7 @@ def open_azure(config: JsonObject, allowed: AllowedNetworks) -> "ObstoreObjects"
     return ObstoreObjects(store)
 
 
-def _build_client_options(endpoint: Endpoint) -> dict[str, Any]:
+def _build_client_options(endpoint: Endpoint) -> Any:
     # Without allow_http a redirect to http is refused too.
     return {
         "allow_http": endpoint.is_plain,
