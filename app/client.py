@@ -14,6 +14,8 @@ from app.engine.json_types import JSON
 from app.stack.data_directory import DataDirectory
 
 _TIMEOUT_SECONDS = 30.0
+_DOWNLOAD_TIMEOUT_SECONDS = 600.0
+"""Of one piece: before the first one the API may look at all records, to find their columns."""
 _PIECE_BYTES = 256 * 1024
 _USUAL_DIRECTORY = ".ferryman"
 
@@ -85,7 +87,7 @@ class ApiClient:
     def download(self, path: str, query: Mapping[str, JSON], *, accept: str) -> Iterator[Download]:
         """Read an answer in pieces; raise ApiError when it is an error, or breaks off before its end."""
         given = {name: value for name, value in query.items() if value is not None}
-        connection = self._connection()
+        connection = self._connection(_DOWNLOAD_TIMEOUT_SECONDS)
         try:
             yield self._begin_download(connection, path, urlencode(given), accept)
         finally:
@@ -103,9 +105,9 @@ class ApiClient:
             raise ApiError(None, f"can not reach the API at {self._url.geturl()}: {reason}") from error
         return Download(headers=dict(answer.getheaders()), pieces=_read_pieces(answer))
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _connection(self, timeout_seconds: float = _TIMEOUT_SECONDS) -> http.client.HTTPConnection:
         kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
-        return kind(self._url.hostname or "", self._url.port, timeout=_TIMEOUT_SECONDS)
+        return kind(self._url.hostname or "", self._url.port, timeout=timeout_seconds)
 
 
 def _read_pieces(answer: http.client.HTTPResponse) -> Iterator[bytes]:
