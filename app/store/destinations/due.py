@@ -93,13 +93,13 @@ class DueCursors:
         """Mark and list the cursors that lag, in turn over their destinations."""
         values = {"most_of_destination": most_of_destination, "ring_after": ring_after_seconds, "limit": limit}
         with self._engine.begin() as connection:
-            return [self._due(row) for row in connection.execute(_DISPATCH_DUE, values)]
+            return [self._due(*row) for row in connection.execute(_DISPATCH_DUE, values)]
 
     def next_of(self, destination_id: str) -> DueCursor | None:
         """Mark and return the cursor of a destination that has waited longest."""
         with self._engine.begin() as connection:
             row = connection.execute(_NEXT, {"destination_id": destination_id}).one_or_none()
-        return self._due(row) if row else None
+        return self._due(*row) if row else None
 
     def redispatch(self, cursors: Sequence[DueCursor]) -> None:
         """Mark cursors as not dispatched: the broker did not take the message."""
@@ -110,7 +110,6 @@ class DueCursors:
         with self._engine.begin() as connection:
             connection.execute(_REDISPATCH, values)
 
-    def _due(self, row: object) -> DueCursor:
-        destination_id, account_id, group_key = row  # type: ignore[misc]  # a row of the three columns above
+    def _due(self, destination_id: object, account_id: object, group_key: str | None) -> DueCursor:
         queue = name_queue(group_key or self._default_group)
         return DueCursor(destination_id=str(destination_id), account_id=str(account_id), queue=queue)

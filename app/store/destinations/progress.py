@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, RowMapping, text
 
 from app.engine.ids import parse_id
 from app.engine.objects.destinations import DestinationCursor, DestinationProgress
@@ -71,7 +71,7 @@ class CursorReader:
         return {str(row["destination_id"]): _progress(row) for row in rows}
 
 
-def _progress(row: Mapping[str, object]) -> DestinationProgress:
+def _progress(row: RowMapping) -> DestinationProgress:
     counts = ("accounts", "failing", "lag_records", "read", "written", "unchanged", "quarantined", "filtered")
     numbers = {name: int(str(row[name])) for name in counts}
     error = row["last_error"]
