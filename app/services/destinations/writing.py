@@ -27,7 +27,7 @@ from app.services.units.lease_keeper import LeaseKeeper
 
 logger = logging.getLogger(__name__)
 
-RECORDS_AT_ONCE: Final = 5000
+RECORDS_AT_ONCE: Final = 10_000
 _BASE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 300.0
 _FINAL_PAUSE_SECONDS: Final = 900.0
