@@ -33,6 +33,7 @@ _TABLES: Final[Mapping[str, Table]] = {
     "api token": tables.api_token,
     "environment": tables.environment,
     "tenant": tables.tenant,
+    "schema": tables.resource_schema,
 }
 
 
