@@ -29,8 +29,7 @@ _UNLEARNED: Final = text("""
     order by backlog, account_id
 """)
 
-# What a value is learned as: app/engine/schemas/values.py's type_of.
-_KIND: Final = """
+KIND: Final = """
     case jsonb_typeof(field.value)
          when 'string' then 'text' when 'boolean' then 'bool'
          when 'number' then case when scale(field.value::numeric) > 0 then 'double precision'
@@ -38,6 +37,7 @@ _KIND: Final = """
                                  then 'bigint' else 'numeric' end
          else 'jsonb' end
 """
+"""What a value, ``field.value``, is learned as: app/engine/schemas/values.py's ``type_of`` in SQL."""
 # Numbers are committed in their order: behind the stretch's last one nothing can appear that is missed.
 _STRETCH: Final = f"""
     with stretch as materialized (
@@ -45,7 +45,7 @@ _STRETCH: Final = f"""
           from record
          where integrated_account_id = :account_id and sequence > :after and sequence <= :last and sequence >= 0
          order by sequence limit :limit)
-    select resource, key, {_KIND} as kind, %s as is_unread, null::bigint as through, null::bigint as rows
+    select resource, key, {KIND} as kind, %s as is_unread, null::bigint as through, null::bigint as rows
       from stretch, jsonb_each(data) field %s
      where jsonb_typeof(field.value) <> 'null'
      group by resource, key, kind
