@@ -63,7 +63,7 @@ class ShownSchemaStore:
                     write_schema(connection, id, after, find_changes(before, after))
         return self.get(environment_id, id)
 
-    def _complete(self, environment_id: EnvironmentId, found: Sequence[StoredSchema]) -> list[StoredSchema]:
+    def _complete(self, environment_id: EnvironmentId, found: Sequence[StoredSchema]) -> Sequence[StoredSchema]:
         with reading(self._engine) as connection:
             history = _read_history(connection, [one.id for one in found])
             statement = select(_READER).where(_READER.c.environment_id == environment_id)

@@ -46,7 +46,7 @@ _STRETCH: Final = f"""
          where integrated_account_id = :account_id and sequence > :after and sequence <= :last and sequence >= 0
          order by sequence limit :limit)
     select resource, key, {KIND} as kind, %s as is_unread, null::bigint as through, null::bigint as rows
-      from stretch, jsonb_each(data) field %s
+      from stretch cross join jsonb_each(data) field %s
      where jsonb_typeof(field.value) <> 'null'
      group by resource, key, kind
     union all

@@ -181,12 +181,12 @@ def test_declared_types_are_the_integrations(writer: Writer, learner: SchemaLear
     learner.run_turn()
 
     assert writer.shapes() == [
-        ("amount", "numeric"),
+        ("zip", "text"),
         ("born", "date"),
         ("seen", "timestamptz"),
-        ("zip", "text"),
-        ("count", "bigint"),
         ("tags", "jsonb"),
+        ("count", "bigint"),
+        ("amount", "numeric"),
         ("free", "bigint"),
     ]
     ((amount, born, zip_code),) = writer.rows("select amount, born, zip from crm.contacts")
