@@ -43,7 +43,7 @@ class ShownSchemaStore:
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[StoredSchema]:
         """Read a page of schemas."""
         page = owned_rows.list_rows(self._engine, _SCHEMA, environment_id, _build, filters)
-        return replace(page, result=self._complete(environment_id, page.result))
+        return replace(page, result=list(self._complete(environment_id, page.result)))
 
     def update(
         self, environment_id: EnvironmentId, id: str, change: Change, *, seen: RowVersion | None = None

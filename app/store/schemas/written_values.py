@@ -60,11 +60,10 @@ _READS: Final = " ".join(
 _SEEN_OF_DECLARED: Final = text(
     _STRETCH
     % (
-        f"coalesce(bool_or(case when jsonb_typeof(field.value) = 'string' then case declared.kind {_READS} end end),"
-        " false)",
+        f"coalesce(bool_or(case when jsonb_typeof(field.value) = 'string' then case of_kind {_READS} end end), false)",
         """left join unnest(cast(:resources as text[]), cast(:keys as text[]), cast(:kinds as text[]))
-                          declared (resource, key, kind)
-                       on declared.resource = stretch.resource and declared.key = field.key""",
+                          declared (of_resource, of_key, of_kind)
+                       on of_resource = stretch.resource and of_key = field.key""",
     )
 )
 _READING: Final = frozenset(ColumnType) - {ColumnType.TEXT, ColumnType.JSONB}
