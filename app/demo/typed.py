@@ -7,7 +7,7 @@ from typing import Final
 import psycopg
 from rich.table import Table
 
-STATEMENT: Final = "select status, count(*) as tickets from sample_ticketing.tickets group by status order by status"
+STATEMENT: Final = "select status, count(*) from sample_ticketing.tickets group by 1"
 _WAIT_SECONDS: Final = 20.0
 _POLL_SECONDS: Final = 0.2
 

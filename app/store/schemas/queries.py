@@ -40,7 +40,8 @@ class ReaderQueries:
     ) -> T:
         """Run one statement, and return what ``take`` makes of the names of its columns and its rows, as they come.
 
-        Where there is no row there are no names either. Without a role it runs in Ferryman's own. Raises InvalidInputError with what Postgres says of it.
+        Where there is no row there are no names either. Without a role it runs in Ferryman's own. Raises
+        InvalidInputError with what Postgres says of it.
         """
         connections = connections_of(self._engine)
         try:

@@ -36,7 +36,7 @@ def test_reader_asks_for_typed_columns(writer: Writer, learner: SchemaLearner) -
     [
         ("select * from crm.absent", "does not exist"),
         ("select * from record", "permission denied"),
-        ("delete from crm.contacts", "read-only transaction|permission denied|the last operation"),
+        ("delete from crm.contacts", "can not|cannot delete from view"),
         ("select 1; select 2", "multiple commands"),
         ("select pg_sleep(60)", "statement timeout"),
         ("selec", "syntax error"),
