@@ -47,6 +47,7 @@ from app.services.runs.resumption import Resumption
 from app.services.runs.runs import RunService
 from app.services.runs.waits import RunWaits
 from app.services.schedules.triggers import TriggerService
+from app.services.schemas.schemas import SchemaService
 from app.services.unified.methods import MappingLayer, MappingService
 from app.services.unified.models import InstalledModelService, UnifiedModelService
 from app.services.webhooks.deliveries import DeliveryService
@@ -81,6 +82,7 @@ from app.store.runs.moves import RunMoves
 from app.store.runs.outbox import OutboxStore
 from app.store.runs.recounts import RecountStore
 from app.store.schedules.triggers import TriggerStore
+from app.store.schemas.shown import ShownSchemaStore
 from app.store.secrets.encryption import TokenSeal
 from app.store.secrets.sealed_rows import SealedRows
 
@@ -160,6 +162,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
             erasures=ErasureStore(shared.engine),
         ),
         erasures=ErasureStore(shared.engine),
+        schemas=SchemaService(ShownSchemaStore(shared.engine), shared.clock),
         daemons=DaemonService(shared.daemons),
         tokens=TokenService(TokenStore(shared.engine)),
         environments=EnvironmentService(EnvironmentStore(shared.engine)),

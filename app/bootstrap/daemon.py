@@ -24,6 +24,8 @@ from app.services.maintenance.sweeper import SweepDuties, Sweeper
 from app.services.ports import Source
 from app.services.runs.lifecycle import RunLifecycle
 from app.services.schedules.scheduler import CronScheduler
+from app.services.schemas.learner import SchemaLearner
+from app.services.schemas.shares import Share
 from app.services.units.account_fairness import AccountFairness
 from app.services.units.batch_merging import BatchMerging, read_merge_bounds
 from app.services.units.delivery_pool import DeliveryPool
@@ -47,6 +49,11 @@ from app.store.maintenance.retention import RetentionStore
 from app.store.records.numbers import RecordNumbers
 from app.store.runs.outbox import OutboxStore
 from app.store.schedules.triggers import TriggerStore
+from app.store.schemas.declarations import Declarations
+from app.store.schemas.readers import EnvironmentReaders
+from app.store.schemas.schemas import SchemaStore
+from app.store.schemas.views import ViewStore
+from app.store.schemas.written_values import WrittenValues
 from app.store.units.pages import PageStore
 from app.store.units.spools import SpoolStore
 from app.store.units.units import UnitStore
@@ -215,6 +222,18 @@ def _build_periodic_duties(shared: Shared, heartbeats: CeleryHeartbeats, setting
         Duty(name="orphaned sessions", do=sessions.end_orphaned, every_seconds=settings.lease_seconds / 3),
         Duty(name="rescue", do=rescuer.rescue_stuck, every_seconds=settings.ring_after_seconds),
         *_build_clearing_duties(shared, settings),
+        *_build_schema_learner(shared).build_duties(),
+    )
+
+
+def _build_schema_learner(shared: Shared) -> SchemaLearner:
+    return SchemaLearner(
+        values=WrittenValues(shared.engine),
+        schemas=SchemaStore(shared.engine),
+        declarations=Declarations(shared.engine),
+        views=ViewStore(shared.engine, EnvironmentReaders(shared.engine)),
+        share=Share(),
+        clock=shared.clock,
     )
 
 

@@ -44,6 +44,7 @@ from app.services.reading.records import RecordService
 from app.services.runs.runs import RunService
 from app.services.runs.waits import RunWaits
 from app.services.schedules.triggers import TriggerService
+from app.services.schemas.schemas import SchemaService
 from app.services.unified.methods import MappingService
 from app.services.unified.models import InstalledModelService, UnifiedModelService
 from app.services.webhooks.deliveries import DeliveryService
@@ -84,6 +85,7 @@ class ApiServices:
     verification: DestinationVerification
     records: RecordService
     erasures: ErasureStore
+    schemas: SchemaService
     daemons: DaemonService
     tokens: TokenService
     environments: EnvironmentService

@@ -44,3 +44,8 @@ def find_changes(old: ResourceSchema, new: ResourceSchema) -> Sequence[SchemaCha
 def _describe_added(column: Column) -> SchemaChange:
     details: JsonObject = {"key": column.key, "type": column.type.value, "is_declared": column.is_declared}
     return SchemaChange(kind=ChangeKind.ADDED, column=column.name, details=details)
+
+
+def show_change(change: SchemaChange) -> JsonObject:
+    """Return a change as answers and events show it."""
+    return {"change": change.kind.value, "column": change.column, **change.details}

@@ -86,7 +86,10 @@ _RECORDS: Final = text("""
     delete from record where ctid = any(array(
         select ctid from record where integrated_account_id = :account_id limit :limit))
 """)
-_LOG: Final = text("delete from account_log where integrated_account_id = :account_id")
+_LOG: Final = text("""
+    with learned as (delete from schema_cursor where integrated_account_id = :account_id)
+    delete from account_log where integrated_account_id = :account_id
+""")
 
 # What a run has written since it was asked for stays.
 _RECORDS_OF_RESOURCE: Final = text(f"""

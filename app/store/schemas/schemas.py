@@ -10,9 +10,11 @@ from app.engine.ids import new_id
 from app.engine.objects.environments import EnvironmentId
 from app.engine.schemas.changes import SchemaChange, find_changes
 from app.engine.schemas.columns import ResourceSchema, SchemaPolicy
+from app.engine.webhooks.events import SCHEMA_CHANGED, draft_schema_changed
 from app.services.runs.conflicts import repeats_conflicts
 from app.services.schemas.ports import Change
 from app.store import tables
+from app.store.announcements.announcements import announce
 from app.store.db.database import Row, reading
 from app.store.schemas.columns import dump_columns, load_columns
 
@@ -75,17 +77,28 @@ def build_schema(row: Row) -> ResourceSchema:
 def write_schema(
     connection: Connection, schema_id: str, schema: ResourceSchema, changes: Sequence[SchemaChange]
 ) -> None:
-    """Write a schema whose row the caller has locked, with what has changed of it."""
+    """Write a schema whose row the caller has locked, with what has changed of it, which is announced if that is asked.
+
+    When columns were last seen is no change.
+    """
     values: dict[str, Any] = {"columns": dump_columns(schema.columns), "policy": schema.policy.value}
     if changes:
         values |= {"version": _SCHEMA.c.version + 1, "updated_at": func.now()}
-    connection.execute(update(_SCHEMA).where(_SCHEMA.c.id == schema_id).values(**values, left_out=schema.left_out))
+    statement = update(_SCHEMA).where(_SCHEMA.c.id == schema_id).values(**values, left_out=schema.left_out)
+    at = connection.execute(statement.returning(_SCHEMA.c.updated_at)).scalar_one()
     entries = [
         {"schema_id": schema_id, "kind": change.kind.value, "column_name": change.column, "details": change.details}
         for change in changes
     ]
     if entries:
         connection.execute(insert(tables.resource_schema_change), entries)
+    if changes and schema.policy is SchemaPolicy.NOTIFY:
+        announce(
+            connection,
+            EnvironmentId(schema.environment_id),
+            SCHEMA_CHANGED,
+            lambda to: draft_schema_changed(schema, changes, to=to, at=at),
+        )
 
 
 def _lock(connection: Connection, environment_id: EnvironmentId, integration_name: str, resource: str) -> Row:

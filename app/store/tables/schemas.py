@@ -37,6 +37,7 @@ resource_schema = Table(
     Column("view_name", Text),
     Column("view_version", Integer, nullable=False, server_default="0"),  # the version that the view shows
     Column("view_error", Text),  # why it does not show the last one
+    Column("view_at", time_type),  # when that was last tried
     *times(),
     CheckConstraint(f"policy in ({_POLICIES})", name="resource_schema_policy"),
     UniqueConstraint("environment_id", "integration_name", "resource", name="resource_schema_place"),
