@@ -176,6 +176,13 @@ class Schemas(Protocol):
         """Change one, which need not be there yet; whoever else changes it waits, and changes what this has left."""
 
 
+class Declarations(Protocol):
+    """What integrations and unified models declare of their records."""
+
+    def of(self, environment_id: EnvironmentId, integration_name: str) -> Mapping[str, JSON]:
+        """Return the JSON Schemas of an integration's resources, by resource."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenAccount:
     """An account with how far it is written at a destination."""

@@ -91,6 +91,10 @@ def _definitions(world: World) -> None:
     world.bodies["/sync-job-template/{id}/sync-job"] = {"label": world.text("templated"), **job}
     webhook = world.make("webhook", {"target_url": f"https://{world.text('hook')}.example.com"})
     world.bodies["/webhook/test"] = {"id": webhook["id"]}
+    place = {"host": f"{world.text('db')}.example.com", "database": world.text("base"), "user": world.text("user")}
+    store = {"type": "postgres", "label": world.text("store"), "config": {**place, "password": world.text("password")}}
+    datastore = world.make("datastore", store)
+    world.make("destination", {"datastore_id": datastore["id"], "label": world.text("destination")})
     world.make("api-token", {"name": world.text("token"), "role": "read"})
 
 
