@@ -99,12 +99,12 @@ def test_a_test_says_in_words_what_is_wrong(api: Caller) -> None:
     config = {**_POSTGRES, "host": "127.0.0.1", "port": 1}
     id = api.post("/datastore", {"type": "postgres", "config": config}).body["id"]
 
-    answer = api.post(f"/datastore/{id}/test")
+    answer = api.post(f"/datastore/{id}/test", {})
 
     assert answer.status == 502
     assert "127.0.0.1" in answer.body["message"]
     assert _SECRET not in json.dumps(answer.body)
-    assert api.post(f"/datastore/{id}/test/uploadObject").status == 400
+    assert api.post(f"/datastore/{id}/test/uploadObject", {}).status == 400
 
 
 def test_a_destination_names_what_there_is(api: Caller) -> None:
@@ -127,8 +127,8 @@ def test_a_destination_is_paused_filled_anew_and_shown(api: Caller) -> None:
     store = api.post("/datastore", {"type": "postgres", "config": _POSTGRES}).body["id"]
     path = f"/destination/{api.post('/destination', {'datastore_id': store}).body['id']}"
 
-    assert api.post(f"{path}/pause").body["status"] == "paused"
-    assert api.post(f"{path}/resume").body["status"] == "current"
+    assert api.post(f"{path}/pause", {}).body["status"] == "paused"
+    assert api.post(f"{path}/resume", {}).body["status"] == "current"
     assert api.post(f"{path}/backfill", {"from_sequence": 7}).body["epoch"] == 1
     assert api.get(f"{path}/cursors").body["result"] == []
     assert api.get(f"{path}/cursors", next_cursor="x").status == 400

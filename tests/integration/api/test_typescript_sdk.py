@@ -80,6 +80,8 @@ class Entry:
 
 ENTRIES: Final = [Entry(**one) for one in TABLE["requests"]]
 SERVED: Final = [one for one in ENTRIES if one.why_not is None]
+NEEDS_A_BUCKET: Final = {"datastore.test"}
+"""Of those, what a bucket has to answer."""
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +151,10 @@ def misfits(value: JSON, name: str) -> Iterator[str]:
                 yield from misfits(one, said["of"])
 
 
-@pytest.mark.parametrize("entry", SERVED, ids=[one.call for one in SERVED])
+ANSWERED: Final = [one for one in SERVED if one.name not in NEEDS_A_BUCKET]
+
+
+@pytest.mark.parametrize("entry", ANSWERED, ids=[one.call for one in ANSWERED])
 def test_call_is_answered_as_its_types_say(app: Flask, world: SdkWorld, entry: Entry) -> None:
     if entry.name == "log.list":
         # Something has to have happened.
