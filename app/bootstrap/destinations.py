@@ -62,6 +62,7 @@ def build_destination_dispatcher(shared: Shared, settings: Settings) -> Destinat
         DueCursors(shared.engine, default_group=settings.default_group),
         send,
         most_of_destination=settings.destination_accounts,
+        monotonic=time.monotonic,
     )
 
 

@@ -129,7 +129,7 @@ class DueCursors(Protocol):
     def dispatch_due(self, *, most_of_destination: int, ring_after_seconds: float, limit: int) -> Sequence[DueCursor]:
         """Mark and list the cursors that lag, in turn over their destinations."""
 
-    def next_of(self, destination_id: str) -> DueCursor | None:
+    def next_of(self, destination_id: str, *, ring_after_seconds: float) -> DueCursor | None:
         """Mark and return the cursor of a destination that has waited longest."""
 
     def redispatch(self, cursors: Sequence[DueCursor]) -> None:

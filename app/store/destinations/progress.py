@@ -29,7 +29,8 @@ _CURSORS: Final = text(f"""
      order by c.integrated_account_id limit :limit
 """)
 _PROGRESS: Final = text(f"""
-    select c.destination_id, count(*) as accounts, count(*) filter (where c.status = 'failing') as failing,
+    select c.destination_id, count(*) as accounts,
+           count(*) filter (where c.status = '{CursorStatus.FAILING}') as failing,
            coalesce(sum(greatest(0, l.last_sequence - c.cursor)), 0) as lag_records,
            coalesce(max(case when l.last_sequence > c.cursor then {_WAITS} else 0 end), 0) as lag_seconds,
            (array_agg(c.last_error order by c.failing_since desc)
