@@ -98,6 +98,8 @@ class MapOf:
     """What its keys are."""
     pattern: str | None = None
     """What they have to match."""
+    beside: Mapping[str, Key] = field(default_factory=dict)
+    """Known keys of it that are no such names, and whose values have no shape."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +138,10 @@ def walk(shape: Shape, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
             for name, key in keys.items():
                 yield (*path, name), key
                 yield from walk(key.inner, (*path, name)) if key.inner is not None else ()
-        case MapOf(inner=inner) | ListOf(inner=inner):
+        case MapOf(inner=inner, beside=beside):
+            yield from (((*path, name), key) for name, key in beside.items())
+            yield from walk(inner, (*path, "*"))
+        case ListOf(inner=inner):
             yield from walk(inner, (*path, "*"))
         case Formatted(formats=formats):
             for name, fields in formats.items():
@@ -185,7 +190,11 @@ def walk_leaves(value: JSON, shape: Shape, path: str) -> Iterator[Leaf]:
     match shape:
         case Fields(keys=keys):
             yield from _walk_fields(value, keys, path)
-        case MapOf(inner=inner) | ListOf(inner=inner):
+        case MapOf(inner=inner, beside=beside):
+            yield from _walk_fields(value, beside, path)
+            for name, one in _list_entries(value):
+                yield from walk_leaves(one, inner, f"{path}.{name}") if name not in beside else ()
+        case ListOf(inner=inner):
             for name, one in _list_entries(value):
                 yield from walk_leaves(one, inner, f"{path}.{name}")
         case Formatted():
