@@ -165,6 +165,17 @@ def _written(world: World, engine: Engine) -> None:
         "content_hash": b"",
         "sync_job_run_id": run_id,
     }
+    world.ids["schema"] = new_id()
+    column = {"name": "name", "key": world.text("key"), "type": "text", "is_declared": False, "is_ignored": False}
+    schema = {
+        "id": world.ids["schema"],
+        "environment_id": world.environment_id,
+        "integration_name": world.text("integration"),
+        "resource": world.text("resource"),
+        "columns": json.dumps([{**column, "first_seen_at": None, "last_seen_at": None}]),
+    }
+    _insert(engine, "resource_schema", schema)
+    world.bodies["/schema/{id}"] = {"policy": "freeze"}
     _insert(engine, "record", record)
     _insert(engine, "record", {**record, "remote_id": world.text("gone"), "deleted_at": "2026-01-01T00:00:00Z"})
 
