@@ -1,7 +1,7 @@
 """What the API's views call."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import flask
@@ -33,6 +33,7 @@ from app.services.contexts.account_configs import ShownContexts
 from app.services.destinations.datastores import DatastoreService
 from app.services.destinations.destinations import DestinationService
 from app.services.destinations.verifying import DestinationVerification
+from app.services.diagnosis.fleet import FleetStatus
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
@@ -87,6 +88,9 @@ class ApiServices:
     erasures: ErasureStore
     schemas: SchemaService
     daemons: DaemonService
+    fleet: FleetStatus
+    metrics_token: str = field(repr=False)
+    """Empty: metrics are not served."""
     tokens: TokenService
     environments: EnvironmentService
     request_limits: RequestLimits
