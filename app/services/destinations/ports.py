@@ -17,8 +17,8 @@ class LoggedRecord(NamedTuple):
     sequence: int
     """Of its last change: whoever holds a higher one for the key leaves this one out."""
     synced_at: datetime
-    deleted_at: datetime | None
-    data: JSON
+    deleted_at: datetime | None = None
+    data: JSON = None
     """As it was synced; what a column shows of it is ``values.fit``."""
     is_absent: bool = False
     """It vanished while nobody read: ``data`` is null, and only its key and ``deleted_at`` are known.
