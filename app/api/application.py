@@ -27,6 +27,7 @@ from app.api.routes.integrations import integrations
 from app.api.routes.logs import logs
 from app.api.routes.metrics import metrics
 from app.api.routes.observed import daemons, erasures, records
+from app.api.routes.schemas import schemas
 from app.api.routes.service import service
 from app.api.routes.sync_job_cron_triggers import sync_job_cron_triggers
 from app.api.routes.sync_job_run_states import sync_job_run_states
@@ -58,6 +59,7 @@ _RESOURCES: Final = (
     records,
     exports,
     erasures,
+    schemas,
     daemons,
     logs,
     unified,

@@ -49,6 +49,7 @@ from app.services.runs.resumption import Resumption
 from app.services.runs.runs import RunService
 from app.services.runs.waits import RunWaits
 from app.services.schedules.triggers import TriggerService
+from app.services.schemas.schemas import SchemaService
 from app.services.unified.methods import MappingLayer, MappingService
 from app.services.unified.models import InstalledModelService, UnifiedModelService
 from app.services.webhooks.deliveries import DeliveryService
@@ -86,6 +87,7 @@ from app.store.runs.outbox import OutboxStore
 from app.store.runs.recounts import RecountStore
 from app.store.schedules.triggers import TriggerStore
 from app.store.schemas.schemas import SchemaStore
+from app.store.schemas.shown import ShownSchemaStore
 from app.store.secrets.encryption import TokenSeal
 from app.store.secrets.sealed_rows import SealedRows
 
@@ -168,6 +170,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
             ExportReader(shared.engine), SchemaStore(shared.engine).read, shared.accounts, shared.clock
         ),
         erasures=ErasureStore(shared.engine),
+        schemas=SchemaService(ShownSchemaStore(shared.engine), shared.clock),
         daemons=DaemonService(shared.daemons),
         fleet=_build_fleet_status(shared, settings),
         metrics_token=settings.metrics_token,

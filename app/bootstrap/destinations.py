@@ -17,6 +17,7 @@ from app.store.destinations.cursors import CursorStore
 from app.store.destinations.due import DueCursors
 from app.store.destinations.erasing import ErasedPlaces
 from app.store.destinations.log import DestinationLog
+from app.store.schemas.declarations import Declarations
 from app.store.schemas.schemas import SchemaStore
 
 
@@ -30,6 +31,7 @@ def build_destination_worker(
             due=DueCursors(shared.engine, default_group=settings.default_group),
             log=DestinationLog(shared.engine),
             schemas=SchemaStore(shared.engine),
+            declarations=Declarations(shared.engine),
         ),
         shared.writers,
         WritingTerms(
@@ -60,6 +62,7 @@ def build_destination_dispatcher(shared: Shared, settings: Settings) -> Destinat
         DueCursors(shared.engine, default_group=settings.default_group),
         send,
         most_of_destination=settings.destination_accounts,
+        monotonic=time.monotonic,
     )
 
 

@@ -16,6 +16,8 @@ COMMANDS: Final = {
     "run": ("app.cli.running.runs:run", "Run sync jobs, and see what became of it."),
     "record": ("app.cli.objects.records:record", "Records that runs have brought."),
     "export": ("app.cli.export:export", "Write records to a Parquet, CSV or JSON lines file."),
+    "schema": ("app.cli.objects.schemas:schema", "The typed columns of records."),
+    "sql": ("app.cli.operating.sql:sql", "Ask for records by SQL, read-only."),
     "trigger": ("app.cli.objects.triggers:trigger", "Run sync jobs by the clock."),
     "webhook": ("app.cli.objects.webhooks:webhook", "Where records and events are sent."),
     "datastore": ("app.cli.objects.datastores:datastore", "Databases, buckets and folders where records land."),

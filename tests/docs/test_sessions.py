@@ -24,6 +24,7 @@ PROJECT_ROOT = Path(__file__).parents[2]
 README = (PROJECT_ROOT / "README.md").read_text()
 TUTORIAL = "".join((PROJECT_ROOT / "docs" / page).read_text() for page in ("first-steps.md", "next-steps.md"))
 PARQUET = (PROJECT_ROOT / "docs" / "parquet.md").read_text()
+TABLES = (PROJECT_ROOT / "docs" / "tables.md").read_text()
 OPERATIONS = (PROJECT_ROOT / "docs" / "operations.md").read_text()
 API_URL = "http://127.0.0.1:8000"
 
@@ -110,6 +111,11 @@ def _pattern(line: str) -> re.Pattern[str]:
     """Read a printed line: ``…`` is anything, and so are ports and how wide a table's columns are."""
     text = ".*".join(re.escape(part.strip()) for part in " ".join(line.split()).split("…"))
     return re.compile(re.sub(r":9[01]00\b", r":\\d+", text))
+
+
+def test_commands_of_typed_tables_work_as_printed(place: Path) -> None:
+    for block in blocks(TABLES):
+        typed(block, place)
 
 
 def test_backup_of_operations_is_restored_whole(place: Path) -> None:

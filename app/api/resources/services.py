@@ -46,6 +46,7 @@ from app.services.reading.records import RecordService
 from app.services.runs.runs import RunService
 from app.services.runs.waits import RunWaits
 from app.services.schedules.triggers import TriggerService
+from app.services.schemas.schemas import SchemaService
 from app.services.unified.methods import MappingService
 from app.services.unified.models import InstalledModelService, UnifiedModelService
 from app.services.webhooks.deliveries import DeliveryService
@@ -87,6 +88,7 @@ class ApiServices:
     records: RecordService
     exports: ExportService
     erasures: ErasureStore
+    schemas: SchemaService
     daemons: DaemonService
     fleet: FleetStatus
     metrics_token: str = field(repr=False)

@@ -31,7 +31,7 @@ _CERTIFICATES: Final = (
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/cert.pem",
 )
-_OWN: Final = {
+_OWN: Final[dict[str, Any]] = {
     "passfile": os.devnull,
     "sslcertmode": "disable",
     "gssencmode": "disable",
@@ -114,7 +114,7 @@ class _CertificateFile:
         self._place = place
         self._sslmode = sslmode
         self._file: str | None = None
-        self.arguments: dict[str, str] = {}
+        self.arguments: dict[str, Any] = {}
 
     def __enter__(self) -> "_CertificateFile":
         if self._place.root_certificate:

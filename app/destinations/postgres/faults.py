@@ -81,7 +81,7 @@ def explain_faults(secret: str) -> Iterator[None]:
 
 
 def _find_meaning(error: psycopg.Error) -> _Meaning:
-    if error.sqlstate in _MEANINGS:
+    if error.sqlstate is not None and error.sqlstate in _MEANINGS:
         return _MEANINGS[error.sqlstate]
     if isinstance(error, errors.OperationalError | errors.InterfaceError) and error.sqlstate is None:
         text = str(error)

@@ -13,7 +13,7 @@ from app.engine.json_types import JSON
 _LONGEST: Final = 16_384
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
 _HOST: Final = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
-_CONTAINER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}")
+_CONTAINER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,221}")
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_=.+@-]{1,200}")
 _LARGEST_PORT: Final = 65535
 _URL_PARAMETERS: Final = frozenset({"sslmode"})

@@ -55,7 +55,7 @@ class DatastoreService:
         if isinstance(kind, DatastoreType):
             failures += _check(kind, fields.get("config", {}), self._rules)
         raise_for_failures(failures)
-        values = {name: fields[name] for name in ("type", "label", "config") if name in fields}
+        values: JsonObject = {name: fields[name] for name in ("type", "label", "config") if name in fields}
         return self._datastores.create(environment_id, fields.get("id") or new_id(), {"config": {}, **values})
 
     def get(self, environment_id: EnvironmentId, datastore_id: str) -> Datastore:
@@ -116,9 +116,9 @@ def _check(kind: DatastoreType, config: JSON, rules: DatastoreRules) -> list[Fai
     return failures
 
 
-def _read_type(given: object) -> DatastoreType | Failure:
+def _read_type(given: JSON) -> DatastoreType | Failure:
     if isinstance(given, str) and given in UNSUPPORTED:
         return Failure("type", f"{given} {UNSUPPORTED[given]}")
-    if given not in list(DatastoreType):
+    if not isinstance(given, str) or given not in list(DatastoreType):
         return Failure("type", f"expected one of: {', '.join(DatastoreType)}")
     return DatastoreType(given)

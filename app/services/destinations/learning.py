@@ -1,15 +1,17 @@
 """Learn the columns of what is about to be written, before it is: a target never meets a value without a column."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.engine.destinations.frozen import build_judge
+from app.engine.json_types import JSON
 from app.engine.objects.environments import EnvironmentId
 from app.engine.schemas.columns import ResourceSchema, SchemaPolicy
+from app.engine.schemas.declaring import declare, read_types
 from app.engine.schemas.learning import learn, seen_in
 from app.engine.schemas.values import fit
 from app.services.destinations.ports import Batch, LoggedRecord
-from app.services.destinations.stores import Schemas
+from app.services.destinations.stores import Declarations, Schemas
 from app.services.destinations.work import Claimed, Quarantined
 from app.services.ports import Clock
 
@@ -25,8 +27,10 @@ class LearnedBatch:
 class BatchLearner:
     """Learns schemas from batches, and knows those that it has learned during one slice."""
 
-    def __init__(self, schemas: Schemas, clock: Clock, claimed: Claimed) -> None:
+    def __init__(self, schemas: Schemas, declarations: Declarations, clock: Clock, claimed: Claimed) -> None:
         self._schemas = schemas
+        self._declarations = declarations
+        self._declared: Mapping[str, JSON] | None = None
         self._clock = clock
         self._environment_id: EnvironmentId = claimed.environment_id
         self._integration_name = claimed.integration_name
@@ -64,14 +68,22 @@ class BatchLearner:
 
     def _learn(self, resource: str, records: Sequence[LoggedRecord]) -> ResourceSchema:
         seen, at = seen_in(record.data for record in records), self._clock.now()
+        types = read_types(self._list_declared().get(resource))
 
         def change(schema: ResourceSchema) -> ResourceSchema:
+            # What is declared comes first, as where views are learned: it has the plain name of its key.
+            schema = declare(schema, types, at)
             return learn(schema, seen, at, unread=_find_unread(schema, records))
 
         known = self.read(resource)
         if change(known) != known:
             self._known[resource] = self._schemas.save(self._environment_id, self._integration_name, resource, change)
         return self._known[resource]
+
+    def _list_declared(self) -> Mapping[str, JSON]:
+        if self._declared is None:
+            self._declared = self._declarations.of(self._environment_id, self._integration_name)
+        return self._declared
 
 
 def _find_unread(schema: ResourceSchema, records: Sequence[LoggedRecord]) -> set[str]:

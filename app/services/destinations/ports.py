@@ -3,23 +3,22 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.destinations import DatastoreType, Deletes, Layout, WriteMode
 from app.engine.schemas.columns import ResourceSchema
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedRecord:
-    """One record as it stands in its account's log: a change, or a tombstone."""
+class LoggedRecord(NamedTuple):
+    """One record as it stands in its account's log: a change, or a tombstone. A tuple, since there are many."""
 
     remote_id: str
     sequence: int
     """Of its last change: whoever holds a higher one for the key leaves this one out."""
     synced_at: datetime
     deleted_at: datetime | None = None
-    data: JSON
+    data: JSON = None
     """As it was synced; what a column shows of it is ``values.fit``."""
     is_absent: bool = False
     """It vanished while nobody read: ``data`` is null, and only its key and ``deleted_at`` are known.

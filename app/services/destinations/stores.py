@@ -129,7 +129,7 @@ class DueCursors(Protocol):
     def dispatch_due(self, *, most_of_destination: int, ring_after_seconds: float, limit: int) -> Sequence[DueCursor]:
         """Mark and list the cursors that lag, in turn over their destinations."""
 
-    def next_of(self, destination_id: str) -> DueCursor | None:
+    def next_of(self, destination_id: str, *, ring_after_seconds: float) -> DueCursor | None:
         """Mark and return the cursor of a destination that has waited longest."""
 
     def redispatch(self, cursors: Sequence[DueCursor]) -> None:
@@ -174,6 +174,13 @@ class Schemas(Protocol):
         change: Callable[[ResourceSchema], ResourceSchema],
     ) -> ResourceSchema:
         """Change one, which need not be there yet; whoever else changes it waits, and changes what this has left."""
+
+
+class Declarations(Protocol):
+    """What integrations and unified models declare of their records."""
+
+    def of(self, environment_id: EnvironmentId, integration_name: str) -> Mapping[str, JSON]:
+        """Return the JSON Schemas of an integration's resources, by resource."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,14 +20,14 @@ from app.services.destinations.gaps import GapListing
 from app.services.destinations.learning import BatchLearner
 from app.services.destinations.opening import open_writer
 from app.services.destinations.ports import Batch, DestinationWriter, LogRange, Writers
-from app.services.destinations.stores import AccountLogs, Cursors, DueCursors, Schemas
+from app.services.destinations.stores import AccountLogs, Cursors, Declarations, DueCursors, Schemas
 from app.services.destinations.work import Claimed, CursorClaim, DueCursor, LogPart, Moved, Quarantined
 from app.services.ports import Clock
 from app.services.units.lease_keeper import LeaseKeeper
 
 logger = logging.getLogger(__name__)
 
-RECORDS_AT_ONCE: Final = 5000
+RECORDS_AT_ONCE: Final = 10_000
 _BASE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 300.0
 _FINAL_PAUSE_SECONDS: Final = 900.0
@@ -55,6 +55,7 @@ class WritingStores:
     due: DueCursors
     log: AccountLogs
     schemas: Schemas
+    declarations: Declarations
 
 
 class DestinationWorker:
@@ -154,7 +155,7 @@ class _Walk:
         self._claimed = claimed
         self._claim = claim = claimed.claim
         self._gaps = gaps
-        self._learner = BatchLearner(stores.schemas, clock, claimed)
+        self._learner = BatchLearner(stores.schemas, stores.declarations, clock, claimed)
         held = writer.read_cursor(claim.account_id, claim.epoch)
         self._cursor = claim.cursor if held is None else min(claim.cursor, held)
         self._through = claim.range_through if self._cursor == claim.cursor else None

@@ -6,7 +6,9 @@ from typing import Protocol, TypeAlias
 
 from app.engine.json_types import JSON
 from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.schemas.columns import ColumnType, ResourceSchema
+from app.engine.schemas.stored import StoredSchema
 
 Change: TypeAlias = Callable[[ResourceSchema], ResourceSchema]
 """From a schema as it is to the one that it becomes; called again where somebody else was first."""
@@ -30,6 +32,21 @@ class SchemaStore(Protocol):
 
         Whoever else changes it waits, and changes what this has left.
         """
+
+
+class ShownSchemaStore(Protocol):
+    """Keeps schemas by their ids, with their views and their history."""
+
+    def get(self, environment_id: EnvironmentId, id: str) -> StoredSchema | None:
+        """Return one; None when the environment has none with this id."""
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[StoredSchema]:
+        """Return a page of them."""
+
+    def update(
+        self, environment_id: EnvironmentId, id: str, change: Change, *, seen: RowVersion | None = None
+    ) -> StoredSchema | None:
+        """Change one; None when it is absent, PreconditionFailedError when it is not as ``seen``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

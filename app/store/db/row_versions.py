@@ -35,6 +35,7 @@ _TABLES: Final[Mapping[str, Table]] = {
     "tenant": tables.tenant,
     "datastore": tables.datastore,
     "destination": tables.destination,
+    "schema": tables.resource_schema,
 }
 
 

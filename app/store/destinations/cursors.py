@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 from app.engine.errors import LeaseLostError, UnreadableSecretError
 from app.engine.objects.destinations import Datastore
 from app.engine.objects.environments import EnvironmentId
+from app.engine.status import CursorStatus
 from app.services.destinations.work import Claimed, CursorClaim, Moved, Quarantined
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.autocommit import autocommit_of
@@ -21,9 +22,9 @@ from app.store.secrets.encryption import Cipher
 
 _OF_CLAIM: Final = "destination_id = :destination_id and integrated_account_id = :account_id and fence = :fence"
 
-_CLAIM: Final = text("""
+_CLAIM: Final = text(f"""
     update destination_cursor c
-       set status = 'writing', lease_owner = :owner, fence = fence + 1,
+       set status = '{CursorStatus.WRITING}', lease_owner = :owner, fence = fence + 1,
            lease_until = now() + make_interval(secs => :lease_seconds)
      where destination_id = :destination_id and integrated_account_id = :account_id
            and due_at <= now() and (lease_until is null or lease_until < now())
@@ -68,12 +69,13 @@ _KEEP: Final = text(f"""
 """)
 _HAND_BACK: Final = text(f"""
     update destination_cursor
-       set status = 'waiting', lease_owner = null, lease_until = null, due_at = now(), rung_at = null
+       set status = '{CursorStatus.WAITING}', lease_owner = null, lease_until = null, due_at = now(), rung_at = null
      where {_OF_CLAIM}
 """)
 _FAIL: Final = text(f"""
     update destination_cursor
-       set status = 'failing', lease_owner = null, lease_until = null, attempts = attempts + 1, rung_at = null,
+       set status = '{CursorStatus.FAILING}', lease_owner = null, lease_until = null, rung_at = null,
+           attempts = attempts + 1,
            failing_since = coalesce(failing_since, now()), last_error = :error, error_code = :code,
            due_at = now() + make_interval(secs => :wake_seconds)
      where {_OF_CLAIM}

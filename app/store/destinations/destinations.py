@@ -8,6 +8,7 @@ from sqlalchemy import Engine, text
 from app.engine.objects.destinations import Deletes, Destination, Layout, WriteMode
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.status import CursorStatus
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows
@@ -34,10 +35,10 @@ _NEXT_EPOCH: Final = text("""
  returning *
 """)
 # A higher fence refuses what is under way.
-_BEGIN_ANEW: Final = text("""
+_BEGIN_ANEW: Final = text(f"""
     update destination_cursor
        set cursor = least(cursor, :cursor), epoch = :epoch, range_through = null, listed_through = 0,
-           fence = fence + 1, status = 'waiting', lease_owner = null, lease_until = null,
+           fence = fence + 1, status = '{CursorStatus.WAITING}', lease_owner = null, lease_until = null,
            due_at = now(), rung_at = null,
            attempts = 0, failing_since = null, last_error = null, error_code = null,
            "read" = 0, written = 0, unchanged = 0, quarantined = 0, filtered = 0

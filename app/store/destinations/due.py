@@ -33,18 +33,23 @@ _IS_FREE: Final = "c.due_at <= now() and (c.lease_until is null or c.lease_until
 _LAGS: Final = "l.integrated_account_id = c.integrated_account_id and l.last_sequence > c.cursor"
 # In turn over destinations: the first of each before the second of any.
 _DISPATCH_DUE: Final = text(f"""
-    with due as (
-        select c.destination_id, c.integrated_account_id, d.daemon_group_key,
-               row_number() over (partition by c.destination_id order by c.due_at, c.integrated_account_id) as place,
-               (select count(*) from destination_cursor o
-                 where o.destination_id = c.destination_id and o.lease_until > now()) as held
-          from destination_cursor c
-          join destination d on d.id = c.destination_id and d.paused_at is null
-          join account_log l on {_LAGS}
-          join integrated_account a on a.id = c.integrated_account_id
-         where {_IS_FREE} and (c.rung_at is null or c.rung_at < now() - make_interval(secs => :ring_after))),
+    with held as (
+        select destination_id, count(*) as leased from destination_cursor
+         where lease_until is not null and lease_until > now() group by destination_id),
          chosen as (
-        select * from due where place + held <= :most_of_destination order by place, destination_id limit :limit)
+        select d.id as destination_id, d.daemon_group_key, found.integrated_account_id
+          from destination d
+          left join held on held.destination_id = d.id
+         cross join lateral (
+               select c.integrated_account_id, row_number() over (order by c.due_at) as place
+                 from destination_cursor c
+                 join account_log l on {_LAGS}
+                 join integrated_account a on a.id = c.integrated_account_id
+                where c.destination_id = d.id and {_IS_FREE}
+                      and (c.rung_at is null or c.rung_at < now() - make_interval(secs => :ring_after))
+                order by c.due_at limit greatest(0, :most_of_destination - coalesce(held.leased, 0))) found
+         where d.paused_at is null
+         order by found.place, d.id limit :limit)
     update destination_cursor c set rung_at = now()
       from chosen
      where c.destination_id = chosen.destination_id and c.integrated_account_id = chosen.integrated_account_id
@@ -57,7 +62,8 @@ _NEXT: Final = text(f"""
           join destination d on d.id = c.destination_id and d.paused_at is null
           join account_log l on {_LAGS}
          where c.destination_id = :destination_id and {_IS_FREE}
-         order by c.rung_at nulls first, c.due_at limit 1 for update of c skip locked)
+               and (c.rung_at is null or c.rung_at < now() - make_interval(secs => :ring_after))
+         order by c.due_at limit 1 for update of c skip locked)
     update destination_cursor c set rung_at = now()
       from next
      where c.destination_id = next.destination_id and c.integrated_account_id = next.integrated_account_id
@@ -93,13 +99,14 @@ class DueCursors:
         """Mark and list the cursors that lag, in turn over their destinations."""
         values = {"most_of_destination": most_of_destination, "ring_after": ring_after_seconds, "limit": limit}
         with self._engine.begin() as connection:
-            return [self._due(row) for row in connection.execute(_DISPATCH_DUE, values)]
+            return [self._due(*row) for row in connection.execute(_DISPATCH_DUE, values)]
 
-    def next_of(self, destination_id: str) -> DueCursor | None:
+    def next_of(self, destination_id: str, *, ring_after_seconds: float) -> DueCursor | None:
         """Mark and return the cursor of a destination that has waited longest."""
+        values = {"destination_id": destination_id, "ring_after": ring_after_seconds}
         with self._engine.begin() as connection:
-            row = connection.execute(_NEXT, {"destination_id": destination_id}).one_or_none()
-        return self._due(row) if row else None
+            row = connection.execute(_NEXT, values).one_or_none()
+        return self._due(*row) if row else None
 
     def redispatch(self, cursors: Sequence[DueCursor]) -> None:
         """Mark cursors as not dispatched: the broker did not take the message."""
@@ -110,7 +117,6 @@ class DueCursors:
         with self._engine.begin() as connection:
             connection.execute(_REDISPATCH, values)
 
-    def _due(self, row: object) -> DueCursor:
-        destination_id, account_id, group_key = row  # type: ignore[misc]  # a row of the three columns above
+    def _due(self, destination_id: object, account_id: object, group_key: str | None) -> DueCursor:
         queue = name_queue(group_key or self._default_group)
         return DueCursor(destination_id=str(destination_id), account_id=str(account_id), queue=queue)

@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import Engine, text
 
 from app.engine.objects.accounts import Erasure
+from app.engine.status import CursorStatus
 from app.services.destinations.work import ErasedPlace
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import Row, reading
@@ -43,9 +44,9 @@ _FORGET: Final = text("""
     delete from destination_cursor where destination_id = :destination_id and integrated_account_id = :account_id
 """)
 # What was written since it was asked for stays in Postgres, and is written again with all else.
-_BEGIN_ANEW: Final = text("""
+_BEGIN_ANEW: Final = text(f"""
     update destination_cursor
-       set cursor = 0, range_through = null, lease_owner = null, lease_until = null, status = 'waiting',
+       set cursor = 0, range_through = null, lease_owner = null, lease_until = null, status = '{CursorStatus.WAITING}',
            due_at = now(), rung_at = null,
            "read" = 0, written = 0, unchanged = 0, quarantined = 0, filtered = 0
      where destination_id = :destination_id and integrated_account_id = :account_id and fence = :fence

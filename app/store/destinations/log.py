@@ -1,7 +1,6 @@
 """Read an account's log for a destination: changes of persisted records, in order, in one snapshot."""
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any, Final
@@ -30,9 +29,11 @@ _PRESENT: Final = text("""
     select remote_id from record
      where integrated_account_id = :account_id and resource = :resource and remote_id = any(:ids)
 """)
-_LONG_NUMBER: Final = re.compile(r"[0-9]{19}")
+_LONG_NUMBER: Final = b"0" * 19
+_ANY_DIGIT: Final = bytes.maketrans(b"123456789", b"000000000")
 _MOST: Final = 2**63 - 1
-_ROWS_AT_ONCE: Final = 1000
+_FIRST_ROWS: Final = 200
+"""By which the size of the others is told."""
 _MOST_BYTES: Final = 32 * 1024 * 1024
 """Of one part, so that a daemon's memory is bounded however large records are."""
 
@@ -58,8 +59,9 @@ class DestinationLog:
         Whoever has read up to a number has missed nothing before it: numbers are committed in their order.
         """
         values: dict[str, Any] = {
-            **{"account_id": account_id, "through": _MOST if through is None else through},
-            **{"resources": list(resources or ()), "limit": min(limit, _ROWS_AT_ONCE)},
+            "account_id": account_id,
+            "through": _MOST if through is None else through,
+            "resources": list(resources or ()),
         }
         statement = _RECORDS if resources is None else _WANTED
         with (
@@ -90,14 +92,16 @@ def _read_rows(
 ) -> tuple[list[tuple[Any, ...]], bool]:
     """Read rows until there are enough of them or of their bytes; return whether there may be more."""
     rows: list[tuple[Any, ...]] = []
-    size = 0
-    while len(rows) < limit and size < _MOST_BYTES:
-        found = cursor.execute(statement, {**values, "after": after}).fetchall()
+    size, wanted = 0, min(limit, _FIRST_ROWS)
+    while wanted > 0:
+        found = cursor.execute(statement, {**values, "after": after, "limit": wanted}).fetchall()
         rows += found
-        size += sum(len(row[-1] or "") for row in found)
-        if len(found) < values["limit"]:
+        if len(found) < wanted:
             return rows, False
+        size += sum(len(row[-1] or "") for row in found)
         after = found[-1][1]
+        # As many as fit, if the next ones are as large as these were.
+        wanted = min(limit - len(rows), (_MOST_BYTES - size) * len(rows) // max(1, size))
     return rows, True
 
 
@@ -108,9 +112,7 @@ def _part(rows: Sequence[tuple[Any, ...]], *, end: int, is_last: bool, gap_until
         if data is None:
             filtered += 1
             continue
-        record = LoggedRecord(
-            remote_id=remote_id, sequence=sequence, synced_at=synced_at, deleted_at=deleted_at, data=_load(data)
-        )
+        record = LoggedRecord(remote_id, sequence, synced_at, deleted_at, _load(data))
         records[resource].append(record)
     return LogPart(
         through=end, is_last=is_last, gap_until=gap_until, read=len(rows), filtered=filtered, records=records
@@ -119,4 +121,6 @@ def _part(rows: Sequence[tuple[Any, ...]], *, end: int, is_last: bool, gap_until
 
 def _load(data: str) -> JSON:
     """Read JSON as it is: orjson makes a double of an integer beyond 64 bits, and refuses numbers beyond a double."""
-    return json.loads(data) if _LONG_NUMBER.search(data) else orjson.loads(data)
+    encoded = data.encode()
+    # Faster than a regular expression by far.
+    return json.loads(data) if _LONG_NUMBER in encoded.translate(_ANY_DIGIT) else orjson.loads(encoded)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, RowMapping, text
 
 from app.engine.ids import parse_id
 from app.engine.objects.destinations import DestinationCursor, DestinationProgress
@@ -29,7 +29,8 @@ _CURSORS: Final = text(f"""
      order by c.integrated_account_id limit :limit
 """)
 _PROGRESS: Final = text(f"""
-    select c.destination_id, count(*) as accounts, count(*) filter (where c.status = 'failing') as failing,
+    select c.destination_id, count(*) as accounts,
+           count(*) filter (where c.status = '{CursorStatus.FAILING}') as failing,
            coalesce(sum(greatest(0, l.last_sequence - c.cursor)), 0) as lag_records,
            coalesce(max(case when l.last_sequence > c.cursor then {_WAITS} else 0 end), 0) as lag_seconds,
            (array_agg(c.last_error order by c.failing_since desc)
@@ -71,7 +72,7 @@ class CursorReader:
         return {str(row["destination_id"]): _progress(row) for row in rows}
 
 
-def _progress(row: Mapping[str, object]) -> DestinationProgress:
+def _progress(row: RowMapping) -> DestinationProgress:
     counts = ("accounts", "failing", "lag_records", "read", "written", "unchanged", "quarantined", "filtered")
     numbers = {name: int(str(row[name])) for name in counts}
     error = row["last_error"]

@@ -44,7 +44,7 @@ def list_view_columns(schema: ResourceSchema, shown: Sequence[str]) -> Sequence[
 def build_view(schema: ResourceSchema, place: sql.Identifier, columns: Sequence[Column], *, own: str) -> sql.Composed:
     """Return the statement that makes or extends a view; ``own`` is the schema of Ferryman's tables and functions."""
     expressions = [
-        *(sql.SQL(f"{_SYSTEM[name]} as {name}") for name in SYSTEM_COLUMNS),  # type: ignore[arg-type]  # constants
+        *(sql.SQL(f"{_SYSTEM[name]} as {name}") for name in SYSTEM_COLUMNS),
         *(_build_column(column, own) for column in columns),
     ]
     return sql.SQL(

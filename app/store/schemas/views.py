@@ -47,7 +47,7 @@ _VIEW: Final = text("""
 """)
 _IS_GRANTED: Final = text("""
     select has_schema_privilege(:role, :schema, 'usage')
-           and has_table_privilege(:role, format('%I.%I', :schema, :name), 'select')
+           and has_table_privilege(:role, format('%I.%I', cast(:schema as text), cast(:name as text)), 'select')
 """)
 _NOTE_MADE: Final = text("""
     update resource_schema set view_version = :version, view_error = null, view_at = now() where id = :id

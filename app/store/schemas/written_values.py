@@ -29,8 +29,7 @@ _UNLEARNED: Final = text("""
     order by backlog, account_id
 """)
 
-# What a value is learned as: app/engine/schemas/values.py's type_of.
-_KIND: Final = """
+KIND: Final = """
     case jsonb_typeof(field.value)
          when 'string' then 'text' when 'boolean' then 'bool'
          when 'number' then case when scale(field.value::numeric) > 0 then 'double precision'
@@ -38,6 +37,7 @@ _KIND: Final = """
                                  then 'bigint' else 'numeric' end
          else 'jsonb' end
 """
+"""What a value, ``field.value``, is learned as: app/engine/schemas/values.py's ``type_of`` in SQL."""
 # Numbers are committed in their order: behind the stretch's last one nothing can appear that is missed.
 _STRETCH: Final = f"""
     with stretch as materialized (
@@ -45,8 +45,8 @@ _STRETCH: Final = f"""
           from record
          where integrated_account_id = :account_id and sequence > :after and sequence <= :last and sequence >= 0
          order by sequence limit :limit)
-    select resource, key, {_KIND} as kind, %s as is_unread, null::bigint as through, null::bigint as rows
-      from stretch, jsonb_each(data) field %s
+    select resource, key, {KIND} as kind, %s as is_unread, null::bigint as through, null::bigint as rows
+      from stretch cross join jsonb_each(data) field %s
      where jsonb_typeof(field.value) <> 'null'
      group by resource, key, kind
     union all
@@ -60,11 +60,10 @@ _READS: Final = " ".join(
 _SEEN_OF_DECLARED: Final = text(
     _STRETCH
     % (
-        f"coalesce(bool_or(case when jsonb_typeof(field.value) = 'string' then case declared.kind {_READS} end end),"
-        " false)",
+        f"coalesce(bool_or(case when jsonb_typeof(field.value) = 'string' then case of_kind {_READS} end end), false)",
         """left join unnest(cast(:resources as text[]), cast(:keys as text[]), cast(:kinds as text[]))
-                          declared (resource, key, kind)
-                       on declared.resource = stretch.resource and declared.key = field.key""",
+                          declared (of_resource, of_key, of_kind)
+                       on of_resource = stretch.resource and of_key = field.key""",
     )
 )
 _READING: Final = frozenset(ColumnType) - {ColumnType.TEXT, ColumnType.JSONB}

@@ -88,6 +88,7 @@ destination_cursor = Table(
     known_statuses(CursorStatus, "destination_cursor_status"),
     CheckConstraint('"read" = written + unchanged + quarantined + filtered', name="destination_cursor_books"),
     Index("destination_cursor_by_account", "integrated_account_id"),
+    Index("destination_cursor_due", "destination_id", "due_at"),
     Index("destination_cursor_leased", "destination_id", postgresql_where=text("lease_until is not null")),
     postgresql_with={"fillfactor": "70"},
 )

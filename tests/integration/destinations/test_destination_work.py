@@ -202,7 +202,7 @@ def test_a_destination_that_is_down_keeps_no_other_waiting(landing: Landing, tar
     shown = services.get(landing.environment, down)
     assert (shown.status, shown.progress.failing, shown.progress.lag_records) == ("failing", 3, 3)
     assert "can not be reached" in str(shown.progress.last_error)
-    assert all(one.attempts == 1 and one.due_at > one.failing_since for one in landing.cursors(down))
+    assert all(one.attempts >= 1 and one.due_at > one.failing_since for one in landing.cursors(down))
 
 
 def test_a_paused_destination_writes_nothing(landing: Landing, target: TargetDatabase) -> None:

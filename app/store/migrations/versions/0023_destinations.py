@@ -94,6 +94,7 @@ def _create_cursor() -> None:
         postgresql_with={"fillfactor": "70"},
     )
     op.create_index("destination_cursor_by_account", "destination_cursor", ["integrated_account_id"])
+    op.create_index("destination_cursor_due", "destination_cursor", ["destination_id", "due_at"])
     op.create_index(
         "destination_cursor_leased",
         "destination_cursor",
