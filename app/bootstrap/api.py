@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from app.api.resources.services import ApiServices
 from app.bootstrap.limits import build_budget_desk, build_call_limits, build_request_limits
+from app.bootstrap.reading import build_export_service, build_record_service
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets
 from app.engine.logs.entries import LogType
 from app.services.accounts.accounts import AccountService
@@ -40,9 +41,7 @@ from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
 from app.services.maintenance.key_rotation import KeyRotation
 from app.services.ports import Source
-from app.services.reading.exports import ExportService
 from app.services.reading.logs import LogService, LogSource
-from app.services.reading.records import RecordService
 from app.services.runs.drafts import RunDrafts
 from app.services.runs.dry_runs import DryRuns
 from app.services.runs.resumption import Resumption
@@ -74,19 +73,14 @@ from app.store.maintenance.erasures import ErasureStore
 from app.store.maintenance.fleet import FleetReader
 from app.store.maintenance.parked_units import ParkedUnitStore
 from app.store.maintenance.wait_facts import RunFactStore
-from app.store.reading.account_log import LogReader
 from app.store.reading.direct_calls import DirectCallStore
-from app.store.reading.exports import ExportReader
-from app.store.reading.records import RecordReader
 from app.store.reading.run_log import RunLogReader
 from app.store.reading.webhook_log import WebhookLogReader
 from app.store.records.keys import RecordKeyStore
-from app.store.records.tombstones import TombstoneStore
 from app.store.runs.moves import RunMoves
 from app.store.runs.outbox import OutboxStore
 from app.store.runs.recounts import RecountStore
 from app.store.schedules.triggers import TriggerStore
-from app.store.schemas.schemas import SchemaStore
 from app.store.schemas.shown import ShownSchemaStore
 from app.store.secrets.encryption import TokenSeal
 from app.store.secrets.sealed_rows import SealedRows
@@ -159,16 +153,8 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         verification=DestinationVerification(
             shared.destinations, shared.datastores, HeldRecords(shared.engine), shared.writers, time.monotonic
         ),
-        records=RecordService(
-            list_records=RecordReader(shared.engine).list,
-            read_log=LogReader(shared.engine).read,
-            restore_records=TombstoneStore(shared.engine).restore,
-            accounts=shared.accounts,
-            erasures=ErasureStore(shared.engine),
-        ),
-        exports=ExportService(
-            ExportReader(shared.engine), SchemaStore(shared.engine).read, shared.accounts, shared.clock
-        ),
+        records=build_record_service(shared),
+        exports=build_export_service(shared),
         erasures=ErasureStore(shared.engine),
         schemas=SchemaService(ShownSchemaStore(shared.engine), shared.clock),
         daemons=DaemonService(shared.daemons),
