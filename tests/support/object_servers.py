@@ -17,7 +17,7 @@ from typing import Any, Final
 BUCKET: Final = "records"
 _READY_SECONDS: Final = 60.0
 _KEYS: Final = {"access_key_id": "ferryman", "secret_access_key": "sesame-sesame"}
-AZURE_KEY: Final = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOTr/KBHBeksoGMGw=="
+AZURE_KEY: Final = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Azurite's own, which its documentation names."""
 GOOGLE_KEY: Final = {"type": "service_account"}
 
