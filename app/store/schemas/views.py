@@ -22,8 +22,8 @@ from app.store.schemas.view_sql import build_view, list_view_columns, write_view
 _LOCK_TIMEOUT: Final = text("set local lock_timeout = '200ms'")
 """Who reads a view may do so for hours, and others would wait behind a lock that waits."""
 
-# Postgres looks at a table by itself after 50 changes. Of one that it has never looked at it expects a single row, and so
-# joins two views by comparing each record of one with each of the other.
+# Postgres looks at a table by itself after 50 changes. Of one that it has never looked at it expects a single row, and
+# so joins two views by comparing each record of one with each of the other.
 _ANALYZE: Final = text("analyze integrated_account, integration")
 
 # What could not be done is tried again, and a view that somebody has dropped is made again.
