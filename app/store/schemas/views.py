@@ -22,6 +22,10 @@ from app.store.schemas.view_sql import build_view, list_view_columns, write_view
 _LOCK_TIMEOUT: Final = text("set local lock_timeout = '200ms'")
 """Who reads a view may do so for hours, and others would wait behind a lock that waits."""
 
+# Postgres looks at a table by itself after 50 changes. Of one that it has never looked at it expects a single row, and
+# so joins two views by comparing each record of one with each of the other.
+_ANALYZE: Final = text("analyze integrated_account, integration")
+
 # What could not be done is tried again, and a view that somebody has dropped is made again.
 _OUTDATED: Final = text("""
     select s.id from resource_schema s left join environment_reader r on r.environment_id = s.environment_id
@@ -100,17 +104,21 @@ class ViewStore:
             schema = build_schema(row)
             place = places.choose(connection, row)
             places.ensure(connection, place, schema)
-            _extend(connection, place, schema, own=row["own"])
+            is_new = _extend(connection, place, schema, own=row["own"])
             if role is not None:
                 _grant(connection, place, role)
             connection.execute(_NOTE_MADE, {"id": schema_id, "version": row["version"]})
+        if is_new:
+            with reading(self._engine) as connection:
+                connection.execute(_ANALYZE)
 
     def _note_refused(self, schema_id: str, error: str) -> None:
         with self._engine.begin() as connection:
             connection.execute(_NOTE_REFUSED, {"id": schema_id, "error": error})
 
 
-def _extend(connection: Connection, place: Place, schema: ResourceSchema, *, own: str) -> None:
+def _extend(connection: Connection, place: Place, schema: ResourceSchema, *, own: str) -> bool:
+    """Make or extend a view where that is needed; return whether it is new."""
     comment = write_view_comment(schema)
     view = connection.execute(_VIEW, {"schema": place.schema, "name": place.name}).one_or_none()
     if view is not None and (view.kind != "v" or view.comment != comment):
@@ -120,10 +128,11 @@ def _extend(connection: Connection, place: Place, schema: ResourceSchema, *, own
     shown: list[Any] = [] if view is None else view.names[len(SYSTEM_COLUMNS) :]
     columns = list_view_columns(schema, shown)
     if view is not None and len(columns) == len(shown):
-        return
+        return False
     run(connection, build_view(schema, place.identifier, columns, own=own))
     if view is None:
         run(connection, sql.SQL("comment on view {} is {}").format(place.identifier, sql.Literal(comment)))
+    return view is None
 
 
 def _grant(connection: Connection, place: Place, role: str) -> None:

@@ -211,6 +211,22 @@ def test_reader_role_reads_its_environments_views_alone(writer: Writer, engine: 
             reader.execute("rollback to before")
 
 
+def test_join_of_two_views_compares_no_record_with_all_others(writer: Writer, learner: SchemaLearner) -> None:
+    for _ in range(5):
+        account = writer.account()
+        for resource in ("contacts", "deals"):
+            writer.write(account, [{"id": str(number)} for number in range(400)], resource=resource)
+    writer.execute("analyze record")
+
+    while learner.run_turn():
+        pass
+
+    join = "select count(*) from crm.contacts c join crm.deals d using (account_id, remote_id)"
+    plan = [line for (line,) in writer.rows(f"explain {join}")]
+    assert [line for line in plan if "Merge Cond" in line or "Hash Cond: ((c." in line or "Hash Cond: ((d." in line]
+    assert writer.rows(join) == [(2000,)]
+
+
 @pytest.fixture
 def plain_role(postgres_server: PostgresServer) -> Iterator[str]:
     with postgres_server.fresh_database(is_direct=True) as url, psycopg.connect(url, autocommit=True) as admin:
