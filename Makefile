@@ -36,12 +36,15 @@ PEERS := .venv-peers
 # Every warning ends the build (with --quiet none would); the variable silences a notice about another major version of MkDocs.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-.PHONY: help install demo up test ecosystem-tools test-ecosystem test-pythons chaos fuzz proofs bench bench-peers run-path check check-static docs wheel format lock clean
+.PHONY: help install install-destinations demo up test ecosystem-tools test-ecosystem test-pythons chaos fuzz proofs bench bench-peers run-path check check-static docs wheel format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(RUNTIME)  ## Install Ferryman into its own .venv, from a hash-pinned lock
+
+install-destinations: $(RUNTIME)  ## Add what exports to Parquet, and destinations of files and DuckDB, need
+	@$(PIP) install --quiet --require-hashes --requirement requirements/destinations.txt
 
 demo: $(RUNTIME)  ## Show a daemon run and a webhook run against a sample API, from nothing
 	@$(BIN)/ferryman demo
@@ -120,9 +123,11 @@ COMPILE := $(BIN)/uv pip compile --quiet pyproject.toml --group build --universa
 	--generate-hashes --no-emit-index-url --no-header $(LOCK_OPTIONS)
 
 lock: $(DEV)  ## Pin the dependencies anew; LOCK_OPTIONS=--upgrade takes newer versions
-	$(COMPILE) --all-extras --output-file requirements/runtime.txt
+	$(COMPILE) --extra embedded --extra flower --output-file requirements/runtime.txt
 	$(COMPILE) --extra flower --constraint requirements/runtime.txt --output-file requirements/server.txt
 	$(COMPILE) --all-extras --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	$(COMPILE) --extra parquet --extra files --extra gcs --extra duckdb --constraint requirements/dev.txt \
+		--output-file requirements/destinations.txt
 	printf 'openapi-python-client\nopenapi-spec-validator\n' | $(BIN)/uv pip compile --quiet - --universal \
 		--python-version 3.11 --no-annotate --generate-hashes --no-emit-index-url --no-header $(LOCK_OPTIONS) \
 		--output-file requirements/ecosystem.txt

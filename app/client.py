@@ -3,7 +3,9 @@
 import http.client
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, urlencode, urlsplit
 
@@ -12,6 +14,9 @@ from app.engine.json_types import JSON
 from app.stack.data_directory import DataDirectory
 
 _TIMEOUT_SECONDS = 30.0
+_DOWNLOAD_TIMEOUT_SECONDS = 600.0
+"""Of one piece: before the first one the API may look at all records, to find their columns."""
+_PIECE_BYTES = 256 * 1024
 _USUAL_DIRECTORY = ".ferryman"
 
 
@@ -23,6 +28,15 @@ class ApiError(FerrymanError):
     def __init__(self, status: int | None, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An answer that is read in pieces."""
+
+    headers: Mapping[str, str]
+    pieces: Iterator[bytes]
+    """Raises ApiError where the answer breaks off."""
 
 
 class ApiClient:
@@ -69,9 +83,41 @@ class ApiClient:
         finally:
             connection.close()
 
-    def _connection(self) -> http.client.HTTPConnection:
+    @contextmanager
+    def download(self, path: str, query: Mapping[str, JSON], *, accept: str) -> Iterator[Download]:
+        """Read an answer in pieces; raise ApiError when it is an error, or breaks off before its end."""
+        given = {name: value for name, value in query.items() if value is not None}
+        connection = self._connection(_DOWNLOAD_TIMEOUT_SECONDS)
+        try:
+            yield self._begin_download(connection, path, urlencode(given), accept)
+        finally:
+            connection.close()
+
+    def _begin_download(self, connection: http.client.HTTPConnection, path: str, query: str, accept: str) -> Download:
+        try:
+            headers = {**self._headers, "Accept": accept}
+            connection.request("GET", f"{self._url.path.rstrip('/')}{path}?{query}", headers=headers)
+            answer = connection.getresponse()
+            if answer.status >= 300:
+                _read_answer(answer.status, answer.read(), f"GET {path}")
+        except (OSError, http.client.HTTPException) as error:
+            reason = str(error) or type(error).__name__
+            raise ApiError(None, f"can not reach the API at {self._url.geturl()}: {reason}") from error
+        return Download(headers=dict(answer.getheaders()), pieces=_read_pieces(answer))
+
+    def _connection(self, timeout_seconds: float = _TIMEOUT_SECONDS) -> http.client.HTTPConnection:
         kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
-        return kind(self._url.hostname or "", self._url.port, timeout=_TIMEOUT_SECONDS)
+        return kind(self._url.hostname or "", self._url.port, timeout=timeout_seconds)
+
+
+def _read_pieces(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    try:
+        while piece := answer.read1(_PIECE_BYTES):
+            yield piece
+    except (OSError, http.client.HTTPException) as error:
+        raise ApiError(None, "the answer broke off before its end: the API's log has the reason") from error
+    if not answer.chunked and answer.length != 0:
+        raise ApiError(None, "the answer has no end that could be told from a break")
 
 
 def open_client(url: str | None, token: str | None, data_dir: Path) -> ApiClient:

@@ -34,6 +34,7 @@ _MAY_BE_ZERO: Final = frozenset(
             "delivery_merge_records",
             "delivery_linger_seconds",
             "prepare_statements",
+            "ambient_credentials",
             "metrics_port",
         ),
         *("retry_base_seconds", "delete_limit_percent"),
@@ -41,7 +42,12 @@ _MAY_BE_ZERO: Final = frozenset(
         *("tombstone_retention_seconds", "daemon_retention_seconds", "erase_after"),
     }
 )
-_MOST: Final[Mapping[str, float]] = {"delete_limit_percent": 100, "prepare_statements": 1, "metrics_port": 65535}
+_MOST: Final[Mapping[str, float]] = {
+    "delete_limit_percent": 100,
+    "prepare_statements": 1,
+    "ambient_credentials": 1,
+    "metrics_port": 65535,
+}
 _LONGER_THAN: Final = (("daemon_silence_seconds", "heartbeat_seconds"), ("deaf_seconds", "heartbeat_seconds"))
 """What waits for something that comes now and then must wait longer than that takes to come."""
 

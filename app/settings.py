@@ -64,6 +64,14 @@ class Settings:
     """How long a batch that is not full waits for more while the run fetches; 0: not at all."""
     delivery_backlog: int = 4
     """Batches of a run that may wait for its webhook before its fetching pauses."""
+    destination_accounts: int = 4
+    """Accounts of one destination that are written at once, over all daemons."""
+    destination_slices: int = 2
+    """Slices of destinations that a daemon does at once; its other threads are left to runs."""
+    destination_directory: str = ""
+    """Where datastores of the types filesystem and duckdb keep their files, each below it; empty: there are none."""
+    ambient_credentials: int = 0
+    """1: datastores without credentials use those that the cloud gives to this machine."""
     delete_limit_percent: float = 20.0
     """Of a resource's records: when more have vanished upstream at once, none is deleted."""
     overlap_seconds: int = 120

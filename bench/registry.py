@@ -6,6 +6,7 @@ from typing import Final
 from bench.scenario import Scenario
 from bench.scenarios import (
     bulk,
+    destinations,
     forgetting,
     freeze,
     growth,
@@ -37,6 +38,7 @@ _ALL: Final = (
     *silent_receiver.SCENARIOS,
     *forgetting.SCENARIOS,
     *triggers.SCENARIOS,
+    *destinations.SCENARIOS,
     *growth.SCENARIOS,
     *scale_out.SCENARIOS,
     *peers.SCENARIOS,

@@ -39,7 +39,18 @@ def sync_unit(task: Task, run_id: str, unit_id: str) -> str | None:
     return _run_to_settle(services().worker.work(unit_id, report=partial(describe, task)))
 
 
-_BODIES = {tasks.START_RUN: start_run, tasks.SYNC_RESOURCE: sync_resource, tasks.SYNC_UNIT: sync_unit}
+def write_destination(task: Task, destination_id: str, account_id: str) -> None:
+    """Work for one slice on what an account's log holds for a destination."""
+    describe_destination(task, destination_id, account_id)
+    services().destination_worker.work(destination_id, account_id)
+
+
+_BODIES = {
+    tasks.START_RUN: start_run,
+    tasks.SYNC_RESOURCE: sync_resource,
+    tasks.SYNC_UNIT: sync_unit,
+    tasks.WRITE_DESTINATION: write_destination,
+}
 for _name in (*_BODIES, *(former for former, name in tasks.FORMER.items() if name in _BODIES)):
     app.task(name=_name, bind=True)(_BODIES[tasks.find_current_name(_name)])
 
@@ -50,6 +61,15 @@ def _run_to_settle(outcome: SliceOutcome) -> str | None:
 
 def describe(task: Task, facts: WorkFacts) -> None:
     """Send what a task works on, for its line in Flower's list: its message holds ids alone."""
+    _describe(task, f"run {facts.run_id}", f"{facts.what}, account {facts.account_id}")
+
+
+def describe_destination(task: Task, destination_id: str, account_id: str) -> None:
+    """Send which destination a task writes to."""
+    _describe(task, f"destination {destination_id}", f"account {account_id}")
+
+
+def _describe(task: Task, what: str, whose: str) -> None:
     request = state.requests.get(task.request.id)
     if request is not None:
-        request.send_event(_BEGUN, args=f"run {facts.run_id}", kwargs=f"{facts.what}, account {facts.account_id}")
+        request.send_event(_BEGUN, args=what, kwargs=whose)

@@ -18,13 +18,16 @@ from app.api.errors.handlers import ErrorAwareApi
 from app.api.resources.resource import OtherThan
 from app.api.resources.services import ApiServices, attach
 from app.api.routes.custom import custom
+from app.api.routes.destinations import datastores, destinations
 from app.api.routes.direct import proxy, unified
 from app.api.routes.environment_integrations import environment_integrations
+from app.api.routes.exports import exports
 from app.api.routes.integrated_accounts import integrated_accounts, own_accounts
 from app.api.routes.integrations import integrations
 from app.api.routes.logs import logs
 from app.api.routes.metrics import metrics
 from app.api.routes.observed import daemons, erasures, records
+from app.api.routes.schemas import schemas
 from app.api.routes.service import service
 from app.api.routes.sync_job_cron_triggers import sync_job_cron_triggers
 from app.api.routes.sync_job_run_states import sync_job_run_states
@@ -51,8 +54,12 @@ _RESOURCES: Final = (
     own_accounts,
     tenants,
     webhooks,
+    datastores,
+    destinations,
     records,
+    exports,
     erasures,
+    schemas,
     daemons,
     logs,
     unified,

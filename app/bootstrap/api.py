@@ -11,6 +11,7 @@ from app.api.resources.services import (
     CredentialServices,
     UnifiedServices,
 )
+from app.bootstrap.api_landing import build_landing_services
 from app.bootstrap.api_reading import build_reading_services
 from app.bootstrap.limits import build_budget_desk, build_call_limits, build_request_limits
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets
@@ -95,6 +96,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         tenants=TenantService(TenantStore(shared.engine)),
         webhooks=WebhookService(shared.webhooks, shared.sender.send_test, wake=deliveries.wake),
         deliveries=deliveries,
+        landing=build_landing_services(shared, settings),
         tokens=TokenService(TokenStore(shared.engine)),
         environments=EnvironmentService(EnvironmentStore(shared.engine)),
         request_limits=build_request_limits(settings),

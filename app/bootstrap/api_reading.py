@@ -11,6 +11,7 @@ from app.services.diagnosis.fleet import FleetStatus
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
+from app.services.reading.exports import ExportService
 from app.services.reading.logs import LogService, LogSource
 from app.services.reading.records import RecordService
 from app.services.runs.runs import RunService
@@ -23,11 +24,13 @@ from app.store.maintenance.fleet import FleetReader
 from app.store.maintenance.wait_facts import RunFactStore
 from app.store.reading.account_log import LogReader
 from app.store.reading.direct_calls import DirectCallStore
+from app.store.reading.exports import ExportReader
 from app.store.reading.records import RecordReader
 from app.store.reading.run_log import RunLogReader
 from app.store.reading.webhook_log import WebhookLogReader
 from app.store.records.tombstones import TombstoneStore
 from app.store.schedules.triggers import TriggerStore
+from app.store.schemas.schemas import SchemaStore
 
 
 def build_reading_services(
@@ -44,6 +47,9 @@ def build_reading_services(
             restore_records=TombstoneStore(shared.engine).restore,
             accounts=shared.accounts,
             erase=erasures.create_of_resource,
+        ),
+        exports=ExportService(
+            ExportReader(shared.engine), SchemaStore(shared.engine).read, shared.accounts, shared.clock
         ),
         logs=LogService(_list_log_sources(shared, calls), shared.clock),
         list_erasures=erasures.list,

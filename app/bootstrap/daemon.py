@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from app.bootstrap.destinations import build_destination_dispatcher, build_destination_erasing, build_destination_worker
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets, choose_session_engine
 from app.broker.dispatcher import build_publisher
 from app.broker.heartbeats import CeleryHeartbeats
+from app.services.destinations.writing import DestinationWorker
 from app.services.maintenance.announcement_sender import AnnouncementSender
 from app.services.maintenance.duties import Duties, Duty
 from app.services.maintenance.duty_rows import Pace
@@ -22,6 +24,8 @@ from app.services.maintenance.sweeper import SweepDuties, Sweeper
 from app.services.ports import Source
 from app.services.runs.lifecycle import RunLifecycle
 from app.services.schedules.scheduler import CronScheduler
+from app.services.schemas.learner import SchemaLearner
+from app.services.schemas.shares import Share
 from app.services.units.account_fairness import AccountFairness
 from app.services.units.batch_merging import BatchMerging, read_merge_bounds
 from app.services.units.delivery_pool import DeliveryPool
@@ -46,6 +50,11 @@ from app.store.maintenance.retention import RetentionStore
 from app.store.records.numbers import RecordNumbers
 from app.store.runs.outbox import OutboxStore
 from app.store.schedules.triggers import TriggerStore
+from app.store.schemas.declarations import Declarations
+from app.store.schemas.readers import EnvironmentReaders
+from app.store.schemas.schemas import SchemaStore
+from app.store.schemas.views import ViewStore
+from app.store.schemas.written_values import WrittenValues
 from app.store.units.pages import PageStore
 from app.store.units.spools import SpoolStore
 from app.store.units.units import UnitStore
@@ -58,6 +67,7 @@ class DaemonServices:
     settings: Settings
     lifecycle: RunLifecycle
     worker: UnitWorker
+    destination_worker: DestinationWorker
     daemons: DaemonStore
     consumer_liveness: ConsumerLiveness
     dropped: DroppedMessages
@@ -91,6 +101,7 @@ def build_daemon_services(settings: Settings, outside: Outside = REAL) -> Daemon
         settings=settings,
         lifecycle=shared.lifecycle,
         worker=_build_unit_worker(shared, source, pool, worker_context),
+        destination_worker=build_destination_worker(shared, settings, is_stopping=stopping.is_set),
         daemons=shared.daemons,
         consumer_liveness=ConsumerLiveness(stalled_seconds=settings.deaf_seconds, monotonic=time.monotonic),
         dropped=DroppedMessages(time.monotonic),
@@ -192,6 +203,7 @@ def _build_due_duties(shared: Shared, pool: DeliveryPool, settings: Settings) ->
     return (
         *sweeping.build_duties(),
         Duty(name="triggers", do=scheduler.run_due_now, is_due=lambda due: due.triggers),
+        Duty(name="destinations", do=build_destination_dispatcher(shared, settings).dispatch_due),
         Duty(name="announcing", do=announcement_sender.send_due, is_due=lambda due: due.announcements),
     )
 
@@ -216,6 +228,18 @@ def _build_periodic_duties(shared: Shared, heartbeats: CeleryHeartbeats, setting
         Duty(name="orphaned sessions", do=sessions.end_orphaned, every_seconds=settings.lease_seconds / 3),
         Duty(name="rescue", do=rescuer.rescue_stuck, every_seconds=settings.ring_after_seconds),
         *_build_clearing_duties(shared, settings),
+        *_build_schema_learner(shared).build_duties(),
+    )
+
+
+def _build_schema_learner(shared: Shared) -> SchemaLearner:
+    return SchemaLearner(
+        values=WrittenValues(shared.engine),
+        schemas=SchemaStore(shared.engine),
+        declarations=Declarations(shared.engine),
+        views=ViewStore(shared.engine, EnvironmentReaders(shared.engine)),
+        share=Share(),
+        clock=shared.clock,
     )
 
 
@@ -224,6 +248,11 @@ def _build_clearing_duties(shared: Shared, settings: Settings) -> Sequence[Duty]
     pace = Pace()
     return (
         *Retention(RetentionStore(shared.engine), settings, pace).build_duties(),
-        *ErasureDuty(ErasureStore(shared.engine), shared.lifecycle.stop, pace).build_duties(),
+        *ErasureDuty(
+            ErasureStore(shared.engine),
+            shared.lifecycle.stop,
+            pace,
+            erase_at_destinations=build_destination_erasing(shared).erase,
+        ).build_duties(),
         *Numbering(RecordNumbers(shared.engine), pace).build_duties(),
     )

@@ -10,6 +10,8 @@ from app.settings import Settings
 from app.store.catalog.environments import EnvironmentStore
 from app.store.catalog.tokens import TokenStore
 from app.store.db.database import connect
+from app.store.schemas.queries import ReaderQueries
+from app.store.schemas.readers import EnvironmentReaders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,12 @@ def build_operator_access(settings: Settings) -> OperatorAccess:
     return OperatorAccess(
         tokens=TokenService(TokenStore(engine)), environments=EnvironmentService(EnvironmentStore(engine))
     )
+
+
+def build_reader_queries(settings: Settings) -> ReaderQueries:
+    """Build what asks for records by SQL."""
+    engine = connect_operator(settings)
+    return ReaderQueries(engine, EnvironmentReaders(engine))
 
 
 def connect_operator(settings: Settings) -> Engine:

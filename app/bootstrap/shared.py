@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Engine
 
+from app.bootstrap.writers import build_writers
 from app.broker.dispatcher import CeleryDispatcher, build_publisher
 from app.destinations.webhook_sender import HttpWebhookSender
 from app.limits import redis_budgets
@@ -32,6 +33,8 @@ from app.store.catalog.integrations import IntegrationStore
 from app.store.catalog.unified_models import UnifiedModelStore
 from app.store.catalog.webhooks import WebhookStore
 from app.store.db.database import connect
+from app.store.destinations.datastores import DatastoreStore
+from app.store.destinations.destinations import DestinationStore
 from app.store.maintenance.daemons import DaemonStore
 from app.store.runs.context_rows import ContextRowStore
 from app.store.runs.moves import RunMoves
@@ -82,6 +85,8 @@ class Shared:
         self.effective_integrations = EffectiveIntegrations(self.engine, cipher)
         self.webhooks = WebhookStore(self.engine, cipher)
         self.daemons = DaemonStore(self.engine)
+        self.datastores = DatastoreStore(self.engine, cipher)
+        self.destinations = DestinationStore(self.engine)
         self.unified_models = UnifiedModelStore(self.engine)
         self.unified = UnifiedMappings(self.unified_models.read_layers)
         self.contexts = RunContexts(
@@ -103,6 +108,7 @@ class Shared:
 
     def _build_edges(self, settings: Settings) -> None:
         allowed = AllowedNetworks.parse(settings.allowed_networks)
+        self.writers = build_writers(settings, allowed, self.clock)
         self.sender = HttpWebhookSender(
             loop=LoopThread("ferryman-webhooks"),
             clock=self.clock,

@@ -41,7 +41,7 @@ _OTHERS: Final[Mapping[str, type]] = {"group_index": int, "ignore_result": bool,
 _KNOWN: Final = frozenset({"task", "id", *_FIXED, *_TEXTS, *_OTHERS})
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 
-_ARGUMENTS: Final = {tasks.START_RUN: 1, tasks.SYNC_RESOURCE: 2, tasks.SYNC_UNIT: 2}
+_ARGUMENTS: Final = {tasks.START_RUN: 1, tasks.SYNC_RESOURCE: 2, tasks.SYNC_UNIT: 2, tasks.WRITE_DESTINATION: 2}
 _EMBEDDED: Final = frozenset({"callbacks", "errbacks", "chain", "chord"})
 _SIGNATURE: Final = frozenset({"task", "args", "kwargs", "options", "subtask_type", "immutable"})
 _OPTIONS: Final = frozenset({"queue", "task_id", "reply_to", "group_id", "group_index", "root_id", "parent_id"})

@@ -22,11 +22,13 @@ from app.demo.persisted import PersistedRecords
 from app.demo.report import RunReport
 from app.demo.scenario import RESOURCES, Scenario
 from app.demo.servers import Servers, run_servers
+from app.demo.typed import STATEMENT, TypedRecords, build_status_table, find_typed_faults
 from app.demo.watching import watch_run
 from app.engine.errors import FerrymanError
 from app.engine.json_types import JsonObject
 from app.engine.webhooks import events
 from app.stack.extras import has_flower
+from app.stack.psql import build_psql_line, find_reader
 from app.stack.stack import Stack, StackOptions
 
 _COLUMNS = 80
@@ -89,7 +91,8 @@ class _Demo:
             ready = scenario.set_up(client, servers.upstream_url)
             self._print_step("POST /integration, /integrated-account, /sync-job")
             faults = [*self._daemon_run(ready, holds), *self._webhook_run(ready, servers, holds)]
-            self._console.print(f"   {report.describe_upstream(servers.upstream.get('/stats')['requests'])}\n")
+            self._console.print(f"   {report.describe_upstream(servers.upstream.get('/stats')['requests'])}")
+            faults += self._select(holds)
             report.print_verdict(self._console, faults, time.monotonic() - self._start)
             if self._options.keep:
                 self._keep_running(servers)
@@ -139,6 +142,14 @@ class _Demo:
         self._console.print(f"   {report.describe_receiver(received)}")
         return [*result.differences(), *report.find_delivery_faults(received, run_id)]
 
+    def _select(self, holds: Mapping[str, int]) -> list[str]:
+        """Read the records as typed columns, as their reader does; return the differences."""
+        self._console.print("\n[bold cyan]Typed columns[/] of what is in Postgres [dim]· ferryman sql[/]")
+        records = TypedRecords(self._stack.database_url, find_reader(self._stack))
+        rows = records.count_by_status(holds["tickets"])
+        self._show(build_status_table(rows), heading=STATEMENT)
+        return find_typed_faults(rows, holds["tickets"])
+
     def _watch(self, client: ApiClient, run_id: str, holds: Mapping[str, int]) -> JsonObject:
         return watch_run(lambda: client.get(f"/sync-job-run/{run_id}"), holds, self._console)
 
@@ -149,6 +160,7 @@ class _Demo:
             "Docs": f"{self._stack.api_url}/docs",
             "Flower": self._stack.flower_url,
             "Token": self._stack.data.token_file,
+            "SQL": build_psql_line(self._stack),
             "Upstream": f"{servers.upstream_url}/stats",
             "Receiver": f"{servers.receiver_url}/stats",
         }

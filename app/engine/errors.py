@@ -19,6 +19,7 @@ FerrymanError
 ├── StoreRightsError           the database's role lacks a right
 ├── IrreversibleMigrationError a migration that only a backup undoes
 ├── UnreadableSecretError      none of the configured keys decrypts a stored secret
+├── MissingExtraError          what was asked for needs packages that are not installed
 ├── BrokerUnavailableError     the broker can not be reached; what it was for waits in Postgres
 ├── RecordError                one unit of work failed; recorded, and listed at /errors
 │   ├── PlaceholderError       a placeholder that does not resolve, or can not be cast
@@ -38,6 +39,7 @@ FerrymanError
 │       ├── RateLimitedError   the upstream asks to come back later
 │       └── TransientSourceError  the upstream fails, and says when to try again
 ├── DeliveryError              a webhook receiver did not accept an event
+├── DestinationError           a destination's datastore can not be written to, or read
 └── LeaseLostError             this worker no longer owns the unit: its writes are refused
 """
 
@@ -190,6 +192,16 @@ class UnreadableSecretError(FerrymanError):
     code = "unreadable_secret"
 
 
+class MissingExtraError(FerrymanError):
+    """What was asked for needs packages that are not installed."""
+
+    code = "missing_extra"
+
+    def __init__(self, extra: str) -> None:
+        self.extra = extra
+        super().__init__(f"this needs packages that are not installed here: run pip install 'ferryman[{extra}]'")
+
+
 class BrokerUnavailableError(FerrymanError):
     """The broker can not be reached at the moment."""
 
@@ -214,6 +226,18 @@ class DeliveryError(FerrymanError):
         self.code = code or self.code
         self.status = status
         self.retry_after_seconds = retry_after_seconds
+        self.is_final = is_final
+        super().__init__(message)
+
+
+class DestinationError(FerrymanError):
+    """A destination's datastore can not be written to, or read."""
+
+    code = "destination"
+
+    def __init__(self, message: str, *, code: str | None = None, is_final: bool = False) -> None:
+        """``is_final``: another attempt would fail too, until somebody changes something."""
+        self.code = code or self.code
         self.is_final = is_final
         super().__init__(message)
 

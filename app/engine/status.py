@@ -87,6 +87,17 @@ class DaemonStatus(StrEnum):
     STOPPED = "stopped"
 
 
+class CursorStatus(StrEnum):
+    """Where one account's log stands at a destination."""
+
+    WAITING = "waiting"
+    """Everything is written, or its turn has not come."""
+    WRITING = "writing"
+    """A daemon has its lease."""
+    FAILING = "failing"
+    """The last attempt failed; another one follows."""
+
+
 class ErrorHandling(StrEnum):
     """What a run does with an error."""
 

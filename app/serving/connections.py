@@ -5,6 +5,7 @@ import mmap
 import select
 import socket
 import tempfile
+import time
 from collections import deque
 from typing import Any, Final
 
@@ -30,6 +31,10 @@ class PatientSocket(socket.socket):
         self.unsent = 0
         self.spooled = 0
         """How many unsent bytes are in files."""
+        self._waited_seconds = 0.0
+        """How long threads have waited for the client to read."""
+        self._read_late = 0
+        """How many bytes it has read since it was first waited for."""
 
     def setblocking(self, flag: bool) -> None:
         """Do nothing: gunicorn's threads ask for a blocking socket."""
@@ -68,6 +73,7 @@ class PatientSocket(socket.socket):
             view, is_spooled = self._waiting.popleft()
             sent = self._try_send(view)
             self.unsent -= sent
+            self._read_late += sent if self._waited_seconds else 0
             self.spooled -= sent if is_spooled else 0
             if sent < len(view):
                 self._waiting.appendleft((view[sent:], is_spooled))
@@ -92,10 +98,15 @@ class PatientSocket(socket.socket):
             return 0
 
     def _await_reader(self) -> None:
+        """Wait until the client reads on; one that reads too little for the time that it has taken is given up."""
+        patience = self._patience
+        left = patience.body_seconds + self._read_late / patience.bytes_per_second - self._waited_seconds
         poll = select.poll()
         poll.register(self, select.POLLOUT)
-        if not poll.poll(1000 * self._patience.body_seconds):
+        began_at = time.monotonic()
+        if left <= 0 or not poll.poll(1000 * min(left, patience.body_seconds)):
             raise BrokenPipeError(errno.EPIPE, "the client does not read its answer")
+        self._waited_seconds += time.monotonic() - began_at
 
 
 def _spool(view: memoryview) -> memoryview:

@@ -19,14 +19,19 @@ _LONGEST_LINE: Final = 8192
 
 def may_wait(request: bytes | bytearray) -> bool:
     """Whether a request may wait for an upstream or a receiver, by its path."""
-    line = bytes(request[:_LONGEST_LINE]).partition(b"\r\n")[0].decode("latin-1")
-    method, _, rest = line.partition(" ")
-    target = rest.partition(" ")[0]
-    path, _, query = _origin_form(target).partition("?")
+    method, target = read_target(request)
+    path, _, query = target.partition("?")
     segments = tuple(segment for segment in unquote(path).split("/") if segment)
     if not _CALLS.isdisjoint(segments) or (method in _CHANGING and _ACCOUNT in segments):
         return True
     return method == "POST" and (_end_in(segments, _TRIED) or (_end_in(segments, _MAY_BE_DRY) and bool(query)))
+
+
+def read_target(request: bytes | bytearray) -> tuple[str, str]:
+    """Return the method of a request, and its path with its query."""
+    line = bytes(request[:_LONGEST_LINE]).partition(b"\r\n")[0].decode("latin-1")
+    method, _, rest = line.partition(" ")
+    return method, _origin_form(rest.partition(" ")[0])
 
 
 def _end_in(segments: tuple[str, ...], routes: tuple[tuple[str, ...], ...]) -> bool:

@@ -19,6 +19,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from app.net import addresses
 from app.net.addresses import TrustedProxies
 from app.serving.connections import Connection
+from app.serving.long_answers import THREADS, is_long
 from app.serving.patience import Patience
 from app.serving.request_reading import Progress, RequestReading
 from app.serving.upstream_requests import may_wait
@@ -49,6 +50,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def init_process(self) -> None:
         """Start, with as many threads for requests that may wait for upstreams as for all others."""
         self._calls = ThreadPoolExecutor(self.cfg.threads, thread_name_prefix="calls")
+        self._exports = ThreadPoolExecutor(THREADS, thread_name_prefix="exports")
         super().init_process()
 
     def accept(self, listener: Any) -> None:
@@ -72,9 +74,10 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             self._close_oldest()
 
     def enqueue_req(self, conn: Connection) -> None:
-        """Pass a request to a thread; one that may wait for an upstream to a pool of its own."""
+        """Pass a request to a thread; one that may wait for an upstream, or for its client, to a pool of its own."""
         assert conn.reading is not None
-        pool = self._calls if may_wait(conn.reading.buffer) else self.tpool
+        request = conn.reading.buffer
+        pool = self._exports if is_long(request) else self._calls if may_wait(request) else self.tpool
         future = pool.submit(self.handle, conn)
         future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
 

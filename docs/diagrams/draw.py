@@ -83,6 +83,7 @@ def draw_layers(pyproject: Path) -> str:
         "bootstrap": "names the concrete classes",
         "api": "the edges: HTTP, Postgres, Celery, Redis",
         "services": "order and transactions",
+        "formats": "records as files",
         "engine": "decisions, without I/O; addresses",
         "settings": "what a process knows of itself",
         "broker_urls": "what settings say",

@@ -23,6 +23,8 @@ from app.stack.stack import Stack, StackOptions
 PROJECT_ROOT = Path(__file__).parents[2]
 README = (PROJECT_ROOT / "README.md").read_text()
 TUTORIAL = "".join((PROJECT_ROOT / "docs" / page).read_text() for page in ("first-steps.md", "next-steps.md"))
+PARQUET = (PROJECT_ROOT / "docs" / "parquet.md").read_text()
+TABLES = (PROJECT_ROOT / "docs" / "tables.md").read_text()
 OPERATIONS = (PROJECT_ROOT / "docs" / "operations.md").read_text()
 API_URL = "http://127.0.0.1:8000"
 
@@ -95,10 +97,25 @@ def test_tutorial_works_and_prints_what_it_shows(place: Path) -> None:
     assert len(shown) >= 8
 
 
+def test_tickets_become_a_parquet_file_as_printed(place: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = str(probe.getsockname()[1])
+
+    output = typed("\n".join(blocks(PARQUET)).replace("9000", port), place)
+
+    assert "[(2000, 2000)]" in output
+    assert '"account_id","tenant_id","remote_id","sequence","synced_at","deleted_at",' in output
+
+
 def _pattern(line: str) -> re.Pattern[str]:
     """Read a printed line: ``…`` is anything, and so are ports and how wide a table's columns are."""
     text = ".*".join(re.escape(part.strip()) for part in " ".join(line.split()).split("…"))
     return re.compile(re.sub(r":9[01]00\b", r":\\d+", text))
+
+
+def test_commands_of_typed_tables_work_as_printed(place: Path) -> None:
+    for block in blocks(TABLES):
+        typed(block, place)
 
 
 def test_backup_of_operations_is_restored_whole(place: Path) -> None:

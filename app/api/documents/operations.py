@@ -42,7 +42,8 @@ class Route:
     method: str
     rule: str
     """The rest of the path."""
-    answer: SchemaLike
+    answer: SchemaLike | None
+    """None: the view makes it."""
     status: int
     body: SchemaLike | None
     query: SchemaLike | None

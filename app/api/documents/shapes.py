@@ -72,9 +72,10 @@ def _inline_schema(shape: Shape) -> JsonObject:
     match shape:
         case Fields():
             return _object(shape.keys)
-        case MapOf(inner=inner, pattern=pattern):
+        case MapOf(inner=inner, pattern=pattern, beside=beside):
             names = {} if pattern is None else {"propertyNames": {"pattern": pattern}}
-            return {"type": "object", "additionalProperties": schema_of(inner), **names}
+            known = {"properties": {name: _value(key) for name, key in beside.items()}} if beside else {}
+            return {"type": "object", **known, "additionalProperties": schema_of(inner), **names}
         case ListOf(inner=inner):
             return {"type": "array", "items": schema_of(inner)}
         case Formatted() | ByFormat():

@@ -18,11 +18,13 @@ from app.engine.errors import (
     BrokerUnavailableError,
     ConflictError,
     DeliveryError,
+    DestinationError,
     Failure,
     FerrymanError,
     ForbiddenError,
     IdempotencyKeyReusedError,
     InvalidInputError,
+    MissingExtraError,
     NotFoundError,
     PreconditionFailedError,
     StoreUnavailableError,
@@ -48,8 +50,10 @@ _STATUSES: Final[dict[type[FerrymanError], HTTPStatus]] = {
     ForbiddenError: HTTPStatus.FORBIDDEN,
     TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     DeliveryError: HTTPStatus.BAD_GATEWAY,
+    DestinationError: HTTPStatus.BAD_GATEWAY,
     UnreadableSecretError: HTTPStatus.BAD_REQUEST,  # an object in a state that does not allow the call
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,  # the official SDKs try again
+    MissingExtraError: HTTPStatus.NOT_IMPLEMENTED,
     BrokerUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

@@ -15,7 +15,6 @@ PATHS: Final[Mapping[str, str]] = {
     "daemon-job": _PROGRAMS,
     "daemon-job-cron-trigger": _PROGRAMS,
     "daemon-job-run": _PROGRAMS,
-    "datastore": "records go to Postgres or to a webhook",
     "documentation": "there is no documentation of integrations for end users",
     "environment-integration-webhook": _RECEIVED,
     "file": "files are called from accounts by /proxy, and none is kept",

@@ -82,7 +82,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         method: str,
         rule: str = "",
         *,
-        answer: SchemaLike,
+        answer: SchemaLike | None,
         status: int = 200,
         body: SchemaLike | None = None,
         query: SchemaLike | None = None,
@@ -93,6 +93,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
 
         A path's ``<id>`` is received in its canonical form, and is answered 404 when it is no UUID; ``<string:id>`` is
         received as it is.
+        Without ``answer`` the view makes its own, such as a file, which ``documented`` describes.
         ``documented`` adds to the route's OpenAPI operation what the schemas do not say.
         """
 
@@ -144,8 +145,8 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         """Make a view apply the preferences of ``Prefer`` that concern every view."""
         if self._is_free:
             return view
-        shown = _instance(route.answer)
-        if route.method in ("POST", "PATCH") and "id" in shown.fields and not isinstance(shown, ShownOnce):
+        shown = None if route.answer is None else _instance(route.answer)
+        if shown and route.method in ("POST", "PATCH") and "id" in shown.fields and not isinstance(shown, ShownOnce):
             view = preferences.shorten_answers(view)
         if route.query is None:
             parameters = {one["name"] for one in route.documented.get("parameters", []) if one["in"] == "query"}
@@ -172,7 +173,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
     def _body(self, body: SchemaLike, route: Route) -> Schema:
         """Return a body's schema, with the fields of the answer that it ignores, and the object that it changes."""
         schema = _instance(body)
-        if isinstance(schema, Input) and (not route.rule or route.is_of_item):
+        if isinstance(schema, Input) and route.answer is not None and (not route.rule or route.is_of_item):
             schema.read_back = frozenset(_instance(route.answer).fields)
             if route.method == "PATCH" and route.rule:
                 schema.stored = lambda: self._show(**(flask.request.view_args or {})).get_json()

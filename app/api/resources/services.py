@@ -31,14 +31,19 @@ from app.services.catalog.states import StateService
 from app.services.catalog.templates import TemplateService
 from app.services.catalog.tokens import TokenService
 from app.services.contexts.account_configs import ShownContexts
+from app.services.destinations.datastores import DatastoreService
+from app.services.destinations.destinations import DestinationService
+from app.services.destinations.verifying import DestinationVerification
 from app.services.diagnosis.fleet import FleetStatus
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
+from app.services.reading.exports import ExportService
 from app.services.reading.logs import LogService
 from app.services.reading.records import RecordService
 from app.services.runs.runs import RunService, RunWaits
 from app.services.schedules.triggers import TriggerService
+from app.services.schemas.schemas import SchemaService
 from app.services.unified.methods import MappingService
 from app.services.unified.models import InstalledModelService, UnifiedModelService
 from app.services.webhooks.deliveries import DeliveryService
@@ -81,6 +86,7 @@ class ReadingServices:
     """What reads what daemons have written, and how they are."""
 
     records: RecordService
+    exports: ExportService
     logs: LogService
     list_erasures: Callable[[EnvironmentId, ListFilters], Page[Erasure]]
     find_erasure: Callable[[EnvironmentId, str], Erasure | None]
@@ -94,6 +100,16 @@ class ReadingServices:
     """Returns the version of the one thing of a kind that has these values; None when there is none."""
     embeddings: Callable[[EnvironmentId, Collection[str]], Embeddings]
     """Returns integrations as accounts and installations embed them, without those that do not exist."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandingServices:
+    """What keeps where records land, and with which columns."""
+
+    datastores: DatastoreService
+    destinations: DestinationService
+    verification: DestinationVerification
+    schemas: SchemaService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +133,7 @@ class ApiServices:
     tenants: TenantService
     webhooks: WebhookService
     deliveries: DeliveryService
+    landing: LandingServices
     tokens: TokenService
     environments: EnvironmentService
     request_limits: RequestLimits

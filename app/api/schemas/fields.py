@@ -175,15 +175,21 @@ def make_list_query(
     given: dict[str, fields.Field[Any]] = {"id": Id(), **filters} if issubclass(listing, SortedListing) else {**filters}
     if sorts:
         given["sort"] = make_sort_field("created_at", *sorts, default="-created_at")
-    made: dict[str, fields.Field[Any]] = {column: Time() for column in times}
-    for column in times:
-        made |= {f"{column}[{operator}]": Time() for operator in _OPERATORS}
-        made[f"{column}[in]"] = DelimitedList(Time())
+    made = make_time_filters(*times)
     if issubclass(listing, SortedListing):
         for column, field in given.items():
             is_filter = column != "sort" and "[" not in column
             made |= _choices(column, field) if is_filter and not field.required else {}
     return listing.from_dict({**given, **made, **filters}, name=name)
+
+
+def make_time_filters(*columns: str) -> dict[str, fields.Field[Any]]:
+    """Return the fields of a query that narrow by times: ``column``, and ``column[operator]``."""
+    made: dict[str, fields.Field[Any]] = {column: Time() for column in columns}
+    for column in columns:
+        made |= {f"{column}[{operator}]": Time() for operator in _OPERATORS}
+        made[f"{column}[in]"] = DelimitedList(Time())
+    return made
 
 
 def _choices(column: str, field: fields.Field[Any]) -> dict[str, fields.Field[Any]]:

@@ -1,11 +1,25 @@
 """Records, erasures and daemons."""
 
+from typing import Final
+
 from marshmallow import Schema, fields, validate
 
-from app.api.schemas.fields import Id, Input, JsonObjectField, Listing, Query, Time, make_list_query, make_sort_field
+from app.api.schemas.fields import (
+    Id,
+    Input,
+    JsonObjectField,
+    Listing,
+    Query,
+    Time,
+    make_list_query,
+    make_sort_field,
+    make_time_filters,
+)
 from app.api.schemas.json_kinds import MAY_LACK
 from app.api.schemas.save_warnings import Warned
+from app.engine.json_types import JsonObject
 from app.engine.objects.accounts import ErasureStatus
+from app.formats.formats import MEDIA_TYPES, FileFormat
 
 
 class Record(Schema):
@@ -67,6 +81,61 @@ RecordQuery = make_list_query(
     listing=Listing,
     times=("synced_at", "updated_at", "created_at"),
 )
+
+
+RecordExport = Query.from_dict(
+    {
+        "resource": fields.String(required=True, validate=validate.Length(min=1)),
+        "integrated_account_id": Id(metadata={"description": "Of this account alone; else of all that have some."}),
+        "integration_name": fields.String(
+            metadata={"description": "Needed where accounts of several integrations have such a resource."}
+        ),
+        "id": fields.String(metadata={"description": "The upstream's id."}),
+        "sync_job_run_id": Id(),
+        "with_deleted": fields.Boolean(load_default=False, metadata={"description": "Export tombstones as well."}),
+        "after_seq": fields.Integer(
+            validate=validate.Range(0, 2**63 - 1),
+            metadata={
+                "description": "Of one account, what its log has after this number, in its order, tombstones included."
+            },
+        ),
+        "format": fields.String(
+            validate=validate.OneOf([str(one) for one in FileFormat]),
+            metadata={"description": "Instead of what Accept names; without either it is jsonl."},
+        ),
+        "with_data": fields.Boolean(
+            load_default=False, metadata={"description": "Add the column data: each record as JSON."}
+        ),
+        "keep_formulas": fields.Boolean(
+            load_default=False,
+            metadata={"description": "Of CSV, leave texts that a spreadsheet executes as they are."},
+        ),
+        **make_time_filters("synced_at", "updated_at", "created_at"),
+    },
+    name="RecordExport",
+)
+
+_PIECES: Final[JsonObject] = {"schema": {"type": "string", "format": "binary"}}
+EXPORTED: Final[JsonObject] = {
+    "responses": {
+        "200": {
+            "description": "The file, in pieces: it is complete only if the last one, which is empty, has arrived.",
+            "content": dict.fromkeys(MEDIA_TYPES.values(), _PIECES),
+            "headers": {
+                "Ferryman-Through-Seq": {
+                    "description": "Of one account, the after_seq of the next export.",
+                    "schema": {"type": "integer"},
+                },
+                "Ferryman-Gap-Until": {
+                    "description": "Entries up to this number, which you have not read, may be gone: export all anew.",
+                    "schema": {"type": "integer"},
+                },
+            },
+        },
+        "404": "NOT_FOUND",
+        "501": "NOT_IMPLEMENTED",
+    },
+}
 
 
 class RecordErasure(Query):

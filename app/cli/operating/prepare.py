@@ -6,7 +6,7 @@ import click
 
 from app import settings
 from app.bootstrap.encryption import check_encryption_key
-from app.bootstrap.operators import build_operator_access
+from app.bootstrap.operators import build_operator_access, build_reader_queries
 from app.engine.errors import UnauthorizedError
 from app.services.catalog.tokens import TokenService
 from app.stack.data_directory import write_private
@@ -21,6 +21,8 @@ def prepare(token_file: Path) -> None:
     migrate.upgrade(chosen.direct_database_url)
     check_encryption_key(chosen)
     tokens = build_operator_access(chosen).tokens
+    # The line that 'ferryman up' prints for psql names it.
+    build_reader_queries(chosen).find_role(tokens.default_environment())
     if not (token_file.exists() and _is_valid(tokens, token_file.read_text().strip())):
         _, secret = tokens.create(tokens.default_environment(), "up")
         write_private(token_file, secret)

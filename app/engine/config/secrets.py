@@ -84,6 +84,8 @@ _READABLE_OF_AUTHORIZATION: Final = frozenset(["format", "header_name", "name", 
 _ADDRESS_KEY: Final = re.compile(r"(?:url|uri|path|host|address|endpoint|href|link)\Z", re.IGNORECASE)
 _ADDRESS: Final = re.compile(r"\s*https?://", re.IGNORECASE)
 _SCHEMA: Final = "_schema"
+RECORDS_SCHEMA: Final = "schema"
+"""Where a resource has the JSON Schema of its records, beside its methods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,9 @@ class _Walk:
             return resources
         return {
             name: {
-                method: self._change_value(method, one, ("resources", name, method), _Part.SETTINGS)
+                method: one
+                if method == RECORDS_SCHEMA
+                else self._change_value(method, one, ("resources", name, method), _Part.SETTINGS)
                 for method, one in methods.items()
             }
             if isinstance(methods, dict)

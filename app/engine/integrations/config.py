@@ -6,7 +6,7 @@ from typing import Final
 
 from app.engine.config import non_secrets
 from app.engine.config.reader import ConfigReader, show_value
-from app.engine.config.secrets import list_literal_secrets
+from app.engine.config.secrets import RECORDS_SCHEMA, list_literal_secrets
 from app.engine.errors import Failure
 from app.engine.integrations import request_formats, response_paths
 from app.engine.integrations.allowed_hosts import AllowedHosts, read_allowed_hosts
@@ -29,6 +29,7 @@ from app.engine.integrations.request_formats import (
     read_sent_body,
 )
 from app.engine.integrations.response_paths import ResponsePath, read_response_path
+from app.engine.json_schema.validators import find_schema_fault
 from app.engine.json_types import JSON
 from app.engine.jsonata.expressions import Expression
 from app.engine.partitions.partition import Partition, read_partition
@@ -179,7 +180,7 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
 def check_new_config(raw: JSON, path: str = "config") -> list[Failure]:
     """Return every fault of a config that is to be stored; those that are stored already need not name their hosts."""
     config, failures = parse_config(raw, path)
-    failures += response_paths.check_paths(raw, path)
+    failures += [*response_paths.check_paths(raw, path), *_find_schema_faults(raw, path)]
     return failures if config is None else [*failures, *config.hosts.list_failures(path)]
 
 
@@ -208,11 +209,29 @@ def _read_resources(reader: ConfigReader, defaults: MethodConfig) -> dict[tuple[
     for name in resources.value:
         resource = resources.enter(name)
         for method in resource.value if resource.is_object() else ():
+            if method == RECORDS_SCHEMA:
+                continue
             one = resource.enter(method)
             if one.is_object():
                 headers = _read_headers(one, inherited=reader.value.get("headers"))
                 methods[name, method] = _read_method(one, defaults, headers=headers, name=name, method=method)
     return methods
+
+
+def _find_schema_faults(raw: JSON, path: str) -> list[Failure]:
+    """Return what is wrong with the JSON Schemas of resources, which no request needs."""
+    resources = raw.get("resources") if isinstance(raw, dict) else None
+    failures: list[Failure] = []
+    for name, resource in resources.items() if isinstance(resources, dict) else ():
+        schema = resource.get(RECORDS_SCHEMA) if isinstance(resource, dict) else None
+        if schema is None:
+            continue
+        at: list[object] = [path, "resources", name, RECORDS_SCHEMA]
+        if not isinstance(schema, dict):
+            failures.append(Failure(".".join(map(str, at)), f"expected a JSON Schema, found {show_value(schema)}"))
+        elif fault := find_schema_fault(schema):
+            failures.append(Failure(".".join(map(str, [*at, *fault[0]])), fault[1]))
+    return failures
 
 
 def _read_method(

@@ -86,7 +86,8 @@ def _list_members(
     """Yield each member of a map or list, and what may have been stored of it: any element, for a list's."""
     if isinstance(shape, MapOf) and isinstance(value, dict):
         for name, one in value.items():
-            yield name, one, _find_stored(stored, name)
+            if name not in shape.beside:
+                yield name, one, _find_stored(stored, name)
     if isinstance(shape, ListOf) and isinstance(value, list):
         elements = tuple(one for before in stored if isinstance(before, list) for one in before)
         for position, one in enumerate(value):

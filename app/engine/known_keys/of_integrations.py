@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from app.engine.config.secrets import RECORDS_SCHEMA
 from app.engine.known_keys.of_credentials import AUTHORIZATION, CREDENTIALS
 from app.engine.known_keys.of_paging import PAGINATION, RATE_LIMIT
 from app.engine.known_keys.shapes import (
@@ -108,6 +109,9 @@ METHOD: Final = Fields(
         "throw_error_on_parse_error": unserved("An answer that can not be read is always an error."),
     }
 )
+_OF_RESOURCES: Final = {
+    RECORDS_SCHEMA: reading("JSON Schema of its records, which declares the types of their columns.", OBJECT)
+}
 INTEGRATION: Final = Fields(
     keys={
         "base_url": reading("Where the API is; may hold placeholders.", _BASE_URL, is_required=True),
@@ -117,7 +121,7 @@ INTEGRATION: Final = Fields(
         "rate_limit": within("What is known of the API's rate limit.", RATE_LIMIT),
         "resources": within(
             "What is different from the usual REST routes.",
-            MapOf(inner=MapOf(inner=METHOD, name="methods"), name="resources"),
+            MapOf(inner=MapOf(inner=METHOD, name="methods", beside=_OF_RESOURCES), name="resources"),
         ),
         "allowed_hosts": reading("The hosts that get the config's own secrets.", {**TEXTS, "minItems": 1}),
         "non_secret": reading("Names of headers and parameters, and paths of the context, that are no secret.", TEXTS),

@@ -98,6 +98,8 @@ class MapOf:
     """What its keys are."""
     pattern: str | None = None
     """What they have to match."""
+    beside: Mapping[str, Key] = field(default_factory=dict)
+    """Known keys of it that are no such names, and whose values have no shape."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +138,10 @@ def walk(shape: Shape, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
             for name, key in keys.items():
                 yield (*path, name), key
                 yield from walk(key.inner, (*path, name)) if key.inner is not None else ()
-        case MapOf(inner=inner) | ListOf(inner=inner):
+        case MapOf(inner=inner, beside=beside):
+            yield from (((*path, name), key) for name, key in beside.items())
+            yield from walk(inner, (*path, "*"))
+        case ListOf(inner=inner):
             yield from walk(inner, (*path, "*"))
         case Formatted(formats=formats):
             for name, fields in formats.items():
@@ -185,15 +190,22 @@ def walk_leaves(value: JSON, shape: Shape, path: str) -> Iterator[Leaf]:
     match shape:
         case Fields(keys=keys):
             yield from _walk_fields(value, keys, path)
-        case MapOf(inner=inner) | ListOf(inner=inner):
-            for name, one in _list_entries(value):
-                yield from walk_leaves(one, inner, f"{path}.{name}")
+        case MapOf() | ListOf():
+            yield from _walk_entries(value, shape, path)
         case Formatted():
             yield from _walk_formatted(value, shape, path)
         case ByFormat(one=one):
             has_format = isinstance(value, dict) and FORMAT in value
             for name, inner in [("", value)] if has_format else _list_entries(value):
                 yield from _walk_formatted(inner, one, f"{path}.{name}" if name else path, name=name)
+
+
+def _walk_entries(value: JSON, shape: MapOf | ListOf, path: str) -> Iterator[Leaf]:
+    beside = shape.beside if isinstance(shape, MapOf) else {}
+    yield from _walk_fields(value, beside, path)
+    for name, one in _list_entries(value):
+        if name not in beside:
+            yield from walk_leaves(one, shape.inner, f"{path}.{name}")
 
 
 def _walk_fields(value: JSON, keys: Mapping[str, Key], path: str) -> Iterator[Leaf]:

@@ -37,13 +37,8 @@ class SchemaPolicy(StrEnum):
     """No column is added; a record that does not fit is quarantined at destinations, the rest lands."""
 
 
-SUFFIXES: Final = {
-    ColumnType.DOUBLE: "double",
-    ColumnType.NUMERIC: "numeric",
-    ColumnType.TEXT: "text",
-    ColumnType.JSONB: "jsonb",
-}
-"""What a wider column's name ends in, after two underscores: ``price__text``."""
+SUFFIXES: Final = {kind: "double" if kind is ColumnType.DOUBLE else kind.value for kind in ColumnType}
+"""What the name of a key's further column ends in, after two underscores: ``price__text``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +69,7 @@ class ResourceSchema:
     """In the order in which they were added; none is ever taken away."""
     policy: SchemaPolicy = SchemaPolicy.EVOLVE
     left_out: int = 0
-    """Keys without a column, since the resource has as many columns as it may have; they stay in ``data``."""
+    """At least so many keys have no column, as the resource has as many as it may have; they stay in ``data``."""
 
     def list_shown(self) -> Iterator[Column]:
         """Yield the columns that are not ignored."""

@@ -8,18 +8,17 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
-import orjson
-
 from app.engine.json_types import JSON
 from app.engine.schemas.columns import Column, ColumnType
 
 _BIGINT_RANGE: Final = range(-(2**63), 2**63)
 # JSON's own grammar of numbers: neither blanks, nor a plus, nor "NaN".
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
+_LONGEST_NUMBER: Final = 1000
+"""Characters of a text that is read as a number: Postgres takes no number of any size."""
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_TIME: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})?"
-)
+_OFFSET: Final = "[Zz]|[+-]([01][0-9]|2[0-3]):?[0-5][0-9]"
+_TIME: Final = re.compile(rf"{_DATE.pattern}[Tt ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?({_OFFSET})?")
 _TEXTS: Final = MappingProxyType({"true": True, "false": False})
 
 # The narrowest first; each holds what the ones before it hold, but for those that stand for themselves.
@@ -56,9 +55,14 @@ def type_of(value: JSON) -> ColumnType | None:
 
 def join_types(first: ColumnType, second: ColumnType) -> ColumnType:
     """Return the narrowest type that holds the values of both."""
-    if first is second or second in _WIDER[first]:
+    if holds(first, second):
         return first
     return next(kind for kind in (second, *_WIDER) if {first, second} <= _WIDER[kind] | {kind})
+
+
+def holds(column: ColumnType, value: ColumnType) -> bool:
+    """Whether a column of a type holds all values that are learned as another."""
+    return column is value or value in _WIDER[column]
 
 
 def fit(value: JSON, column: Column) -> object | None:
@@ -92,7 +96,7 @@ def _fit_numeric(value: JSON, reads_text: bool) -> Decimal | None:
             return Decimal(value)
         case float():
             return Decimal(str(value)) if math.isfinite(value) else None
-        case str() if reads_text and _NUMBER.fullmatch(value):
+        case str() if reads_text and len(value) <= _LONGEST_NUMBER and _NUMBER.fullmatch(value):
             return Decimal(value)
         case _:
             return None
@@ -128,19 +132,21 @@ def _fit_text(value: JSON, _: bool) -> str | None:
     match value:
         case str():
             return value
-        case dict() | list():
-            return None
-        case Decimal():
+        case bool():
+            return str(value).lower()
+        case int():
             return str(value)
-        case bool() | float() | int():
-            return str(value).lower() if isinstance(value, bool) else _dump(value)
+        case float() | Decimal():
+            return _write_number(_fit_numeric(value, False))
         case _:
             return None
 
 
-def _dump(value: JSON) -> str:
-    """Return a scalar's JSON, integers of any size included."""
-    return str(value) if type(value) is int else orjson.dumps(value).decode()
+def _write_number(number: Decimal | None) -> str | None:
+    """Write a number as Postgres does, which knows neither exponents nor a negative zero."""
+    if number is None:
+        return None
+    return format(abs(number) if number.is_zero() else number, "f")
 
 
 def _fit_jsonb(value: JSON, _: bool) -> JSON:

@@ -15,6 +15,8 @@ from app.engine.objects.webhooks import Webhook
 from app.engine.records.outcomes import Change
 from app.engine.records.rows import encode
 from app.engine.runs.work import ErrorDraft, EventDraft
+from app.engine.schemas.changes import SchemaChange, show_change
+from app.engine.schemas.columns import ResourceSchema
 from app.engine.status import RunStatus
 from app.engine.times import format_utc, format_utc_or_none
 
@@ -237,6 +239,7 @@ def _name_origin(run: SyncJobRun, resource: str | None, method: str | None) -> J
 
 TRIGGER_FAILED: Final = "sync_job_cron_trigger:failed"
 REACTIVATED: Final = "integrated_account:reactivated"
+SCHEMA_CHANGED: Final = "schema:changed"
 
 
 def draft_trigger_failed(
@@ -256,6 +259,18 @@ def draft_trigger_failed(
         "error": error,
     }
     return draft_for_each(to, TRIGGER_FAILED, payload, environment_id=trigger.environment_id, at=due.now)
+
+
+def draft_schema_changed(
+    schema: ResourceSchema, changes: Sequence[SchemaChange], *, to: Sequence[str], at: datetime
+) -> list[EventDraft]:
+    """Draft for webhooks that a resource's schema has changed."""
+    payload = {
+        "integration_name": schema.integration_name,
+        "resource": schema.resource,
+        "changes": [show_change(change) for change in changes],
+    }
+    return draft_for_each(to, SCHEMA_CHANGED, payload, environment_id=schema.environment_id, at=at)
 
 
 def draft_run_event(run: SyncJobRun, event: str, *, to: Sequence[str], at: datetime) -> list[EventDraft]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
+from app.engine.errors import DestinationError
 from app.engine.objects.accounts import Erasure
 from app.services.maintenance.duties import Duty
 from app.services.maintenance.duty_rows import TURN_SECONDS, DutyRows, Pace
@@ -22,8 +23,17 @@ _RUNS: Final = 100
 class ErasureDuty:
     """The duty that erases. It may die anywhere: what is erased is counted in the same transaction."""
 
-    def __init__(self, erasures: Erasures, stop_run: Callable[[str], object], pace: Pace) -> None:
+    def __init__(
+        self,
+        erasures: Erasures,
+        stop_run: Callable[[str], object],
+        pace: Pace,
+        *,
+        erase_at_destinations: Callable[[Erasure], None],
+    ) -> None:
+        """``erase_at_destinations`` raises DestinationError while one of them can not be reached."""
         self._erasures = erasures
+        self._erase_at_destinations = erase_at_destinations
         self._stop_run = stop_run
         self._pace = pace
         self._rows = DutyRows("erasing", monotonic=pace.monotonic)
@@ -49,4 +59,12 @@ class ErasureDuty:
             # A run could write until then.
             for run_id in self._erasures.find_live_runs(erasure.integrated_account_id, limit=_RUNS):
                 self._stop_run(run_id)
+        # From here on nothing more of it is written at a destination.
+        self._erasures.begin(erasure.id)
+        try:
+            self._erase_at_destinations(erasure)
+        except DestinationError:
+            # One that is away keeps nothing here from being erased, but the erasure from being over.
+            self._pace.take(partial(self._erasures.erase_some, erasure, limit=BATCH, may_finish=False))
+            raise
         return self._pace.take(partial(self._erasures.erase_some, erasure, limit=BATCH))

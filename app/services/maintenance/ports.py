@@ -97,7 +97,10 @@ class Erasures(Protocol):
     def find_live_runs(self, account_id: str, *, limit: int) -> Sequence[str]:
         """List runs of an account that have not ended."""
 
-    def erase_some(self, erasure: Erasure, *, limit: int) -> bool:
+    def begin(self, id: str) -> None:
+        """Record that an erasure has begun: destinations read nothing of the account any more."""
+
+    def erase_some(self, erasure: Erasure, *, limit: int, may_finish: bool = True) -> bool:
         """Erase so many rows, and record the end once none is left; return whether there may be more."""
 
     def record_error(self, id: str, error: str) -> None:

@@ -66,7 +66,7 @@ class DeliveryWorker:
         health: WebhookHealth,
         deliveries: Deliveries,
         units: Units,
-        keeper: LeaseKeeper,
+        keeper: LeaseKeeper[Claim],
         pool: DeliveryPool,
         merging: BatchMerging,
         lifecycle: RunLifecycle,

@@ -11,10 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
-
-from app.engine.runs.work import Claim
-from app.services.units.ports import Units
+from typing import Final, Generic, Protocol, TypeVar
 
 logger = logging.getLogger(__name__)
 
@@ -22,22 +19,45 @@ _LONGEST_PAUSE_SECONDS: Final = 2.5
 _PAUSES_PER_LEASE: Final = 6
 
 
+class Lease(Protocol):
+    """A claim on something, by which its lease is prolonged."""
+
+    @property
+    def unit_id(self) -> str:
+        """What is leased."""
+
+    @property
+    def fencing_token(self) -> int:
+        """The number of the lease."""
+
+
+L = TypeVar("L", bound=Lease)
+L_contra = TypeVar("L_contra", bound=Lease, contravariant=True)
+
+
+class Leases(Protocol[L_contra]):
+    """Keeps leases."""
+
+    def keep(self, claim: L_contra, *, lease_seconds: float) -> bool:
+        """Prolong a lease unless somebody has locked its row; False when it is gone."""
+
+
 @dataclass(slots=True)
-class _Kept:
-    claim: Claim
+class _Kept(Generic[L]):
+    claim: L
     since: float
     """When its lease was last prolonged."""
     on_lost: Callable[[], object]
 
 
-class LeaseKeeper:
+class LeaseKeeper(Generic[L]):
     """The leases of one process's slices."""
 
     THREAD: Final = "ferryman-leases"
 
     def __init__(
         self,
-        units: Units,
+        units: Leases[L],
         *,
         lease_seconds: float,
         pause: Callable[[float], None] = time.sleep,
@@ -49,12 +69,12 @@ class LeaseKeeper:
         self._monotonic = monotonic
         self._pause_seconds = min(_LONGEST_PAUSE_SECONDS, lease_seconds / _PAUSES_PER_LEASE)
         self._lock = threading.Lock()
-        self._kept: dict[tuple[str, int], _Kept] = {}
+        self._kept: dict[tuple[str, int], _Kept[L]] = {}
         """What is kept, by unit and token."""
         self._has_thread = False
 
     @contextmanager
-    def keeping(self, claim: Claim) -> Iterator[None]:
+    def keeping(self, claim: L) -> Iterator[None]:
         """Keep a unit's lease until the block ends."""
         self.keep(claim)
         try:
@@ -62,7 +82,7 @@ class LeaseKeeper:
         finally:
             self.release(claim)
 
-    def keep(self, claim: Claim, *, on_lost: Callable[[], object] = lambda: None) -> None:
+    def keep(self, claim: L, *, on_lost: Callable[[], object] = lambda: None) -> None:
         """Keep a unit's lease until it is released; ``on_lost`` happens when it is gone before."""
         with self._lock:
             self._kept[_build_key(claim)] = _Kept(claim, self._monotonic(), on_lost)
@@ -70,7 +90,7 @@ class LeaseKeeper:
                 self._has_thread = True
                 threading.Thread(target=self._run, name=self.THREAD, daemon=True).start()
 
-    def release(self, claim: Claim) -> None:
+    def release(self, claim: L) -> None:
         """Keep a unit's lease no longer."""
         with self._lock:
             self._kept.pop(_build_key(claim), None)
@@ -102,5 +122,5 @@ class LeaseKeeper:
                 logger.warning("leases could not be prolonged", exc_info=True)
 
 
-def _build_key(claim: Claim) -> tuple[str, int]:
+def _build_key(claim: Lease) -> tuple[str, int]:
     return (claim.unit_id, claim.fencing_token)

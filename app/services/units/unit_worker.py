@@ -48,7 +48,7 @@ class UnitWorker:
         contexts: RunContexts,
         fetch_worker: FetchWorker,
         delivery_worker: DeliveryWorker,
-        keeper: LeaseKeeper,
+        keeper: LeaseKeeper[Claim],
         lifecycle: RunLifecycle,
         fairness: AccountFairness,
         worker_context: WorkerContext,

@@ -33,6 +33,9 @@ _TABLES: Final[Mapping[str, Table]] = {
     "api token": tables.api_token,
     "environment": tables.environment,
     "tenant": tables.tenant,
+    "datastore": tables.datastore,
+    "destination": tables.destination,
+    "schema": tables.resource_schema,
 }
 
 

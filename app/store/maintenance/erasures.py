@@ -86,7 +86,10 @@ _RECORDS: Final = text("""
     delete from record where ctid = any(array(
         select ctid from record where integrated_account_id = :account_id limit :limit))
 """)
-_LOG: Final = text("delete from account_log where integrated_account_id = :account_id")
+_LOG: Final = text("""
+    with learned as (delete from schema_cursor where integrated_account_id = :account_id)
+    delete from account_log where integrated_account_id = :account_id
+""")
 
 # What a run has written since the request stays.
 _RECORDS_OF_RESOURCE: Final = text(f"""
@@ -155,18 +158,22 @@ class ErasureStore:
         with reading(self._engine) as connection:
             return [str(id) for id in connection.execute(_LIVE, values).scalars()]
 
-    def erase_some(self, erasure: Erasure, *, limit: int) -> bool:
+    def begin(self, id: str) -> None:
+        """Record that an erasure has begun: destinations read nothing of the account any more."""
+        with self._engine.begin() as connection:
+            connection.execute(_BEGIN, {"id": id})
+
+    def erase_some(self, erasure: Erasure, *, limit: int, may_finish: bool = True) -> bool:
         """Erase so many rows, and record the end once none is left; return whether there may be more."""
         with self._engine.begin() as connection:
             if connection.execute(_LOCK, {"id": erasure.id}).first() is None:
                 return False
-            connection.execute(_BEGIN, {"id": erasure.id})
             erase = _erase_account if erasure.resource is None else _erase_resource
             erased = erase(connection, erasure, limit)
             for what, count in erased.items():
                 connection.execute(_COUNT, {"id": erasure.id, "what": what, "count": count})
-            if erased:
-                return True
+            if erased or not may_finish:
+                return bool(erased)
             if erasure.resource is None:
                 # A run that could not be ended yet is tried again later.
                 if connection.execute(_HAS_RUNS, {"account_id": erasure.integrated_account_id}).scalar_one():

@@ -45,7 +45,20 @@ class RecordReader:
 
 
 def _narrow(filters: RecordFilters, order: Sequence[ColumnElement[Any]]) -> Select[Any]:
-    statement = select(*COLUMNS).where(_TABLE.c.integrated_account_id == filters.integrated_account_id)
+    statement = narrow_records(select(*COLUMNS), filters)
+    if filters.cursor:
+        after = _after(filters.cursor, order)
+        if after[0] == filters.resource and order[0] is _TABLE.c.resource:
+            # Beside an equation on its first column Postgres begins a row comparison at that column's first row.
+            statement = statement.where(_TABLE.c.remote_id > after[1])
+        else:
+            statement = statement.where(tuple_(*order) > after)
+    return statement
+
+
+def narrow_records(statement: Select[Any], filters: RecordFilters) -> Select[Any]:
+    """Narrow a statement over records by all filters but the cursor."""
+    statement = statement.where(_TABLE.c.integrated_account_id == filters.integrated_account_id)
     if not filters.with_deleted:
         statement = statement.where(_TABLE.c.deleted_at.is_(None))
     if filters.resource:
@@ -56,13 +69,6 @@ def _narrow(filters: RecordFilters, order: Sequence[ColumnElement[Any]]) -> Sele
         statement = statement.where(
             _TABLE.c.sync_job_run_id == filters.sync_job_run_id, IS_IN_LOG, _is_in_log_of(filters.sync_job_run_id)
         )
-    if filters.cursor:
-        after = _after(filters.cursor, order)
-        if after[0] == filters.resource and order[0] is _TABLE.c.resource:
-            # Beside an equation on its first column Postgres begins a row comparison at that column's first row.
-            statement = statement.where(_TABLE.c.remote_id > after[1])
-        else:
-            statement = statement.where(tuple_(*order) > after)
     return paging.with_times(statement, _TABLE, filters.times)
 
 

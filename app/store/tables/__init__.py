@@ -19,6 +19,7 @@ from app.store.tables.catalog import (
     webhook,
 )
 from app.store.tables.deliveries import delivery, webhook_record
+from app.store.tables.destinations import datastore, destination, destination_cursor, destination_quarantine
 from app.store.tables.erasures import deleted_account, erasure
 from app.store.tables.online_migrations import online_migration
 from app.store.tables.records import account_log, record, record_key, record_seen
@@ -39,6 +40,7 @@ from app.store.tables.scheduled import (
     sync_job_run_state,
     sync_job_template,
 )
+from app.store.tables.schemas import environment_reader, resource_schema, resource_schema_change, schema_cursor
 from app.store.tables.unified import environment_unified_model, unified_model, unified_model_method
 
 __all__ = [
@@ -47,12 +49,17 @@ __all__ = [
     "api_token",
     "cron_trigger_fire",
     "daemon",
+    "datastore",
     "deleted_account",
     "delivery",
+    "destination",
+    "destination_cursor",
+    "destination_quarantine",
     "direct_call",
     "encryption_key",
     "environment",
     "environment_integration",
+    "environment_reader",
     "environment_unified_model",
     "erasure",
     "idempotency_key",
@@ -65,8 +72,11 @@ __all__ = [
     "record_key",
     "record_seen",
     "refused_seal",
+    "resource_schema",
+    "resource_schema_change",
     "run_error",
     "run_resource",
+    "schema_cursor",
     "spool_batch",
     "sync_job",
     "sync_job_cron_trigger",

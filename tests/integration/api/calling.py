@@ -19,6 +19,11 @@ class Answer:
     headers: dict[str, str]
 
     @property
+    def is_json(self) -> bool:
+        """Whether it is no file."""
+        return not isinstance(self.body, str)
+
+    @property
     def paths(self) -> list[str]:
         """The paths of the failures, sorted."""
         return sorted(failure["path"] for failure in self.body["details"]["failures"])
@@ -36,8 +41,10 @@ class Caller:
         headers = {**self.headers, **options.pop("headers", {})}
         sent = {"json": body} if body is not None else {}
         response = self._client.open(path, method=method, headers=headers, **sent, **options)
-        assert response.content_type == "application/json"
-        return Answer(response.status_code, response.get_json(), dict(response.headers))
+        # A file, such as an export, is its text.
+        assert response.content_type in ("application/json", "application/x-ndjson")
+        body = response.get_json() if response.is_json else response.get_data(as_text=True)
+        return Answer(response.status_code, body, dict(response.headers))
 
     def get(self, path: str, **query: JSON) -> Answer:
         return self.call("GET", path, query_string=query)

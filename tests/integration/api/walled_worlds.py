@@ -95,6 +95,10 @@ def _definitions(world: World) -> None:
     world.bodies["/sync-job-template/{id}/sync-job"] = {"label": world.text("templated"), **job}
     webhook = world.make("webhook", {"target_url": f"https://{world.text('hook')}.example.com"})
     world.bodies["/webhook/test"] = {"id": webhook["id"]}
+    place = {"host": f"{world.text('db')}.example.com", "database": world.text("base"), "user": world.text("user")}
+    store = {"type": "postgres", "label": world.text("store"), "config": {**place, "password": world.text("password")}}
+    datastore = world.make("datastore", store)
+    world.make("destination", {"datastore_id": datastore["id"], "label": world.text("destination")})
     world.make("api-token", {"name": world.text("token"), "role": "read"})
 
 
@@ -165,6 +169,17 @@ def _written(world: World, engine: Engine) -> None:
         "content_hash": b"",
         "sync_job_run_id": run_id,
     }
+    world.ids["schema"] = new_id()
+    column = {"name": "name", "key": world.text("key"), "type": "text", "is_declared": False, "is_ignored": False}
+    schema = {
+        "id": world.ids["schema"],
+        "environment_id": world.environment_id,
+        "integration_name": world.text("integration"),
+        "resource": world.text("resource"),
+        "columns": json.dumps([{**column, "first_seen_at": None, "last_seen_at": None}]),
+    }
+    _insert(engine, "resource_schema", schema)
+    world.bodies["/schema/{id}"] = {"policy": "freeze"}
     _insert(engine, "record", record)
     _insert(engine, "record", {**record, "remote_id": world.text("gone"), "deleted_at": "2026-01-01T00:00:00Z"})
 

@@ -1,8 +1,10 @@
 """A thread that answers never waits for a client that reads slowly, however large the answer is."""
 
 import socket
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
@@ -42,6 +44,27 @@ def test_answer_in_many_pieces_waits_for_its_client(ends: tuple[PatientSocket, s
             patient.sendall(ANSWER[start : start + 64 * 1024])
 
     assert patient.in_memory <= Patience().largest_answer_ahead + 64 * 1024
+
+
+def test_a_client_that_reads_a_little_now_and_then_is_given_up(ends: tuple[PatientSocket, socket.socket]) -> None:
+    patient, client = ends
+    patient.become_patient(Patience(body_seconds=0.1, bytes_per_second=1_000_000_000))
+    reading = threading.Thread(target=read_slowly, args=[client], daemon=True)
+    reading.start()
+
+    with pytest.raises(BrokenPipeError):
+        for _ in range(10_000):
+            patient.sendall(ANSWER[: 64 * 1024])
+
+    client.close()
+    reading.join()
+
+
+def read_slowly(client: socket.socket) -> None:
+    """Read so little that the deadline passes, and so often that the socket never stays full for long."""
+    with suppress(OSError):
+        while client.recv(100_000):
+            time.sleep(0.01)
 
 
 def received(patient: PatientSocket, client: socket.socket) -> bytes:

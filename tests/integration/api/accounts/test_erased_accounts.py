@@ -26,7 +26,8 @@ def erase_due(engine: Engine) -> Callable[[], None]:
     """Erase what is due, as the leader does."""
 
     def erase() -> None:
-        erasing = ErasureDuty(ErasureStore(engine), stop, Pace(pause=lambda _: None))
+        pace = Pace(pause=lambda _: None)
+        erasing = ErasureDuty(ErasureStore(engine), stop, pace, erase_at_destinations=lambda _: None)
         while erasing.run_turn():
             pass
 

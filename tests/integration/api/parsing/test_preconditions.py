@@ -286,5 +286,5 @@ def test_every_change_and_removal_takes_if_match(api: Caller) -> None:
         and "If-Match" in {one["name"] for one in methods[method].get("parameters", [])}
         and "412" in methods[method]["responses"]
     }
-    changeable = {("patch", collection) for collection in (*CHANGES, "environment")}
+    changeable = {("patch", collection) for collection in (*CHANGES, "environment", "schema")}
     assert taking == changeable | {("delete", collection) for collection in (*REMOVED, "sync-job-run", "tenant")}

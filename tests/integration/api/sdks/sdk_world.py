@@ -90,6 +90,10 @@ class SdkWorld:
     def _make_webhook(self) -> str:
         return self._made("webhook", {"target_url": self.receiver})["id"]
 
+    def _make_datastore(self) -> str:
+        config = {"bucket": "b", "access_key_id": "a", "secret_access_key": "s"}
+        return self._made("datastore", {"type": "s3", "config": config})["id"]
+
     def _make_unified_model(self) -> str:
         return self._made("unified-model", _model(f"other-{new_id()}"))["id"]
 

@@ -29,6 +29,7 @@ from tests.support.unified import CONTACT, MAPPINGS, MODEL
 from tests.support.upstream import Upstream, numbered, reply, reply_raw
 
 API_DOCUMENT: Final = (Path(__file__).parents[4] / "docs" / "api.md").read_text()
+NOWHERE: Final = "http://127.0.0.1:9"
 SOMETHING: Final = "0190f0f0-0000-7000-8000-00000000000b"
 
 NOT_SERVED: Final = {
@@ -41,7 +42,6 @@ NOT_SERVED: Final = {
     "daemons.create": "daemons enrol themselves when they start",
     "daemons.delete": "daemons enrol themselves when they start",
     "daemons.update": "daemons enrol themselves when they start",
-    "datastores": "records go to Postgres or to a webhook",
     "documentations": "documentation of integrations for end users",
     "environment_integration_webhooks": "events of third parties are not received",
     "integrated_account_webhooks": "events of third parties are not received",
@@ -205,6 +205,20 @@ async def test_webhooks(sdk: TrutoApi, upstream: Upstream, hook: Receiver) -> No
     assert "secret" not in await sdk.webhooks.get(made["id"])
     assert (await sdk.webhooks.update(made["id"], {"is_active": False}))["is_active"] is False
     assert await sdk.webhooks.delete(made["id"]) == {"id": made["id"]}
+
+
+@in_a_loop
+async def test_datastores(sdk: TrutoApi) -> None:
+    config = {"bucket": "b", "region": "eu", "access_key_id": "a", "secret_access_key": "unseen", "base_url": NOWHERE}
+    made = await sdk.datastores.create({"type": "s3", "label": "mine", "config": config})
+
+    assert "unseen" not in str(await sdk.datastores.get(made["id"]))
+    assert [one["id"] for one in await sdk.datastores.list(type="s3").to_array()] == [made["id"]]
+    changed = await sdk.datastores.update(made["id"], {"config": {"region": "us"}})
+    assert (changed["config"]["bucket"], changed["config"]["region"]) == ("b", "us")
+    with pytest.raises(ClientResponseError):
+        await sdk.datastores.test(made["id"], "uploadObject", {})
+    assert await sdk.datastores.delete(made["id"]) == {"id": made["id"]}
 
 
 @in_a_loop

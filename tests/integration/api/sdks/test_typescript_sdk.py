@@ -35,6 +35,10 @@ NOT_THERE: Final = {
     "UnifiedModel.team_id": "whoever runs Ferryman is the only team",
     "UnifiedModel.team": "whoever runs Ferryman is the only team",
     "UnifiedModel.scopes": "nobody is let in by scopes",
+    **dict.fromkeys(
+        (f"MongoDatastoreConfig.{name}" for name in ("data_source", "database", "api_url", "api_key")),
+        "the first of the configs that a datastore may have there, and none of ours",
+    ),
 }
 """Fields that its types have and answers do not."""
 OTHERWISE: Final = {
@@ -46,7 +50,7 @@ OTHERWISE: Final = {
 EMPTY: Final = {
     *("ApiToken.created_by", "SyncJob.args_validation", "SyncJob.mutex_key", "SyncJob.state_key"),
     *("SyncJobRun.daemon_id", "SyncJobRun.daemon_group_key", "SyncJobRun.started_at", "SyncJobRun.finished_at"),
-    *("Webhook.event_types", "UnifiedModel.description", "Integration.category"),
+    *("Datastore.label", "Webhook.event_types", "UnifiedModel.description", "Integration.category"),
 }
 """Fields that may be null where its types would leave them out."""
 MAY_LIST_NOTHING: Final = {"log.list webhooks"}
@@ -80,6 +84,8 @@ class Entry:
 
 ENTRIES: Final = [Entry(**one) for one in TABLE["requests"]]
 SERVED: Final = [one for one in ENTRIES if one.why_not is None]
+NEEDS_A_BUCKET: Final = {"datastore.test"}
+"""Of those, what a bucket has to answer."""
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +155,10 @@ def misfits(value: JSON, name: str) -> Iterator[str]:
                 yield from misfits(one, said["of"])
 
 
-@pytest.mark.parametrize("entry", SERVED, ids=[one.call for one in SERVED])
+ANSWERED: Final = [one for one in SERVED if one.name not in NEEDS_A_BUCKET]
+
+
+@pytest.mark.parametrize("entry", ANSWERED, ids=[one.call for one in ANSWERED])
 def test_call_is_answered_as_its_types_say(app: Flask, world: SdkWorld, entry: Entry) -> None:
     if entry.name == "log.list":
         # Something has to have happened.

@@ -15,7 +15,7 @@ from tests.support.served_api import ServedApi, served_api
 from tests.support.servers import PostgresServer
 
 PAGE = (Path(__file__).parents[4] / "docs" / "cli.md").read_text()
-WITHOUT_JSON = {"demo", "up", "api", "daemon", "flower", "completion"}
+WITHOUT_JSON = {"demo", "up", "api", "daemon", "flower", "completion", "export"}
 ASSIGNED = re.compile(r"(\w+)=\$\((ferryman .*) \| field (\w+)\)")
 
 

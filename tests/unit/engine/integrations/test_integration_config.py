@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.config.paths import MarkedPath
+from app.engine.config.secrets import redact_config
 from app.engine.integrations.authorization import BasicAuthorization, BearerAuthorization, HeaderAuthorization
-from app.engine.integrations.config import IntegrationConfig, MethodConfig, parse_config
+from app.engine.integrations.config import IntegrationConfig, MethodConfig, check_new_config, parse_config
 from app.engine.integrations.pagination import (
     CursorPagination,
     EndRules,
@@ -333,3 +334,21 @@ VALUES = st.recursive(
 @given(VALUES | st.dictionaries(KEYS, VALUES))
 def test_no_input_breaks_the_parser(raw: Any) -> None:
     faults(raw)
+
+
+def test_schema_of_a_resource_is_no_method_and_stays_readable() -> None:
+    schema = {"type": "object", "properties": {"api_key": {"type": "string", "default": "no-secret-at-all"}}}
+    raw = {"base_url": "https://up.test", "resources": {"users": {"schema": schema}}}
+
+    assert check_new_config(raw) == []
+    assert config(resources=raw["resources"]).methods == {}
+    assert redact_config(raw) == raw
+
+
+@pytest.mark.parametrize("schema", [7, {"type": "nothing"}])
+def test_schema_of_a_resource_is_a_json_schema(schema: object) -> None:
+    raw = {"base_url": "https://up.test", "resources": {"users": {"schema": schema}}}
+
+    (failure,) = check_new_config(raw)
+
+    assert failure.path.startswith("config.resources.users.schema")

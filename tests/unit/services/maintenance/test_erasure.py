@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from app.engine.errors import DestinationError
 from app.engine.objects.accounts import Erasure, ErasureStatus
 from app.engine.objects.environments import EnvironmentId
 from app.services.maintenance.duty_rows import TURN_SECONDS, Pace
@@ -38,6 +39,9 @@ class World:
     resources: dict[str, str] = field(default_factory=dict)
     live: dict[str, list[str]] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
+    begun: set[str] = field(default_factory=set)
+    away: set[str] = field(default_factory=set)
+    """Those that a destination which is away holds something of."""
     done: list[str] = field(default_factory=list)
     told: dict[str, str] = field(default_factory=dict)
     now: float = 0.0
@@ -59,7 +63,15 @@ class World:
         self.live = {account: [run for run in runs if run != run_id] for account, runs in self.live.items()}
         return True
 
-    def erase_some(self, erasure: Erasure, *, limit: int) -> bool:
+    def begin(self, id: str) -> None:
+        self.begun.add(id)
+
+    def erase_at_destinations(self, erasure: Erasure) -> None:
+        assert erasure.id in self.begun
+        if erasure.id in self.away:
+            raise DestinationError("the server can not be reached")
+
+    def erase_some(self, erasure: Erasure, *, limit: int, may_finish: bool = True) -> bool:
         self.done.append(erasure.id)
         self.now += 0.1
         if erasure.id in self.broken:
@@ -67,7 +79,8 @@ class World:
         self.rows[erasure.id] -= limit
         if self.rows[erasure.id] > 0:
             return True
-        del self.rows[erasure.id]
+        if may_finish:
+            del self.rows[erasure.id]
         return False
 
     def record_error(self, id: str, error: str) -> None:
@@ -81,7 +94,8 @@ def world() -> World:
 
 @pytest.fixture
 def erasing(world: World) -> ErasureDuty:
-    return ErasureDuty(world, world.stop, Pace(monotonic=world.monotonic, pause=world.pause))
+    pace = Pace(monotonic=world.monotonic, pause=world.pause)
+    return ErasureDuty(world, world.stop, pace, erase_at_destinations=world.erase_at_destinations)
 
 
 def test_erasures_go_on_in_turn_until_nothing_is_left(world: World, erasing: ErasureDuty) -> None:
@@ -100,6 +114,14 @@ def test_live_runs_of_an_account_are_ended_first(world: World, erasing: ErasureD
     assert erasing.run_turn() is False
 
     assert world.done == ["stop run-1", "stop run-2", "a", "b"]
+
+
+def test_a_destination_that_is_away_keeps_rows_from_nothing_but_the_end(world: World, erasing: ErasureDuty) -> None:
+    world.rows, world.away = {"a": BATCH}, {"a"}
+
+    erasing.run_turn()
+
+    assert (world.rows, world.done, list(world.told)) == ({"a": 0}, ["a"], ["a"])
 
 
 def test_turn_makes_room_after_its_time(world: World, erasing: ErasureDuty) -> None:

@@ -1,0 +1,1 @@
+"""Tables in files of DuckDB, written exactly once by one process at a time."""

@@ -1,0 +1,58 @@
+"""Open a file of DuckDB: one process at a time may, and the others are told so."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import duckdb
+
+from app.destinations.files.faults import explain_system_faults
+from app.engine.errors import DestinationError
+
+Connection: TypeAlias = duckdb.DuckDBPyConnection
+EXTENSION: Final = ".duckdb"
+_LOCKED: Final = re.compile(r"could not set lock|already open|being used", re.IGNORECASE)
+_FULL: Final = re.compile(r"no space left|disk quota|file too large", re.IGNORECASE)
+
+
+def open_file(path: Path) -> Connection:
+    """Open a file, which is made where there is none; raise DestinationError."""
+    with explain_system_faults(path.name), explain_faults():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = duckdb.connect(str(path))
+        try:
+            # By the connection's config it would ask for an extension, which has to be downloaded.
+            ask(connection, "set TimeZone = 'UTC'")
+            ask(connection, "set autoinstall_known_extensions = false")
+        except duckdb.Error:
+            connection.close()
+            raise
+        return connection
+
+
+def ask(connection: Connection, statement: str, values: object = None) -> list[tuple[Any, ...]]:
+    """Execute a statement, and return all that it gives: DuckDB begins no other before."""
+    found: list[tuple[Any, ...]] = connection.execute(statement, values).fetchall()
+    return found
+
+
+@contextmanager
+def explain_faults() -> Iterator[None]:
+    """Raise DestinationError for what DuckDB raises."""
+    try:
+        yield
+    except duckdb.IOException as error:
+        text = str(error)
+        if _LOCKED.search(text):
+            message = "another process has the file open: DuckDB lets one process at a time write or read"
+            raise DestinationError(message, code="file_in_use") from error
+        if _FULL.search(text):
+            raise DestinationError("the disk is full", code="disk_full") from error
+        raise DestinationError("the file can not be read or written", code="broken_file") from error
+    except duckdb.TransactionException as error:
+        raise DestinationError("another transaction changes the same table", code="target_locked") from error
+    except duckdb.Error as error:
+        kind = type(error).__name__
+        raise DestinationError(f"DuckDB refuses a statement ({kind})", code="target_refuses") from error

@@ -1,0 +1,166 @@
+"""Write ranges of accounts' logs into tables of a DuckDB file, together with the cursor: exactly once."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from app.destinations.duckdb import statements, tables
+from app.destinations.duckdb.files import EXTENSION, Connection, ask, explain_faults, open_file
+from app.destinations.duckdb.tables import TablePlace
+from app.destinations.files.names import quote_part
+from app.destinations.files.rows import build_rows
+from app.engine.errors import DestinationError, LeaseLostError
+from app.engine.json_types import JsonObject
+from app.engine.objects.destinations import Layout
+from app.formats.arrow import build_schema, build_table
+from app.formats.layout import FileLayout
+from app.services.destinations.ports import Batch, LoggedRecord, LogRange, Target, Written
+
+
+class DuckDbWriter:
+    """One destination in files of DuckDB; a file is open from its first use until ``close``."""
+
+    def __init__(self, target: Target, path: Path) -> None:
+        self._target = target
+        self._path = path
+        self._open: dict[Path, Connection] = {}
+
+    def test(self) -> JsonObject:
+        """Make a table, and take it back; return DuckDB's version."""
+        path = self._find_path("test")
+        is_new = not path.exists()
+        with explain_faults(), self._use(path) as connection:
+            ask(connection, "begin")
+            ask(connection, "create table _ferryman_test (id integer)")
+            ask(connection, "rollback")
+        self.close()
+        if is_new:
+            path.unlink(missing_ok=True)
+        return {"writes": True, "duckdb_version": duckdb.__version__}
+
+    def write(self, log_range: LogRange, *, fence: int) -> Written:
+        """Write a range and its cursor in one transaction; the same range again changes nothing."""
+        with self._use(self._find_path(log_range.tenant_id)) as connection:
+            for batch in log_range.batches:
+                own = self._own(log_range.integration_name, batch.resource)
+                tables.ensure_table(connection, own, self._target.mode, list(batch.schema.list_shown()))
+            with tables.transaction(connection):
+                return self._write(connection, log_range, fence)
+
+    def read_cursor(self, account_id: str, epoch: int) -> int | None:
+        """Return how far an account is written; None where tenants have files of their own."""
+        if self._target.layout is Layout.TENANT:
+            return None
+        with self._use(self._find_path("")) as connection:
+            found = ask(connection, statements.SEEN, self._place(account_id))
+        return int(found[0][0]) if found and found[0][1] == epoch else 0
+
+    def read_held(self, account_id: str, tenant_id: str, resource: str) -> Iterator[tuple[str, int]]:
+        """Yield the latest sequence of each key that is held of a resource."""
+        with self._use(self._find_path(tenant_id)) as connection:
+            for table in tables.find_tables(connection, resource):
+                found = ask(
+                    connection,
+                    f"select remote_id, max(sequence) from {table} where account_id = $account group by 1",
+                    {"account": account_id},
+                )
+                yield from ((str(remote_id), int(sequence)) for remote_id, sequence in found)
+
+    def erase(self, account_id: str, tenant_id: str, resource: str | None) -> int:
+        """Remove an account's rows, and have the file written without them; return how many they were."""
+        path = self._find_path(tenant_id)
+        if not path.exists():
+            return 0
+        with self._use(path) as connection:
+            count = 0
+            for table in tables.find_tables(connection, resource):
+                count += _count(ask(connection, f"delete from {table} where account_id = $id", {"id": account_id}))
+            if resource is None:
+                ask(connection, statements.FORGET, self._place(account_id))
+            ask(connection, "checkpoint")
+        return count
+
+    def close(self) -> None:
+        """Close the files, so that others can open them."""
+        for connection in self._open.values():
+            connection.close()
+        self._open.clear()
+
+    def _find_path(self, tenant_id: str) -> Path:
+        if self._target.layout is Layout.TENANT:
+            return self._path / f"{quote_part(tenant_id)}{EXTENSION}"
+        return self._path if self._path.suffix == EXTENSION else self._path.with_name(f"{self._path.name}{EXTENSION}")
+
+    @contextmanager
+    def _use(self, path: Path) -> Iterator[Connection]:
+        """Lend the connection to a file; after a fault the next use opens it anew."""
+        if path not in self._open:
+            connection = self._open[path] = open_file(path)
+            with explain_faults():
+                for statement in statements.NOTES:
+                    ask(connection, statement)
+        try:
+            with explain_faults():
+                yield self._open[path]
+        except DestinationError:
+            self.close()
+            raise
+
+    def _own(self, integration_name: str, resource: str) -> TablePlace:
+        return self._target.environment_id, integration_name, resource
+
+    def _place(self, account_id: str) -> dict[str, Any]:
+        return {"destination_id": self._target.destination_id, "account_id": account_id}
+
+    def _write(self, connection: Connection, log_range: LogRange, fence: int) -> Written:
+        place = self._place(log_range.account_id)
+        cursor, epoch, seen_fence = next(iter(ask(connection, statements.SEEN, place)), (0, log_range.epoch, 0))
+        if seen_fence > fence:
+            raise LeaseLostError
+        cursor = cursor if epoch == log_range.epoch else 0
+        count = sum(len(batch.records) for batch in log_range.batches)
+        if cursor >= log_range.last_sequence and not log_range.listing:
+            return Written(written=0, unchanged=count)
+        changed = sum(self._merge(connection, log_range, batch) for batch in log_range.batches)
+        cursor = cursor if log_range.listing else log_range.last_sequence
+        ask(connection, statements.MOVE, {**place, "epoch": log_range.epoch, "cursor": cursor, "fence": fence})
+        return Written(written=changed, unchanged=count - changed)
+
+    def _merge(self, connection: Connection, log_range: LogRange, batch: Batch) -> int:
+        """Merge a batch; return how many rows changed."""
+        table = tables.find_table(connection, self._own(log_range.integration_name, batch.resource))
+        absent = [record for record in batch.records if record.is_absent]
+        layout = FileLayout(columns=list(batch.schema.list_shown()))
+        incoming = build_table(layout, build_schema(layout), build_rows(log_range, batch, with_absent=False))
+        mode, deletes = self._target.mode, self._target.deletes
+        connection.register("incoming", incoming)
+        try:
+            changed = _count(ask(connection, statements.build_count(table, mode=mode, deletes=deletes)))
+            names = [column.name for column in layout.columns]
+            for statement in statements.build_merge(table, names, mode=mode, deletes=deletes):
+                ask(connection, statement)
+        finally:
+            connection.unregister("incoming")
+        return changed + self._mark_absent(connection, table, log_range.account_id, absent)
+
+    def _mark_absent(self, connection: Connection, table: str, account_id: str, absent: Sequence[LoggedRecord]) -> int:
+        statement = statements.build_absence(table, mode=self._target.mode, deletes=self._target.deletes)
+        changed = 0
+        for record in absent:
+            values = {
+                "account_id": account_id,
+                "remote_id": record.remote_id,
+                "sequence": record.sequence,
+                "deleted_at": record.deleted_at,
+            }
+            used = {name: value for name, value in values.items() if f"${name}" in statement}
+            changed += _count(ask(connection, statement, used))
+        return changed
+
+
+def _count(found: Sequence[tuple[Any, ...]]) -> int:
+    """Return the number that a question or a change gives."""
+    return int(found[0][0]) if found else 0

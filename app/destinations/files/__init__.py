@@ -1,0 +1,1 @@
+"""Records as files in object stores and folders, and manifests that name what is complete."""

@@ -1,0 +1,60 @@
+"""The objects of one table: its files, and its manifest, which has a folder for each account."""
+
+from collections.abc import Sequence
+
+from app.destinations.files import manifest, names
+from app.destinations.files.manifest import Entry, Progress
+from app.destinations.files.names import FileRange
+from app.destinations.files.ports import ObjectStore
+from app.engine.json_types import JsonObject
+
+_JSON = ".json"
+
+
+class Table:
+    """One account's part of a table, by the table's folder."""
+
+    def __init__(self, store: ObjectStore, folder: str, account_id: str) -> None:
+        self._store = store
+        self._folder = folder
+        self._account_id = account_id
+        self._manifest = f"{names.OWN_FOLDER}/{folder}/{account_id}"
+
+    def put_entry(self, entry: Entry, facts: JsonObject) -> None:
+        """Name a file as complete."""
+        self._store.put(self._name(entry.range), manifest.write_entry(entry, facts))
+
+    def list_ranges(self) -> list[FileRange]:
+        """List the ranges that the manifest names."""
+        stems = (one.name.rpartition("/")[2].removesuffix(_JSON) for one in self._store.list(self._manifest))
+        return [own for stem in stems if (own := names.parse_stem(stem)) is not None]
+
+    def read_entries(self, progress: Progress | None) -> list[Entry]:
+        """Return the entries that count, in the order of the log."""
+        found = (self.read_entry(own) for own in manifest.choose_ranges(self.list_ranges(), progress))
+        return [entry for entry in found if entry is not None]
+
+    def read_entry(self, own: FileRange) -> Entry | None:
+        """Read the entry of a range; None where it was removed since."""
+        name = self._name(own)
+        content = self._store.get(name)
+        return None if content is None else manifest.read_entry(content, name)
+
+    def remove(self, entries: Sequence[Entry]) -> None:
+        """Remove files, then what named them."""
+        self._store.delete([entry.path for entry in entries])
+        self._store.delete([self._name(entry.range) for entry in entries])
+
+    def erase(self) -> int:
+        """Remove the manifest, then all files, those too that it did not name; return how many files they were."""
+        self._store.delete([one.name for one in self._store.list(self._manifest)])
+        files = [
+            one.name
+            for one in self._store.list(self._folder)
+            if one.name.rpartition("/")[2].startswith(f"{self._account_id}-")
+        ]
+        self._store.delete(files)
+        return len(files)
+
+    def _name(self, own: FileRange) -> str:
+        return f"{self._manifest}/{own.stem}{_JSON}"

@@ -1,0 +1,1 @@
+"""Real tables in any Postgres, written exactly once."""

@@ -1,0 +1,1 @@
+"""Records as files: Parquet, JSON lines and CSV, made piece by piece."""

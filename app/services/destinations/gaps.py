@@ -1,0 +1,64 @@
+"""Fill a gap: what retention or an erasure removed from a log before a destination had read it.
+
+Records that are still there stand behind the gap, at the number of their last change, and are read as always. Those
+that are gone can only be found by comparison: whatever the target holds and Postgres does not is deleted there.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Final
+
+from app.services.destinations.learning import BatchLearner
+from app.services.destinations.ports import Batch, DestinationWriter, LoggedRecord, LogRange
+from app.services.destinations.stores import AccountLogs
+from app.services.destinations.work import Claimed
+from app.services.ports import Clock
+
+KEYS_AT_ONCE: Final = 2000
+
+
+class GapListing:
+    """Compares what a target holds of an account with the records that there are."""
+
+    def __init__(self, log: AccountLogs, clock: Clock) -> None:
+        self._log = log
+        self._clock = clock
+
+    def fill(self, claimed: Claimed, writer: DestinationWriter, learner: BatchLearner, empty: LogRange) -> None:
+        """Have every record deleted at the target that is gone; ``empty`` is a range without records.
+
+        Doing it twice changes nothing. A record that comes back meanwhile has a higher number, and is written later.
+        """
+        through = self._log.last_sequence(claimed.claim.account_id)
+        for resource in self._list_resources(claimed, learner):
+            for number, absent in enumerate(self._find_absent(claimed, writer, resource, through)):
+                batch = Batch(resource=resource, schema=learner.read(resource), records=absent)
+                part = replace(
+                    empty,
+                    first_sequence=through + 1,
+                    last_sequence=through,
+                    batches=[batch],
+                    listing=f"{resource}-{number}",
+                )
+                writer.write(part, fence=claimed.claim.fence)
+
+    def _list_resources(self, claimed: Claimed, learner: BatchLearner) -> list[str]:
+        wanted = claimed.destination.resources
+        return [name for name in learner.list_resources() if wanted == "*" or name in wanted]
+
+    def _find_absent(
+        self, claimed: Claimed, writer: DestinationWriter, resource: str, through: int
+    ) -> Iterator[list[LoggedRecord]]:
+        """Yield records that the target holds and Postgres does not, some at once."""
+        account_id, now = claimed.claim.account_id, self._clock.now()
+        held = writer.read_held(account_id, claimed.tenant_id, resource)
+        while keys := [key for key, sequence in islice(held, KEYS_AT_ONCE) if sequence <= through]:
+            absent = self._log.find_absent(account_id, resource, keys)
+            if absent:
+                yield [
+                    LoggedRecord(
+                        remote_id=key, sequence=through, synced_at=now, deleted_at=now, data=None, is_absent=True
+                    )
+                    for key in sorted(absent)
+                ]

@@ -1,0 +1,131 @@
+"""What destinations need from outside: a writer of each type of datastore, and of the store."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, Protocol, TypeAlias
+
+from app.engine.json_types import JSON, JsonObject
+from app.engine.objects.destinations import DatastoreType, Deletes, Layout, WriteMode
+from app.engine.schemas.columns import ResourceSchema
+
+
+class LoggedRecord(NamedTuple):
+    """One record as it stands in its account's log: a change, or a tombstone. A tuple, since there are many."""
+
+    remote_id: str
+    sequence: int
+    """Of its last change: whoever holds a higher one for the key leaves this one out."""
+    synced_at: datetime
+    deleted_at: datetime | None = None
+    data: JSON = None
+    """As it was synced; what a column shows of it is ``values.fit``."""
+    is_absent: bool = False
+    """It vanished while nobody read: ``data`` is null, and only its key and ``deleted_at`` are known.
+
+    Where the target holds it, it is marked or removed as deleted, and its columns stay.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """The records of one resource in a range of the log: one for each key, in the order of their sequences."""
+
+    resource: str
+    schema: ResourceSchema
+    """Learned from these records too; ``list_shown`` are the columns to write."""
+    records: Sequence[LoggedRecord]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRange:
+    """What a destination writes at once: of one account, everything from a sequence to another that it wants.
+
+    The bounds are recorded in Postgres before ``write`` is called, so that a repeat after a crash has the same ones. A
+    repeat may hold fewer records: those that have changed since stand at higher sequences, in a later range.
+    """
+
+    environment_id: str
+    environment_name: str
+    account_id: str
+    tenant_id: str
+    integration_name: str
+    epoch: int
+    """Rises with each backfill: a cursor at the target of another epoch counts no more."""
+    first_sequence: int
+    last_sequence: int
+    batches: Sequence[Batch] = ()
+    """One for each resource; none where the range holds nothing that the destination wants."""
+    listing: str = ""
+    """Of records that a full listing found absent: what tells such ranges apart, which all end at one sequence.
+
+    ``last_sequence`` is that of the listing then, ``first_sequence`` one more, and no cursor moves.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What came of a range."""
+
+    written: int
+    """Rows that are new or changed at the target."""
+    unchanged: int = 0
+    """Records that the target held already, at the same sequence or a higher one."""
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A destination and its datastore, as a writer needs them."""
+
+    destination_id: str
+    environment_id: str
+    environment_name: str
+    type: DatastoreType
+    config: JsonObject = field(repr=False)
+    """The datastore's, valid, with its secrets."""
+    options: JsonObject = field(default_factory=dict)
+    mode: WriteMode = WriteMode.MERGE
+    deletes: Deletes = Deletes.SOFT
+    layout: Layout = Layout.SHARED
+
+
+class DestinationWriter(Protocol):
+    """Writes to one destination; used by one thread at a time.
+
+    Every method raises DestinationError, whose ``is_final`` says whether another attempt would fail too, and whose
+    message holds no secret.
+    """
+
+    def test(self) -> JsonObject:
+        """Connect, write something and remove it; return facts, such as a server's version."""
+
+    def write(self, log_range: LogRange, *, fence: int) -> Written:
+        """Write a range, durably once it returns; the same range again changes nothing.
+
+        Raise LeaseLostError where the target knows of a higher fence for the account.
+        """
+
+    def read_cursor(self, account_id: str, epoch: int) -> int | None:
+        """Return how far the account is written, where the target itself keeps that; None: Ferryman's cursor counts.
+
+        The lower of the two counts: a target that was restored from a backup is filled again from there.
+        """
+
+    def read_held(self, account_id: str, tenant_id: str, resource: str) -> Iterator[tuple[str, int]]:
+        """Yield ``(remote_id, sequence)`` of what the target holds of a resource, the latest of each key.
+
+        Records that are deleted softly are among them.
+        """
+
+    def erase(self, account_id: str, tenant_id: str, resource: str | None) -> int:
+        """Remove everything of an account, or of one of its resources, for good; return how many rows or files."""
+
+    def close(self) -> None:
+        """Let go of connections and files."""
+
+
+OpenWriter: TypeAlias = Callable[[Target], DestinationWriter]
+"""Makes a writer, which connects at its first use; one for each type of datastore."""
+Writers: TypeAlias = Mapping[DatastoreType, OpenWriter]
+"""Types that are not in it need an extra that is not installed."""

@@ -1,0 +1,105 @@
+"""The work of destinations as values: a claim on one account's cursor, what is read there, what became of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from app.engine.objects.destinations import Datastore, Destination
+from app.engine.objects.environments import EnvironmentId
+from app.services.destinations.ports import LoggedRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueCursor:
+    """One account's log that is due at a destination."""
+
+    destination_id: str
+    account_id: str
+    queue: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CursorClaim:
+    """The lease on one account's cursor."""
+
+    destination_id: str
+    account_id: str
+    fence: int
+    cursor: int
+    range_through: int | None
+    """The end of a range whose write was begun before."""
+    listed_through: int
+    epoch: int
+    attempts: int
+    """Those that have failed since the last success."""
+
+    @property
+    def unit_id(self) -> str:
+        """What is leased, for who keeps leases."""
+        return f"{self.destination_id}/{self.account_id}"
+
+    @property
+    def fencing_token(self) -> int:
+        """The number of the lease."""
+        return self.fence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A claim, with what is written where."""
+
+    claim: CursorClaim
+    destination: Destination
+    datastore: Datastore = field(repr=False)
+    environment_id: EnvironmentId
+    environment_name: str
+    tenant_id: str
+    integration_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPart:
+    """What stands in a part of an account's log."""
+
+    through: int
+    """Everything up to here was read."""
+    is_last: bool
+    """Whether the log went no further."""
+    gap_until: int
+    """Retention has removed entries up to this number; 0: none."""
+    read: int
+    filtered: int
+    """Those of resources that the destination does not want."""
+    records: Mapping[str, Sequence[LoggedRecord]]
+    """By resource, in the order of their sequences."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """A record that does not fit its frozen schema."""
+
+    resource: str
+    remote_id: str
+    sequence: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """What became of a range: its entries were written, unchanged, quarantined or filtered."""
+
+    through: int
+    read: int
+    written: int
+    unchanged: int
+    filtered: int
+    quarantined: tuple[Quarantined, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasedPlace:
+    """A destination that holds something of an account which is erased."""
+
+    destination: Destination
+    datastore: Datastore = field(repr=False)
+    tenant_id: str
+    """Empty where nothing knows it any more: then it may be any."""

@@ -1,0 +1,227 @@
+"""Write one account's log to a destination for a slice: claim, read, learn, write at the target, move the cursor.
+
+Any step may be the last of its process. The end of a range is recorded before it is written, the cursor moves after the
+target has it durably, and the target leaves out what it holds already: a range that comes twice changes nothing.
+"""
+
+import logging
+import random
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from threading import BoundedSemaphore
+from typing import Final
+
+from app import failpoints
+from app.engine.errors import DestinationError, LeaseLostError, StoreUnavailableError, UnreadableSecretError
+from app.engine.limits import retry
+from app.failpoints import Failpoint
+from app.services.destinations.gaps import GapListing
+from app.services.destinations.learning import BatchLearner
+from app.services.destinations.opening import open_writer
+from app.services.destinations.ports import Batch, DestinationWriter, LogRange, Writers
+from app.services.destinations.stores import AccountLogs, Cursors, Declarations, DueCursors, Schemas
+from app.services.destinations.work import Claimed, CursorClaim, DueCursor, LogPart, Moved, Quarantined
+from app.services.ports import Clock
+from app.services.units.lease_keeper import LeaseKeeper
+
+logger = logging.getLogger(__name__)
+
+RECORDS_AT_ONCE: Final = 10_000
+_BASE_SECONDS: Final = 1.0
+_LONGEST_PAUSE_SECONDS: Final = 300.0
+_FINAL_PAUSE_SECONDS: Final = 900.0
+"""Another attempt would fail too, until somebody changes something; that may be at the target, unseen by Ferryman."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WritingTerms:
+    """How much one process does at once, and for how long."""
+
+    owner: str
+    slice_seconds: float
+    lease_seconds: float
+    most_of_destination: int
+    """Accounts of one destination that are written at once, over all daemons."""
+    most_of_process: int
+    """Slices of destinations that a daemon does at once: others keep the rest of its threads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WritingStores:
+    """What is read and written in Postgres."""
+
+    cursors: Cursors
+    due: DueCursors
+    log: AccountLogs
+    schemas: Schemas
+    declarations: Declarations
+
+
+class DestinationWorker:
+    """Does slices of destinations' work."""
+
+    def __init__(
+        self,
+        stores: WritingStores,
+        writers: Writers,
+        terms: WritingTerms,
+        *,
+        clock: Clock,
+        monotonic: Callable[[], float],
+        is_stopping: Callable[[], bool],
+        dispatch_next: Callable[[str], object],
+    ) -> None:
+        """``dispatch_next`` has the next account of a destination written."""
+        self._stores = stores
+        self._writers = writers
+        self._terms = terms
+        self._clock = clock
+        self._monotonic = monotonic
+        self._is_stopping = is_stopping
+        self._dispatch_next = dispatch_next
+        self._gaps = GapListing(stores.log, clock)
+        self._keeper = LeaseKeeper(stores.cursors, lease_seconds=terms.lease_seconds)
+        self._room = BoundedSemaphore(terms.most_of_process)
+
+    def work(self, destination_id: str, account_id: str) -> None:
+        """Write for one slice what an account's log holds for a destination; nothing where somebody else does."""
+        if self._is_stopping() or not self._room.acquire(blocking=False):
+            # Still due: the leader sends another message within a second.
+            self._stores.due.redispatch([DueCursor(destination_id=destination_id, account_id=account_id, queue="")])
+            return
+        try:
+            claim = self._stores.cursors.claim(
+                destination_id,
+                account_id,
+                owner=self._terms.owner,
+                lease_seconds=self._terms.lease_seconds,
+                most_of_destination=self._terms.most_of_destination,
+            )
+            if claim is None:
+                return
+            with self._keeper.keeping(claim):
+                self._work_on(claim)
+        finally:
+            self._room.release()
+        self._dispatch_next(destination_id)
+
+    def _work_on(self, claim: CursorClaim) -> None:
+        try:
+            claimed = self._stores.cursors.load(claim)
+            if claimed is not None:
+                self._write_slice(claimed)
+        except LeaseLostError:
+            logger.info("a destination's lease was lost", extra=_facts(claim))
+        except (DestinationError, UnreadableSecretError) as error:
+            self._fail(claim, error)
+        except StoreUnavailableError:
+            raise
+        except Exception as error:
+            logger.exception("writing to a destination broke", extra=_facts(claim))
+            broken = DestinationError(
+                f"writing broke: {type(error).__name__}; the daemon's log has more", code="broken"
+            )
+            self._fail(claim, broken)
+        else:
+            self._stores.cursors.hand_back(claim)
+
+    def _write_slice(self, claimed: Claimed) -> None:
+        until = self._monotonic() + self._terms.slice_seconds
+        with closing(open_writer(self._writers, claimed)) as writer:
+            walk = _Walk(self._stores, writer, claimed, self._clock, self._gaps)
+            while walk.write_next() and self._monotonic() < until and not self._is_stopping():
+                pass
+
+    def _fail(self, claim: CursorClaim, error: DestinationError | UnreadableSecretError) -> None:
+        is_final = isinstance(error, UnreadableSecretError) or error.is_final
+        base = _FINAL_PAUSE_SECONDS if is_final else _BASE_SECONDS
+        pause = retry.compute_backoff(claim.attempts + 1, base, max(base, _LONGEST_PAUSE_SECONDS))
+        # Between half and all of it: what failed at once does not come back at once.
+        wake_seconds = pause * (0.5 + random.random() / 2)  # noqa: S311  # no secret depends on it
+        self._stores.cursors.fail(claim, error=error.message, code=error.code, wake_seconds=wake_seconds)
+        facts = {**_facts(claim), "code": error.code, "attempts": claim.attempts + 1}
+        logger.warning("a destination failed", extra=facts)
+
+
+class _Walk:
+    """One account's log, as it is written range by range."""
+
+    def __init__(
+        self, stores: WritingStores, writer: DestinationWriter, claimed: Claimed, clock: Clock, gaps: GapListing
+    ) -> None:
+        self._stores = stores
+        self._writer = writer
+        self._claimed = claimed
+        self._claim = claim = claimed.claim
+        self._gaps = gaps
+        self._learner = BatchLearner(stores.schemas, stores.declarations, clock, claimed)
+        held = writer.read_cursor(claim.account_id, claim.epoch)
+        self._cursor = claim.cursor if held is None else min(claim.cursor, held)
+        self._through = claim.range_through if self._cursor == claim.cursor else None
+        self._listed_through = claim.listed_through
+
+    def write_next(self) -> bool:
+        """Write the next range; return whether there is another one."""
+        part = self._read()
+        if part.gap_until > self._listed_through:
+            self._fill_gap(part.gap_until)
+        if part.through == self._cursor:
+            return False
+        if not self._stores.cursors.fix_range(self._claim, part.through):
+            return False
+        log_range, quarantined = self._build_range(part)
+        written = self._writer.write(log_range, fence=self._claim.fence)
+        failpoints.hit(Failpoint.BEFORE_CURSOR)
+        self._stores.cursors.move(
+            self._claim,
+            Moved(
+                through=part.through,
+                read=part.read,
+                written=written.written,
+                unchanged=part.read - part.filtered - len(quarantined) - written.written,
+                filtered=part.filtered,
+                quarantined=quarantined,
+            ),
+        )
+        self._cursor, self._through = part.through, None
+        return not part.is_last
+
+    def _read(self) -> LogPart:
+        wanted = self._claimed.destination.resources
+        return self._stores.log.read(
+            self._claim.account_id,
+            after=self._cursor,
+            through=self._through,
+            limit=RECORDS_AT_ONCE if self._through is None else 2 * RECORDS_AT_ONCE,
+            resources=None if wanted == "*" else wanted,
+        )
+
+    def _fill_gap(self, gap_until: int) -> None:
+        # Whoever has written nothing yet holds nothing that could be gone.
+        if self._claim.cursor > 0 or self._claim.epoch > 0:
+            self._gaps.fill(self._claimed, self._writer, self._learner, self._empty_range(self._cursor))
+        self._stores.cursors.note_listed(self._claim, gap_until)
+        self._listed_through = gap_until
+
+    def _build_range(self, part: LogPart) -> tuple[LogRange, tuple[Quarantined, ...]]:
+        learned = [self._learner.learn(resource, records) for resource, records in sorted(part.records.items())]
+        log_range = self._empty_range(part.through, [one.batch for one in learned if one.batch.records])
+        return log_range, tuple(one for each in learned for one in each.quarantined)
+
+    def _empty_range(self, through: int, batches: list[Batch] | None = None) -> LogRange:
+        return LogRange(
+            environment_id=self._claimed.environment_id,
+            environment_name=self._claimed.environment_name,
+            account_id=self._claim.account_id,
+            tenant_id=self._claimed.tenant_id,
+            integration_name=self._claimed.integration_name,
+            epoch=self._claim.epoch,
+            first_sequence=self._cursor + 1,
+            last_sequence=through,
+            batches=batches or (),
+        )
+
+
+def _facts(claim: CursorClaim) -> dict[str, str]:
+    return {"destination_id": claim.destination_id, "account_id": claim.account_id}

@@ -1,0 +1,1 @@
+"""Schemas of resources: learned, declared, shown and changed."""

@@ -1,0 +1,115 @@
+"""What the services of schemas need of the store."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from app.engine.json_types import JSON
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.schemas.columns import ColumnType, ResourceSchema
+from app.engine.schemas.stored import StoredSchema
+
+Change: TypeAlias = Callable[[ResourceSchema], ResourceSchema]
+"""From a schema as it is to the one that it becomes; called again where somebody else was first."""
+
+
+class SchemaStore(Protocol):
+    """Keeps the schemas of resources."""
+
+    def read(self, environment_id: EnvironmentId, integration_name: str, resource: str) -> ResourceSchema | None:
+        """Return one; None while nothing is known of it."""
+
+    def list(
+        self, environment_id: EnvironmentId, *, integration_name: str | None = None, resource: str | None = None
+    ) -> Sequence[ResourceSchema]:
+        """Return those of an environment, of one integration or of resources of a name, in the order of their names."""
+
+    def save(
+        self, environment_id: EnvironmentId, integration_name: str, resource: str, change: Change
+    ) -> ResourceSchema:
+        """Change one, which need not be there yet, and keep what has changed as its history; return it then.
+
+        Whoever else changes it waits, and changes what this has left.
+        """
+
+
+class ShownSchemaStore(Protocol):
+    """Keeps schemas by their ids, with their views and their history."""
+
+    def get(self, environment_id: EnvironmentId, id: str) -> StoredSchema | None:
+        """Return one; None when the environment has none with this id."""
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[StoredSchema]:
+        """Return a page of them."""
+
+    def update(
+        self, environment_id: EnvironmentId, id: str, change: Change, *, seen: RowVersion | None = None
+    ) -> StoredSchema | None:
+        """Change one; None when it is absent, PreconditionFailedError when it is not as ``seen``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnlearnedLog:
+    """An account whose log holds changes that nothing was learned from yet."""
+
+    account_id: str
+    environment_id: EnvironmentId
+    integration_name: str
+    learned_through: int
+    last_sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenValues:
+    """What was seen of the values of one resource."""
+
+    types: Mapping[str, Collection[ColumnType]]
+    """By key."""
+    unread: Collection[str] = ()
+    """The keys with texts that the column which was declared for them does not read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogStretch:
+    """What was seen of the records of a stretch of a log."""
+
+    resources: Mapping[str, SeenValues]
+    through: int
+    """The stretch's last number."""
+    rows: int
+    is_last: bool
+    """Whether there was no more of the log."""
+
+
+class WrittenValues(Protocol):
+    """Reads accounts' logs, and keeps how far each was learned from."""
+
+    def list_unlearned(self, *, skipped: Sequence[str], limit: int) -> Sequence[UnlearnedLog]:
+        """List some of them, those with the least to learn first, and also the one with the most."""
+
+    def read(self, log: UnlearnedLog, schemas: Sequence[ResourceSchema], *, limit: int) -> LogStretch:
+        """Return what the next records of a log hold; ``schemas`` are what is known of them."""
+
+    def move_on(self, account_id: str, through: int) -> None:
+        """Record that an account's log was learned from up to a number; it never goes back."""
+
+
+class Declarations(Protocol):
+    """Reads what is declared of records."""
+
+    def of(self, environment_id: EnvironmentId, integration_name: str) -> Mapping[str, JSON]:
+        """Return the JSON Schema of each resource that has one."""
+
+
+class Views(Protocol):
+    """Makes the views of schemas."""
+
+    def list_outdated(self, *, skipped: Sequence[str], limit: int) -> Sequence[str]:
+        """List the ids of schemas whose view does not show all of their columns."""
+
+    def update(self, schema_id: str) -> bool:
+        """Make a schema's view show all of its columns, or record why it can not.
+
+        Return False when others are at work on it: it is to be tried again.
+        """

@@ -1,0 +1,1 @@
+"""Schemas of resources, and the views that show them."""

@@ -1,0 +1,108 @@
+"""Datastores, the destinations that write into them, and how far each of those is in each account's log."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from app.engine.status import CursorStatus
+from app.store.tables.base import environment_column, id_column, metadata, time_type, times, uuid_type
+from app.store.tables.statuses import known_statuses
+
+datastore = Table(
+    "datastore",
+    metadata,
+    id_column(),
+    environment_column(),
+    Column("type", Text, nullable=False),
+    Column("label", Text),
+    Column("config_encrypted", LargeBinary, nullable=False),  # all of it: an address may hold a password
+    *times(),
+    Index("datastore_page", "environment_id", "created_at", "id"),
+)
+
+destination = Table(
+    "destination",
+    metadata,
+    id_column(),
+    environment_column(),
+    Column("datastore_id", uuid_type, ForeignKey("datastore.id"), nullable=False),
+    Column("label", Text),
+    # No foreign keys: a destination without its account or job reads nothing, and its tables stay.
+    Column("integrated_account_id", uuid_type),
+    Column("sync_job_id", uuid_type),
+    Column("resources", JSONB(none_as_null=True)),  # null: all
+    Column("mode", Text, nullable=False, server_default="merge"),
+    Column("deletes", Text, nullable=False, server_default="soft"),
+    Column("layout", Text, nullable=False, server_default="shared"),
+    Column("options", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("daemon_group_key", Text),
+    Column("epoch", Integer, nullable=False, server_default="0"),  # of its last backfill: how many there were
+    Column("paused_at", time_type),
+    *times(),
+    CheckConstraint("mode in ('merge', 'append')", name="destination_mode"),
+    CheckConstraint("deletes in ('soft', 'hard')", name="destination_deletes"),
+    CheckConstraint("layout in ('shared', 'tenant')", name="destination_layout"),
+    Index("destination_page", "environment_id", "created_at", "id"),
+    Index("destination_by_datastore", "datastore_id"),
+)
+
+# The unit of work: one account's log at one destination.
+destination_cursor = Table(
+    "destination_cursor",
+    metadata,
+    Column("destination_id", uuid_type, ForeignKey("destination.id", ondelete="CASCADE"), nullable=False),
+    Column("integrated_account_id", uuid_type, nullable=False),
+    Column("status", Text, nullable=False, server_default=CursorStatus.WAITING.value),
+    Column("cursor", BigInteger, nullable=False, server_default="0"),  # everything up to it is written
+    Column("range_through", BigInteger),  # the end of the range that is being written, fixed before it is
+    Column("listed_through", BigInteger, nullable=False, server_default="0"),  # gaps up to it were filled by a listing
+    Column("epoch", Integer, nullable=False, server_default="0"),
+    Column("due_at", time_type, nullable=False, server_default=func.now()),
+    Column("rung_at", time_type),  # when a message was last sent for it
+    Column("lease_owner", Text),
+    Column("lease_until", time_type),
+    Column("fence", BigInteger, nullable=False, server_default="0"),
+    Column("attempts", Integer, nullable=False, server_default="0"),  # failed ones since the last success
+    Column("failing_since", time_type),
+    Column("last_error", Text),
+    Column("error_code", Text),
+    Column("read", BigInteger, nullable=False, server_default="0"),  # entries of this epoch: the sum of the next four
+    Column("written", BigInteger, nullable=False, server_default="0"),
+    Column("unchanged", BigInteger, nullable=False, server_default="0"),
+    Column("quarantined", BigInteger, nullable=False, server_default="0"),
+    Column("filtered", BigInteger, nullable=False, server_default="0"),
+    Column("written_at", time_type),  # when its cursor last moved
+    PrimaryKeyConstraint("destination_id", "integrated_account_id"),
+    known_statuses(CursorStatus, "destination_cursor_status"),
+    CheckConstraint('"read" = written + unchanged + quarantined + filtered', name="destination_cursor_books"),
+    Index("destination_cursor_by_account", "integrated_account_id"),
+    Index("destination_cursor_due", "destination_id", "due_at"),
+    Index("destination_cursor_leased", "destination_id", postgresql_where=text("lease_until is not null")),
+    postgresql_with={"fillfactor": "70"},
+)
+
+# Records that do not fit a frozen schema: the newest sequence of each key.
+destination_quarantine = Table(
+    "destination_quarantine",
+    metadata,
+    Column("destination_id", uuid_type, ForeignKey("destination.id", ondelete="CASCADE"), nullable=False),
+    Column("integrated_account_id", uuid_type, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("remote_id", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", time_type, nullable=False, server_default=func.now()),
+    PrimaryKeyConstraint("destination_id", "integrated_account_id", "resource", "remote_id"),
+)

@@ -1,0 +1,280 @@
+"""Destinations read the log: each on its own, through deaths, gaps and rivals, and none of it is lost or doubled."""
+
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app import failpoints
+from app.broker import tasks
+from app.engine.errors import LeaseLostError
+from app.services.destinations import writing
+from app.services.destinations.opening import open_writer
+from app.services.destinations.work import Claimed, CursorClaim, Moved
+from app.store.destinations.cursors import CursorStore
+from tests.support.landing import Landing
+from tests.support.pump_database import KilledError
+from tests.support.target import TargetDatabase
+
+_ALL = "select remote_id, n from acme.tickets order by 1"
+
+
+def _kill_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the next process die between the target's commit and the cursor's."""
+    left = [1]
+
+    def die(_: object) -> None:
+        if left:
+            left.pop()
+            raise KilledError
+
+    monkeypatch.setattr(failpoints, "hit", die)
+
+
+def test_a_daemon_that_dies_after_the_write_leaves_nothing_doubled(
+    landing: Landing, target: TargetDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    destination, account = landing.destination(target.config, mode="append"), landing.account()
+    landing.write(account, {"1": {"n": 1}, "2": {"n": 2}})
+    _kill_once(monkeypatch)
+    with pytest.raises(KilledError):
+        landing.land()
+    (before,) = landing.cursors(destination)
+    landing.write(account, {"1": {"n": 3}})
+
+    landing.pass_time()
+    landing.land()
+
+    (after,) = landing.cursors(destination)
+    assert (before.cursor, after.cursor, after.read) == (0, 3, after.written + after.unchanged)
+    states = target.rows("select remote_id, n, sequence from acme.tickets order by sequence")
+    assert states == [("1", 1, 1), ("2", 2, 2), ("1", 3, 3)]
+    assert landing.verify(destination).is_equal
+
+
+def test_a_range_that_was_begun_keeps_its_end(
+    landing: Landing, target: TargetDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landing.destination(target.config)
+    account = landing.account()
+    landing.write(account, {"1": {"n": 1}, "2": {"n": 2}})
+    _kill_once(monkeypatch)
+    with pytest.raises(KilledError):
+        landing.land()
+    landing.write(account, {"3": {"n": 3}})
+    ends: list[int] = []
+    move = CursorStore.move
+
+    def note_end(self: CursorStore, claim: CursorClaim, moved: Moved) -> None:
+        ends.append(moved.through)
+        move(self, claim, moved)
+
+    monkeypatch.setattr(CursorStore, "move", note_end)
+
+    landing.pass_time()
+    landing.land()
+
+    assert ends == [2, 3]
+
+
+def test_whoever_lost_the_lease_writes_nothing_at_the_target(landing: Landing, target: TargetDatabase) -> None:
+    destination, account = landing.destination(target.config), landing.account()
+    landing.write(account, {"1": {"n": 1}})
+    landing.dispatch()
+    cursors = CursorStore(landing.engine, landing.shared.cipher)
+    slow = _claim(cursors, destination, account)
+    landing.pass_time()
+    landing.land()
+    landing.write(account, {"1": {"n": 2}})
+
+    with pytest.raises(LeaseLostError):
+        _write_all(landing, slow)
+
+    assert target.rows(_ALL) == [("1", 1)]
+    assert not cursors.fix_range(slow.claim, 9)
+
+
+def _claim(cursors: CursorStore, destination: str, account: str) -> Claimed:
+    claim = cursors.claim(destination, account, owner="slow", lease_seconds=30, most_of_destination=9)
+    assert claim is not None
+    claimed = cursors.load(claim)
+    assert claimed is not None
+    return claimed
+
+
+def _write_all(landing: Landing, claimed: Claimed) -> None:
+    worker: Any = landing.daemon.destination_worker
+    writer = open_writer(worker._writers, claimed)
+    try:
+        walk = writing._Walk(worker._stores, writer, claimed, landing.shared.clock, worker._gaps)
+        part = walk._read()
+        log_range, _ = walk._build_range(part)
+        writer.write(log_range, fence=claimed.claim.fence)
+    finally:
+        writer.close()
+
+
+def test_two_daemons_at_one_destination_write_each_record_once(landing: Landing, target: TargetDatabase) -> None:
+    destination = landing.destination(target.config, mode="append")
+    accounts = [landing.account(f"t{n}") for n in range(4)]
+    for account in accounts:
+        landing.write(account, {str(n): {"n": n} for n in range(50)})
+    other = Landing.beside(landing)
+    landing.dispatch()
+    messages = landing.take()
+
+    threads = [
+        threading.Thread(target=place.daemon.destination_worker.work, args=message)
+        for message in messages
+        for place in (landing, other)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    landing.land()
+
+    assert target.rows("select count(*), count(distinct (account_id, remote_id)) from acme.tickets") == [(200, 200)]
+    assert {(one.cursor, one.read, one.written) for one in landing.cursors(destination)} == {(50, 50, 50)}
+    other.close()
+
+
+def test_what_vanished_in_a_gap_is_deleted_at_the_target(landing: Landing, target: TargetDatabase) -> None:
+    destination, account = landing.destination(target.config), landing.account()
+    landing.write(account, {"1": {"n": 1}, "2": {"n": 2}, "3": {"n": 3}})
+    landing.land()
+    landing.api.landing.destinations.pause(landing.environment, destination)
+    landing.write(account, {"2": {"n": 2}}, deleted=True)
+    landing.write(account, {"4": {"n": 4}})
+    _forget(landing, account, "2")
+
+    landing.api.landing.destinations.resume(landing.environment, destination)
+    landing.land()
+
+    rows = target.rows("select remote_id, n, deleted_at is not null from acme.tickets order by 1")
+    assert rows == [("1", 1, False), ("2", 2, True), ("3", 3, False), ("4", 4, False)]
+    (one,) = landing.cursors(destination)
+    assert (one.cursor, one.lag_records) == (5, 0)
+
+
+def _forget(landing: Landing, account: str, remote_id: str) -> None:
+    """Do what retention does to a tombstone."""
+    with landing.engine.begin() as connection:
+        values = {"account": account, "id": remote_id}
+        connection.execute(
+            text("delete from record where integrated_account_id = :account and remote_id = :id"), values
+        )
+        trim = "update account_log set trimmed_through = last_sequence - 1 where integrated_account_id = :account"
+        connection.execute(text(trim), {"account": account})
+
+
+def test_fifty_destinations_of_one_account_all_get_everything_in_turn(landing: Landing, target: TargetDatabase) -> None:
+    datastore = landing.datastore(target.config)
+    made = [
+        landing.api.landing.destinations.create(
+            landing.environment, {"datastore_id": datastore, "options": {"schema": f"copy_{number}"}}
+        ).destination.id
+        for number in range(50)
+    ]
+    landing.write(landing.account(), {str(n): {"n": n} for n in range(3)})
+    landing.dispatch()
+    first = [message[0] for message in landing.take()]
+
+    landing.land()
+
+    assert sorted(first) == sorted(made)
+    progress = landing.api.landing.destinations.list(landing.environment, landing.everything).result
+    assert {(one.status, one.progress.written + one.progress.unchanged) for one in progress} == {("current", 3)}
+
+
+def test_a_destination_that_is_down_keeps_no_other_waiting(landing: Landing, target: TargetDatabase) -> None:
+    down = landing.destination({**target.config, "port": 1})
+    sound = landing.destination(target.config)
+    accounts = [landing.account() for _ in range(3)]
+    for account in accounts:
+        landing.write(account, {"1": {"n": 1}})
+
+    landing.land(may_fail=True)
+
+    services = landing.api.landing.destinations
+    assert services.get(landing.environment, sound).status == "current"
+    shown = services.get(landing.environment, down)
+    assert (shown.status, shown.progress.failing, shown.progress.lag_records) == ("failing", 3, 3)
+    assert "can not be reached" in str(shown.progress.last_error)
+    assert all(one.attempts >= 1 and one.due_at > one.failing_since for one in landing.cursors(down))
+
+
+def test_a_paused_destination_writes_nothing(landing: Landing, target: TargetDatabase) -> None:
+    destination, account = landing.destination(target.config), landing.account()
+    landing.write(account, {"1": {"n": 1}})
+    landing.land()
+    landing.api.landing.destinations.pause(landing.environment, destination)
+    landing.write(account, {"1": {"n": 2}})
+
+    landing.land()
+
+    assert target.rows(_ALL) == [("1", 1)]
+    assert landing.api.landing.destinations.get(landing.environment, destination).status == "paused"
+    landing.api.landing.destinations.resume(landing.environment, destination)
+    landing.land()
+    assert target.rows(_ALL) == [("1", 2)]
+
+
+def test_a_target_that_was_restored_is_filled_from_there(landing: Landing, target: TargetDatabase) -> None:
+    destination, account = landing.destination(target.config), landing.account()
+    landing.write(account, {"1": {"n": 1}})
+    landing.land()
+    landing.write(account, {"2": {"n": 2}})
+    landing.land()
+    target.execute("delete from acme.tickets where remote_id = '2'")
+    target.execute("update ferryman._ferryman_cursor set cursor = 1")
+    landing.write(account, {"3": {"n": 3}})
+
+    landing.land()
+
+    assert target.rows(_ALL) == [("1", 1), ("2", 2), ("3", 3)]
+    assert landing.verify(destination).is_equal
+
+
+@pytest.mark.parametrize("resource", [None, "tickets"], ids=["account", "resource"])
+def test_what_is_erased_is_erased_where_it_landed(
+    landing: Landing, target: TargetDatabase, resource: str | None
+) -> None:
+    destination = landing.destination(target.config)
+    account, other = landing.account(), landing.account()
+    for one in (account, other):
+        landing.write(one, {"1": {"n": 1}})
+        landing.write(one, {"1": {"n": 1}}, resource="users")
+    landing.land()
+
+    landing.erase(account, resource)
+    landing.land()
+
+    left = {"tickets": [(other,)], "users": [(other,)] if resource is None else sorted([(other,), (account,)])}
+    for table, accounts in left.items():
+        assert target.rows(f"select account_id::text from acme.{table} order by 1") == accounts
+    kept = {one.integrated_account_id for one in landing.cursors(destination)}
+    assert kept == ({other} if resource is None else {account, other})
+    (erasure,) = landing.rows("select erased, finished_at from erasure")
+    assert erasure["finished_at"] is not None
+    assert erasure["erased"][f"destination {destination}"] == (2 if resource is None else 1)
+
+
+def test_messages_hold_ids_alone(landing: Landing, target: TargetDatabase) -> None:
+    destination, account = landing.destination(target.config), landing.account()
+    landing.write(account, {"1": {"n": 1}})
+
+    landing.dispatch()
+
+    (message,) = landing.mailbox.waiting
+    assert (message.task, message.args) == (tasks.WRITE_DESTINATION, (destination, account))
+
+
+def test_the_datastores_password_is_nowhere_in_clear(landing: Landing, target: TargetDatabase) -> None:
+    id = landing.datastore({"url": f"postgres://owner:the-only-secret@127.0.0.1:{target.server.port}/x"})
+
+    everything = landing.rows("select d::text from datastore d")
+
+    assert "the-only-secret" not in str(everything)
+    assert "the-only-secret" not in repr(landing.api.landing.datastores.get(landing.environment, id))
