@@ -15,6 +15,8 @@ _ORIGIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[A-Za-z0-9.-]+|\[[0-9
 _KEY_BYTES: Final = 32
 LARGEST_REQUEST_BYTES: Final = 10 * 1024 * 1024
 LEAST_MESSAGE_KEY_CHARACTERS: Final = 32
+_LEAST_TOKEN_CHARACTERS: Final = 16
+_LOG_FORMATS: Final = ("console", "json")
 _NO_OPTIONS: Final = (
     "a pooler keeps no options (FERRYMAN_SESSION_DATABASE_URL is set): give them to the role instead, such as "
     "'alter role ferryman set search_path = app'"
@@ -32,13 +34,14 @@ _MAY_BE_ZERO: Final = frozenset(
             "delivery_merge_records",
             "delivery_linger_seconds",
             "prepare_statements",
+            "metrics_port",
         ),
         *("retry_base_seconds", "delete_limit_percent"),
         *("run_retention_seconds", "delivered_retention_seconds"),
         *("tombstone_retention_seconds", "daemon_retention_seconds", "erase_after"),
     }
 )
-_MOST: Final[Mapping[str, float]] = {"delete_limit_percent": 100, "prepare_statements": 1}
+_MOST: Final[Mapping[str, float]] = {"delete_limit_percent": 100, "prepare_statements": 1, "metrics_port": 65535}
 _LONGER_THAN: Final = (("daemon_silence_seconds", "heartbeat_seconds"), ("deaf_seconds", "heartbeat_seconds"))
 """What waits for something that comes now and then must wait longer than that takes to come."""
 
@@ -104,6 +107,15 @@ def _check_message_key(text: str) -> str | None:
     return None if is_long else f"has {len(text)} characters: expected {LEAST_MESSAGE_KEY_CHARACTERS} or more"
 
 
+def _check_log_format(text: str) -> str | None:
+    return None if text in _LOG_FORMATS else f"expected {' or '.join(_LOG_FORMATS)}"
+
+
+def _check_metrics_token(text: str) -> str | None:
+    is_long = len(text) >= _LEAST_TOKEN_CHARACTERS
+    return None if is_long else f"has {len(text)} characters: expected {_LEAST_TOKEN_CHARACTERS} or more"
+
+
 def _check_group(text: str) -> str | None:
     is_key = _GROUP_KEY.fullmatch(text)
     return None if is_key else "expected 1 to 100 letters, digits, '.', '-' and '_', beginning with a letter or digit"
@@ -132,6 +144,8 @@ _TEXTS: Final[Mapping[str, Callable[[str], str | None]]] = {
     "budget_url": _make_check(_read_budget_url),
     "encryption_key": _check_encryption_key,
     "message_key": _check_message_key,
+    "log_format": _check_log_format,
+    "metrics_token": _check_metrics_token,
     "default_group": _check_group,
     "allowed_networks": _check_networks,
     "trusted_proxies": _check_networks,

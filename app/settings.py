@@ -99,6 +99,13 @@ class Settings:
     daemon_retention_seconds: float = 7 * 24 * 3600.0
     erase_after: float = 30 * 24 * 3600.0
     """Seconds after which a deleted account is erased with all that is held of it; 0 is at once."""
+    log_format: str = "console"
+    """``console`` or ``json``, a line per event either way."""
+    metrics_token: str = field(default="", repr=False)
+    """What Prometheus sends to ``GET /metrics`` of the API as its bearer token; empty: there is no such page."""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0
+    """Where a daemon serves its own metrics: the first free port from here on; 0: nowhere."""
     database_pool_size: int = 10
     prepare_statements: int = 1
     """0: for a pooler before Postgres that keeps no prepared statements."""

@@ -38,7 +38,7 @@ _RUNS = """
 
 _RESOURCES = """
     insert into run_resource (id, run_id, position, name, resource, method, persist, status, pages, fetched, created)
-    select gen_random_uuid(), id, 0, 'tickets', 'tickets', 'list', true, 'done', 1, 100, 100 from sync_job_run
+    select gen_random_uuid(), id, 0, 'tickets', 'tickets', 'list', true, 'completed', 1, 100, 100 from sync_job_run
      where environment_id = %(environment_id)s
 """
 
@@ -56,7 +56,7 @@ _EXPIRED_RUNS = """
      returning id, environment_id, integrated_account_id, finished_at),
     resource as (
         insert into run_resource (id, run_id, position, name, resource, method, persist, status)
-        select gen_random_uuid(), id, 0, 'tickets', 'tickets', 'list', true, 'done' from run returning id, run_id),
+        select gen_random_uuid(), id, 0, 'tickets', 'tickets', 'list', true, 'completed' from run returning id, run_id),
     unit as (
         insert into unit (id, run_id, resource_id, kind, status)
         select gen_random_uuid(), run_id, id, 'fetch', 'done' from resource, generate_series(1, 10)),

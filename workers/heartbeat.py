@@ -19,6 +19,7 @@ from app.broker.queues import build_daemon_queue
 from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
 from app.engine.status import DaemonStatus
 from app.services.maintenance.ports import Heartbeat
+from workers import metrics
 from workers.runtime import identity, liveness, services
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ def register(label: str) -> None:
     """Write this daemon into the registry; ``label`` is what Celery calls it."""
     who = identity()
     metadata = {"hostname": socket.gethostname(), "pid": os.getpid()}
+    if (address := metrics.serve()) is not None:
+        metadata["metrics_address"] = address
     services().daemons.register(who.id, group_key=who.group_key, label=label or who.id, metadata=metadata)
     _write_liveness_file(silent_seconds=0)
 

@@ -31,6 +31,7 @@ from app.services.catalog.states import StateService
 from app.services.catalog.templates import TemplateService
 from app.services.catalog.tokens import TokenService
 from app.services.contexts.account_configs import ShownContexts
+from app.services.diagnosis.fleet import FleetStatus
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
@@ -64,6 +65,7 @@ from app.store.db.database import state_of
 from app.store.db.row_versions import RowVersions
 from app.store.deliveries.shown import WebhookDeliveryStore
 from app.store.maintenance.erasures import ErasureStore
+from app.store.maintenance.fleet import FleetReader
 from app.store.maintenance.parked_units import ParkedUnitStore
 from app.store.maintenance.wait_facts import RunFactStore
 from app.store.reading.account_log import LogReader
@@ -144,6 +146,8 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         erasures=ErasureStore(shared.engine),
         schemas=SchemaService(ShownSchemaStore(shared.engine), shared.clock),
         daemons=DaemonService(shared.daemons),
+        fleet=_build_fleet_status(shared, settings),
+        metrics_token=settings.metrics_token,
         tokens=TokenService(TokenStore(shared.engine)),
         environments=EnvironmentService(EnvironmentStore(shared.engine)),
         request_limits=build_request_limits(settings),
@@ -182,7 +186,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
             look_at_store=lambda: state_of(shared.engine),
             others={"redis": shared.dispatcher.is_reachable},
             daemons=shared.daemons,
-            silence_seconds=max(settings.daemon_silence_seconds, settings.deaf_seconds),
+            silence_seconds=_silence_seconds(settings),
         ),
         row_versions=RowVersions(shared.engine),
         close=_build_close(source, shared.engine),
@@ -207,11 +211,20 @@ def _build_dry_runs(shared: Shared, source: Source, settings: Settings) -> DryRu
     )
 
 
+def _build_fleet_status(shared: Shared, settings: Settings) -> FleetStatus:
+    reader = FleetReader(shared.engine, shared.daemons, silence_seconds=_silence_seconds(settings))
+    return FleetStatus(reader, shared.dispatcher.look_at, shared.clock)
+
+
+def _silence_seconds(settings: Settings) -> float:
+    """Return after how long without a report a daemon counts as gone."""
+    return max(settings.daemon_silence_seconds, settings.deaf_seconds)
+
+
 def _build_diagnosis(shared: Shared, runs: RunService, settings: Settings) -> RunDiagnosis:
-    silence_seconds = max(settings.daemon_silence_seconds, settings.deaf_seconds)
     return RunDiagnosis(
         runs=runs,
-        read_facts=RunFactStore(shared.engine, shared.daemons, silence_seconds=silence_seconds).of,
+        read_facts=RunFactStore(shared.engine, shared.daemons, silence_seconds=_silence_seconds(settings)).of,
         is_broker_reachable=shared.dispatcher.is_reachable,
         clock=shared.clock,
     )

@@ -35,6 +35,7 @@ from app.services.units.unit_worker import UnitWorker
 from app.services.webhooks.health import WebhookHealth
 from app.settings import Settings
 from app.sources.http_source import HttpSource
+from app.sources.limiter.gate import GateState
 from app.store.announcements.announcements import AnnouncementStore
 from app.store.db.leadership import Leadership
 from app.store.db.writing_sessions import WritingSessions
@@ -73,6 +74,8 @@ class DaemonServices:
     leadership: Leadership
     stopping: threading.Event
     """Set once, when the daemon is to stop: slices then end after their page."""
+    list_gates: Callable[[], Sequence[GateState]]
+    """Lists how the gates of accounts stand, for the metrics."""
     close: Callable[[], None]
     """Lets go of connections, once no slice is under way any more."""
 
@@ -103,6 +106,7 @@ def build_daemon_services(settings: Settings, outside: Outside = REAL) -> Daemon
         delivery_pool=pool,
         leadership=leadership,
         stopping=stopping,
+        list_gates=source.list_gates if isinstance(source, HttpSource) else list,
         close=source.close,
     )
 

@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "daemon": ("app.cli.daemons:daemon", "Run a daemon of one group; list and show all."),
     "migrate": ("app.cli.operating.migrate:migrate", "Bring the database's tables up to date."),
     "health": ("app.cli.operating.health:health", "Check that a daemon on this machine is alive."),
+    "doctor": ("app.cli.operating.doctor:doctor", "Find what is wrong with this installation."),
     "completion": ("app.cli.completion:completion", "Print what makes a shell complete these commands."),
     "prepare": ("app.cli.operating.prepare:prepare", HIDDEN),
 }

@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import time
 from concurrent.futures import Future
 
 import aiohttp
 
+from app import meters
 from app.engine.errors import DeliveryError
 from app.engine.ids import new_id
 from app.engine.json_values import make_text_storable
@@ -61,6 +63,18 @@ class HttpWebhookSender:
         self._loop.close()
 
     async def _post(self, webhook: Webhook, event_id: str, body: bytes) -> int:
+        begun, status = time.monotonic(), "none"
+        try:
+            status = str(await self._send(webhook, event_id, body))
+        except DeliveryError as error:
+            status = str(error.status or status)
+            raise
+        finally:
+            meters.DELIVERIES.labels(status).inc()
+            meters.DELIVERY_SECONDS.observe(time.monotonic() - begun)
+        return int(status)
+
+    async def _send(self, webhook: Webhook, event_id: str, body: bytes) -> int:
         now = self._clock.now()
         signed = signatures.sign_headers(
             webhook.list_valid_secrets(now),

@@ -38,6 +38,8 @@ class PageCall:
     """One page of one request to an upstream API, with every placeholder of the job already resolved."""
 
     account_id: str
+    integration: str = ""
+    """The name of the account's integration, for the metrics."""
     config: IntegrationConfig
     context: JsonObject = field(repr=False)
     """The account's context, credentials within."""

@@ -6,9 +6,18 @@ own connections. A worker that died is replaced in a moment, and all share the m
 
 import gc
 import importlib
-from typing import Any
+import os
+import shutil
+import tempfile
+from typing import Any, Final
+
+_SHARED_VALUES: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""Where workers put their metrics together; prometheus_client reads it as it is imported."""
 
 _PRELOADED = ("app.api.application", "app.bootstrap.api")
+
+if os.environ.get("FERRYMAN_METRICS_TOKEN"):
+    os.environ[_SHARED_VALUES] = tempfile.mkdtemp(prefix="ferryman-metrics-")
 
 
 def on_starting(_arbiter: Any) -> None:
@@ -17,3 +26,16 @@ def on_starting(_arbiter: Any) -> None:
         importlib.import_module(name)
     # The collector writes to no frozen object, whose memory pages stay shared.
     gc.freeze()
+
+
+def child_exit(_arbiter: Any, worker: Any) -> None:
+    """Forget what a worker that has ended measured of its present; what it has counted stays."""
+    if _SHARED_VALUES in os.environ:
+        multiprocess = importlib.import_module("prometheus_client.multiprocess")
+        multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(_arbiter: Any) -> None:
+    """Remove the workers' metrics."""
+    if _SHARED_VALUES in os.environ:
+        shutil.rmtree(os.environ[_SHARED_VALUES], ignore_errors=True)

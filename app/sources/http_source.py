@@ -1,6 +1,6 @@
 """Fetch pages from upstream HTTP APIs as an integration's config describes them."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +23,7 @@ from app.sources.credentials.token_cache import TokenCache
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.exchange.faults import RefusedError
 from app.sources.exchange.redaction import mask_secrets
+from app.sources.limiter.gate import GateState
 from app.sources.limiter.local_budgets import LocalBudgets
 from app.sources.pagination.listing import Listing
 from app.sources.pagination.values import PageRefusal, PageRequest, PageResult
@@ -84,6 +85,10 @@ class HttpSource:
         """Return how many requests to an account are worth having under way; more would only wait."""
         return self._transport.useful_requests(account_id)
 
+    def list_gates(self) -> Sequence[GateState]:
+        """List how the gates of accounts stand that are in use."""
+        return self._transport.list_gates()
+
     def close(self) -> None:
         """Cancel what is under way and close every connection."""
         self._transport.close()
@@ -123,6 +128,7 @@ class HttpSource:
             read,
             account_id=call.account_id,
             endpoint=call.name,
+            integration=call.integration,
             rate_limit=call.config.rate_limit,
         )
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final, Generic, TypeVar
 
+from app import meters
 from app.engine.integrations.rate_limit import RateLimitConfig
 from app.engine.limits import constants, retry
 from app.engine.limits import headers as rate_limit_headers
@@ -43,6 +44,7 @@ class Sending(Generic[T]):
     request: HttpRequest
     endpoint: str
     gate: AccountGate
+    integration: str
     config: RateLimitConfig
     attempt: Attempt
     settings: Settings
@@ -86,11 +88,14 @@ class Sending(Generic[T]):
         except BaseException:
             self.gate.leave_unanswered()
             self.spent_seconds += time() - begun
+            meters.UPSTREAM_REQUESTS.labels(self.integration, "none").inc()
             raise
+        meters.UPSTREAM_REQUESTS.labels(self.integration, response.status).inc()
         seconds = time() - begun - response.held.waited_seconds
         self.spent_seconds += seconds
         self.gate.warnings.log_slow_answer(self.endpoint, seconds)
         self.gate.hedging.note_answer(self.endpoint, seconds)
+        meters.UPSTREAM_SECONDS.labels(self.integration).observe(max(0.0, seconds))
         return replace(response, seconds=seconds)
 
     async def _request(self, timeout_seconds: float) -> HttpResponse:

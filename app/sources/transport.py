@@ -1,7 +1,7 @@
 """Send HTTP requests to upstream APIs: one connection pool per process, with retries."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ from app.settings import Settings
 from app.sources.exchange import faults, origins
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.limiter.budget_exchange import StoreClock
-from app.sources.limiter.gate import AccountGate
+from app.sources.limiter.gate import AccountGate, GateState
 from app.sources.limiter.local_budgets import LocalBudgets
 from app.sources.reading import content_encodings
 from app.sources.reading.content_encodings import Body, UnpackingError
@@ -74,6 +74,7 @@ class Transport:
         *,
         account_id: str,
         endpoint: str = "",
+        integration: str = "",
         rate_limit: RateLimitConfig | None = None,
     ) -> T:
         """Return what ``read`` makes of the 2xx answer to a request; raise SourceError or RateLimitedError otherwise.
@@ -82,8 +83,9 @@ class Transport:
         """
         config = rate_limit or RateLimitConfig()
         gate = self._pool().gate(account_id, config.pace)
+        gate.integration = integration
         request = replace(request, account_id=account_id)
-        return await Sending(request, endpoint, gate, config, self._attempt, self._settings, read).run()
+        return await Sending(request, endpoint, gate, integration, config, self._attempt, self._settings, read).run()
 
     async def run_aside(self, function: Callable[[], T], *, account_id: str) -> T:
         """Call a long function beside the loop; awaited on the transport's loop."""
@@ -95,6 +97,11 @@ class Transport:
             if gate := pool.gates.get(account_id):
                 return gate.useful_requests
         return min(self._settings.requests_at_start, self._settings.requests_per_account)
+
+    def list_gates(self) -> Sequence[GateState]:
+        """List how the gates of accounts stand that are in use; callable from any thread."""
+        pools = list(self._pools.values())
+        return [gate.state for pool in pools for gate in list(pool.gates.values()) if not gate.is_idle]
 
     def close(self) -> None:
         """Cancel what is under way and close every connection; a later request opens new ones."""

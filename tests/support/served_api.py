@@ -48,10 +48,14 @@ class ServedApi:
 
 
 @contextmanager
-def served_api(postgres_server: PostgresServer, *, broker_url: str = "memory://") -> Iterator[ServedApi]:
+def served_api(
+    postgres_server: PostgresServer, *, broker_url: str = "memory://", **options: Any
+) -> Iterator[ServedApi]:
     """Serve an API on a database of its own."""
     with postgres_server.fresh_database() as url:
-        settings = Settings(database_url=url, broker_url=broker_url, encryption_key=Fernet.generate_key().decode())
+        settings = Settings(
+            database_url=url, broker_url=broker_url, encryption_key=Fernet.generate_key().decode(), **options
+        )
         services = build_api_services(settings)
         environment = services.tokens.default_environment()
         _, token = services.tokens.create(environment, "tests")

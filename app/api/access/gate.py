@@ -7,6 +7,7 @@ from typing import Final
 
 import flask
 
+from app import logs, meters
 from app.api.access import cross_origin, headers
 from app.api.errors import handlers, problems
 from app.api.resources import roles
@@ -17,7 +18,8 @@ from app.engine.objects.environments import EnvironmentId
 
 logger = logging.getLogger(__name__)
 
-OPEN_PATHS: Final = re.compile(r"/(?:healthz|openapi\.json|docs(?:/.*)?)/?")
+OPEN_PATHS: Final = re.compile(r"/(?:healthz|metrics(?:/targets)?|openapi\.json|docs(?:/.*)?)/?")
+_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _CHUNK_BYTES: Final = 64 * 1024
 _MOST_DRAINED_BYTES: Final = 100 * 1024 * 1024
 
@@ -32,6 +34,7 @@ def _begin() -> flask.Response | None:
     """Assign an id to the request, and check its token unless its path is open."""
     flask.g.started_at = time.perf_counter()
     flask.g.request_id = new_id()
+    logs.begin(request_id=flask.g.request_id)
     if (answer := cross_origin.preflight()) is not None:
         return answer
     if not OPEN_PATHS.fullmatch(flask.request.path):
@@ -78,16 +81,22 @@ def _finish(response: flask.Response) -> flask.Response:
     handlers.finish(response)
     problems.finish(response)
     headers.finish(response)
+    seconds = time.perf_counter() - flask.g.started_at
     facts = {
-        "request_id": flask.g.request_id,
         "method": flask.request.method,
         "route": roles.route(flask.request),
         "client": flask.request.remote_addr,
         "status": response.status_code,
-        "milliseconds": round((time.perf_counter() - flask.g.started_at) * 1000, 1),
+        "milliseconds": round(seconds * 1000, 1),
     }
     logger.info("request", extra=facts)
+    meters.API_SECONDS.labels(_shown_method(), facts["route"] or "none", response.status_code).observe(seconds)
     return response
+
+
+def _shown_method() -> str:
+    """Return the method for the metrics: clients may send any word."""
+    return flask.request.method if flask.request.method in _METHODS else "other"
 
 
 def _drain() -> None:

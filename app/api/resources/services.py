@@ -1,7 +1,7 @@
 """What the API's views call."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import flask
@@ -30,6 +30,7 @@ from app.services.catalog.states import StateService
 from app.services.catalog.templates import TemplateService
 from app.services.catalog.tokens import TokenService
 from app.services.contexts.account_configs import ShownContexts
+from app.services.diagnosis.fleet import FleetStatus
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
@@ -81,6 +82,9 @@ class ApiServices:
     erasures: ErasureStore
     schemas: SchemaService
     daemons: DaemonService
+    fleet: FleetStatus
+    metrics_token: str = field(repr=False)
+    """Empty: metrics are not served."""
     tokens: TokenService
     environments: EnvironmentService
     request_limits: RequestLimits

@@ -39,6 +39,23 @@ def print_run(run: JsonObject, *, waits: JsonObject | None = None) -> None:
         output.print(f"{errors:,} requests or records failed: '{escape(listing)}' lists them")
 
 
+def explain_run(run: JsonObject, waits: JsonObject) -> str:
+    """Return in one sentence what a run waits for, or what it ended by."""
+    if run.get("error"):
+        return f"It {run['status']} with {run['error']['code']}: {_format_reason(run['error'])}"
+    if waits["waits"]:
+        first = waits["waits"][0]
+        return f"It waits for {first['message']}{_find_advice(run, first)}"
+    if is_final(run):
+        errors = count_errors(run)
+        return f"It {run['status']}" + (
+            f", and {errors:,} requests or records failed" if errors else " without an error"
+        )
+    if waits["is_slow"]:
+        return f"It works, slower than usual: its last runs took {waits['usual_seconds']:,.1f} s"
+    return "It works, and waits for nothing"
+
+
 def print_runs(runs: Sequence[JsonObject], tenants: Mapping[str, str]) -> None:
     """Print a line per run; ``tenants`` are those of the accounts."""
     names = ("id", "status", "errors", "created", "duration", "job", "account", "tenant")

@@ -123,6 +123,18 @@ def show(client: ApiClient, run_id: str) -> Answer:
 
 @run.command()
 @named_argument("run_id")
+@print_answer
+@pass_client
+def why(client: ApiClient, run_id: str) -> Answer:
+    """Say in one sentence what a run waits for, or what it ended by."""
+    run = client.get(_path_of(run_id))
+    found = client.get(f"{_path_of(run_id)}/waits")
+    reason = printing.explain_run(run, found)
+    return Answer({"id": run_id, "status": run["status"], "reason": reason}, reason)
+
+
+@run.command()
+@named_argument("run_id")
 @limit_option
 @print_answer
 @pass_client

@@ -42,6 +42,7 @@ class CustomCalls:
         config = self._called.config(account)
         call = PageCall(
             account_id=account.id,
+            integration=account.integration_name,
             config=config.pass_on(request.http_method),
             context=account.context,
             origins=account.origins,

@@ -117,6 +117,7 @@ class DirectCalls:
         request = _with_id(request, config)
         return PageCall(
             account_id=account.id,
+            integration=account.integration_name,
             config=config,
             context=account.context,
             origins=account.origins,

@@ -29,6 +29,7 @@ def build_page_call(context: RunContext, item: ResourceItem, element: scope.Elem
         return replace(call, decides_deletions=decides_deletions)
     return PageCall(
         account_id=context.account.id,
+        integration=context.account.integration_name,
         run_id=context.run.id,
         config=context.config,
         context=context.account.context,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from app import meters
 from app.engine.errors import StoreUnavailableError
 from app.engine.json_types import JsonObject
 from app.services.maintenance.duties import ALL_DUE, DueWork, Duties, Duty
@@ -127,6 +128,7 @@ class SweepDuties:
             found = find(limit)
             sent = {one.id: rows.handle(one.id, one.send, report=partial(self._record, one.run_id)) for one in found}
             missed = [id for id, was_taken in sent.items() if was_taken is False]
+            meters.REDISPATCHED.inc(len(sent) - len(missed))
             self._was_missed = bool(missed)
             if missed:
                 redispatch(missed)
@@ -172,7 +174,8 @@ class Sweeper:
         is_thorough = self._sweeps % _THOROUGH_EVERY == 0
         self._sweeps += 1
         try:
-            due = self._look.look(is_thorough=is_thorough)
+            with meters.SWEEP_SECONDS.time():
+                due = self._look.look(is_thorough=is_thorough)
         except StoreUnavailableError:
             raise
         except Exception as error:

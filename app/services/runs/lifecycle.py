@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from app import meters
 from app.engine.objects.daemons import name_queue
 from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.work import ErrorDraft, WakeUp, draft_error
@@ -61,6 +62,7 @@ class RunLifecycle:
             self._dispatcher.dispatch(self._moves.unblock(run_id, context.queue))
             return None
         facts = {"account_id": context.account.id, "sync_job_id": context.run.sync_job_id}
+        meters.RUN_START_DELAY.observe(max(0.0, (self._clock.now() - context.run.created_at).total_seconds()))
         logger.info("a run has begun", extra={"run_id": run_id, **facts, "resources": len(context.plan.order)})
         if first.delivery_unit_id and first.events and not first.asks_receiver:
             self._dispatcher.dispatch([WakeUp(run_id=run_id, unit_id=first.delivery_unit_id, queue=context.queue)])

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from app import meters
 from app.engine.ids import new_id
 from app.engine.jobs.items import NodeKind
 from app.engine.json_types import JsonObject
@@ -168,6 +169,7 @@ def log_end(run: SyncJobRun, status: RunStatus, error: Mapping[str, Any] | None 
     code = {"code": error["code"]} if error else {}
     facts = {"run_id": run.id, "account_id": run.integrated_account_id, "status": status.value, **code}
     logger.info("a run has ended", extra=facts)
+    meters.RUNS_ENDED.labels(status.value, facts.get("code", "")).inc()
 
 
 def view_error(error: ErrorDraft) -> JsonObject:

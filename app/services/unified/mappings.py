@@ -40,6 +40,7 @@ class AccountMapping:
         request = build_integration_request(call)
         return PageCall(
             account_id=self.account.id,
+            integration=self.account.integration_name,
             config=self.config,
             context=self.account.context,
             origins=self.account.origins,

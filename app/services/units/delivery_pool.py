@@ -89,6 +89,11 @@ class DeliveryPool:
         self._waiting: dict[_Key, dict[str, WakeUp]] = {}
         """The units that found no room, by environment and webhook, in the order of their turns; each by its id."""
 
+    @property
+    def under_way(self) -> int:
+        """How many deliveries wait for their receivers."""
+        return len(self._places)
+
     def reserve(self, webhook: Webhook) -> Place | None:
         """Take a place for a delivery to a webhook; None when it has its share of them."""
         place = Place(self, webhook)

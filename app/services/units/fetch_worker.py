@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from datetime import datetime
 
-from app import failpoints
+from app import failpoints, meters
 from app.engine.errors import LeaseLostError
 from app.engine.record_errors import (
     RateLimitedError,
@@ -15,7 +15,7 @@ from app.engine.record_errors import (
     UnwritablePageError,
 )
 from app.engine.runs.frontier import Frontier
-from app.engine.runs.work import Claim, SliceOutcome, WakeUp
+from app.engine.runs.work import Claim, PageWrite, SliceOutcome, WakeUp
 from app.engine.status import ErrorHandling
 from app.failpoints import Failpoint
 from app.services.contexts import calls
@@ -80,6 +80,7 @@ class FetchWorker:
             own = WakeUp(run_id=claim.run_id, unit_id=claim.unit_id, queue=context.queue)
             self._fairness.release(context.account.id, own if self._leave(current) else None)
         except LeaseLostError:
+            meters.LEASES_LOST.inc()
             self._fairness.release(context.account.id, None)
         finally:
             current.close()
@@ -229,6 +230,7 @@ class FetchWorker:
             write = batch.build_write(current.frontier)
             delivery_unit_id = self._pages.write(write)
         current.held_at = time.monotonic()
+        _count(write, current.context.account.integration_name)
         current.has_progress |= write.has_progress
         unit_ids = [*(child.id for child in write.children), *([delivery_unit_id] if delivery_unit_id else ())]
         run_id, queue = current.claim.run_id, current.context.queue
@@ -270,3 +272,11 @@ class FetchWorker:
             claim, wake_seconds=wake_seconds, has_failed=current.has_failed, is_idle=is_idle
         )
         return is_held and not wake_seconds
+
+
+def _count(write: PageWrite, integration: str) -> None:
+    """Measure pages that are written."""
+    meters.PAGES.labels(integration).inc(write.counters.pages)
+    meters.RECORDS.labels(integration).inc(write.counters.fetched)
+    if write.counters.quarantined:
+        meters.QUARANTINED.labels(integration).inc(write.counters.quarantined)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from app import logs, meters
 from app.engine.ids import new_id
 from app.engine.jobs.items import ResourceItem
 from app.engine.runs.frontier import Frontier
@@ -76,8 +77,10 @@ class UnitWorker:
         """Work on the resource's next free unit, if it has one; ``context`` is its run's, if it was just read."""
         if claim := self._claim(self._units.claim_next, resource_id):
             return self._work_on(claim, report, context)
-        unit_id = self._units.next_of_resource(resource_id)
-        return self.work(unit_id, report=report) if unit_id else NOTHING_DONE
+        if unit_id := self._units.next_of_resource(resource_id):
+            return self.work(unit_id, report=report)
+        meters.SLICES.labels("nothing").inc()
+        return NOTHING_DONE
 
     def work(self, unit_id: str, *, report: Report = report_nothing) -> SliceOutcome:
         """Work on the unit for one slice; a unit that is taken, done or cancelled costs one query.
@@ -89,9 +92,11 @@ class UnitWorker:
         # One after the other already: by a lock of the webhook.
         if self._fairness.waits_for_webhook(unit_id) and (claim := self._units.claim_in_turn(unit_id, self._terms)):
             return self._work_on(claim, report)
+        meters.SLICES.labels("nothing").inc()
         return NOTHING_DONE
 
     def _work_on(self, claim: Claim, report: Report, context: RunContext | None = None) -> SliceOutcome:
+        meters.SLICES.labels("work").inc()
         if claim.attempts > MAX_ATTEMPTS:
             return self._give_up(claim, self._draft_lost(claim))
         if claim.kind is UnitKind.DELIVERY:
@@ -100,7 +105,7 @@ class UnitWorker:
         try:
             if claim.idle_slices >= self._settings.stalled_slices:
                 return self._give_up(claim, self._draft_stalled(claim))
-            with self._keeper.keeping(claim):
+            with self._keeper.keeping(claim), logs.bind(run_id=claim.run_id, unit_id=claim.unit_id):
                 return self._work_slice(claim, report, context or self._contexts.load(claim.run_id))
         except RunUnworkableError as error:
             self._lifecycle.fail(claim.run_id, self._draft(error.code, error.message))
@@ -122,7 +127,8 @@ class UnitWorker:
         report(WorkFacts(run_id=claim.run_id, account_id=context.account.id, what=f"{item.name} {item.method}"))
         if context.run.status is RunStatus.RATE_LIMITED:
             self._lifecycle.unpark(context.run)
-        return self._fetch_worker.work(claim, context)
+        with logs.bind(account_id=context.account.id, resource=item.name):
+            return self._fetch_worker.work(claim, context)
 
     def _rest(self, claim: Claim, account_id: str) -> SliceOutcome:
         """Let a unit of an inactive account sleep: who activates the account wakes it, and it looks now and then."""

@@ -35,6 +35,19 @@ class Admission:
     waited_seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateState:
+    """How a gate stands, for the metrics."""
+
+    integration: str
+    window: int
+    """Requests that may be in flight over all daemons."""
+    pace: float | None
+    """Requests per second, where the upstream tells or refuses so much; None is as many as the window admits."""
+    in_flight: int
+    waiting: int
+
+
 class AccountGate:
     """Admits one account's requests, as many and as fast as the shared budget allows."""
 
@@ -42,6 +55,8 @@ class AccountGate:
         self, account_id: str, *, store: BudgetStore, process: str, limits: BudgetLimits, clock: StoreClock
     ) -> None:
         self._account_id = account_id
+        self.integration = ""
+        """Whose account it is, for the metrics."""
         self._budget = BudgetExchange(account_id, store=store, process=process, limits=limits, clock=clock)
         self.warnings = ThrottledWarnings(account_id, clock.time)
         self.hedging = Hedging()
@@ -73,6 +88,18 @@ class AccountGate:
     def useful_requests(self) -> int:
         """How many requests a caller should ask for at once; more would only wait here."""
         return self.part.useful_requests
+
+    @property
+    def state(self) -> GateState:
+        """How it stands; read from any thread."""
+        grant = self.part.grant
+        return GateState(
+            integration=self.integration,
+            window=self.part.limits.start if grant is None else grant.window,
+            pace=None if grant is None else grant.pace,
+            in_flight=self._in_flight,
+            waiting=len(self._waiting),
+        )
 
     async def enter(self, endpoint: str) -> Admission:
         """Wait for the budget; raise RateLimitedError when that would take too long to wait here."""

@@ -17,7 +17,8 @@ from app.engine.status import DaemonStatus
 from app.store.db.connections import LONGEST_IDLE
 
 # Any constants that nothing else in this database uses.
-_LOCKS: Final = {"lead": 7_208_113_402, "seat": 7_208_113_403}
+LOCKS: Final = {"lead": 7_208_113_402, "seat": 7_208_113_403}
+"""The advisory locks."""
 
 # A session that has not kept what was asked of it is a pooler's: it would give the lock away with the session.
 _STAND_BY: Final = text(f"""
@@ -66,6 +67,11 @@ class Leadership:
         self._leads = False
         self._next_try = 0.0
 
+    @property
+    def was_held(self) -> bool:
+        """Whether this daemon led when it last looked."""
+        return self._leads
+
     def is_held(self) -> bool:
         """Whether this daemon leads, having tried to if it was time; that the lead was lost, ``ask`` finds out."""
         if self._leads or self._monotonic() < self._next_try:
@@ -101,7 +107,7 @@ class Leadership:
     def _takes_second_place(self) -> bool:
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         self._connection = connection
-        found = connection.execute(_STAND_BY, {"seat": _LOCKS["seat"], "kept": LONGEST_IDLE}).one()
+        found = connection.execute(_STAND_BY, {"seat": LOCKS["seat"], "kept": LONGEST_IDLE}).one()
         if found.stands_by is None:
             raise StoreUnavailableError(_NO_SESSION)
         if found.stands_by:
@@ -114,7 +120,7 @@ class Leadership:
         return False
 
     def _takes_lead(self) -> bool:
-        if self._connection is not None and self._connection.execute(_LEAD, _LOCKS).scalar_one():
+        if self._connection is not None and self._connection.execute(_LEAD, LOCKS).scalar_one():
             return True
         self._wait(_STAND_BY_SECONDS)
         return False

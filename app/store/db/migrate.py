@@ -50,15 +50,25 @@ def downgrade(database_url: str, revision: str) -> None:
         raise InvalidInputError([Failure("", f"there is no revision '{revision}' to go back to")]) from error
 
 
+def find_newest_revision() -> str:
+    """Return the revision that ``upgrade`` brings a database to."""
+    return str(ScriptDirectory.from_config(_configure()).get_current_head())
+
+
+def _configure() -> Config:
+    config = Config()
+    # A per cent sign begins what Alembic's file format replaces.
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
+
+
 def _migrate(database_url: str, apply: Callable[[Config], None]) -> None:
     engine = connect(database_url, pool_size=1)
     try:
         with _name_missing_rights(engine):
             with engine.begin() as connection:
                 connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
-                config = Config()
-                # A per cent sign begins what Alembic's file format replaces.
-                config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+                config = _configure()
                 config.attributes["connection"] = connection
                 _refuse_later_version(config, connection)
                 apply(config)

@@ -1,0 +1,65 @@
+"""The state of the fleet as Prometheus' metrics: gauges that are read from Postgres and the broker at each scrape."""
+
+import platform
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from app.services.diagnosis.fleet import Fleet
+
+
+class FleetCollector(Collector):
+    """Yields one reading."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics."""
+        facts = self._fleet.facts
+        yield build_info()
+        yield _labelled("ferryman_runs", "Runs that have not ended, by status.", "status", facts.runs)
+        yield _labelled(
+            "ferryman_oldest_created_run_seconds",
+            "How long a queue's first run has waited for a daemon.",
+            "queue",
+            facts.oldest_created_seconds,
+        )
+        yield _labelled(
+            "ferryman_queue_head_seconds", "Age of a queue's next message.", "queue", self._fleet.queue_head_seconds
+        )
+        yield _labelled(
+            "ferryman_units",
+            "Units of live runs: ready, parked (a timer runs), leased, expired (its lease), blocked.",
+            "state",
+            facts.units,
+        )
+        yield _labelled("ferryman_accounts", "Integrated accounts, by status.", "status", facts.accounts)
+        yield _labelled("ferryman_daemons", "Daemons that report and take messages, by group.", "group", facts.daemons)
+        yield _labelled(
+            "ferryman_duty_failing", "Duties of the leader that fail.", "duty", dict.fromkeys(facts.failing_duties, 1)
+        )
+        for name, text, value in (
+            ("ferryman_deliveries_pending", "Events of runs that wait for their webhook.", facts.deliveries_pending),
+            ("ferryman_oldest_delivery_seconds", "Age of the oldest of these.", facts.oldest_delivery_seconds),
+            ("ferryman_announcements_pending", "Events of no run that wait.", facts.announcements_pending),
+            ("ferryman_webhooks_disabled", "Webhooks that Ferryman has disabled.", facts.webhooks_disabled),
+            ("ferryman_messages_promised", "Messages that the broker has not taken yet.", facts.messages_promised),
+            ("ferryman_broker_reachable", "Whether the API reaches the broker.", self._fleet.is_broker_reachable),
+        ):
+            yield GaugeMetricFamily(name, text, value=float(value))
+
+
+def build_info() -> Metric:
+    """Return which version runs."""
+    facts = {"version": metadata.version("ferryman"), "python": platform.python_version()}
+    return InfoMetricFamily("ferryman_build", "What runs.", value=facts)
+
+
+def _labelled(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for value, number in values.items():
+        family.add_metric([value], float(number))
+    return family

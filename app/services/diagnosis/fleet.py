@@ -1,0 +1,97 @@
+"""How all of an installation stands, over all environments: what an operator watches."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from app.engine.errors import BrokerUnavailableError
+from app.engine.objects.daemons import RAPID_BRIDGE_QUEUE, name_queue
+from app.services.ports import Clock, QueueState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetFacts:
+    """What Postgres shows of runs, units, deliveries and daemons; no entry is a count of 0."""
+
+    runs: Mapping[str, int] = field(default_factory=dict)
+    """Runs that have not ended, by status."""
+    oldest_created_seconds: Mapping[str, float] = field(default_factory=dict)
+    """By queue: how long its first run has waited to be taken up."""
+    units: Mapping[str, int] = field(default_factory=dict)
+    """Those of runs that have not ended, by state: ready, parked (a timer runs), leased, expired, blocked."""
+    deliveries_pending: int = 0
+    oldest_delivery_seconds: float = 0.0
+    """How long the oldest event of a run has waited."""
+    announcements_pending: int = 0
+    accounts: Mapping[str, int] = field(default_factory=dict)
+    """By status."""
+    webhooks_disabled: int = 0
+    messages_promised: int = 0
+    """In the outbox: written, and not yet taken by the broker."""
+    daemons: Mapping[str, int] = field(default_factory=dict)
+    """Those that report and take messages, by group."""
+    failing_duties: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """The facts, and how old the next message of each queue is."""
+
+    facts: FleetFacts
+    queue_head_seconds: Mapping[str, float]
+    """By queue: the age of its next message, 0 for an empty queue; none is shown where the broker does not tell."""
+    is_broker_reachable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsTarget:
+    """Where a daemon serves its metrics."""
+
+    address: str
+    group_key: str
+    label: str
+
+
+class FleetReader(Protocol):
+    """Postgres' view of the fleet."""
+
+    def read(self) -> FleetFacts:
+        """Read the facts; raise StoreUnavailableError."""
+
+    def list_targets(self) -> Sequence[MetricsTarget]:
+        """List where the daemons that report serve their metrics; raise StoreUnavailableError."""
+
+
+class FleetStatus:
+    """Reads how the fleet stands."""
+
+    def __init__(
+        self,
+        reader: FleetReader,
+        look_at_queues: Callable[[Sequence[str]], Mapping[str, QueueState]],
+        clock: Clock,
+    ) -> None:
+        self._reader = reader
+        self._look_at_queues = look_at_queues
+        self._clock = clock
+
+    def read(self) -> Fleet:
+        """Read it now; raise StoreUnavailableError."""
+        facts = self._reader.read()
+        queues = sorted({RAPID_BRIDGE_QUEUE, *map(name_queue, facts.daemons), *facts.oldest_created_seconds})
+        try:
+            states = self._look_at_queues(queues)
+        except BrokerUnavailableError:
+            return Fleet(facts=facts, queue_head_seconds={}, is_broker_reachable=False)
+        now = self._clock.now()
+        ages = {queue: _measure_age(state, now) for queue, state in states.items() if state.is_timed}
+        return Fleet(facts=facts, queue_head_seconds=ages, is_broker_reachable=True)
+
+    def list_targets(self) -> Sequence[MetricsTarget]:
+        """List where daemons serve their metrics."""
+        return self._reader.list_targets()
+
+
+def _measure_age(state: QueueState, now: datetime) -> float:
+    return 0.0 if state.next_sent_at is None else max(0.0, (now - state.next_sent_at).total_seconds())

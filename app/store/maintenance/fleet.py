@@ -1,0 +1,84 @@
+"""Count what is under way over all environments, by indexes that hold only that."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, Engine, TextClause, text
+
+from app.engine.objects.daemons import name_queue
+from app.engine.status import LIVE_RUN_STATUSES, OPEN_UNIT_STATUSES, DaemonStatus, DeliveryStatus, RunStatus, UnitStatus
+from app.services.diagnosis.fleet import FleetFacts, MetricsTarget
+from app.services.runs.conflicts import repeats_conflicts
+from app.store.db.database import reading
+from app.store.maintenance.daemons import DaemonStore
+from app.store.tables.statuses import any_of
+
+_LIVE: Final = f"status in {any_of(LIVE_RUN_STATUSES)}"
+_RUNS: Final = text(f"select status, count(*) from sync_job_run where {_LIVE} group by status")
+_OLDEST: Final = text(f"""
+    select daemon_group_key, extract(epoch from now() - min(created_at))::float8 from sync_job_run
+     where status = '{RunStatus.CREATED}' group by daemon_group_key
+""")
+_UNITS: Final = text(f"""
+    select case when unit.status = '{UnitStatus.LEASED}' and lease_expires_at < now() then 'expired'
+                when unit.status = '{UnitStatus.READY}' and wake_at > now() then 'parked'
+                else unit.status end as state, count(*)
+      from sync_job_run run join unit on unit.run_id = run.id and unit.status in {any_of(OPEN_UNIT_STATUSES)}
+     where run.{_LIVE} group by state
+""")
+_DELIVERIES: Final = text(f"""
+    select count(*) filter (where run_id is not null),
+           coalesce(extract(epoch from now() - min(created_at) filter (where run_id is not null)), 0)::float8,
+           count(*) filter (where run_id is null)
+      from delivery where status = '{DeliveryStatus.PENDING}'
+""")
+_ACCOUNTS: Final = text("select status, count(*) from integrated_account group by status")
+_DISABLED: Final = text("select count(*) from webhook where disabled_reason is not null")
+_PROMISED: Final = text("select count(*) from outbox")
+
+_TARGETS: Final = text(f"""
+    select metadata ->> 'metrics_address', group_key, label from daemon
+     where status = '{DaemonStatus.ACTIVE}' and last_active_at > now() - make_interval(secs => :within)
+           and metadata ? 'metrics_address'
+     order by group_key, label
+""")
+
+
+@repeats_conflicts
+class FleetReader:
+    """The facts of an installation."""
+
+    def __init__(self, engine: Engine, daemons: DaemonStore, *, silence_seconds: float) -> None:
+        self._engine = engine
+        self._daemons = daemons
+        self._silence_seconds = silence_seconds
+
+    def read(self) -> FleetFacts:
+        """Read them in one snapshot; raise StoreUnavailableError."""
+        live = self._daemons.live_by_group(within_seconds=self._silence_seconds)
+        failing = self._daemons.failing_duties(within_seconds=self._silence_seconds)
+        with reading(self._engine) as connection:
+            pending, oldest_seconds, announcements = connection.execute(_DELIVERIES).one()
+            return FleetFacts(
+                runs=_count(connection, _RUNS),
+                oldest_created_seconds={name_queue(group): age for group, age in connection.execute(_OLDEST)},
+                units=_count(connection, _UNITS),
+                deliveries_pending=pending,
+                oldest_delivery_seconds=oldest_seconds,
+                announcements_pending=announcements,
+                accounts=_count(connection, _ACCOUNTS),
+                webhooks_disabled=connection.execute(_DISABLED).scalar_one(),
+                messages_promised=connection.execute(_PROMISED).scalar_one(),
+                daemons=live,
+                failing_duties=sorted(failing),
+            )
+
+    def list_targets(self) -> Sequence[MetricsTarget]:
+        """List where the daemons that report serve their metrics; raise StoreUnavailableError."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(_TARGETS, {"within": self._silence_seconds})
+            return [MetricsTarget(address=address, group_key=group, label=label) for address, group, label in rows]
+
+
+def _count(connection: Connection, statement: TextClause) -> dict[str, int]:
+    return {str(name): int(count) for name, count in connection.execute(statement)}

@@ -1,0 +1,187 @@
+"""The metrics and the alert rules by Prometheus' own tool: each alert is raised by its cause, and not without it."""
+
+import json
+import re
+import shutil
+import subprocess
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from app.store.db.database import connect
+from tests.support.debian import need
+from tests.support.served_api import ServedApi, served_api
+from tests.support.servers import PostgresServer
+
+DEPLOY = Path(__file__).parents[3] / "deploy"
+TOKEN = "a-token-of-the-operator"
+
+
+@pytest.fixture(scope="module")
+def promtool() -> str:
+    program = shutil.which("promtool")
+    need(program, package="prometheus")
+    return str(program)
+
+
+@pytest.fixture(scope="module")
+def api(postgres_server: PostgresServer) -> Iterator[ServedApi]:
+    with served_api(postgres_server, metrics_token=TOKEN) as served:
+        yield served
+
+
+def scrape(api: ServedApi) -> str:
+    request = urllib.request.Request(f"{api.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return str(response.read().decode())
+
+
+def list_samples(scraped: str) -> dict[str, str]:
+    lines = [line for line in scraped.splitlines() if line and not line.startswith("#")]
+    return {name: f"{value}x60" for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
+def is_raised(promtool: str, folder: Path, samples: Mapping[str, str], alert: str) -> bool:
+    """Whether the rules raise an alert within half an hour of these samples, one a minute."""
+    series = [{"series": name, "values": values} for name, values in samples.items()]
+    silent = {"eval_time": "30m", "alertname": alert, "exp_alerts": []}
+    test = {
+        "rule_files": [str(DEPLOY / "prometheus/alerts.yml")],
+        "evaluation_interval": "1m",
+        "tests": [{"interval": "1m", "input_series": series, "alert_rule_test": [silent]}],
+    }
+    (folder / "test.yml").write_text(json.dumps(test))  # JSON is YAML.
+    command = [promtool, "test", "rules", str(folder / "test.yml")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    said = ended.stdout + ended.stderr
+    assert ended.returncode == 0 or f"alertname: {alert}" in said, said
+    return ended.returncode != 0
+
+
+def test_the_rules_are_valid(promtool: str) -> None:
+    subprocess.run([promtool, "check", "rules", str(DEPLOY / "prometheus/alerts.yml")], check=True)
+    subprocess.run(
+        [promtool, "check", "config", "--syntax-only", str(DEPLOY / "prometheus/prometheus.yml")], check=True
+    )
+
+
+def test_what_is_served_is_clean(promtool: str, api: ServedApi) -> None:
+    command = [promtool, "check", "metrics"]
+    ended = subprocess.run(command, input=scrape(api), capture_output=True, text=True, timeout=60, check=False)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+_RUN = """
+    insert into sync_job_run (id, environment_id, sync_job_id, integrated_account_id, status, args, args_hash,
+                              resources, sync_job, queue, daemon_group_key, created_at)
+    select gen_random_uuid(), id, gen_random_uuid(), gen_random_uuid(), '{status}', '{{}}', '', '[]', '{{}}', 'q', 'eu',
+           now() - interval '10 minutes' from environment returning id
+"""
+_DAEMON = """
+    insert into daemon (id, label, group_key, status, metadata, last_active_at)
+    values ('d', 'd', 'eu', 'active', '{metadata}', now())
+"""
+# What brings an alert about: the state of an installation, as SQL.
+CAUSES = {
+    "FerrymanNoDaemon": [_RUN.format(status="created")],
+    "FerrymanRunsWait": [_RUN.format(status="created"), _DAEMON.format(metadata="{}")],
+    "FerrymanDutyFails": [_DAEMON.format(metadata='{"failing_duties": {"triggers": {"error": "ValueError"}}}')],
+    "FerrymanMessagesStuck": ["insert into outbox (task, args, queue) values ('t', '[]', 'q')"],
+    "FerrymanLeasesExpire": [
+        f"""
+        with run as ({_RUN.format(status="running")})
+        insert into unit (id, run_id, kind, status, lease_expires_at)
+        select gen_random_uuid(), id, 'fetch', 'leased', now() - interval '1 minute' from run
+        """
+    ],
+    "FerrymanAccountsNeedReauth": [
+        """
+        with integration as (
+            insert into integration (id, environment_id, name, config)
+            select gen_random_uuid(), id, 'acme', '{}' from environment returning id, environment_id)
+        insert into integrated_account (id, environment_id, integration_id, tenant_id, authentication_method, status,
+                                        context_encrypted)
+        select gen_random_uuid(), environment_id, id, 't', 'api_key', 'needs_reauth', '' from integration
+        """
+    ],
+    "FerrymanDeliveriesBehind": [
+        f"""
+        with run as ({_RUN.format(status="running")})
+        insert into delivery (id, run_id, webhook_id, event, body, created_at)
+        select gen_random_uuid(), id, gen_random_uuid(), 'e', '', now() - interval '1 hour' from run
+        """
+    ],
+    "FerrymanWebhookDisabled": [
+        """
+        insert into webhook (id, environment_id, target_url, secret_encrypted, is_active, disabled_reason)
+        select gen_random_uuid(), id, 'https://example.com', '', false, 'it failed' from environment
+        """
+    ],
+}
+
+
+@pytest.fixture
+def clear(api: ServedApi) -> Iterator[Engine]:
+    """A database without what tests insert."""
+    engine = connect(api.database_url, pool_size=1)
+    yield engine
+    with engine.begin() as connection:
+        for table in ("sync_job_run", "daemon", "outbox", "integrated_account", "delivery", "webhook", "integration"):
+            connection.execute(text(f"delete from {table}"))
+    engine.dispose()
+
+
+@pytest.mark.parametrize("alert", CAUSES)
+def test_a_state_raises_its_alert(promtool: str, api: ServedApi, clear: Engine, tmp_path: Path, alert: str) -> None:
+    assert not is_raised(promtool, tmp_path, list_samples(scrape(api)), alert)
+
+    with clear.begin() as connection:
+        for statement in CAUSES[alert]:
+            connection.exec_driver_sql(statement)
+
+    assert is_raised(promtool, tmp_path, list_samples(scrape(api)), alert)
+
+
+def test_a_broker_that_is_away_raises_its_alert(promtool: str, postgres_server: PostgresServer, tmp_path: Path) -> None:
+    nobody = f"redis+socket://{tmp_path}/nobody.sock"
+    with served_api(postgres_server, broker_url=nobody, metrics_token=TOKEN) as api:
+        assert is_raised(promtool, tmp_path, list_samples(scrape(api)), "FerrymanBrokerUnreachable")
+
+
+# What rises, or stays, as processes count it.
+COUNTED = {
+    "FerrymanDown": {'up{job="ferryman-api"}': ("1x60", "0x60")},
+    "FerrymanNoLeader": {"ferryman_leader": ("1x60", "0x60")},
+    "FerrymanRunsFail": {
+        'ferryman_runs_ended_total{status="failed",error_code="lost_worker"}': ("3x60", "0+1x60"),
+        'ferryman_runs_ended_total{status="completed",error_code=""}': ("0+9x60", "0+9x60"),
+    },
+    "FerrymanUpstreamFails": {
+        'ferryman_upstream_requests_total{integration="acme",status="503"}': ("0+1x60", "0+5x60"),
+        'ferryman_upstream_requests_total{integration="acme",status="200"}': ("0+9x60", "0+9x60"),
+    },
+    "FerrymanUpstreamRefuses": {
+        'ferryman_upstream_requests_total{integration="acme",status="401"}': ("0+1x60", "0+5x60"),
+        'ferryman_upstream_requests_total{integration="acme",status="200"}': ("0+9x60", "0+9x60"),
+    },
+    "FerrymanRecordsQuarantined": {'ferryman_records_quarantined_total{integration="acme"}': ("7x60", "0+1x60")},
+}
+
+
+@pytest.mark.parametrize("alert", COUNTED)
+def test_counts_raise_their_alert(promtool: str, tmp_path: Path, alert: str) -> None:
+    well = {name: values for name, (values, _) in COUNTED[alert].items()}
+    ill = {name: values for name, (_, values) in COUNTED[alert].items()}
+
+    assert not is_raised(promtool, tmp_path, well, alert)
+    assert is_raised(promtool, tmp_path, ill, alert)
+
+
+def test_every_alert_is_raised_by_a_test() -> None:
+    alerts = re.findall(r"alert: (\w+)", (DEPLOY / "prometheus/alerts.yml").read_text())
+
+    assert sorted(alerts) == sorted([*CAUSES, *COUNTED, "FerrymanBrokerUnreachable"])
