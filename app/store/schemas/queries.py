@@ -68,7 +68,7 @@ def _stream(
 ) -> T:
     with connection.cursor(row_factory=tuple_row) as cursor:
         # Each row as it comes; and the protocol takes one statement only.
-        rows = cursor.stream(statement)  # type: ignore[arg-type]  # a reader's own text
+        rows = cursor.stream(statement)
         first = next(rows, None)
         names = [column.name for column in cursor.description or ()]
         return take(names, () if first is None else _chain(first, rows))
