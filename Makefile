@@ -15,7 +15,7 @@ PYTEST_OPTIONS ?=
 TEST_WORKERS ?= 4
 IN_PARALLEL = --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 # What of the store and the engine leans on sessions, locks and prepared statements; POOLED='tests/integration/store ...' names more.
-POOLED ?= $(addprefix tests/integration/,store/db store/runs store/units engine/test_complete_lists.py engine/test_announcements.py)
+POOLED ?= $(addprefix tests/integration/,store/db store/runs store/units engine/runs/test_complete_lists.py engine/announcements)
 
 # Hundreds of processes start here: each would compile all that it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -36,7 +36,7 @@ PEERS := .venv-peers
 # Every warning ends the build (with --quiet none would); the variable silences a notice about another major version of MkDocs.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-.PHONY: help install demo up test ecosystem-tools test-ecosystem test-pythons chaos fuzz proofs bench bench-peers check check-static docs wheel format lock clean
+.PHONY: help install demo up test ecosystem-tools test-ecosystem test-pythons chaos fuzz proofs bench bench-peers run-path check check-static docs wheel format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,7 +72,7 @@ chaos: $(DEV)  ## Kill things for ROUNDS=n rounds, all scenarios in turn or SCEN
 
 fuzz: $(DEV)  ## Fuzz the API by its document, EXAMPLES=n of each operation, SEQUENCES=n, SEED=n; messages, requests and answers, PARSED=n
 	FUZZ_EXAMPLES=$(EXAMPLES) FUZZ_SEQUENCES=$(SEQUENCES) FUZZ_SEED=$(SEED) \
-		$(BIN)/python -m pytest tests/integration/api/test_openapi_fuzz.py
+		$(BIN)/python -m pytest tests/integration/api/documents/test_openapi_fuzz.py
 	FUZZ_ENVELOPES=$(PARSED) FUZZ_REQUESTS=$(PARSED) FUZZ_PARSED=$(PARSED) \
 		$(BIN)/python -m pytest --timeout 3600 tests/unit/broker tests/unit/serving tests/unit/sources/reading/test_fuzzed_parsers.py
 
@@ -99,6 +99,9 @@ check-static: $(DEV)  ## All of check but the tests
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/compose-lint docker-compose.yml
 	$(MKDOCS) --site-dir build/site
+
+run-path: $(DEV)  ## Count the modules and lines that one run of one page goes through, from the POST to its last commit
+	@$(BIN)/python -m tests.run_path
 
 docs: $(DEV)  ## Build the documentation as a site: site/index.html, to be served by any web server
 	$(MKDOCS)

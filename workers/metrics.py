@@ -13,7 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from app import meters
-from app.sources.limiter.gate import GateState
+from app.sources.limiter.gate_state import GateState
 from workers.runtime import services
 
 logger = logging.getLogger(__name__)

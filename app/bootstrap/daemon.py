@@ -35,7 +35,7 @@ from app.services.units.unit_worker import UnitWorker
 from app.services.webhooks.health import WebhookHealth
 from app.settings import Settings
 from app.sources.http_source import HttpSource
-from app.sources.limiter.gate import GateState
+from app.sources.limiter.gate_state import GateState
 from app.store.announcements.announcements import AnnouncementStore
 from app.store.db.leadership import Leadership
 from app.store.db.writing_sessions import WritingSessions
@@ -115,6 +115,7 @@ def _build_unit_worker(shared: Shared, source: Source, pool: DeliveryPool, worke
     settings, units = worker_context.settings, UnitStore(shared.engine)
     bounds = read_merge_bounds(settings)
     deliveries, spools = DeliveryStore(shared.engine, bounds), SpoolStore(shared.engine)
+    merger = DeliveryMerger(shared.engine, bounds)
     fairness = AccountFairness(units, worker_context)
     keeper = LeaseKeeper(units, lease_seconds=settings.lease_seconds)
     return UnitWorker(
@@ -131,13 +132,13 @@ def _build_unit_worker(shared: Shared, source: Source, pool: DeliveryPool, worke
             worker_context=worker_context,
         ),
         delivery_worker=DeliveryWorker(
-            runs=shared.runs,
+            load_run=shared.runs.load,
             health=WebhookHealth(webhooks=shared.webhooks, clock=shared.clock, settings=settings),
             deliveries=deliveries,
             units=units,
             keeper=keeper,
             pool=pool,
-            merging=BatchMerging(DeliveryMerger(shared.engine, bounds), settings),
+            merging=BatchMerging(merger.look, merger.merge, settings),
             lifecycle=shared.lifecycle,
             worker_context=worker_context,
         ),
@@ -156,14 +157,14 @@ def _build_sweeper(
     pool: DeliveryPool,
     settings: Settings,
 ) -> Sweeper:
-    look = DueWorkReader(
+    due = DueWorkReader(
         leadership,
         publish_after_seconds=settings.publish_timeout_seconds,
         ring_after_seconds=settings.ring_after_seconds,
     )
     duties = [*_build_due_duties(shared, pool, settings), *_build_periodic_duties(shared, heartbeats, settings)]
     return Sweeper(
-        look=look,
+        look=due.look,
         duties=Duties(duties, clock=shared.clock, monotonic=time.monotonic, start=outside.start_duty),
     )
 
@@ -174,7 +175,8 @@ def _build_due_duties(shared: Shared, pool: DeliveryPool, settings: Settings) ->
     sweeping = SweepDuties(
         units=UnitStore(shared.engine),
         runs=shared.runs,
-        messages=outbox,
+        find_unsettled=shared.runs.unsettled,
+        publish_waiting=outbox.publish_waiting,
         lifecycle=shared.lifecycle,
         dispatcher=shared.dispatcher,
         settings=settings,
@@ -205,13 +207,13 @@ def _build_periodic_duties(shared: Shared, heartbeats: CeleryHeartbeats, setting
     """Build the duties that look for their work themselves."""
     heartbeat_collector = HeartbeatCollector(
         collect=partial(heartbeats.collect, limit=HEARTBEATS_AT_ONCE),
-        registry=shared.daemons,
+        record=shared.daemons.record_heartbeats,
         silence_seconds=settings.daemon_silence_seconds,
         monotonic=time.monotonic,
     )
     sessions = WritingSessions(shared.engine)
     rescuer = StuckRunRescuer(
-        runs=shared.runs,
+        find_stuck=shared.runs.stuck,
         lifecycle=shared.lifecycle,
         stuck_seconds=settings.stuck_seconds,
         monotonic=time.monotonic,

@@ -24,10 +24,11 @@ def read_installation(settings: Settings) -> Installation:
         is_current = database.revision == database.newest_revision
         silence_seconds = max(settings.daemon_silence_seconds, settings.deaf_seconds)
         reader = FleetReader(engine, DaemonStore(engine), silence_seconds=silence_seconds)
+        fleet = FleetStatus(reader.read, reader.list_targets, dispatcher.look_at, SystemClock())
         return Installation(
             database=database,
             broker=read_broker_facts(publisher, is_reachable=dispatcher.is_reachable()),
-            fleet=FleetStatus(reader, dispatcher.look_at, SystemClock()).read() if is_current else None,
+            fleet=fleet.read() if is_current else None,
             has_message_key=bool(settings.message_key),
             key_fault=_find_key_fault(settings) if is_current else None,
         )

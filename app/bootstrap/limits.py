@@ -2,13 +2,13 @@
 
 import time
 
-from app.broker.circuit import Circuit
 from app.limits import redis_requests
 from app.limits.budget_desk import RedisBudgetDesk
 from app.limits.local_requests import LocalRequests
 from app.limits.redis_requests import RedisRequests
+from app.net.circuit import Circuit
 from app.services.accounts.ports import BudgetDesk
-from app.services.calls.ports import RequestCounts
+from app.services.calls.ports import TakeRequests
 from app.services.calls.request_limits import RequestLimits
 from app.settings import Settings
 
@@ -40,7 +40,7 @@ def _build_limits(
     settings: Settings, *, limit: int, window_seconds: float, environment_limit: int = 0
 ) -> RequestLimits:
     return RequestLimits(
-        _build_counts(settings, window_seconds),
+        _choose_counts(settings, window_seconds),
         limit=limit,
         window_seconds=window_seconds,
         monotonic=time.monotonic,
@@ -48,14 +48,14 @@ def _build_limits(
     )
 
 
-def _build_counts(settings: Settings, window_seconds: float) -> RequestCounts:
+def _choose_counts(settings: Settings, window_seconds: float) -> TakeRequests:
     local = LocalRequests(window_seconds=window_seconds, monotonic=time.monotonic)
     url = settings.budget_url or settings.broker_url
     if not url.startswith(("redis", "unix")):
-        return local
+        return local.take
     return RedisRequests(
         redis_requests.build_client(url),
         window_seconds=window_seconds,
         breaker=Circuit(time.monotonic),
-        meanwhile=local,
-    )
+        meanwhile=local.take,
+    ).take

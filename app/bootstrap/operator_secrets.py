@@ -2,6 +2,8 @@
 
 import time
 
+from sqlalchemy import Engine
+
 from app.bootstrap.operators import connect_operator
 from app.services.accounts.origin_approval import OriginApproval
 from app.services.maintenance.key_rotation import KeyRotation
@@ -18,11 +20,17 @@ def build_key_rotation(settings: Settings) -> KeyRotation:
     engine = connect_operator(settings)
     keys = KeyStore(engine)
     cipher = Cipher(settings.encryption_key, keys)
-    return KeyRotation(keys=keys, maker=cipher, rows=SealedRows(engine, cipher), pause=time.sleep)
+    return KeyRotation(
+        keys=keys,
+        make_key=cipher.rotate,
+        rewrap_key=cipher.rewrapped,
+        rows=SealedRows(engine, cipher),
+        pause=time.sleep,
+    )
 
 
-def build_origin_approval(settings: Settings) -> OriginApproval:
+def build_origin_approval(settings: Settings, engine: Engine | None = None) -> OriginApproval:
     """Build what lets secrets go to other hosts."""
-    engine = connect_operator(settings)
+    engine = engine or connect_operator(settings)
     cipher = Cipher(settings.encryption_key, KeyStore(engine))
     return OriginApproval(AccountStore(engine, cipher), EffectiveIntegrations(engine, cipher))

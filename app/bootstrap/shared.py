@@ -68,7 +68,6 @@ class Shared:
 
     def __init__(self, settings: Settings, outside: Outside = REAL) -> None:
         self.clock = SystemClock()
-        self.allowed = AllowedNetworks.parse(settings.allowed_networks)
         self.engine = outside.engine or _connect(settings)
         self.keys = KeyStore(self.engine)
         self.cipher = cipher = Cipher(settings.encryption_key, self.keys)
@@ -84,31 +83,35 @@ class Shared:
         self.webhooks = WebhookStore(self.engine, cipher)
         self.daemons = DaemonStore(self.engine)
         self.unified_models = UnifiedModelStore(self.engine)
-        self.unified = UnifiedMappings(self.unified_models)
+        self.unified = UnifiedMappings(self.unified_models.layers)
         self.contexts = RunContexts(
             read_rows=ContextRowStore(self.engine, cipher).read,
             accounts=self.accounts,
+            note_origins=self.accounts.note_origins,
             integrations=self.effective_integrations,
             unified=self.unified,
         )
         self.lifecycle = RunLifecycle(
             moves=RunMoves(self.engine),
-            runs=self.runs,
+            load_run=self.runs.load,
             contexts=self.contexts,
             dispatcher=self.dispatcher,
             clock=self.clock,
             settings=settings,
         )
+        self._build_edges(settings)
+
+    def _build_edges(self, settings: Settings) -> None:
+        allowed = AllowedNetworks.parse(settings.allowed_networks)
         self.sender = HttpWebhookSender(
             loop=LoopThread("ferryman-webhooks"),
             clock=self.clock,
             timeout_seconds=settings.delivery_timeout_seconds,
-            allowed=self.allowed,
+            allowed=allowed,
         )
-
         self.credentials = CredentialService(
-            store=CredentialStore(self.engine, cipher),
-            endpoint=HttpTokenEndpoint(loop=LoopThread("ferryman-tokens"), allowed=self.allowed),
+            store=CredentialStore(self.engine, self.cipher),
+            ask_for_token=HttpTokenEndpoint(loop=LoopThread("ferryman-tokens"), allowed=allowed).ask,
             clock=self.clock,
             pause=time.sleep,
         )
@@ -137,7 +140,7 @@ def _connect(settings: Settings) -> Engine:
 def build_run_drafts(shared: Shared, settings: Settings) -> RunDrafts:
     """Build what turns requests for runs into drafts, for the API and for triggers."""
     return RunDrafts(
-        references=shared.references,
+        read_references=shared.references.read,
         webhooks=shared.webhooks,
         unified=shared.unified,
         shown_contexts=ShownContexts(shared.effective_integrations),
@@ -151,4 +154,4 @@ def choose_budgets(settings: Settings) -> Callable[[], BudgetStore]:
     url = settings.budget_url or settings.broker_url
     if not url.startswith(("redis", "unix")):
         return LocalBudgets
-    return lambda: RedisBudgets(redis_budgets.build_client(url), LocalBudgets())
+    return lambda: RedisBudgets(redis_budgets.build_client(url), LocalBudgets)

@@ -9,10 +9,10 @@ from kombu.exceptions import OperationalError
 
 from app import broker_urls
 from app.broker import tasks, transport
-from app.broker.circuit import Circuit
 from app.broker.queue_looks import choose_queues
 from app.broker.sender import QueueRefusedError, choose_sender
 from app.engine.runs.work import WakeUp
+from app.net.circuit import Circuit
 from app.services.ports import QueueState
 
 logger = logging.getLogger(__name__)

@@ -13,13 +13,13 @@ from app import broker_urls
 from app.broker.redis_sender import build_client
 from app.engine.errors import BrokerUnavailableError
 from app.engine.ids import read_time
-from app.services.ports import Queues, QueueState
+from app.services.ports import QueueState
 
 _LARGEST_BYTES = 64 * 1024
 """Of a message whose time of sending is read."""
 
 
-def choose_queues(celery: Celery) -> Queues:
+def choose_queues(celery: Celery) -> "RedisQueues | AmqpQueues | UnseenQueues":
     """Return what inspects the queues of an application's broker."""
     if broker_urls.is_redis(celery.conf.broker_url):
         return RedisQueues(celery)

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -27,20 +28,15 @@ return {done and 1 or 0, done and '' or current, time[1], time[2]}
 """
 
 
-class FallbackStore(BudgetStore, Protocol):
-    """The store while Redis is away."""
-
-    def clear(self) -> None:
-        """Drop all: the shared budgets can be reached again."""
-
-
 class RedisBudgets:
     """Budgets that all processes share; while Redis is away each process keeps its own."""
 
-    def __init__(self, client: Redis, meanwhile: FallbackStore) -> None:
+    def __init__(self, client: Redis, build_local: Callable[[], BudgetStore]) -> None:
+        """``build_local`` returns a store of this process alone, which is dropped once Redis is back."""
         self._client = client
         self._swap = client.register_script(SWAP)
-        self._meanwhile = meanwhile
+        self._build_local = build_local
+        self._meanwhile = build_local()
         self._away_until = 0.0
 
     async def swap(self, account_id: str, *, expected: str, text: str) -> Swapped:
@@ -58,7 +54,7 @@ class RedisBudgets:
             return await self._meanwhile.swap(account_id, expected=expected, text=text)
         if self._away_until:
             self._away_until = 0.0
-            self._meanwhile.clear()
+            self._meanwhile = self._build_local()
             logger.info("rate budgets are shared again")
         return Swapped(is_done=bool(done), current=current.decode(), now=int(seconds) + int(micros) / 1e6)
 

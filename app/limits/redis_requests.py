@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -11,7 +11,8 @@ from redis.retry import Retry
 
 from app import broker_urls
 from app.engine.limits import constants
-from app.services.calls.ports import RequestCounts, Window
+from app.net.circuit import Circuit
+from app.services.calls.ports import TakeRequests, Window
 
 logger = logging.getLogger(__name__)
 
@@ -33,20 +34,10 @@ return taken
 """
 
 
-class Breaker(Protocol):
-    """Admits calls to a server that may be away."""
-
-    def can_call(self, *, probe_seconds: float) -> bool:
-        """Whether to make a call."""
-
-    def note(self, *, was_taken: bool) -> None:
-        """Record the outcome of a call."""
-
-
 class RedisRequests:
     """Counts that all processes share; while Redis is away each one counts alone."""
 
-    def __init__(self, client: Redis, *, window_seconds: float, breaker: Breaker, meanwhile: RequestCounts) -> None:
+    def __init__(self, client: Redis, *, window_seconds: float, breaker: Circuit, meanwhile: TakeRequests) -> None:
         self._take = client.register_script(_TAKE)
         self._milliseconds = max(1, round(window_seconds * 1000))
         self._breaker = breaker
@@ -56,7 +47,7 @@ class RedisRequests:
     def take(self, requests: Mapping[str, int]) -> Mapping[str, Window]:
         """Count requests in each key's window, in one round trip."""
         if not self._breaker.can_call(probe_seconds=constants.REQUESTS_PROBE_SECONDS):
-            return self._meanwhile.take(requests)
+            return self._meanwhile(requests)
         keys = [_KEY.format(key) for key in requests]
         try:
             taken = self._take(keys=keys, args=[self._milliseconds, *requests.values()])
@@ -67,7 +58,7 @@ class RedisRequests:
                     "requests are not counted together: Redis is away", extra={"reason": type(error).__name__}
                 )
             self._is_away = True
-            return self._meanwhile.take(requests)
+            return self._meanwhile(requests)
         self._breaker.note(was_taken=True)
         if self._is_away:
             self._is_away = False

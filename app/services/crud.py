@@ -1,7 +1,7 @@
 """Create, read, update and delete: what services share whose objects belong to environments."""
 
-from collections.abc import Sequence
-from typing import ClassVar, Generic, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
@@ -12,6 +12,8 @@ from app.engine.objects.unified import UnifiedModel, UnifiedModelMethod
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+FindIntegration: TypeAlias = Callable[[EnvironmentId, str], Integration | None]
+"""Finds an integration by its name; None when the environment has none with it."""
 V = TypeVar("V", bound=Integration | UnifiedModel | UnifiedModelMethod)
 """An object that counts its versions."""
 
@@ -21,20 +23,6 @@ class Reader(Protocol[T_co]):
 
     def get(self, environment_id: EnvironmentId, id: str, /) -> T_co | None:
         """Return an object; None when the environment has none with this id."""
-
-
-class NameReader(Protocol[T_co]):
-    """Reads objects by name."""
-
-    def by_name(self, environment_id: EnvironmentId, name: str, /) -> T_co | None:
-        """Return an object; None when the environment has none with this name."""
-
-
-class OwnerReader(Protocol[T_co]):
-    """Reads objects that hold secrets for their owner."""
-
-    def inspect(self, environment_id: EnvironmentId, id: str, /) -> T_co | None:
-        """Return an object whether or not its secrets decrypt: those that do not are left out, and named."""
 
 
 class Store(Reader[T], Protocol[T]):

@@ -9,11 +9,6 @@ from typing import Protocol, TypeAlias
 
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.accounts import IntegratedAccount
-from app.engine.objects.environments import EnvironmentId
-from app.engine.objects.integrations import Integration
-from app.engine.objects.lists import RowVersion
-from app.engine.objects.runs import SyncJobRun
 from app.engine.objects.webhooks import Webhook
 from app.engine.paths import Path
 from app.engine.record_errors import RecordError, SourceError
@@ -216,47 +211,6 @@ class Clock(Protocol):
         """Return the time as aware UTC."""
 
 
-class RunReader(Protocol):
-    """Reads runs."""
-
-    def load(self, run_id: str) -> SyncJobRun | None:
-        """Read a run of any environment."""
-
-
-class AccountReader(Protocol):
-    """Reads integrated accounts, credentials included."""
-
-    def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
-        """Read one account."""
-
-    def note_origins(self, account_id: str, origins: frozenset[str]) -> None:
-        """Record what an account's secrets were given for, unless that is known already."""
-
-
-class IntegrationReader(Protocol):
-    """Reads integrations."""
-
-    def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
-        """Read one integration."""
-
-
-class WebhookReader(Protocol):
-    """Reads webhooks, secrets included."""
-
-    def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
-        """Read one webhook; raise UnreadableSecretError when its secret does not decrypt."""
-
-    def inspect(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
-        """Read one webhook for its owner, whether or not its secret decrypts."""
-
-
-class RowVersions(Protocol):
-    """Reads which state of a thing is the present one."""
-
-    def of(self, kind: str, environment_id: EnvironmentId, place: Mapping[str, str]) -> RowVersion | None:
-        """Return the version of the one thing of a kind that has these values; None when there is none."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueState:
     """What a queue of the broker shows."""
@@ -268,14 +222,7 @@ class QueueState:
     """When that was sent; None when it does not say."""
 
 
-class Queues(Protocol):
-    """The queues of the broker."""
-
-    def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
-        """Look at queues; raise BrokerUnavailableError."""
-
-
-class Dispatcher(Queues, Protocol):
+class Dispatcher(Protocol):
     """Sends daemons to rows of Postgres. A lost or doubled message is harmless: the sweeper sends it again."""
 
     def dispatch(self, wake_ups: Sequence[WakeUp]) -> bool:
@@ -286,6 +233,9 @@ class Dispatcher(Queues, Protocol):
 
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
         """Publish any task by its name; return whether the broker took it."""
+
+    def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
+        """Look at queues; raise BrokerUnavailableError."""
 
     def is_reachable(self) -> bool:
         """Whether the broker takes connections."""

@@ -23,7 +23,7 @@ from app.sources.credentials.token_cache import TokenCache
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.exchange.faults import RefusedError
 from app.sources.exchange.redaction import mask_secrets
-from app.sources.limiter.gate import GateState
+from app.sources.limiter.gate_state import GateState
 from app.sources.limiter.local_budgets import LocalBudgets
 from app.sources.pagination.listing import Listing
 from app.sources.pagination.values import PageRefusal, PageRequest, PageResult

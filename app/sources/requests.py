@@ -1,5 +1,6 @@
 """Build the HTTP request of a call: the integration's templates over the call and the account's context."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -47,12 +48,7 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
     standing = _resolve_fields(call.config.query, scope)
     below, above = _split_query(call, config, scope)
     query = {**at_base.values(), **standing, **below, **in_path.values(), **above}
-    sent_secrets = call.config.secrets | collect_secrets(
-        urlsplit(base_url).password,
-        [authorization.extract_credential(value) for value in credentials.values()],
-        # What a caller sends, such as an API key in a query.
-        [value for name, value in [*sent_headers.items(), *query.items()] if is_secret_name(name)],
-    )
+    sent_secrets = call.config.secrets | _collect_sent(base_url, credentials, [*sent_headers.items(), *query.items()])
     return RequestDraft(
         method=config.http_method,
         url=base_url + path,
@@ -125,6 +121,15 @@ def _build_body(call: PageCall, config: MethodConfig, scope: JsonObject) -> JSON
         asked = {name: value for name, value in call.query.items() if name not in config.query_keys_in_path}
         return page_fields.merge_fields(body, asked, config.formats)
     return body
+
+
+def _collect_sent(base_url: str, credentials: Mapping[str, str], fields: Sequence[tuple[str, JSON]]) -> frozenset[str]:
+    return collect_secrets(
+        urlsplit(base_url).password,
+        [authorization.extract_credential(value) for value in credentials.values()],
+        # What a caller sends, such as an API key in a query.
+        [value for name, value in fields if is_secret_name(name)],
+    )
 
 
 def _is_repeatable(call: PageCall, config: MethodConfig) -> bool:

@@ -25,7 +25,8 @@ from app.sources.answers import error_rules
 from app.sources.exchange import faults
 from app.sources.exchange.exchange import FoundError, HttpRequest, HttpResponse
 from app.sources.limiter import hedging
-from app.sources.limiter.gate import AccountGate, Admission
+from app.sources.limiter.gate import AccountGate
+from app.sources.limiter.gate_state import Admission
 
 _PATIENCE_SECONDS: Final = 60.0
 """All attempts of one request and the backoff between them; waits at the gate do not count."""

@@ -22,7 +22,8 @@ from app.settings import Settings
 from app.sources.exchange import faults, origins
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.limiter.budget_exchange import StoreClock
-from app.sources.limiter.gate import AccountGate, GateState
+from app.sources.limiter.gate import AccountGate
+from app.sources.limiter.gate_state import GateState
 from app.sources.limiter.local_budgets import LocalBudgets
 from app.sources.reading import content_encodings
 from app.sources.reading.content_encodings import Body, UnpackingError

@@ -1,7 +1,7 @@
 """The short form of ``make chaos``: the scenarios that tell most, one round of each.
 
 What dies at a chosen line is left to the long form here: test_deaths_at_commits.py kills a daemon at the commits of a
-run. So are an emptied broker and doubled messages, of which tests/integration/workers/test_survival.py knows.
+run. So are an emptied broker and doubled messages, of which tests/integration/workers/nodes/test_survival.py knows.
 """
 
 import pytest

@@ -9,7 +9,7 @@ from prometheus_client.core import CollectorRegistry
 from app import meters
 from app.api.resources.fleet_metrics import FleetCollector
 from app.services.diagnosis.fleet import Fleet, FleetFacts
-from app.sources.limiter.gate import GateState
+from app.sources.limiter.gate_state import GateState
 from workers.metrics import DAEMON_GAUGES, describe_gates
 
 ROOT = Path(__file__).parents[2]

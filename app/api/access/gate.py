@@ -45,7 +45,7 @@ def _begin() -> flask.Response | None:
 def _admit() -> None:
     """Admit the request; raise UnauthorizedError, TooManyRequestsError or ForbiddenError."""
     secret = _bearer_secret()
-    of_account = services().account_tokens.open(secret)
+    of_account = services().credentials.tokens.open(secret)
     if of_account is not None:
         enter_for_account(of_account)
         _spend(f"account:{of_account.account_id}", of_account.environment_id)

@@ -9,7 +9,7 @@ import flask
 from werkzeug.http import parse_list_header
 
 from app.engine.json_types import JsonObject
-from app.services.runs.waits import LONGEST_WAIT_SECONDS
+from app.services.runs.runs import LONGEST_WAIT_SECONDS
 
 View = TypeVar("View", bound=Callable[..., Any])
 

@@ -63,7 +63,7 @@ def _record(response: flask.Response) -> flask.Response:
             error=_error_message(response),
             request_id=flask.g.request_id,
         )
-        services().call_log.record(call)
+        services().calls.log.record(call)
     return response
 
 

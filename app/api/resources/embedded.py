@@ -15,7 +15,7 @@ from app.engine.objects.unified import UnifiedModel
 
 def read_embeddings(items: Iterable[Any]) -> Embeddings:
     """Read together what is embedded in objects that have an ``integration_id``."""
-    return services().read_embeddings(environment(), {item.integration_id for item in items})
+    return services().reading.embeddings(environment(), {item.integration_id for item in items})
 
 
 def show_integration(integration: EmbeddedIntegration) -> JsonObject:

@@ -216,7 +216,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
 
     def _version(self, id: str) -> RowVersion | None:
         place = self._place(id)
-        return services().row_versions.of(self._kind, environment(), place) if place else None
+        return services().reading.row_version(self._kind, environment(), place) if place else None
 
     def _mark(self, served: Any, route: Route) -> None:
         """Record for the document which route creates objects, and what may be done with one."""

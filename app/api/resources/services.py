@@ -1,17 +1,18 @@
 """What the API's views call."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
 import flask
 
 from app.engine.integrations.embedding import Embeddings
+from app.engine.objects.accounts import Erasure
 from app.engine.objects.environments import ApiToken, EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
 from app.services.accounts.deletion import AccountDeletion, BulkDeletion
-from app.services.accounts.origin_approval import OriginApproval
 from app.services.accounts.refreshing import Refreshing
 from app.services.accounts.tenants import TenantService
 from app.services.accounts.tokens import AccountToken, AccountTokens
@@ -34,13 +35,9 @@ from app.services.diagnosis.fleet import FleetStatus
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
-from app.services.maintenance.key_rotation import KeyRotation
-from app.services.ports import RowVersions
 from app.services.reading.logs import LogService
-from app.services.reading.ports import ErasureStore
 from app.services.reading.records import RecordService
-from app.services.runs.runs import RunService
-from app.services.runs.waits import RunWaits
+from app.services.runs.runs import RunService, RunWaits
 from app.services.schedules.triggers import TriggerService
 from app.services.schemas.schemas import SchemaService
 from app.services.unified.methods import MappingService
@@ -52,13 +49,61 @@ _KEY = "ferryman"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallServices:
+    """What calls the APIs of accounts, and what lists what may be called."""
+
+    direct: DirectCalls
+    custom: CustomCalls
+    offers: Offers
+    log: CallLog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnifiedServices:
+    """What keeps unified models and their mappings."""
+
+    models: UnifiedModelService
+    installed_models: InstalledModelService
+    base_mappings: MappingService
+    environment_mappings: MappingService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialServices:
+    """What issues, renews and masks credentials of accounts."""
+
+    tokens: AccountTokens
+    refreshing: Refreshing
+    shown_contexts: ShownContexts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingServices:
+    """What reads what daemons have written, and how they are."""
+
+    records: RecordService
+    logs: LogService
+    list_erasures: Callable[[EnvironmentId, ListFilters], Page[Erasure]]
+    find_erasure: Callable[[EnvironmentId, str], Erasure | None]
+    daemons: DaemonService
+    fleet: FleetStatus
+    metrics_token: str = field(repr=False)
+    """Empty: metrics are not served."""
+    diagnosis: RunDiagnosis
+    health: HealthService
+    row_version: Callable[[str, EnvironmentId, Mapping[str, str]], RowVersion | None]
+    """Returns the version of the one thing of a kind that has these values; None when there is none."""
+    embeddings: Callable[[EnvironmentId, Collection[str]], Embeddings]
+    """Returns integrations as accounts and installations embed them, without those that do not exist."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiServices:
     """The services of an API process."""
 
     runs: RunService
     run_waits: RunWaits
     budgets: AccountBudgets
-    diagnosis: RunDiagnosis
     triggers: TriggerService
     jobs: JobService
     templates: TemplateService
@@ -70,37 +115,17 @@ class ApiServices:
     accounts: AccountService
     account_deletion: AccountDeletion
     bulk_deletion: BulkDeletion
-    account_tokens: AccountTokens
-    read_embeddings: Callable[[EnvironmentId, Collection[str]], Embeddings]
-    """Returns integrations as accounts and installations embed them, without those that do not exist."""
     tenants: TenantService
-    refreshing: Refreshing
-    shown_contexts: ShownContexts
     webhooks: WebhookService
     deliveries: DeliveryService
-    records: RecordService
-    erasures: ErasureStore
     schemas: SchemaService
-    daemons: DaemonService
-    fleet: FleetStatus
-    metrics_token: str = field(repr=False)
-    """Empty: metrics are not served."""
     tokens: TokenService
     environments: EnvironmentService
     request_limits: RequestLimits
-    keys: KeyRotation
-    origin_approval: OriginApproval
-    direct: DirectCalls
-    offers: Offers
-    custom: CustomCalls
-    call_log: CallLog
-    logs: LogService
-    unified_models: UnifiedModelService
-    installed_models: InstalledModelService
-    unified_mappings: MappingService
-    environment_mappings: MappingService
-    health: HealthService
-    row_versions: RowVersions
+    calls: CallServices
+    unified: UnifiedServices
+    credentials: CredentialServices
+    reading: ReadingServices
     close: Callable[[], None]
     """Closes connections, once no request is under way."""
 

@@ -66,7 +66,7 @@ def _pass_on(path: str, *, has_body: bool = True) -> flask.Response:
         body=read_storable_json(flask.request) if has_body and raw_body is None else None,
         raw_body=raw_body if has_body else None,
     )
-    return raw_bodies.make_response(services().custom.call(environment(), request))
+    return raw_bodies.make_response(services().calls.custom.call(environment(), request))
 
 
 def _encode_path(path: str) -> str:

@@ -52,7 +52,7 @@ def get_unified_record(model: str, resource: str, id: str) -> Shown:
 def describe_unified_method(model: str, resource: str, method: str) -> Answer:
     """Show the schemas of a model's method, and which method of the integration it calls, without a call."""
     account_id = take_account(_read_query())
-    return services().direct.describe(environment(), account_id, f"{model}/{resource}", method)
+    return services().calls.direct.describe(environment(), account_id, f"{model}/{resource}", method)
 
 
 @unified.serves(
@@ -180,7 +180,7 @@ def _call(
     request = DirectRequest(
         account_id=account_id, resource=resource, method=method, query=query, next_cursor=cursor, **sent, **options
     )
-    return services().direct.call(environment(), request)
+    return services().calls.direct.call(environment(), request)
 
 
 def _read_body(resource: str, query: JsonObject) -> dict[str, Any]:

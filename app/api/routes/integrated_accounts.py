@@ -67,14 +67,17 @@ def list_accounts(query: JsonObject) -> Answer:
 )
 def refresh_integrated_account_credentials(body: Body) -> Answer:
     """Renew an account's OAuth 2 token now; 401 when it has to be connected anew."""
-    return {**_show(services().refreshing.refresh(environment(), body.require_valid()["id"])), "success": True}
+    return {
+        **_show(services().credentials.refreshing.refresh(environment(), body.require_valid()["id"])),
+        "success": True,
+    }
 
 
 @integrated_accounts.serves("POST", "/token", body=schemas.AccountTokenRequest, answer=schemas.AccountToken)
 def create_integrated_account_token(body: Body) -> Answer:
     """Create a token of one account: for 15 minutes it may call that account, read it, and change its credentials."""
     account_id = body.require_valid()["integrated_account_id"]
-    return {"integrated_account_token": services().account_tokens.issue(environment(), account_id)}
+    return {"integrated_account_token": services().credentials.tokens.issue(environment(), account_id)}
 
 
 @integrated_accounts.serves("POST", "/bulk-delete", body=schemas.AccountIds, answer=schemas.DeletedAccounts)
@@ -192,7 +195,7 @@ def _judge_overrides(body: Body, account: IntegratedAccount) -> None:
 
 
 def _offering(id: str) -> Offering:
-    return services().offers.describe_account(environment(), id)
+    return services().calls.offers.describe_account(environment(), id)
 
 
 def _can_match(query: JsonObject) -> bool:
@@ -209,7 +212,7 @@ def _show(account: IntegratedAccount) -> JsonObject:
 def _show_with(account: IntegratedAccount, embedded: Embeddings) -> JsonObject:
     shown: JsonObject = {
         **asdict(account),
-        "context": services().shown_contexts.mask(account),
+        "context": services().credentials.shown_contexts.mask(account),
         "integration_override": redact_config(account.integration_override),
         "is_sandbox": False,
     }

@@ -79,7 +79,7 @@ def delete_integration(id: str) -> Answer:
 
 
 def _offering(id: str) -> Offering:
-    return services().offers.describe_integration(environment(), id)
+    return services().calls.offers.describe_integration(environment(), id)
 
 
 def _show(integration: Integration) -> JsonObject:

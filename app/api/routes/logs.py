@@ -26,7 +26,7 @@ logs = Resource("log", description="What happened", changes=Role.ADMIN)
 def list_log(query: JsonObject) -> Answer:
     """List log entries, newest first."""
     kind = LogType(query.pop("log_type"))
-    page = services().logs.read(environment(), kind, read_filters(query, times=("created_at",)))
+    page = services().reading.logs.read(environment(), kind, read_filters(query, times=("created_at",)))
     return show_page(page, lambda entry: _show(kind, _VIEWS[kind](entry)))
 
 

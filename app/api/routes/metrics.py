@@ -29,7 +29,7 @@ def read_metrics() -> flask.Response:
     """Return the metrics in the format that the scraper asks for; raise UnauthorizedError, StoreUnavailableError."""
     _check_token()
     registry = CollectorRegistry()
-    registry.register(FleetCollector(services().fleet.read()))
+    registry.register(FleetCollector(services().reading.fleet.read()))
     if os.environ.get(SHARED_VALUES):
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     else:
@@ -43,7 +43,7 @@ def read_metrics() -> flask.Response:
 def list_targets() -> JSON:
     """List where daemons serve their metrics, as Prometheus' HTTP service discovery reads it."""
     _check_token()
-    targets = services().fleet.list_targets()
+    targets = services().reading.fleet.list_targets()
     return [
         {"targets": [target.address], "labels": {"group": target.group_key, "daemon": target.label}}
         for target in targets
@@ -52,7 +52,7 @@ def list_targets() -> JSON:
 
 def _check_token() -> None:
     """Raise NotFoundError where metrics are not served, UnauthorizedError for another token."""
-    token = services().metrics_token
+    token = services().reading.metrics_token
     if not token:
         raise NotFoundError("page", "/metrics")
     scheme, _, secret = flask.request.headers.get("Authorization", "").strip().partition(" ")

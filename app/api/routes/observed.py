@@ -38,14 +38,14 @@ def list_records(query: JsonObject) -> Answer:
         limit=query["limit"],
         cursor=query.get("next_cursor"),
     )
-    return show_page(services().records.list(environment(), filters), show_plain)
+    return show_page(services().reading.records.list(environment(), filters), show_plain)
 
 
 @records.serves("POST", "/restore", body=schemas.Restoration, answer=schemas.Restored, role=Role.RUN)
 def restore_records(body: Body) -> Answer:
     """Restore the records that a run has deleted; each is a change in the account's log."""
     fields = body.require_valid()
-    restored = services().records.restore(
+    restored = services().reading.records.restore(
         environment(),
         fields["integrated_account_id"],
         run_id=fields["sync_job_run_id"],
@@ -63,21 +63,23 @@ def restore_records(body: Body) -> Answer:
 )
 def erase_records(query: JsonObject) -> Answer:
     """Erase an account's resource in the background; only runs that read all of it fetch it again."""
-    return show_plain(services().records.erase(environment(), query["integrated_account_id"], query["resource"]))
+    return show_plain(
+        services().reading.records.erase(environment(), query["integrated_account_id"], query["resource"])
+    )
 
 
 @erasures.serves("GET", query=schemas.ErasureQuery, answer=page_of(schemas.Erasure))
 def list_erasures(query: JsonObject) -> Answer:
     """List what is to be erased and what was, newest first."""
     return show_page(
-        services().erasures.list(environment(), read_filters(query, times=("created_at", "due_at"))), show_plain
+        services().reading.list_erasures(environment(), read_filters(query, times=("created_at", "due_at"))), show_plain
     )
 
 
 @erasures.serves("GET", "/<id>", answer=schemas.Erasure)
 def get_erasure(id: str) -> Answer:
     """Show an erasure."""
-    return show_plain(require(services().erasures.get(environment(), id), "erasure", id))
+    return show_plain(require(services().reading.find_erasure(environment(), id), "erasure", id))
 
 
 def _changes(query: JsonObject) -> Answer:
@@ -88,7 +90,7 @@ def _changes(query: JsonObject) -> Answer:
         resource=query.get("resource"),
         limit=query["limit"],
     )
-    page = services().records.read_log(environment(), filters)
+    page = services().reading.records.read_log(environment(), filters)
     shown: JsonObject = {
         "result": [show_plain(record) for record in page.result],
         "next_cursor": None if page.next_sequence is None else str(page.next_sequence),
@@ -106,7 +108,7 @@ def _sequence_of(cursor: str) -> int:
 @daemons.serves("GET", query=schemas.DaemonQuery, answer=page_of(schemas.Daemon))
 def list_daemons(query: JsonObject) -> Answer:
     """List daemons, by id unless they are sorted otherwise."""
-    return show_page(services().daemons.list(read_filters(query)), _show_daemon)
+    return show_page(services().reading.daemons.list(read_filters(query)), _show_daemon)
 
 
 @daemons.serves("GET", "/<id>", answer=schemas.Daemon)
@@ -114,7 +116,7 @@ def get_daemon(id: str) -> Answer:
     """Show a daemon."""
     if "\0" in id:
         raise NotFoundError("daemon", id.replace("\0", ""))
-    return _show_daemon(services().daemons.get(id))
+    return _show_daemon(services().reading.daemons.get(id))
 
 
 def _show_daemon(daemon: Daemon) -> JsonObject:

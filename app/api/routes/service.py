@@ -29,5 +29,5 @@ def ping() -> JsonObject:
 @service.get("/healthz")
 def healthz() -> tuple[JsonObject, int]:
     """Return whether Postgres and Redis are reachable, and the daemons of each group; 503 only without Postgres."""
-    serves, found = services().health.check()
+    serves, found = services().reading.health.check()
     return found, 200 if serves else 503

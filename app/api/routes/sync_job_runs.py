@@ -113,7 +113,7 @@ def resume_sync_job_run(body: Body, id: str) -> Answer:
 @sync_job_runs.serves("GET", "/<id>/waits", answer=RunWaits)
 def explain_run(id: str) -> Answer:
     """Show what a run waits for, and how fast its upstream answers compared with the usual pace."""
-    found = services().diagnosis.explain(environment(), id)
+    found = services().reading.diagnosis.explain(environment(), id)
     return {
         **show_plain(found),
         "waits": [show_plain(wait) for wait in found.waits],

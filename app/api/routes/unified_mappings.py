@@ -68,14 +68,14 @@ def _serve(
 
 _serve(
     unified_mappings,
-    lambda: services().unified_mappings,
+    lambda: services().unified.base_mappings,
     new=schemas.NewMapping,
     answer=schemas.UnifiedMapping,
     query=schemas.MappingQuery,
 )
 _serve(
     environment_mappings,
-    lambda: services().environment_mappings,
+    lambda: services().unified.environment_mappings,
     new=schemas.NewEnvironmentMapping,
     answer=schemas.EnvironmentMapping,
     query=schemas.EnvironmentMappingQuery,

@@ -25,26 +25,26 @@ installed_models = Resource(
 @unified_models.serves("POST", body=schemas.NewUnifiedModel, answer=schemas.UnifiedModel, status=201)
 def create_model(body: Body) -> Answer:
     """Create a unified model."""
-    return answer_created(show_model(services().unified_models.create(environment(), body.fields, body.faults)))
+    return answer_created(show_model(services().unified.models.create(environment(), body.fields, body.faults)))
 
 
 @unified_models.serves("GET", query=schemas.UnifiedModelQuery, answer=page_of(schemas.UnifiedModel))
 def list_models(query: JsonObject) -> Answer:
     """List unified models, newest first."""
-    return show_page(services().unified_models.list(environment(), read_filters(query)), show_model)
+    return show_page(services().unified.models.list(environment(), read_filters(query)), show_model)
 
 
 @unified_models.serves("GET", "/<id>", answer=schemas.UnifiedModel)
 def get_model(id: str) -> Answer:
     """Show a unified model."""
-    return show_model(services().unified_models.get(environment(), id))
+    return show_model(services().unified.models.get(environment(), id))
 
 
 @unified_models.serves("PATCH", "/<id>", body=schemas.UnifiedModelPatch, answer=schemas.UnifiedModel)
 def update_model(body: Body, id: str) -> Answer:
     """Change a unified model: its resources are merged deeply, and null takes a key away."""
     version = body.fields.pop("version", None)
-    changed = services().unified_models.update(
+    changed = services().unified.models.update(
         environment(), id, body.fields, body.faults, version=version, seen=if_match()
     )
     return show_model(changed)
@@ -53,44 +53,44 @@ def update_model(body: Body, id: str) -> Answer:
 @unified_models.serves("DELETE", "/<id>", answer=Deleted)
 def delete_model(id: str) -> Answer:
     """Remove a unified model with its mappings."""
-    return {"id": services().unified_models.delete(environment(), id, seen=if_match())}
+    return {"id": services().unified.models.delete(environment(), id, seen=if_match())}
 
 
 @installed_models.serves("POST", body=schemas.NewInstalledModel, answer=schemas.InstalledModel, status=201)
 def install_model(body: Body) -> Answer:
     """Install a unified model into the environment, or change the environment's override of it."""
-    return answer_created(_show(services().installed_models.put(environment(), body.fields, body.faults)))
+    return answer_created(_show(services().unified.installed_models.put(environment(), body.fields, body.faults)))
 
 
 @installed_models.serves("GET", query=schemas.InstalledModelQuery, answer=page_of(schemas.InstalledModel))
 def list_installed_models(query: JsonObject) -> Answer:
     """List the environment's unified models, newest first."""
-    page = services().installed_models.list(environment(), read_filters(query))
-    models = services().unified_models.find_many(environment(), {one.unified_model_id for one in page.result})
+    page = services().unified.installed_models.list(environment(), read_filters(query))
+    models = services().unified.models.find_many(environment(), {one.unified_model_id for one in page.result})
     return show_page(page, lambda installed: _show_with(installed, models))
 
 
 @installed_models.serves("GET", "/<id>", answer=schemas.InstalledModel)
 def get_installed_model(id: str) -> Answer:
     """Show what the environment changes about a unified model."""
-    return _show(services().installed_models.get(environment(), id))
+    return _show(services().unified.installed_models.get(environment(), id))
 
 
 @installed_models.serves("PATCH", "/<id>", body=schemas.InstalledModelPatch, answer=schemas.InstalledModel)
 def update_installed_model(body: Body, id: str) -> Answer:
     """Replace what the environment changes about a unified model."""
-    changed = services().installed_models.update(environment(), id, body.fields, body.faults, seen=if_match())
+    changed = services().unified.installed_models.update(environment(), id, body.fields, body.faults, seen=if_match())
     return _show(changed)
 
 
 @installed_models.serves("DELETE", "/<id>", answer=Deleted)
 def remove_installed_model(id: str) -> Answer:
     """Remove a unified model from the environment, with the environment's mappings of it."""
-    return {"id": services().installed_models.delete(environment(), id, seen=if_match())}
+    return {"id": services().unified.installed_models.delete(environment(), id, seen=if_match())}
 
 
 def _show(installed: EnvironmentUnifiedModel) -> JsonObject:
-    return _show_with(installed, services().unified_models.find_many(environment(), {installed.unified_model_id}))
+    return _show_with(installed, services().unified.models.find_many(environment(), {installed.unified_model_id}))
 
 
 def _show_with(installed: EnvironmentUnifiedModel, models: Mapping[str, UnifiedModel]) -> JsonObject:

@@ -74,7 +74,6 @@ def approve_hosts(integration_id: object, data_dir: Path | None) -> Answer:
 
 def _approval(data_dir: Path | None) -> "OriginApproval":
     # Postgres and the configs take a second to load, which no other command of these groups needs.
-    pass
     from app.bootstrap.operator_secrets import build_origin_approval  # noqa: PLC0415
     from app.cli.operating.operators import read_operator_settings  # noqa: PLC0415
 

@@ -28,7 +28,7 @@ from app.cli.running.following import follow_run
 from app.cli.running.stats import count_errors
 from app.cli.terminal import INTERRUPTED
 from app.client import ApiClient, ApiError, open_client
-from app.engine.json_types import JsonObject
+from app.engine.json_types import JSON, JsonObject
 from app.engine.status import RunStatus
 from app.invocation import write_command
 
@@ -48,58 +48,44 @@ def run() -> None:
 @named_argument("sync_job_id")
 @named_argument("integrated_account_id")
 @click.option("--args", type=JsonArgument(), help="Arguments of the job: JSON, or @file.")
-@click.option("--group", help="Daemon group that runs it.  [default: default]")
-@click.option("--webhook", help="Id of a webhook that gets the records, instead of Postgres.")
+@click.option("--group", "daemon_group_key", help="Daemon group that runs it.  [default: default]")
+@click.option("--webhook", "webhook_id", help="Id of a webhook that gets the records, instead of Postgres.")
 @click.option("--error-handling", type=ERROR_HANDLING, help="What an error does.")
-@click.option("--ignore-previous-run", is_flag=True, help="Fetch everything, not only what changed since.")
+@click.option(
+    "--ignore-previous-run", is_flag=True, default=None, help="Fetch everything, not only what changed since."
+)
 @click.option("--mutex-key", help="Never run together with another run of the job that has the same key.")
-@click.option("--force", is_flag=True, help="Start at once, whatever other run holds the mutex.")
+@click.option("--force", is_flag=True, default=None, help="Start at once, whatever other run holds the mutex.")
 @click.option("--idempotency-key", help="Repeat the command with the same key and get the same run.")
 @click.option("--follow", is_flag=True, help="Show its progress until it ends.")
 @click.option("--record", type=_CASSETTE, help="Run it in this process, and keep its exchanges in a HAR file.")
 @click.option("--replay", type=_CASSETTE, help="Run it in this process from such a file, without any network.")
-@click.option("--dry-run", is_flag=True, help="Show the plan, first requests and first pages; create nothing.")
+@click.option(
+    "--dry-run", is_flag=True, default=None, help="Show the plan, first requests and first pages; create nothing."
+)
 @json_option
 @connection_options
-def create(  # noqa: PLR0913, PLR0917  # one parameter per option
+def create(  # noqa: PLR0913  # one parameter per option that is no field of the run
+    *,
     url: str | None,
     token: str | None,
     data_dir: Path,
-    sync_job_id: str,
-    integrated_account_id: str,
-    args: JsonObject | None,
-    group: str | None,
-    webhook: str | None,
-    error_handling: str | None,
-    ignore_previous_run: bool,
-    mutex_key: str | None,
-    force: bool,
     idempotency_key: str | None,
     follow: bool,
     record: Path | None,
     replay: Path | None,
-    dry_run: bool,
+    dry_run: bool | None,
     as_json: bool,
+    **fields: JSON,
 ) -> None:
     """Run a sync job for an integrated account; with --follow, exit code 1 unless it completed without errors.
 
     With --record or --replay this command runs it by itself, without a daemon, and needs the database that DATABASE_URL
     names, or else the stack that runs on --data-dir.
     """
-    options = {
-        "sync_job_id": sync_job_id,
-        "integrated_account_id": integrated_account_id,
-        "args": args,
-        "daemon_group_key": group,
-        "webhook_id": webhook,
-        "error_handling": error_handling,
-        "ignore_previous_run": ignore_previous_run or None,
-        "mutex_key": mutex_key,
-        "force": force or None,
-    }
-    body = drop_none(options)
+    body = drop_none(fields)
     if record or replay:
-        others = (group, webhook, idempotency_key, dry_run or None)
+        others = (fields["daemon_group_key"], fields["webhook_id"], idempotency_key, dry_run)
         answer = _run_with_cassette(body, record, replay, others=others, as_json=as_json)
     else:
         client = open_client(url, token, data_dir.expanduser().resolve())

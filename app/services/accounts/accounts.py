@@ -25,7 +25,7 @@ from app.services.accounts import shown_statuses
 from app.services.accounts.ports import KIND, AccountStore
 from app.services.contexts.account_configs import find_declared_paths
 from app.services.contexts.account_origins import AccountOrigins
-from app.services.crud import NameReader, Reader, missing_reference, raise_for_failures, require
+from app.services.crud import FindIntegration, Reader, missing_reference, raise_for_failures, require
 
 _DEFAULT_METHOD = "api_key"
 
@@ -36,14 +36,14 @@ class AccountService:
     def __init__(
         self,
         accounts: AccountStore,
-        integrations: NameReader[Integration],
+        find_integration: FindIntegration,
         effective: Reader[Integration],
         installed: Reader[EnvironmentIntegration],
     ) -> None:
         """``effective`` reads integrations as their environment uses them."""
         self._installed = installed
         self._accounts = accounts
-        self._integrations = integrations
+        self._find_by_name = find_integration
         self._effective = effective
         self._origins = AccountOrigins(effective)
 
@@ -77,7 +77,7 @@ class AccountService:
         """Return the integration of a new account; a name and an installation have to mean the same one."""
         name, installed_id = fields.get("integration_name"), fields.get("environment_integration_id")
         failures: list[Failure] = []
-        named = self._integrations.by_name(environment_id, name) if name else None
+        named = self._find_by_name(environment_id, name) if name else None
         if name and named is None:
             failures.append(missing_reference("integration_name", "integration", name))
         installed = self._installed.get(environment_id, installed_id) if installed_id else None

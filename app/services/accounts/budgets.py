@@ -1,6 +1,6 @@
 """Show the rate budget of an account, and reset it: what waits for it continues at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -10,8 +10,9 @@ from app.engine.limits import budget_state
 from app.engine.limits.budget_state import Budget
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.runs import SyncJobRun
+from app.engine.runs.work import WakeUp
 from app.services.accounts.accounts import AccountService
-from app.services.accounts.ports import BudgetDesk, ParkedRun, ParkedUnits
+from app.services.accounts.ports import BudgetDesk, ParkedRun
 from app.services.ports import Dispatcher
 
 _ATTEMPTS: Final = 8
@@ -58,18 +59,29 @@ class AccountBudgets:
     """The budgets of accounts."""
 
     def __init__(
-        self, *, accounts: AccountService, desk: BudgetDesk | None, parked: ParkedUnits, dispatcher: Dispatcher
+        self,
+        *,
+        accounts: AccountService,
+        desk: BudgetDesk | None,
+        list_parked: Callable[[str], Sequence[ParkedRun]],
+        wake: Callable[..., Sequence[WakeUp]],
+        dispatcher: Dispatcher,
     ) -> None:
-        """Without a ``desk`` each process has budgets of its own."""
+        """Without a ``desk`` each process has budgets of its own.
+
+        ``list_parked`` lists the runs of an account with units that sleep until it takes requests again; ``wake`` lets
+        those of an account, or of one of its runs, continue now, and returns what to dispatch.
+        """
         self._accounts = accounts
         self._desk = desk
-        self._parked = parked
+        self._list_parked = list_parked
+        self._wake_parked = wake
         self._dispatcher = dispatcher
 
     def show(self, environment_id: EnvironmentId, account_id: str) -> AccountBudget:
         """Return what is known of an account's limits; raise NotFoundError."""
         account = self._accounts.get(environment_id, account_id)
-        runs = self._parked.of_account(account.id)
+        runs = self._list_parked(account.id)
         if self._desk is None:
             return AccountBudget(id=account.id, is_shared=False, is_known=False, parked_runs=runs)
         try:
@@ -97,14 +109,14 @@ class AccountBudgets:
 
         What was learned stays. Where budgets are not shared, daemons that know the limit continue to wait.
         """
-        if not any(parked.run_id == run.id for parked in self._parked.of_account(run.integrated_account_id)):
+        if not any(parked.run_id == run.id for parked in self._list_parked(run.integrated_account_id)):
             return False
         if self._desk is not None:
             self._end_pause(self._desk, run.integrated_account_id)
         return bool(self._wake(run.integrated_account_id, run_id=run.id))
 
     def _wake(self, account_id: str, *, run_id: str | None = None) -> Sequence[str]:
-        wake_ups = self._parked.wake(account_id=account_id, run_id=run_id)
+        wake_ups = self._wake_parked(account_id=account_id, run_id=run_id)
         self._dispatcher.dispatch(wake_ups)
         return sorted({wake_up.run_id for wake_up in wake_ups})
 

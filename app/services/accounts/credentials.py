@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.engine.accounts import oauth, secret_origins
+from app.engine.accounts.oauth import TokenRequest
 from app.engine.errors import StoreUnavailableError
 from app.engine.integrations import token_answers
 from app.engine.integrations.credentials import OAuthGrant
@@ -18,7 +19,7 @@ from app.engine.json_types import JsonObject
 from app.engine.record_errors import InvalidGrantError, SourceError
 from app.engine.times import format_utc
 from app.engine.webhooks import events
-from app.services.accounts.ports import Announcement, CredentialStore, LockedCredentials, TokenEndpoint
+from app.services.accounts.ports import Announcement, CredentialStore, LockedCredentials
 from app.services.ports import Clock
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,8 @@ class CredentialService:
     """The tokens of all accounts."""
 
     store: CredentialStore
-    endpoint: TokenEndpoint
+    ask_for_token: Callable[[TokenRequest], JsonObject]
+    """Returns the answer; raises InvalidGrantError, or SourceError for any other answer without a token."""
     clock: Clock
     pause: Callable[[float], None]
 
@@ -85,7 +87,7 @@ class CredentialService:
     def _request_token(self, account: LockedCredentials, grant: OAuthGrant) -> JsonObject:
         request = oauth.build_token_request(grant, account.context)
         secret_origins.check(account.origins, request.url)
-        answer = self.endpoint.ask(request)
+        answer = self.ask_for_token(request)
         return oauth.merge_token(account.context, token_answers.read(answer, grant.answer), self.clock.now())
 
     def _write(

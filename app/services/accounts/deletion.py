@@ -1,6 +1,6 @@
 """Delete accounts, one or many: they are hidden at once, erased later or at once, and can be restored until then."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,7 +8,7 @@ from app.engine.errors import ConflictError, Failure, InvalidInputError, NotFoun
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, RowVersion
-from app.services.accounts.ports import KIND, AccountStore, DeletedAccounts
+from app.services.accounts.ports import KIND, AccountStore
 from app.services.crud import missing_reference, raise_for_failures
 
 MOST_AT_ONCE: Final = 1000
@@ -24,9 +24,21 @@ _COLUMNS: Final[Mapping[str, str]] = {
 class AccountDeletion:
     """Deletes accounts, and restores them."""
 
-    def __init__(self, accounts: AccountStore, deleted: DeletedAccounts, *, erase_after_seconds: float) -> None:
+    def __init__(
+        self,
+        accounts: AccountStore,
+        *,
+        restore: Callable[[EnvironmentId, str], bool | None],
+        hasten: Callable[[EnvironmentId, str], bool],
+        erase_after_seconds: float,
+    ) -> None:
+        """``restore`` restores a deleted account; None when there is none, False when its integration was deleted.
+
+        ``hasten`` has a deleted account erased at once, and returns whether there is one.
+        """
         self._accounts = accounts
-        self._deleted = deleted
+        self._restore = restore
+        self._hasten = hasten
         self._erase_after_seconds = erase_after_seconds
 
     def delete(
@@ -41,7 +53,7 @@ class AccountDeletion:
         seconds = self._seconds(erase_at_once=erase_at_once)
         is_done = self._accounts.delete(environment_id, account_id, erase_after_seconds=seconds, seen=seen)
         # An account that was deleted before is erased at once too.
-        if not (is_done or (erase_at_once and self._deleted.hasten(environment_id, account_id))):
+        if not (is_done or (erase_at_once and self._hasten(environment_id, account_id))):
             raise NotFoundError(KIND, account_id)
         return account_id
 
@@ -70,7 +82,7 @@ class AccountDeletion:
 
     def restore(self, environment_id: EnvironmentId, account_id: str) -> None:
         """Restore an account that is not erased yet; raise InvalidInputError, or ConflictError with the reason."""
-        is_back = self._deleted.restore(environment_id, account_id)
+        is_back = self._restore(environment_id, account_id)
         if is_back is None:
             message = f"no deleted account '{account_id}' waits to be erased"
             raise InvalidInputError([Failure("id", message, missing_reference=True)])

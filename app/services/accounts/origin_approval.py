@@ -8,7 +8,7 @@ from app.engine.integrations import config as integration_config
 from app.engine.json_values import apply_override
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.integrations import Integration
-from app.services.accounts.ports import KIND, OperatorAccounts, OperatorIntegrations
+from app.services.accounts.ports import KIND, AccountStore, OperatorIntegrations
 from app.services.contexts.account_configs import read_account_config
 from app.services.crud import require
 
@@ -16,7 +16,7 @@ from app.services.crud import require
 class OriginApproval:
     """An operator's approval of the hosts that secrets are sent to."""
 
-    def __init__(self, accounts: OperatorAccounts, integrations: OperatorIntegrations) -> None:
+    def __init__(self, accounts: AccountStore, integrations: OperatorIntegrations) -> None:
         self._accounts = accounts
         self._integrations = integrations
 

@@ -6,23 +6,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from app.engine.accounts.oauth import TokenRequest
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId, Tenant
 from app.engine.objects.integrations import Integration
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.paths import Path
-from app.engine.runs.work import EventDraft, WakeUp
-from app.services.crud import OwnerReader, Reader, UpdatableStore
+from app.engine.runs.work import EventDraft
+from app.services.crud import Reader, UpdatableStore
 from app.services.ports import Swapped
 
 KIND: Final = "integrated account"
 """What messages call an account."""
 
 
-class AccountStore(Reader[IntegratedAccount], OwnerReader[IntegratedAccount], Protocol):
+class AccountStore(Reader[IntegratedAccount], Protocol):
     """Keeps integrated accounts."""
+
+    def inspect(self, environment_id: EnvironmentId, id: str, /) -> IntegratedAccount | None:
+        """Return an account whether or not its secrets decrypt: those that do not are left out, and named."""
 
     def create(
         self,
@@ -66,22 +68,8 @@ class AccountStore(Reader[IntegratedAccount], OwnerReader[IntegratedAccount], Pr
     ) -> Sequence[str]:
         """Remove all accounts, or none; return the ids of those that do not exist."""
 
-
-class DeletedAccounts(Protocol):
-    """Keeps accounts that were deleted and are not erased yet."""
-
-    def restore(self, environment_id: EnvironmentId, account_id: str) -> bool | None:
-        """Restore an account as it was; None when there is none, False when its integration was deleted."""
-
-    def hasten(self, environment_id: EnvironmentId, account_id: str) -> bool:
-        """Have a deleted account erased at once; return whether there is one."""
-
-
-class OperatorAccounts(Protocol):
-    """Keeps the accounts of all environments."""
-
     def anywhere(self, account_id: str) -> IntegratedAccount | None:
-        """Return an account of any environment."""
+        """Return an account of any environment, for an operator."""
 
     def approve_origins(self, account_id: str, origins: Collection[str], hosts: Sequence[str] | None) -> None:
         """Replace the origins that an account's secrets are sent to, and the hosts of its override's."""
@@ -129,16 +117,6 @@ class ParkedRun:
     wakes_at: datetime
 
 
-class ParkedUnits(Protocol):
-    """Keeps the fetching units that sleep."""
-
-    def of_account(self, account_id: str) -> Sequence[ParkedRun]:
-        """Return the runs of an account that have some."""
-
-    def wake(self, *, account_id: str, run_id: str | None = None) -> Sequence[WakeUp]:
-        """Let the units of an account, or of one of its runs, continue now; return what to dispatch."""
-
-
 Announcement = Callable[[IntegratedAccount, Sequence[str]], Sequence[EventDraft]]
 """Returns the events about an account for the webhooks with these ids."""
 
@@ -181,10 +159,3 @@ class CredentialStore(Protocol):
 
     def note_forbidden(self, account_id: str, error: JsonObject) -> None:
         """Record the last call that was answered 403."""
-
-
-class TokenEndpoint(Protocol):
-    """Requests tokens."""
-
-    def ask(self, request: TokenRequest) -> JsonObject:
-        """Return the answer; raise InvalidGrantError, or SourceError for any other answer without a token."""

@@ -1,7 +1,7 @@
 """Renew an account's token on a user's request."""
 
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Protocol
 
 from app.engine.accounts import oauth
 from app.engine.errors import Failure, InvalidInputError
@@ -17,25 +17,22 @@ from app.services.contexts.account_configs import read_account_config
 from app.services.crud import Reader, missing_reference, require
 
 
-class Keeper(Protocol):
-    """Keeps accounts' tokens fresh."""
-
-    def renew(self, account_id: str, grant: OAuthGrant, *, stale: str | None) -> JsonObject:
-        """Return a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
-
-    def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str) -> None:
-        """Record that the upstream refuses an account's credentials."""
-
-
 class Refreshing:
     """Renews tokens on request."""
 
     def __init__(
-        self, *, accounts: Reader[IntegratedAccount], integrations: Reader[Integration], keeper: Keeper
+        self,
+        *,
+        accounts: Reader[IntegratedAccount],
+        integrations: Reader[Integration],
+        renew: Callable[..., JsonObject],
+        refuse: Callable[..., object],
     ) -> None:
+        """``renew`` and ``refuse`` are those of CredentialService."""
         self._accounts = accounts
         self._integrations = integrations
-        self._keeper = keeper
+        self._renew = renew
+        self._refuse = refuse
 
     def refresh(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
         """Return the account with a new token.
@@ -49,9 +46,9 @@ class Refreshing:
         refuse_inactive(account, "id")
         token = oauth.find_access_token(account.context)
         try:
-            self._keeper.renew(account.id, self._grant(account), stale=token)
+            self._renew(account.id, self._grant(account), stale=token)
         except InvalidGrantError as error:
-            self._keeper.refuse(account.id, token=token, reason=error.message, run_id="")
+            self._refuse(account.id, token=token, reason=error.message, run_id="")
             message = f"integrated account '{account.id}' has to be connected anew: {error.message}"
             raise SourceError("needs_reauth", message, status=HTTPStatus.UNAUTHORIZED) from error
         return require(self._accounts.get(environment_id, account_id), KIND, account_id)

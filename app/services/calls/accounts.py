@@ -9,13 +9,13 @@ from app.engine.ids import parse_id
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
 from app.engine.record_errors import SourceError
 from app.engine.status import AccountStatus
 from app.services.calls.request_limits import RequestLimits
 from app.services.contexts.account_configs import read_account_config
-from app.services.contexts.account_origins import with_origins
-from app.services.crud import require
-from app.services.ports import AccountReader, IntegrationReader
+from app.services.contexts.account_origins import NoteOrigins, with_origins
+from app.services.crud import Reader, require
 
 T = TypeVar("T")
 
@@ -27,8 +27,16 @@ INACTIVE: Final = 'is inactive: nothing is asked of its API until PATCH /integra
 class CalledAccounts:
     """Reads accounts and limits the calls of each, over all callers."""
 
-    def __init__(self, *, accounts: AccountReader, integrations: IntegrationReader, limits: RequestLimits) -> None:
+    def __init__(
+        self,
+        *,
+        accounts: Reader[IntegratedAccount],
+        note_origins: NoteOrigins,
+        integrations: Reader[Integration],
+        limits: RequestLimits,
+    ) -> None:
         self._accounts = accounts
+        self._note_origins = note_origins
         self._integrations = integrations
         self._limits = limits
 
@@ -53,7 +61,9 @@ class CalledAccounts:
                 window_seconds=allowance.window_seconds,
                 retry_after_seconds=allowance.reset_seconds,
             )
-        return account if account.origins is not None else with_origins(account, self.config(account), self._accounts)
+        return (
+            account if account.origins is not None else with_origins(account, self.config(account), self._note_origins)
+        )
 
     def config(self, account: IntegratedAccount) -> IntegrationConfig:
         """Return the config of an account's API; raise NotFoundError, or InvalidInputError for a broken config."""

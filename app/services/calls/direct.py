@@ -17,7 +17,7 @@ from app.engine.unified import model
 from app.engine.unified.calls import UnifiedRequest
 from app.services.calls.accounts import CalledAccounts, await_answer
 from app.services.ports import FetchedPage, PageCall, PlainAnswer, RawBody, Seal, SealPurpose, Source
-from app.services.unified import pages
+from app.services.unified import mappings
 from app.services.unified.mappings import UnifiedMappings, account_mapping
 
 
@@ -80,10 +80,10 @@ class DirectCalls:
         call = self._page_call(account, request, self._called.config(account))
         answer = self._fetch(replace(_with_limit(call, request.limit), is_handed_on=True))
         if answer.fault is not None and not answer.is_suspicion:
-            raise pages.map_error(call, answer.fault)
+            raise mappings.map_error(call, answer.fault)
         if answer.file is not None:
             return DirectPage(records=[], next_cursor=None, errors=(), file=answer.file)
-        page = pages.map_page(call, answer)
+        page = mappings.map_page(call, answer)
         if page.errors and request.method != "list":
             raise page.errors[0]
         return DirectPage(
@@ -136,7 +136,7 @@ class DirectCalls:
         try:
             return await_answer(self._source.submit(call), timeout_seconds=self._timeout_seconds)
         except SourceError as error:
-            raise pages.map_error(call, error) from error
+            raise mappings.map_error(call, error) from error
 
     def _seal_cursor(self, request: DirectRequest, cursor: JsonObject | None) -> str | None:
         if cursor is None:

@@ -1,8 +1,8 @@
 """What direct calls need from outside."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +14,5 @@ class Window:
     left_seconds: float
 
 
-class RequestCounts(Protocol):
-    """Counts requests where all processes see it."""
-
-    def take(self, requests: Mapping[str, int]) -> Mapping[str, Window]:
-        """Take requests of each key's window, which the first of them begins, in one round trip; never raises."""
+TakeRequests: TypeAlias = Callable[[Mapping[str, int]], Mapping[str, Window]]
+"""Takes requests of each key's window, which the first of them begins, in one round trip; never raises."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from app.services.calls.ports import RequestCounts, Window
+from app.services.calls.ports import TakeRequests, Window
 
 _LARGEST_SHARE: Final = 20
 _SHARE_OF_THE_REST: Final = 4
@@ -63,7 +63,7 @@ class RequestLimits:
 
     def __init__(
         self,
-        counts: RequestCounts,
+        take: TakeRequests,
         *,
         limit: int,
         window_seconds: float,
@@ -71,7 +71,7 @@ class RequestLimits:
         environment_limit: int = 0,
     ) -> None:
         """A limit of 0 means no limit."""
-        self._counts = counts
+        self._take_of_all = take
         self._limit = limit
         self._environment_limit = environment_limit
         self._window_seconds = window_seconds
@@ -92,7 +92,7 @@ class RequestLimits:
             if not wanted or any(lease.is_used_up for lease in leases):
                 return self._spend(leases)
         # Not under the lock: a slow store delays only the thread that asks it.
-        windows = self._counts.take(wanted)
+        windows = self._take_of_all(wanted)
         with self._lock:
             for lease in leases:
                 if lease.key in wanted:

@@ -1,6 +1,6 @@
 """Installed integrations: what an environment lays over an integration's config."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from app.engine.accounts import secret_origins
 from app.engine.config.secrets import find_revelations, find_unreadable, redact_config
@@ -12,7 +12,7 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import EnvironmentIntegration, Integration
 from app.engine.redaction import restore_masked
 from app.services.catalog.ports import InstallationStore
-from app.services.crud import CrudService, OwnerReader, missing_reference, raise_for_failures
+from app.services.crud import CrudService, missing_reference, raise_for_failures
 
 
 class EnvironmentIntegrationService(CrudService[EnvironmentIntegration]):
@@ -24,9 +24,11 @@ class EnvironmentIntegrationService(CrudService[EnvironmentIntegration]):
     KIND = "environment integration"
     _store: InstallationStore
 
-    def __init__(self, installations: InstallationStore, integrations: OwnerReader[Integration]) -> None:
+    def __init__(
+        self, installations: InstallationStore, inspect_integration: Callable[[EnvironmentId, str], Integration | None]
+    ) -> None:
         super().__init__(installations)
-        self._integrations = integrations
+        self._inspect_integration = inspect_integration
 
     def install(
         self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()
@@ -36,7 +38,7 @@ class EnvironmentIntegrationService(CrudService[EnvironmentIntegration]):
         Raises InvalidInputError with ``faults``, which the caller found, and every other one.
         """
         integration_id = fields.get("integration_id")
-        integration = self._integrations.inspect(environment_id, integration_id) if integration_id else None
+        integration = self._inspect_integration(environment_id, integration_id) if integration_id else None
         failures = list(faults)
         if integration_id and integration is None:
             failures.append(missing_reference("integration_id", "integration", integration_id))
@@ -54,7 +56,7 @@ class EnvironmentIntegrationService(CrudService[EnvironmentIntegration]):
         failures = list(faults)
         if changes.get("integration_id", current.integration_id) != current.integration_id:
             failures.append(Failure("integration_id", "can not be changed: install the other integration"))
-        integration = self._integrations.inspect(environment_id, current.integration_id)
+        integration = self._inspect_integration(environment_id, current.integration_id)
         return _check(changes, integration, current, failures)
 
 

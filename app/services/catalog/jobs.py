@@ -7,9 +7,8 @@ from app.engine.ids import new_id
 from app.engine.jobs import args, definition, run_keys
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
-from app.engine.objects.integrations import Integration
 from app.engine.objects.jobs import SyncJob
-from app.services.crud import CrudService, CrudStore, NameReader, missing_reference, raise_for_failures
+from app.services.crud import CrudService, CrudStore, FindIntegration, missing_reference, raise_for_failures
 from app.services.unified.mappings import UnifiedMappings
 
 _DEFAULTS: JsonObject = {"label": "Untitled", "args_schema": {}, "resources": [], "default_runtime_version": 3}
@@ -21,11 +20,9 @@ class JobService(CrudService[SyncJob]):
     KIND = "sync job"
     _store: CrudStore[SyncJob]
 
-    def __init__(
-        self, jobs: CrudStore[SyncJob], integrations: NameReader[Integration], unified: UnifiedMappings
-    ) -> None:
+    def __init__(self, jobs: CrudStore[SyncJob], find_integration: FindIntegration, unified: UnifiedMappings) -> None:
         super().__init__(jobs)
-        self._integrations = integrations
+        self._find_integration = find_integration
         self._unified = unified
 
     def create(self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()) -> SyncJob:
@@ -53,6 +50,6 @@ class JobService(CrudService[SyncJob]):
         raise_for_failures(failures)
 
     def _integration_failures(self, environment_id: EnvironmentId, name: str | None) -> Sequence[Failure]:
-        if name is None or self._integrations.by_name(environment_id, name):
+        if name is None or self._find_integration(environment_id, name):
             return []
         return [missing_reference("integration_name", "integration", name)]

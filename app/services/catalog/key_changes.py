@@ -12,7 +12,7 @@ from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import Integration
 from app.engine.records.keys import RecordKey
-from app.services.crud import OwnerReader, Reader
+from app.services.crud import Reader
 
 CODE = "key_changed"
 
@@ -38,12 +38,15 @@ class KeyChanges:
     """Compares the keys of held records before and after a change."""
 
     def __init__(
-        self, holdings: HoldingReader, integrations: Reader[Integration], accounts: OwnerReader[IntegratedAccount]
+        self,
+        holdings: HoldingReader,
+        integrations: Reader[Integration],
+        inspect_account: Callable[[EnvironmentId, str], IntegratedAccount | None],
     ) -> None:
         """``integrations`` reads them as their environment uses them."""
         self._holdings = holdings
         self._integrations = integrations
-        self._accounts = accounts
+        self._inspect_account = inspect_account
 
     def watch_integration(self, environment_id: EnvironmentId, integration_id: str) -> Finish:
         """Watch the records of an integration's accounts, without the overrides of single accounts."""
@@ -59,7 +62,7 @@ class KeyChanges:
 
     def _watch(self, environment_id: EnvironmentId, place: Mapping[str, str]) -> Finish:
         def read_keys() -> dict[tuple[str, str, str], tuple[Holding, list[JsonObject]]]:
-            account = self._accounts.inspect(environment_id, place["account_id"]) if "account_id" in place else None
+            account = self._inspect_account(environment_id, place["account_id"]) if "account_id" in place else None
             return self._read_keys(environment_id, self._holdings(environment_id, place), account)
 
         before = read_keys()

@@ -1,5 +1,6 @@
 """Names in jobs, configs and mappings that their integration does not have: faults where it is a typo, else notes."""
 
+from collections.abc import Callable
 from typing import Final
 
 from app.engine.errors import UnreadableSecretError
@@ -14,7 +15,7 @@ from app.engine.known_keys.placeholder_roots import OF_CONFIG, OF_ITEMS, OF_MAPP
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import Integration
-from app.services.crud import NameReader, OwnerReader, Reader
+from app.services.crud import FindIntegration, Reader
 
 _KEYS: Final = ("mutex_key", "state_key")
 _MAPPING_ROOTS: Final = Roots(known=OF_MAPPINGS, context=frozenset())
@@ -25,20 +26,20 @@ class KnownNames:
 
     def __init__(
         self,
-        names: NameReader[Integration],
+        find_integration: FindIntegration,
         effective: Reader[Integration],
-        accounts: OwnerReader[IntegratedAccount],
+        inspect_account: Callable[[EnvironmentId, str], IntegratedAccount | None],
     ) -> None:
         """``effective`` reads integrations as their environment uses them."""
-        self._names = names
+        self._find_integration = find_integration
         self._effective = effective
-        self._accounts = accounts
+        self._inspect_account = inspect_account
 
     def judge_job(
         self, environment_id: EnvironmentId, fields: JsonObject, integration_name: JSON, *, stored: JSON = None
     ) -> KeyFindings:
         """Judge a job's items and keys; ``stored`` items are known. Without an integration little is checked."""
-        named = self._names.by_name(environment_id, integration_name) if isinstance(integration_name, str) else None
+        named = self._find_integration(environment_id, integration_name) if isinstance(integration_name, str) else None
         return _judge_items(fields, self._read_config(environment_id, named.id) if named else None, stored)
 
     def judge_run(
@@ -47,7 +48,7 @@ class KnownNames:
         """Judge the items and keys of a run, or of a trigger, ``stored`` items being known; most have none."""
         if not any(fields.get(name) for name in ("resources", *_KEYS)):
             return KeyFindings()
-        account = self._accounts.inspect(environment_id, account_id) if isinstance(account_id, str) else None
+        account = self._inspect_account(environment_id, account_id) if isinstance(account_id, str) else None
         below = self._read_config(environment_id, account.integration_id) if account else None
         config = None if account is None or below is None else merge(below, account.integration_override)
         return _judge_items(fields, config, stored)

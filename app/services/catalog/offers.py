@@ -10,7 +10,7 @@ from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import Integration
 from app.services.contexts.account_configs import parse_kept_config
-from app.services.crud import NameReader, Reader, require
+from app.services.crud import FindIntegration, Reader, require
 
 MappedModelReader = Callable[[EnvironmentId, str], Sequence[MappedModel]]
 """Returns all models of an environment, with their methods that are mapped to an integration, by its name."""
@@ -24,12 +24,12 @@ class Offers:
         *,
         accounts: Reader[IntegratedAccount],
         integrations: Reader[Integration],
-        names: NameReader[Integration],
+        find_integration: FindIntegration,
         models: MappedModelReader,
     ) -> None:
         """``integrations`` reads them as their environment uses them."""
         self._accounts = accounts
-        self._names = names
+        self._find_integration = find_integration
         self._integrations = integrations
         self._models = models
 
@@ -37,7 +37,7 @@ class Offers:
         """Return what an integration offers, found by its id or its name; raise NotFoundError."""
         integration_id = parse_id(id_or_name) or ""
         if not integration_id or self._integrations.get(environment_id, integration_id) is None:
-            named = self._names.by_name(environment_id, id_or_name)
+            named = self._find_integration(environment_id, id_or_name)
             integration_id = require(named, "integration", id_or_name[:100]).id
         return self._describe(environment_id, integration_id, None)
 

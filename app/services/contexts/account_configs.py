@@ -10,10 +10,10 @@ from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.integrations import Integration
 from app.engine.paths import Path
 from app.engine.redaction import choose_shown_paths, redact
-from app.services.ports import IntegrationReader
+from app.services.crud import Reader
 
 
-def read_account_config(account: IntegratedAccount, integrations: IntegrationReader) -> IntegrationConfig:
+def read_account_config(account: IntegratedAccount, integrations: Reader[Integration]) -> IntegrationConfig:
     """Read how an account's API is called; raise NotFoundError, and as ``parse_kept_config`` does."""
     integration = integrations.get(account.environment_id, account.integration_id)
     if integration is None:
@@ -33,7 +33,7 @@ def parse_kept_config(raw: JsonObject) -> IntegrationConfig:
 class ShownContexts:
     """Masks contexts by the configs that their accounts use now."""
 
-    def __init__(self, integrations: IntegrationReader) -> None:
+    def __init__(self, integrations: Reader[Integration]) -> None:
         """``integrations`` are those as their environment uses them."""
         self._integrations = integrations
 

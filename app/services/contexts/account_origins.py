@@ -1,8 +1,8 @@
 """The origins that accounts' secrets were given for: recorded with them, and compared with their configs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from app.engine.accounts import secret_origins
 from app.engine.config.secrets import redact_config
@@ -13,15 +13,19 @@ from app.engine.json_types import JsonObject
 from app.engine.json_values import apply_override
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
 from app.engine.paths import Path
 from app.engine.redaction import redact
 from app.engine.status import AccountStatus
-from app.services.ports import AccountReader, IntegrationReader
+from app.services.crud import Reader
+
+NoteOrigins: TypeAlias = Callable[[str, frozenset[str]], None]
+"""Records what an account's secrets were given for, unless that is known already."""
 
 _NEEDY: Final = "needs_reauth"
 
 
-def with_origins(account: IntegratedAccount, config: IntegrationConfig, accounts: AccountReader) -> IntegratedAccount:
+def with_origins(account: IntegratedAccount, config: IntegrationConfig, note_origins: NoteOrigins) -> IntegratedAccount:
     """Return an account that knows what its secrets were given for: those of before that was kept, by their first use.
 
     What is not known while the config leads nowhere stays so, and so does that of an account without secrets.
@@ -32,14 +36,14 @@ def with_origins(account: IntegratedAccount, config: IntegrationConfig, accounts
     found = secret_origins.list_origins(config, account.context)
     if not found:
         return account
-    accounts.note_origins(account.id, found)
+    note_origins(account.id, found)
     return replace(account, origins=found)
 
 
 class AccountOrigins:
     """Judges accounts by the configs that they use now."""
 
-    def __init__(self, integrations: IntegrationReader) -> None:
+    def __init__(self, integrations: Reader[Integration]) -> None:
         self._integrations = integrations
 
     def choose_for_new(

@@ -25,8 +25,9 @@ from app.engine.redaction import choose_shown_paths, redact
 from app.engine.runs.increments import LowerBounds
 from app.engine.times import format_utc_or_none
 from app.engine.webhooks.events import Envelope
-from app.services.contexts.account_origins import with_origins
-from app.services.ports import AccountReader, Clock, IntegrationReader
+from app.services.contexts.account_origins import NoteOrigins, with_origins
+from app.services.crud import Reader
+from app.services.ports import Clock
 from app.services.unified.mappings import AccountMapping, UnifiedMappings, account_mapping
 
 _KEPT_CONFIGS: Final = 64
@@ -128,13 +129,15 @@ class RunContexts:
         self,
         *,
         read_rows: Callable[[str], ContextRows | None],
-        accounts: AccountReader,
-        integrations: IntegrationReader,
+        accounts: Reader[IntegratedAccount],
+        note_origins: NoteOrigins,
+        integrations: Reader[Integration],
         unified: UnifiedMappings,
     ) -> None:
         """``read_rows`` reads what the context of a run of any environment is made of; None where it was deleted."""
         self._read_rows = read_rows
         self._accounts = accounts
+        self._note_origins = note_origins
         self._integrations = integrations
         self._unified = unified
 
@@ -166,7 +169,7 @@ class RunContexts:
         if faults:
             raise RunUnworkableError(f"{faults[0].path}: {faults[0].message}")
         config = _read_config(account, rows.integration)
-        account = with_origins(account, config, self._accounts)
+        account = with_origins(account, config, self._note_origins)
         mappings, faults = self._unified.find_all(account, items)
         if faults:
             raise RunUnworkableError(f"{faults[0].path}: {faults[0].message}")

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 from app.engine.errors import BrokerUnavailableError
 from app.engine.objects.daemons import RAPID_BRIDGE_QUEUE, name_queue
@@ -53,32 +52,25 @@ class MetricsTarget:
     label: str
 
 
-class FleetReader(Protocol):
-    """Postgres' view of the fleet."""
-
-    def read(self) -> FleetFacts:
-        """Read the facts; raise StoreUnavailableError."""
-
-    def list_targets(self) -> Sequence[MetricsTarget]:
-        """List where the daemons that report serve their metrics; raise StoreUnavailableError."""
-
-
 class FleetStatus:
     """Reads how the fleet stands."""
 
     def __init__(
         self,
-        reader: FleetReader,
+        read_facts: Callable[[], FleetFacts],
+        list_targets: Callable[[], Sequence[MetricsTarget]],
         look_at_queues: Callable[[Sequence[str]], Mapping[str, QueueState]],
         clock: Clock,
     ) -> None:
-        self._reader = reader
+        self._read_facts = read_facts
+        self.list_targets = list_targets
+        """Lists where the daemons that report serve their metrics; raises StoreUnavailableError."""
         self._look_at_queues = look_at_queues
         self._clock = clock
 
     def read(self) -> Fleet:
         """Read it now; raise StoreUnavailableError."""
-        facts = self._reader.read()
+        facts = self._read_facts()
         queues = sorted({RAPID_BRIDGE_QUEUE, *map(name_queue, facts.daemons), *facts.oldest_created_seconds})
         try:
             states = self._look_at_queues(queues)
@@ -87,10 +79,6 @@ class FleetStatus:
         now = self._clock.now()
         ages = {queue: _measure_age(state, now) for queue, state in states.items() if state.is_timed}
         return Fleet(facts=facts, queue_head_seconds=ages, is_broker_reachable=True)
-
-    def list_targets(self) -> Sequence[MetricsTarget]:
-        """List where daemons serve their metrics."""
-        return self._reader.list_targets()
 
 
 def _measure_age(state: QueueState, now: datetime) -> float:

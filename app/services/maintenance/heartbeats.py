@@ -7,7 +7,7 @@ from typing import Final
 
 from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
 from app.services.maintenance.duty_rows import DutyRows
-from app.services.maintenance.ports import Heartbeat, HeartbeatRegistry
+from app.services.maintenance.ports import Heartbeat
 
 logger = logging.getLogger(__name__)
 
@@ -25,12 +25,13 @@ class HeartbeatCollector:
         self,
         *,
         collect: Callable[[], Sequence[Heartbeat]],
-        registry: HeartbeatRegistry,
+        record: Callable[..., int],
         silence_seconds: float,
         monotonic: Callable[[], float],
     ) -> None:
+        """``record`` writes reports, marks daemons without one for so long as stopped, and returns how many."""
         self._collect = collect
-        self._registry = registry
+        self._record_all = record
         self._silence_seconds = silence_seconds
         self._monotonic = monotonic
         self._collecting_since: float | None = None
@@ -57,12 +58,10 @@ class HeartbeatCollector:
     def _record(self, reports: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
         """Record all reports at once, or one by one where one of them can not be recorded."""
         try:
-            return self._registry.record_heartbeats(reports, silence_seconds=silence_seconds)
+            return self._record_all(reports, silence_seconds=silence_seconds)
         except StoreUnavailableError:
             raise
         except Exception:
             for heartbeat in reports:
-                self._rows.handle(
-                    heartbeat.daemon_id, partial(self._registry.record_heartbeats, [heartbeat], silence_seconds=None)
-                )
-            return self._registry.record_heartbeats([], silence_seconds=silence_seconds)
+                self._rows.handle(heartbeat.daemon_id, partial(self._record_all, [heartbeat], silence_seconds=None))
+            return self._record_all([], silence_seconds=silence_seconds)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from app.services.maintenance.ports import EncryptedRows, KeyMaker, Keys
+from app.services.maintenance.ports import EncryptedRows, Keys
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +49,22 @@ class Rotated:
 class KeyRotation:
     """Rotates keys; two at a time do no harm."""
 
-    def __init__(self, *, keys: Keys, maker: KeyMaker, rows: EncryptedRows, pause: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        *,
+        keys: Keys,
+        make_key: Callable[[str | None], tuple[str, bytes]],
+        rewrap_key: Callable[[str, bytes], bytes],
+        rows: EncryptedRows,
+        pause: Callable[[float], None],
+    ) -> None:
+        """``make_key`` makes a new key current in the place of an old one, and returns what is current then.
+
+        ``rewrap_key`` wraps a key by the first master key.
+        """
         self._keys = keys
-        self._maker = maker
+        self._make_key = make_key
+        self._rewrap_key = rewrap_key
         self._rows = rows
         self._pause = pause
 
@@ -72,7 +85,7 @@ class KeyRotation:
         current = self._keys.current()
         rows = self._reseal(current[0], unreadable) if current is not None and self._count_left(current[0]) else 0
         went_on = rows > 0
-        key_id = current[0] if current is not None and went_on else self._maker.rotate(current and current[0])[0]
+        key_id = current[0] if current is not None and went_on else self._make_key(current and current[0])[0]
         rows += self._reseal(key_id, unreadable)
         self._pause(_SETTLE_SECONDS)
         rows += self._reseal(key_id, unreadable)
@@ -85,7 +98,7 @@ class KeyRotation:
     def _rewrap(self) -> None:
         """Have the first master key wrap every data key, so that the others can be taken out of the setting."""
         for key_id, wrapped in self._keys.wrapped().items():
-            self._keys.rewrap(key_id, self._maker.rewrapped(key_id, wrapped))
+            self._keys.rewrap(key_id, self._rewrap_key(key_id, wrapped))
 
     def _count_left(self, key_id: str) -> int:
         return sum(rows for sealed_by, rows in self._rows.count_by_key().items() if sealed_by != key_id)

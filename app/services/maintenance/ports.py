@@ -1,25 +1,19 @@
 """What the leader and daemons need of the store in the background, each as a role; with the values that it returns."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from app.engine.json_types import JsonObject
 from app.engine.objects.accounts import Erasure
 from app.engine.objects.daemons import Daemon
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page
-from app.engine.runs.work import PendingEvent, WakeUp
+from app.engine.runs.work import PendingEvent
 from app.engine.status import DeliveryStatus
-from app.services.maintenance.duties import DueWork
 
-
-class Look(Protocol):
-    """Finds out whether anything is due."""
-
-    def look(self, *, is_thorough: bool) -> DueWork:
-        """Return which duties have work; timers, leases and promised messages always, lost ones when thorough."""
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,62 +26,20 @@ class LostBefore:
     """Whether nothing of it waits, so that nothing needs to be spared."""
 
 
-class DueUnits(Protocol):
-    """Finds units that wait in vain."""
+class DueRows(Protocol[T_co]):
+    """Finds units, or runs, that wait in vain."""
 
     def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
-        """List the queues that units were dispatched to, which no daemon has claimed."""
+        """List the queues of those that were dispatched, and that no daemon has taken although one could."""
 
-    def dispatch_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> list[WakeUp]:
-        """Mark and list the units to dispatch: those whose timer is due, and those whose message is lost.
+    def dispatch_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> Sequence[T_co]:
+        """Mark and list those to dispatch: whose timer is due, and whose message is lost.
 
         A message is repeated after twice the time of the one before, up to ten minutes; at once where a queue is empty.
         """
 
-    def redispatch(self, unit_ids: Sequence[str]) -> None:
-        """Mark units as not dispatched: the broker did not take the message."""
-
-
-class DueRuns(Protocol):
-    """Finds runs that wait in vain."""
-
-    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
-        """List the queues of runs that no daemon has taken up although their groups have one."""
-
-    def dispatch_due(
-        self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int
-    ) -> Sequence[tuple[str, str]]:
-        """Mark and list ``(run id, queue)`` of runs whose message is lost, on the terms of units."""
-
-    def redispatch(self, run_ids: Sequence[str]) -> None:
-        """Mark runs as not dispatched: the broker did not take the message."""
-
-    def unsettled(self, *, limit: int, skipped: Sequence[str]) -> Sequence[str]:
-        """List started runs without work left that are not settled, but for those to be skipped."""
-
-
-class PromisedMessages(Protocol):
-    """Keeps promised messages."""
-
-    def publish_waiting(
-        self,
-        publish: Callable[[str, str, list[str], str], bool | None],
-        *,
-        older_than_seconds: float,
-        limit: int,
-        skipped: Sequence[str],
-    ) -> int:
-        """Publish what waits for longer than this, until ``publish`` returns False.
-
-        It receives a message's id, task, args and queue. A message for which it returns None stays.
-        """
-
-
-class StuckRuns(Protocol):
-    """Finds runs that are stuck."""
-
-    def stuck(self, *, seconds: float, limit: int, skipped: Sequence[str]) -> Sequence[str]:
-        """List live runs that no daemon could work on for so long, but for those to be skipped."""
+    def redispatch(self, ids: Sequence[str], /) -> None:
+        """Mark some as not dispatched: the broker did not take the message."""
 
 
 class Announcements(Protocol):
@@ -118,13 +70,6 @@ class Heartbeat:
     daemon_id: str
     silent_seconds: float | None
     """How long before the report it took its last message; None when it has not taken one yet."""
-
-
-class HeartbeatRegistry(Protocol):
-    """Keeps when each daemon reported last."""
-
-    def record_heartbeats(self, heartbeats: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
-        """Record reports; mark daemons without one for so long as stopped (None: none); return how many."""
 
 
 class DaemonStore(Protocol):
@@ -275,16 +220,6 @@ class Keys(Protocol):
 
     def remove(self, key_id: str, *, retired_for_seconds: float) -> bool:
         """Remove a key that was retired so long ago."""
-
-
-class KeyMaker(Protocol):
-    """Makes and wraps keys."""
-
-    def rotate(self, old_key_id: str | None) -> tuple[str, bytes]:
-        """Make a new key current in the place of an old one; return what is current then."""
-
-    def rewrapped(self, key_id: str, wrapped: bytes) -> bytes:
-        """Wrap a key by the first master key."""
 
 
 class EncryptedRows(Protocol):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from app.services.maintenance.ports import LostBefore
-from app.services.ports import Queues, QueueState
+from app.services.ports import QueueState
 
 _MARGIN: Final = timedelta(seconds=10)
 """How far the clocks of daemons and of Postgres may differ, and how long a message may take to the broker."""
@@ -20,9 +20,15 @@ _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class QueueHeads:
     """What is known of how far queues have come."""
 
-    def __init__(self, queues: Queues, *, settle_seconds: float, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        look_at: Callable[[Sequence[str]], Mapping[str, QueueState]],
+        *,
+        settle_seconds: float,
+        monotonic: Callable[[], float],
+    ) -> None:
         """``settle_seconds``: how long a daemon may hold a message before it comes to it."""
-        self._queues = queues
+        self._look_at = look_at
         self._settle_seconds = settle_seconds
         self._monotonic = monotonic
         self._seen: dict[str, list[tuple[float, datetime]]] = {}
@@ -32,7 +38,7 @@ class QueueHeads:
 
     def find_lost(self, queues: Sequence[str]) -> Mapping[str, LostBefore]:
         """Look at queues; raise BrokerUnavailableError, when nothing can be dispatched anyway."""
-        found = self._queues.look_at(queues) if queues else {}
+        found = self._look_at(queues) if queues else {}
         return {queue: self._judge(queue, state) for queue, state in found.items()}
 
     def _judge(self, queue: str, state: QueueState) -> LostBefore:

@@ -1,12 +1,11 @@
 """Free runs that no daemon can work on, or end them: a duty of the leader."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
 from app.engine.errors import StoreUnavailableError
 from app.services.maintenance.duty_rows import DutyRows
-from app.services.maintenance.ports import StuckRuns
 from app.services.runs.lifecycle import RunLifecycle
 
 ATTEMPTS: Final = 4
@@ -18,9 +17,14 @@ class StuckRunRescuer:
     """Frees runs that can not end by themselves."""
 
     def __init__(
-        self, *, runs: StuckRuns, lifecycle: RunLifecycle, stuck_seconds: float, monotonic: Callable[[], float]
+        self,
+        *,
+        find_stuck: Callable[..., Sequence[str]],
+        lifecycle: RunLifecycle,
+        stuck_seconds: float,
+        monotonic: Callable[[], float],
     ) -> None:
-        self._runs = runs
+        self._find_stuck = find_stuck
         self._lifecycle = lifecycle
         self._stuck_seconds = stuck_seconds
         self._rows = DutyRows("rescue", monotonic=monotonic)
@@ -34,7 +38,7 @@ class StuckRunRescuer:
         """
         skipped = self._rows.skipped()
         failed = {run_id: self._attempts[run_id] for run_id in skipped if run_id in self._attempts}
-        for run_id in self._runs.stuck(seconds=self._stuck_seconds, limit=_BATCH, skipped=skipped):
+        for run_id in self._find_stuck(seconds=self._stuck_seconds, limit=_BATCH, skipped=skipped):
             report = partial(self._lifecycle.record_unhandled, run_id)
             if self._rows.handle(run_id, partial(self._lifecycle.rescue, run_id), report=report):
                 continue

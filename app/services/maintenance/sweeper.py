@@ -13,9 +13,10 @@ from typing import Final
 from app import meters
 from app.engine.errors import StoreUnavailableError
 from app.engine.json_types import JsonObject
+from app.engine.runs.work import WakeUp
 from app.services.maintenance.duties import ALL_DUE, DueWork, Duties, Duty
 from app.services.maintenance.duty_rows import DutyRows
-from app.services.maintenance.ports import DueRuns, DueUnits, Look, PromisedMessages
+from app.services.maintenance.ports import DueRows
 from app.services.maintenance.queue_heads import QueueHeads
 from app.services.ports import Dispatcher
 from app.services.runs.lifecycle import RunLifecycle
@@ -48,17 +49,23 @@ class SweepDuties:
     def __init__(
         self,
         *,
-        units: DueUnits,
-        runs: DueRuns,
-        messages: PromisedMessages,
+        units: DueRows[WakeUp],
+        runs: DueRows[tuple[str, str]],
+        find_unsettled: Callable[..., Sequence[str]],
+        publish_waiting: Callable[..., int],
         lifecycle: RunLifecycle,
         dispatcher: Dispatcher,
         settings: Settings,
         monotonic: Callable[[], float],
     ) -> None:
+        """``find_unsettled`` lists started runs without work left that are not settled.
+
+        ``publish_waiting`` publishes promised messages that have waited for long, until a publication returns False.
+        """
         self._units = units
         self._runs = runs
-        self._messages = messages
+        self._find_unsettled = find_unsettled
+        self._publish_waiting = publish_waiting
         self._lifecycle = lifecycle
         self._dispatcher = dispatcher
         self._settings = settings
@@ -66,8 +73,8 @@ class SweepDuties:
         self._dispatched_units = DutyRows("ringing units", monotonic=monotonic)
         self._dispatched_runs = DutyRows("ringing runs", monotonic=monotonic)
         settle_seconds = settings.ring_after_seconds * _SETTLED
-        self._unit_heads = QueueHeads(dispatcher, settle_seconds=settle_seconds, monotonic=monotonic)
-        self._run_heads = QueueHeads(dispatcher, settle_seconds=settle_seconds, monotonic=monotonic)
+        self._unit_heads = QueueHeads(dispatcher.look_at, settle_seconds=settle_seconds, monotonic=monotonic)
+        self._run_heads = QueueHeads(dispatcher.look_at, settle_seconds=settle_seconds, monotonic=monotonic)
         self._unsettled = DutyRows("settling", monotonic=monotonic)
         self._was_missed = False
 
@@ -90,7 +97,7 @@ class SweepDuties:
                 report=lambda why: self._record(args[0], why),
             )
 
-        self._messages.publish_waiting(
+        self._publish_waiting(
             publish,
             older_than_seconds=self._settings.publish_timeout_seconds,
             limit=BATCH,
@@ -137,7 +144,7 @@ class SweepDuties:
 
     def settle(self) -> None:
         """Settle the runs that have no work left and have not ended."""
-        for run_id in self._runs.unsettled(limit=BATCH, skipped=self._unsettled.skipped()):
+        for run_id in self._find_unsettled(limit=BATCH, skipped=self._unsettled.skipped()):
             self._unsettled.handle(
                 run_id, partial(self._lifecycle.settle, run_id), report=partial(self._record, run_id)
             )
@@ -149,7 +156,7 @@ class SweepDuties:
 class Sweeper:
     """Looks what is due again and again, and begins the duties that have work."""
 
-    def __init__(self, *, look: Look, duties: Duties) -> None:
+    def __init__(self, *, look: Callable[..., DueWork], duties: Duties) -> None:
         self._look = look
         self._duties = duties
         self._sweeps = 0
@@ -175,7 +182,7 @@ class Sweeper:
         self._sweeps += 1
         try:
             with meters.SWEEP_SECONDS.time():
-                due = self._look.look(is_thorough=is_thorough)
+                due = self._look(is_thorough=is_thorough)
         except StoreUnavailableError:
             raise
         except Exception as error:

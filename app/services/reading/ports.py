@@ -2,12 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
-
-from app.engine.objects.accounts import Erasure
-from app.engine.objects.environments import EnvironmentId
-from app.engine.objects.lists import ListFilters, Page
-from app.services.crud import Reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +27,3 @@ class LogFilters:
     after: int
     resource: str | None = None
     limit: int = 100
-
-
-class ErasureStore(Reader[Erasure], Protocol):
-    """Keeps what is to be erased, and what was."""
-
-    def create_of_resource(self, environment_id: EnvironmentId, account_id: str, resource: str) -> Erasure:
-        """Have the records of an account's resource erased at once."""
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Erasure]:
-        """Return a page of erasures."""

@@ -8,7 +8,7 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import Page
 from app.engine.objects.records import LogPage, StoredRecord
 from app.services.crud import Reader, missing_reference
-from app.services.reading.ports import ErasureStore, LogFilters, RecordFilters
+from app.services.reading.ports import LogFilters, RecordFilters
 
 
 class RecordService:
@@ -21,14 +21,14 @@ class RecordService:
         read_log: Callable[[LogFilters], LogPage],
         restore_records: Callable[[str, str, str | None], int],
         accounts: Reader[IntegratedAccount],
-        erasures: ErasureStore,
+        erase: Callable[[EnvironmentId, str, str], Erasure],
     ) -> None:
         """``restore_records`` restores what a run has deleted of an account's resource, or of all, and counts it."""
         self._list_records = list_records
         self._read_entries = read_log
         self._restore_records = restore_records
         self._accounts = accounts
-        self._erasures = erasures
+        self._erase = erase
 
     def list(self, environment_id: EnvironmentId, filters: RecordFilters) -> Page[StoredRecord]:
         """Return a page of an account's records."""
@@ -48,7 +48,7 @@ class RecordService:
     def erase(self, environment_id: EnvironmentId, account_id: str, resource: str) -> Erasure:
         """Have all that is held of an account's resource erased in the background."""
         self._check_account(environment_id, account_id)
-        return self._erasures.create_of_resource(environment_id, account_id, resource)
+        return self._erase(environment_id, account_id, resource)
 
     def _check_account(self, environment_id: EnvironmentId, account_id: str) -> None:
         if self._accounts.get(environment_id, account_id) is None:

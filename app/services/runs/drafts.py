@@ -7,7 +7,7 @@ was made of it only supposes, and the statement that writes the run compares the
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -29,9 +29,8 @@ from app.engine.unified.model import parse_unified_name
 from app.engine.webhooks import events
 from app.services.calls.accounts import INACTIVE
 from app.services.contexts.account_configs import ShownContexts
-from app.services.ports import WebhookReader
-from app.services.runs.ports import ReferenceReader
-from app.services.runs.requests import CachedJob, IdempotencyKey, RunDraft, RunRequest
+from app.services.crud import Reader
+from app.services.runs.requests import CachedJob, IdempotencyKey, RunDraft, RunReferences, RunRequest
 from app.services.unified.mappings import UnifiedMappings
 
 _MOST_KNOWN: Final = 256
@@ -43,14 +42,14 @@ class RunDrafts:
     def __init__(
         self,
         *,
-        references: ReferenceReader,
-        webhooks: WebhookReader,
+        read_references: Callable[..., RunReferences],
+        webhooks: Reader[Webhook],
         unified: UnifiedMappings,
         shown_contexts: ShownContexts,
         default_group: str,
         default_overlap_seconds: int,
     ) -> None:
-        self._references = references
+        self._read_references = read_references
         self._webhooks = webhooks
         self._unified = unified
         self._shown_contexts = shown_contexts
@@ -67,7 +66,7 @@ class RunDrafts:
         faults: Sequence[Failure],
     ) -> RunDraft:
         """Return a draft; raise InvalidInputError with ``faults``, which the caller found, and every other one."""
-        found = self._references.read(
+        found = self._read_references(
             environment_id, job_id=request.sync_job_id or None, account_id=request.integrated_account_id or None
         )
         job, account, webhook = found.job, found.account, self._read_webhook(environment_id, request)

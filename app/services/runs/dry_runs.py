@@ -21,7 +21,7 @@ from app.services.contexts.calls import build_page_call
 from app.services.contexts.context import RunContext, RunContexts, RunUnworkableError
 from app.services.ports import Clock, FetchedPage, PageCall, Source
 from app.services.runs.requests import RunDraft
-from app.services.unified import pages
+from app.services.unified import mappings
 
 _READING: Final = frozenset({"list", "get"})
 _MOST_SHOWN: Final = 100
@@ -118,13 +118,13 @@ def _wait(look: _Look, deadline: float) -> None:
     if look.answer is None or look.call is None:
         return
     try:
-        look.page = pages.map_page(look.call, look.answer.result(timeout=max(0.0, deadline - time.monotonic())))
+        look.page = mappings.map_page(look.call, look.answer.result(timeout=max(0.0, deadline - time.monotonic())))
         look.error = look.page.fault
     except FutureTimeoutError:
         look.answer.cancel()
         look.error = SourceError("timeout", "the API gave no answer within the time that a dry run may take")
     except RecordError as error:
-        look.error = pages.map_error(look.call, error)
+        look.error = mappings.map_error(look.call, error)
 
 
 def _view(draft: RunDraft, context: RunContext, looks: Mapping[str, _Look]) -> JsonObject:

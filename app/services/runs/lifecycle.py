@@ -5,7 +5,7 @@ in Postgres under the run's lock, so any of them may come late, twice or never.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from app import meters
@@ -15,7 +15,7 @@ from app.engine.runs.work import ErrorDraft, WakeUp, draft_error
 from app.engine.status import ErrorHandling, RunStatus
 from app.engine.webhooks import events
 from app.services.contexts.context import RunContexts, RunUnworkableError
-from app.services.ports import Announcement, Clock, Dispatcher, RunReader
+from app.services.ports import Announcement, Clock, Dispatcher
 from app.services.runs.conflicts import retry_on_conflict
 from app.services.runs.ports import RunMoves
 from app.services.runs.settlement import Settlement, log_end, view_error
@@ -32,14 +32,14 @@ class RunLifecycle:
         self,
         *,
         moves: RunMoves,
-        runs: RunReader,
+        load_run: Callable[[str], SyncJobRun | None],
         contexts: RunContexts,
         dispatcher: Dispatcher,
         clock: Clock,
         settings: Settings,
     ) -> None:
         self._moves = moves
-        self._runs = runs
+        self._load_run = load_run
         self._contexts = contexts
         self._dispatcher = dispatcher
         self._clock = clock
@@ -152,7 +152,7 @@ class RunLifecycle:
 
     def stop(self, run_id: str) -> bool:
         """End the run for its user; within one page every daemon notices, since its next write is refused."""
-        run = self._runs.load(run_id)
+        run = self._load_run(run_id)
         if run is None or not self._moves.move(run_id, RunStatus.STOPPED):
             return False
         log_end(run, RunStatus.STOPPED)

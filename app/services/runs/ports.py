@@ -14,7 +14,7 @@ from app.engine.runs.settling import Progress
 from app.engine.runs.work import ErrorDraft, EventDraft, Pass, UnitDraft, Vanished, WakeUp
 from app.engine.status import ResourceStatus, RunStatus
 from app.services.ports import Announcement
-from app.services.runs.requests import CreatedRun, RunDraft, RunReferences
+from app.services.runs.requests import CreatedRun, RunDraft
 
 
 class LockedRun(Protocol):
@@ -138,13 +138,6 @@ class RunMoves(Protocol):
 
     def locked(self, run_id: str) -> LockedRun:
         """Return the run's lock, to be entered."""
-
-
-class ReferenceReader(Protocol):
-    """Reads what requests for runs refer to."""
-
-    def read(self, environment_id: EnvironmentId, *, job_id: str | None, account_id: str | None) -> RunReferences:
-        """Read a job and an account."""
 
 
 class Outbox(Protocol):

@@ -5,39 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from app.engine.errors import Failure
-from app.engine.json_types import JSON
-from app.engine.objects.environments import EnvironmentId
-from app.engine.objects.lists import ListFilters, Page, RowVersion
-from app.engine.objects.triggers import CronTrigger, DueTrigger
+from app.engine.objects.triggers import DueTrigger
 from app.services.ports import Announcement
-from app.services.runs.requests import IdempotencyKey, RunDraft, RunRequest
-
-
-class TriggerStore(Protocol):
-    """Keeps cron triggers."""
-
-    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON | datetime]) -> CronTrigger:
-        """Write a new trigger."""
-
-    def get(self, environment_id: EnvironmentId, trigger_id: str) -> CronTrigger | None:
-        """Read one trigger."""
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[CronTrigger]:
-        """Read a page of triggers."""
-
-    def update(
-        self,
-        environment_id: EnvironmentId,
-        trigger_id: str,
-        values: Mapping[str, JSON | datetime],
-        *,
-        seen: RowVersion | None = None,
-    ) -> CronTrigger | None:
-        """Change some fields of a trigger."""
-
-    def delete(self, environment_id: EnvironmentId, trigger_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a trigger; return whether there was one."""
+from app.services.runs.requests import RunDraft
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,20 +48,3 @@ class DueTriggers(Protocol):
 
         Does nothing when it was not due any more.
         """
-
-
-class RunDraftMaker(Protocol):
-    """Makes drafts of runs."""
-
-    def draft(
-        self,
-        environment_id: EnvironmentId,
-        request: RunRequest,
-        *,
-        idempotency: IdempotencyKey | None,
-        faults: Sequence[Failure],
-    ) -> RunDraft:
-        """Return a draft; raise InvalidInputError with ``faults`` and every other one."""
-
-    def draft_unread(self, environment_id: EnvironmentId, request: RunRequest) -> RunDraft | None:
-        """Return a draft by what is known of its job; None where something has to be read or refused first."""

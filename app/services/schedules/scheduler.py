@@ -20,9 +20,10 @@ from app.engine.objects.triggers import DueTrigger
 from app.engine.webhooks import events
 from app.services.maintenance.duty_rows import DutyRows
 from app.services.ports import Dispatcher
+from app.services.runs.drafts import RunDrafts
 from app.services.runs.ports import Outbox
 from app.services.runs.requests import RunDraft
-from app.services.schedules.ports import DueTriggers, ReadyOccurrence, RunDraftMaker
+from app.services.schedules.ports import DueTriggers, ReadyOccurrence
 from app.services.schedules.triggers import request_of
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class CronScheduler:
         self,
         *,
         triggers: DueTriggers,
-        drafts: RunDraftMaker,
+        drafts: RunDrafts,
         outbox: Outbox,
         dispatcher: Dispatcher,
         monotonic: Callable[[], float],

@@ -1,7 +1,7 @@
 """Find the mapping of a unified API's method for an account: base, environment and account in layers."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.engine.errors import Failure, InvalidInputError
@@ -12,6 +12,7 @@ from app.engine.json_values import merge
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.engine.paths import Path
+from app.engine.record_errors import RecordError, SourceError
 from app.engine.redaction import choose_shown_paths, redact
 from app.engine.unified import mapping as unified_mapping
 from app.engine.unified import model
@@ -19,8 +20,8 @@ from app.engine.unified.calls import UnifiedRequest, prepare_call
 from app.engine.unified.mapping import UnifiedMapping
 from app.engine.unified.model import UnifiedName
 from app.engine.unified.requests import build_integration_request
-from app.services.ports import PageCall
-from app.services.unified.ports import MappingLayers, MappingReader
+from app.services.ports import FetchedPage, PageCall
+from app.services.unified.ports import MappingLayers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +62,9 @@ class AccountMapping:
 class UnifiedMappings:
     """The unified APIs of an environment."""
 
-    def __init__(self, reader: MappingReader) -> None:
-        self._reader = reader
+    def __init__(self, read_layers: Callable[..., MappingLayers | None]) -> None:
+        """``read_layers`` returns what is configured for a method; None when there is no such model."""
+        self._read_layers = read_layers
 
     def find(
         self, account: IntegratedAccount, name: UnifiedName, method: str
@@ -135,7 +137,7 @@ class UnifiedMappings:
     ) -> MappingLayers | None:
         if not model.are_names(*name, method):
             return None
-        return self._reader.layers(environment_id, name, method=method, integration_name=integration_name)
+        return self._read_layers(environment_id, name, method=method, integration_name=integration_name)
 
 
 def account_mapping(mapping: UnifiedMapping, account: IntegratedAccount, config: IntegrationConfig) -> AccountMapping:
@@ -181,3 +183,19 @@ def _merge_layers(layers: MappingLayers | None, override: JSON) -> JSON:
     for layer in present:
         raw = merge(raw, layer)
     return raw if present else None
+
+
+def map_page(call: PageCall | None, page: FetchedPage) -> FetchedPage:
+    """Return a page with mapped records; those that can not be mapped are its errors."""
+    if call is None or call.mapping is None:
+        return page
+    key = call.config.find_method(call.resource, call.method).key
+    made = call.mapping.map_page(page.records, key, page.headers, has_short_integers=page.has_short_integers)
+    return replace(page, records=made.records, errors=made.errors, quarantined=made.quarantined)
+
+
+def map_error(call: PageCall | None, error: RecordError) -> RecordError:
+    """Return an upstream's error as the mapping expresses it, where it does."""
+    if call is None or call.mapping is None or not isinstance(error, SourceError):
+        return error
+    return call.mapping.map_error(error)

@@ -9,12 +9,11 @@ from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.json_values import merge
 from app.engine.objects.environments import EnvironmentId
-from app.engine.objects.integrations import Integration
 from app.engine.objects.unified import UnifiedModel, UnifiedModelMethod
 from app.engine.unified import mapping as unified_mapping
 from app.engine.unified import model as unified_model
 from app.services.crud import (
-    NameReader,
+    FindIntegration,
     Reader,
     VersionedService,
     VersionedStore,
@@ -44,12 +43,12 @@ class MappingService(VersionedService[UnifiedModelMethod]):
         self,
         mappings: VersionedStore[UnifiedModelMethod],
         models: Reader[UnifiedModel],
-        integrations: NameReader[Integration],
+        find_integration: FindIntegration,
         installed: InstalledModelStore | None = None,
     ) -> None:
         super().__init__(mappings)
         self._models = models
-        self._integrations = integrations
+        self._find_integration = find_integration
         self._installed = installed
 
     def create(
@@ -89,7 +88,7 @@ class MappingService(VersionedService[UnifiedModelMethod]):
 
     def _check_place(self, environment_id: EnvironmentId, fields: JsonObject, failures: list[Failure]) -> None:
         integration = fields.get("integration_name", "")
-        if integration and self._integrations.by_name(environment_id, integration) is None:
+        if integration and self._find_integration(environment_id, integration) is None:
             failures.append(missing_reference("integration_name", "integration", integration))
         model_id = fields.get("unified_model_id", "")
         if not model_id:

@@ -7,7 +7,6 @@ from typing import Protocol
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.unified import EnvironmentUnifiedModel
-from app.engine.unified.model import UnifiedName
 from app.services.crud import UpdatableStore
 
 
@@ -19,15 +18,6 @@ class MappingLayers:
     """The model's."""
     base: JsonObject | None
     environment: JsonObject | None
-
-
-class MappingReader(Protocol):
-    """Reads unified models and their mappings."""
-
-    def layers(
-        self, environment_id: EnvironmentId, name: UnifiedName, *, method: str, integration_name: str
-    ) -> MappingLayers | None:
-        """Return what is configured for a method; None when there is no such model."""
 
 
 class InstalledModelStore(UpdatableStore[EnvironmentUnifiedModel], Protocol):

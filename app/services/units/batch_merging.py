@@ -1,10 +1,10 @@
 """Decide when the batches of records that wait for a webhook are merged: at once, or when more of them have come."""
 
+from collections.abc import Callable
 from typing import Final
 
 from app.engine.runs.work import Claim, PendingEvent
-from app.engine.webhooks.merging import MergeBounds
-from app.services.units.ports import MergeableLines
+from app.engine.webhooks.merging import Line, MergeBounds
 from app.settings import Settings
 
 _LONGEST_PAUSE_SECONDS: Final = 0.1
@@ -14,8 +14,10 @@ _LONGEST_PAUSE_SECONDS: Final = 0.1
 class BatchMerging:
     """Merges what a delivery unit is about to send."""
 
-    def __init__(self, lines: MergeableLines, settings: Settings) -> None:
-        self._lines = lines
+    def __init__(self, look: Callable[[str, str], Line | None], merge: Callable[..., None], settings: Settings) -> None:
+        """``look`` returns what waits of a run for a webhook; ``merge`` merges it, and raises LeaseLostError."""
+        self._look = look
+        self._merge = merge
         self._bounds = read_merge_bounds(settings)
         self._linger_seconds = settings.delivery_linger_seconds
         self._lease_seconds = settings.lease_seconds
@@ -31,14 +33,14 @@ class BatchMerging:
         """
         if not self._linger_seconds or claim.is_crowded:
             return 0.0
-        line = self._lines.look(claim.run_id, event.webhook_id)
+        line = self._look(claim.run_id, event.webhook_id)
         if line is None or not line.is_growing(self._bounds):
             return 0.0
         return max(0.0, min(self._linger_seconds - line.age_seconds, _LONGEST_PAUSE_SECONDS))
 
     def merge(self, claim: Claim, event: PendingEvent) -> None:
         """Merge what waits from an event on; raise LeaseLostError."""
-        self._lines.merge(claim, event.webhook_id, lease_seconds=self._lease_seconds)
+        self._merge(claim, event.webhook_id, lease_seconds=self._lease_seconds)
 
 
 def read_merge_bounds(settings: Settings) -> MergeBounds:

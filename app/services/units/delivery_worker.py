@@ -17,7 +17,6 @@ from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.work import NOTHING_DONE, Claim, ErrorDraft, SliceOutcome, WakeUp, WorkFacts
 from app.engine.status import DeliveryStatus
 from app.failpoints import Failpoint
-from app.services.ports import RunReader
 from app.services.runs.lifecycle import RunLifecycle
 from app.services.units.batch_merging import BatchMerging
 from app.services.units.delivery_outcomes import Attempt, DeliveryOutcomes
@@ -63,7 +62,7 @@ class DeliveryWorker:
     def __init__(  # noqa: PLR0913  # one parameter per role
         self,
         *,
-        runs: RunReader,
+        load_run: Callable[[str], SyncJobRun | None],
         health: WebhookHealth,
         deliveries: Deliveries,
         units: Units,
@@ -73,7 +72,7 @@ class DeliveryWorker:
         lifecycle: RunLifecycle,
         worker_context: WorkerContext,
     ) -> None:
-        self._runs = runs
+        self._load_run = load_run
         self._health = health
         self._deliveries = deliveries
         self._units = units
@@ -131,7 +130,7 @@ class DeliveryWorker:
         """Send event after event, until one is under way; False when the unit was given up."""
         claim = slice.claim
         while True:
-            run = self._runs.load(claim.run_id)
+            run = self._load_run(claim.run_id)
             if run is None:
                 raise LeaseLostError
             slice.report_once(run)
@@ -243,7 +242,7 @@ class DeliveryWorker:
 
     def _yield(self, claim: Claim) -> None:
         if self._units.hand_back(claim):
-            run = self._runs.load(claim.run_id)
+            run = self._load_run(claim.run_id)
             if run is not None:
                 self._worker_context.dispatcher.dispatch([_build_wake_up(claim, run)])
 

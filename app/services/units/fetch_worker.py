@@ -21,7 +21,7 @@ from app.failpoints import Failpoint
 from app.services.contexts import calls
 from app.services.contexts.context import RunContext
 from app.services.ports import FetchedPage, OpenList, Source
-from app.services.unified import pages as unified_pages
+from app.services.unified import mappings
 from app.services.units.account_fairness import AccountFairness
 from app.services.units.page_batch import PageBatch
 from app.services.units.ports import Deliveries, Pages, Units, WorkerContext
@@ -182,7 +182,7 @@ class FetchWorker:
         index, element = asked.index, current.claim.elements[asked.index]
         current.answers += 1
         try:
-            page = unified_pages.map_page(asked.call, future.result())
+            page = mappings.map_page(asked.call, future.result())
         except RateLimitedError as limit:
             current.park(index, limit)
         except RecordError as error:
@@ -191,7 +191,7 @@ class FetchWorker:
                 current.park(index, error)
                 return
             batch.count_request(asked.call, is_answered=not isinstance(error, SourceError))
-            batch.add_error(element, unified_pages.map_error(asked.call, error))
+            batch.add_error(element, mappings.map_error(asked.call, error))
             current.frontier = current.frontier.fail(index)
         else:
             failpoints.hit(Failpoint.AFTER_FETCH)

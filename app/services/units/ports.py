@@ -15,7 +15,6 @@ from app.engine.runs.work import (
     WorkFacts,
 )
 from app.engine.status import DeliveryStatus
-from app.engine.webhooks.merging import Line
 from app.services.ports import Clock, Dispatcher
 from app.settings import Settings
 
@@ -125,16 +124,6 @@ class Deliveries(Protocol):
 
     def wait_for_backlog(self, claim: Claim, *, backlog_limit: int) -> bool:
         """Block the unit when too many batches wait; return whether it was blocked."""
-
-
-class MergeableLines(Protocol):
-    """The batches of records that wait for webhooks, run by run."""
-
-    def look(self, run_id: str, webhook_id: str) -> Line | None:
-        """Look at a run's line; None when nothing waits."""
-
-    def merge(self, claim: Claim, webhook_id: str, *, lease_seconds: float) -> None:
-        """Merge what waits, and mark the first of it as about to be sent; raise LeaseLostError."""
 
 
 def report_nothing(facts: WorkFacts) -> None:

@@ -1,18 +1,19 @@
 """The deliveries of a webhook: what was sent, what waits and why, and how to send it again."""
 
-from app.engine.errors import ConflictError, NotFoundError
+from app.engine.errors import ConflictError
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page
 from app.engine.objects.webhooks import Delivery
 from app.engine.status import DeliveryStatus
-from app.services.ports import Dispatcher, WebhookReader
-from app.services.webhooks.ports import DeliveryStore
+from app.services.crud import require
+from app.services.ports import Dispatcher
+from app.services.webhooks.ports import DeliveryStore, WebhookStore
 
 
 class DeliveryService:
     """Deliveries as the API's callers see them; all calls raise NotFoundError for what is not theirs."""
 
-    def __init__(self, *, deliveries: DeliveryStore, webhooks: WebhookReader, dispatcher: Dispatcher) -> None:
+    def __init__(self, *, deliveries: DeliveryStore, webhooks: WebhookStore, dispatcher: Dispatcher) -> None:
         self._deliveries = deliveries
         self._webhooks = webhooks
         self._dispatcher = dispatcher
@@ -25,10 +26,7 @@ class DeliveryService:
     def get(self, environment_id: EnvironmentId, webhook_id: str, delivery_id: str) -> Delivery:
         """Read one delivery with its body."""
         self._check(environment_id, webhook_id)
-        delivery = self._deliveries.get(webhook_id, delivery_id)
-        if delivery is None:
-            raise NotFoundError("delivery", delivery_id)
-        return delivery
+        return require(self._deliveries.get(webhook_id, delivery_id), "delivery", delivery_id)
 
     def retry(self, environment_id: EnvironmentId, webhook_id: str, delivery_id: str) -> Delivery:
         """Send a delivery again, or at once if it waits; its id stays. Raises ConflictError when it can not be."""
@@ -46,5 +44,4 @@ class DeliveryService:
         self._dispatcher.dispatch(self._deliveries.wake_all(webhook_id))
 
     def _check(self, environment_id: EnvironmentId, webhook_id: str) -> None:
-        if self._webhooks.inspect(environment_id, webhook_id) is None:
-            raise NotFoundError("webhook", webhook_id)
+        require(self._webhooks.inspect(environment_id, webhook_id), "webhook", webhook_id)

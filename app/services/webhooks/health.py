@@ -11,7 +11,7 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.webhooks import Webhook
 from app.engine.webhooks import events
 from app.services.ports import Clock
-from app.services.webhooks.ports import WebhookHealthStore
+from app.services.webhooks.ports import WebhookStore
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 class WebhookHealth:
     """Finds webhooks that can be sent to, and records what came of it."""
 
-    def __init__(self, *, webhooks: WebhookHealthStore, clock: Clock, settings: Settings) -> None:
+    def __init__(self, *, webhooks: WebhookStore, clock: Clock, settings: Settings) -> None:
         self._webhooks = webhooks
         self._clock = clock
         self._settings = settings

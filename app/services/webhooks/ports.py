@@ -5,42 +5,26 @@ from typing import Protocol
 
 from app.engine.json_types import JSON
 from app.engine.objects.environments import EnvironmentId
-from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.lists import ListFilters, Page
 from app.engine.objects.webhooks import Delivery, Webhook
 from app.engine.runs.work import WakeUp
-from app.services.ports import Announcement, WebhookReader
+from app.services.crud import UpdatableStore
+from app.services.ports import Announcement
 
 
-class WebhookStore(WebhookReader, Protocol):
-    """Keeps webhooks."""
+class WebhookStore(UpdatableStore[Webhook], Protocol):
+    """Keeps webhooks and their health; ``get`` raises UnreadableSecretError when the secret does not decrypt."""
+
+    def inspect(self, environment_id: EnvironmentId, id: str, /) -> Webhook | None:
+        """Return a webhook for its owner, whether or not its secret decrypts."""
 
     def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON], *, secret: str) -> Webhook:
         """Write a new webhook."""
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Webhook]:
-        """Read a page of webhooks."""
-
-    def update(
-        self,
-        environment_id: EnvironmentId,
-        webhook_id: str,
-        values: Mapping[str, JSON],
-        *,
-        seen: RowVersion | None = None,
-    ) -> Webhook | None:
-        """Change some fields of a webhook."""
 
     def replace_secret(
         self, environment_id: EnvironmentId, webhook_id: str, secret: str, *, overlap_seconds: float
     ) -> Webhook | None:
         """Sign by another secret, for a while beside the present one; raise ConflictError when somebody was first."""
-
-    def delete(self, environment_id: EnvironmentId, webhook_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a webhook; return whether there was one."""
-
-
-class WebhookHealthStore(WebhookReader, Protocol):
-    """Keeps the health of webhooks."""
 
     def note_failure(
         self, webhook_id: str, reason: str, *, disable_after_seconds: float, announce: Announcement

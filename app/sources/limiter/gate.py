@@ -7,7 +7,6 @@ request. All of it lives on one event loop; nothing needs a lock.
 import asyncio
 import logging
 from collections import deque
-from dataclasses import dataclass
 
 from app.engine.limits import constants
 from app.engine.limits.budget_state import BudgetLimits, Grant
@@ -16,6 +15,7 @@ from app.engine.limits.headers import RateLimitHeaders
 from app.engine.record_errors import RateLimitedError
 from app.services.ports import BudgetStore
 from app.sources.limiter.budget_exchange import BudgetExchange, StoreClock
+from app.sources.limiter.gate_state import Admission, GateState
 from app.sources.limiter.granted_part import GrantedPart, build_default_grant
 from app.sources.limiter.hedging import Hedging
 from app.sources.limiter.idle_release import IdleRelease
@@ -24,28 +24,6 @@ from app.sources.limiter.slow_start import SlowStart
 from app.sources.limiter.warnings import ThrottledWarnings
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Admission:
-    """One request that was admitted, until it leaves."""
-
-    endpoint: str
-    sent_at: float
-    waited_seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateState:
-    """How a gate stands, for the metrics."""
-
-    integration: str
-    window: int
-    """Requests that may be in flight over all daemons."""
-    pace: float | None
-    """Requests per second, where the upstream tells or refuses so much; None is as many as the window admits."""
-    in_flight: int
-    waiting: int
 
 
 class AccountGate:

@@ -24,9 +24,5 @@ class LocalBudgets:
             self._texts[account_id] = text
         return Swapped(is_done=is_done, current="" if is_done else current, now=self._now())
 
-    def clear(self) -> None:
-        """Drop all: the shared budgets can be reached again."""
-        self._texts.clear()
-
     async def close(self) -> None:
         """Nothing is open."""

@@ -25,8 +25,8 @@ from app.store.db.database import Row, reading
 from app.store.db.owned_rows import build_object
 from app.store.db.row_versions import demand, unchanged
 from app.store.secrets import sealed_config
+from app.store.secrets.bound_values import ACCOUNT_OVERRIDE, CONTEXT
 from app.store.secrets.encryption import Cipher
-from app.store.secrets.sealed_columns import ACCOUNT_OVERRIDE, CONTEXT
 from app.store.units.units import wake_account
 
 _TABLE = tables.integrated_account
@@ -125,19 +125,15 @@ class AccountStore:
             demand(row is not None, seen)
             if row is None:
                 return None
-            place = CONTEXT.place(row["environment_id"], row["id"])
             before = self._show(row)
             changed = {
                 **self._seal(row["environment_id"], row["id"], values),
+                **self._seal_context(row, change_context(before.context), before.context, values),
                 "plain_paths": _kept_paths(change_plain(before.plain_paths)),
                 "updated_at": func.now(),
             }
             if change_origins is not None:
                 changed["origins"] = _column(change_origins(before))
-            if (new := change_context(before.context)) != before.context:
-                # Whoever brings new credentials deserves that they are tried; but what rests goes on resting.
-                status = {"status": INACTIVE} if values.get("status", row["status"]) == INACTIVE else {}
-                changed |= {"context_encrypted": self._cipher.seal(new, place), **CLEAN, **status}
             connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**changed))
             if "tenant_id" in values:
                 tenants.ensure(connection, environment_id, values["tenant_id"])
@@ -205,6 +201,14 @@ class AccountStore:
         place = ACCOUNT_OVERRIDE.place(environment_id, id)
         override = sealed_config.seal_secrets(values["integration_override"], self._cipher, place)
         return {**values, "integration_override": override}
+
+    def _seal_context(self, row: Row, new: JsonObject, old: JsonObject, values: Mapping[str, Any]) -> dict[str, Any]:
+        if new == old:
+            return {}
+        # Whoever brings new credentials deserves that they are tried; but what rests goes on resting.
+        status = {"status": INACTIVE} if values.get("status", row["status"]) == INACTIVE else {}
+        place = CONTEXT.place(row["environment_id"], row["id"])
+        return {"context_encrypted": self._cipher.seal(new, place), **CLEAN, **status}
 
     def _account(self, row: Row) -> IntegratedAccount:
         return account_of(row, self._cipher)

@@ -18,9 +18,8 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.accounts.accounts import AccountStore, announce_reactivation
 from app.store.announcements import announcements
-from app.store.secrets.bound_values import Place
+from app.store.secrets.bound_values import CONTEXT, Place
 from app.store.secrets.encryption import Cipher
-from app.store.secrets.sealed_columns import CONTEXT
 
 _TABLE = tables.integrated_account
 

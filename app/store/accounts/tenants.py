@@ -1,6 +1,7 @@
 """Tenants in Postgres: made by hand, or by their first account."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, delete, exists, select
@@ -9,12 +10,12 @@ from sqlalchemy.dialects.postgresql import insert
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId, Tenant, is_tenant_id
-from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.lists import RowVersion
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows
-from app.store.db.database import Row, reading
-from app.store.db.owned_rows import build_object
+from app.store.db.database import reading
+from app.store.db.owned_rows import OwnedStore, build_object
 from app.store.db.row_versions import demand, unchanged
 
 _TABLE: Final = tables.tenant
@@ -22,35 +23,24 @@ _ACCOUNT: Final = tables.integrated_account
 
 
 @repeats_conflicts
-class TenantStore:
+class TenantStore(OwnedStore[Tenant]):
     """The tenants of all environments."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        super().__init__(engine, _TABLE, partial(build_object, Tenant))
 
     def create_all(self, environment_id: EnvironmentId, tenants: Sequence[JsonObject]) -> Sequence[Tenant]:
         """Write tenants, and return those that were not there before."""
         rows = [{"metadata": {}, **tenant, "environment_id": environment_id} for tenant in tenants]
         statement = insert(_TABLE).values(rows).on_conflict_do_nothing().returning(_TABLE)
         with self._engine.begin() as connection:
-            return [_tenant(row) for row in connection.execute(statement).mappings().all()]
+            return [self._build(row) for row in connection.execute(statement).mappings().all()]
 
     def get(self, environment_id: EnvironmentId, id: str) -> Tenant | None:
         """Read a tenant."""
         with reading(self._engine) as connection:
             row = connection.execute(_select(environment_id, id)).mappings().one_or_none()
-        return _tenant(row) if row else None
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Tenant]:
-        """Read a page of tenants."""
-        return owned_rows.list_rows(self._engine, _TABLE, environment_id, _tenant, filters)
-
-    def update(
-        self, environment_id: EnvironmentId, id: str, values: JsonObject, *, seen: RowVersion | None = None
-    ) -> Tenant | None:
-        """Change a tenant."""
-        row = owned_rows.update_row(self._engine, _TABLE, environment_id, id, values, seen=seen)
-        return _tenant(row) if row else None
+        return self._build(row) if row else None
 
     def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a tenant; raise InvalidInputError while it has accounts."""
@@ -77,7 +67,3 @@ def ensure(connection: Connection, environment_id: str, tenant_id: str) -> None:
 
 def _select(environment_id: EnvironmentId, id: str) -> Any:
     return owned_rows.select_in(_TABLE, environment_id).where(_TABLE.c.id == id)
-
-
-def _tenant(row: Row) -> Tenant:
-    return build_object(Tenant, row)

@@ -12,8 +12,8 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db.database import Row, reading
 from app.store.secrets import sealed_config
+from app.store.secrets.bound_values import CONFIG, OVERRIDE
 from app.store.secrets.encryption import Cipher
-from app.store.secrets.sealed_columns import CONFIG, OVERRIDE
 
 _INTEGRATION: Final = tables.integration
 _INSTALLED: Final = tables.environment_integration

@@ -1,6 +1,6 @@
 """Installed integrations in Postgres; the literal secrets of their overrides are encrypted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -12,16 +12,17 @@ from app.engine.json_types import JsonObject
 from app.engine.json_values import merge
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import EnvironmentIntegration, Integration
-from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.lists import RowVersion
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.catalog.integrations import integration_of
 from app.store.db import owned_rows
 from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
+from app.store.db.owned_rows import OwnedStore
 from app.store.secrets import sealed_config
+from app.store.secrets.bound_values import OVERRIDE
 from app.store.secrets.encryption import Cipher
-from app.store.secrets.sealed_columns import OVERRIDE
 
 _TABLE = tables.environment_integration
 _OF: Final = select(_TABLE).where(
@@ -38,11 +39,11 @@ _EFFECTIVE: Final = _ALL.where(
 
 
 @repeats_conflicts
-class EnvironmentIntegrationStore:
+class EnvironmentIntegrationStore(OwnedStore[EnvironmentIntegration]):
     """The installed integrations of all environments."""
 
     def __init__(self, engine: Engine, cipher: Cipher) -> None:
-        self._engine = engine
+        super().__init__(engine, _TABLE, self._read_installed)
         self._cipher = cipher
 
     def install(self, environment_id: EnvironmentId, values: JsonObject) -> tuple[EnvironmentIntegration, bool]:
@@ -56,11 +57,6 @@ class EnvironmentIntegrationStore:
             row = connection.execute(statement).mappings().one()
         return self._read_installed(row), row["is_new"]
 
-    def get(self, environment_id: EnvironmentId, id: str) -> EnvironmentIntegration | None:
-        """Read one."""
-        row = owned_rows.find_row(self._engine, _TABLE, environment_id, id)
-        return self._read_installed(row) if row else None
-
     def of(self, environment_id: EnvironmentId, integration_id: str) -> EnvironmentIntegration | None:
         """Read the one of an integration."""
         with reading(self._engine) as connection:
@@ -68,12 +64,8 @@ class EnvironmentIntegrationStore:
             row = found.mappings().one_or_none()
         return self._read_installed(row) if row else None
 
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[EnvironmentIntegration]:
-        """Read a page of them."""
-        return owned_rows.list_rows(self._engine, _TABLE, environment_id, self._read_installed, filters)
-
     def update(
-        self, environment_id: EnvironmentId, id: str, values: JsonObject, *, seen: RowVersion | None = None
+        self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, seen: RowVersion | None = None
     ) -> EnvironmentIntegration | None:
         """Change one."""
         integration_id = self._integration_of(environment_id, id) if "override" in values else ""
@@ -81,15 +73,11 @@ class EnvironmentIntegrationStore:
         row = owned_rows.update_row(self._engine, _TABLE, environment_id, id, sealed, seen=seen)
         return self._read_installed(row) if row else None
 
-    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove one."""
-        return owned_rows.delete_row(self._engine, _TABLE, environment_id, id, seen=seen)
-
     def _integration_of(self, environment_id: EnvironmentId, id: str) -> str:
         row = owned_rows.find_row(self._engine, _TABLE, environment_id, id)
         return str(row["integration_id"]) if row else ""
 
-    def _seal_override(self, environment_id: str, integration_id: str, values: JsonObject) -> dict[str, Any]:
+    def _seal_override(self, environment_id: str, integration_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
         if "override" not in values:
             return dict(values)
         place = OVERRIDE.place(environment_id, parse_id(integration_id))

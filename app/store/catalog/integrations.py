@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import IntegrityError
 
 from app.engine.errors import Failure, InvalidInputError
@@ -18,11 +18,9 @@ from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row, reading
 from app.store.db.owned_rows import build_object
-from app.store.db.row_versions import demand, unchanged
 from app.store.secrets import sealed_config
-from app.store.secrets.bound_values import Place
+from app.store.secrets.bound_values import CONFIG, Place
 from app.store.secrets.encryption import Cipher
-from app.store.secrets.sealed_columns import CONFIG
 
 _TABLE = tables.integration
 
@@ -76,16 +74,10 @@ class IntegrationStore:
         seen: RowVersion | None = None,
     ) -> Integration | None:
         """Change an integration that is still at ``version``; None when it is not, or not there."""
-        statement = (
-            update(_TABLE)
-            .where(_TABLE.c.id == integration_id, _TABLE.c.environment_id == environment_id)
-            .where(_TABLE.c.version == version, unchanged(_TABLE, seen))
-            .values(**self._seal(environment_id, integration_id, values), version=version + 1, updated_at=func.now())
-            .returning(_TABLE)
+        sealed = self._seal(environment_id, integration_id, values)
+        row = owned_rows.update_row(
+            self._engine, _TABLE, environment_id, integration_id, sealed, version=version, seen=seen
         )
-        with self._engine.begin() as connection:
-            row = connection.execute(statement).mappings().one_or_none()
-        demand(row is not None, seen)
         return self._show(row) if row else None
 
     def delete(self, environment_id: EnvironmentId, integration_id: str, *, seen: RowVersion | None = None) -> bool:

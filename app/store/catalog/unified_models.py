@@ -1,9 +1,10 @@
 """Unified models, what an environment changes about them, and the mappings of their methods, in Postgres."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, Select, Table, and_, func, select, update
+from sqlalchemy import Engine, Select, and_, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -18,9 +19,8 @@ from app.services.unified.methods import MappingLayer
 from app.services.unified.ports import MappingLayers
 from app.store import tables
 from app.store.db import owned_rows, paging
-from app.store.db.database import Row, reading
-from app.store.db.owned_rows import build_object
-from app.store.db.row_versions import demand, unchanged
+from app.store.db.database import reading
+from app.store.db.owned_rows import OwnedStore, build_object
 
 T = TypeVar("T")
 
@@ -30,11 +30,11 @@ _METHOD = tables.unified_model_method
 
 
 @repeats_conflicts
-class UnifiedModelStore:
-    """The unified models of all environments."""
+class UnifiedModelStore(OwnedStore[UnifiedModel]):
+    """The unified models of all environments; a model is removed with its mappings."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        super().__init__(engine, _MODEL, partial(build_object, UnifiedModel))
 
     def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> UnifiedModel:
         """Write a model; raise InvalidInputError when its name is taken."""
@@ -45,11 +45,6 @@ class UnifiedModelStore:
             raise InvalidInputError([Failure("name", message)]) from error
         return build_object(UnifiedModel, row)
 
-    def get(self, environment_id: EnvironmentId, model_id: str) -> UnifiedModel | None:
-        """Read one model."""
-        row = owned_rows.find_row(self._engine, _MODEL, environment_id, model_id)
-        return build_object(UnifiedModel, row) if row else None
-
     def by_name(self, environment_id: EnvironmentId, name: str) -> UnifiedModel | None:
         """Find a model by its name."""
         with reading(self._engine) as connection:
@@ -57,28 +52,18 @@ class UnifiedModelStore:
             row = connection.execute(statement).mappings().one_or_none()
         return build_object(UnifiedModel, row) if row else None
 
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[UnifiedModel]:
-        """Read a page of models."""
-        return owned_rows.list_rows(
-            self._engine, _MODEL, environment_id, lambda row: build_object(UnifiedModel, row), filters
-        )
-
-    def update(
+    def update(  # type: ignore[override]  # whoever changes a model knows its version
         self,
         environment_id: EnvironmentId,
-        model_id: str,
+        id: str,
         values: Mapping[str, Any],
         *,
         version: int,
         seen: RowVersion | None = None,
     ) -> UnifiedModel | None:
         """Change a model that is still at ``version``; None when it is not, or not there."""
-        row = _versioned_update(self._engine, _MODEL, environment_id, model_id, values, version, seen)
+        row = owned_rows.update_row(self._engine, _MODEL, environment_id, id, values, version=version, seen=seen)
         return build_object(UnifiedModel, row) if row else None
-
-    def delete(self, environment_id: EnvironmentId, model_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a model with its mappings."""
-        return owned_rows.delete_row(self._engine, _MODEL, environment_id, model_id, seen=seen)
 
     def layers(
         self, environment_id: EnvironmentId, name: UnifiedName, *, method: str, integration_name: str
@@ -144,11 +129,11 @@ class UnifiedModelStore:
 
 
 @repeats_conflicts
-class EnvironmentUnifiedModelStore:
-    """What environments change about their unified models."""
+class EnvironmentUnifiedModelStore(OwnedStore[EnvironmentUnifiedModel]):
+    """What environments change about their unified models; it is removed with its mappings."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        super().__init__(engine, _INSTALLED, partial(build_object, EnvironmentUnifiedModel))
 
     def put(
         self, environment_id: EnvironmentId, id: str, unified_model_id: str, override: Mapping[str, Any] | None
@@ -164,28 +149,6 @@ class EnvironmentUnifiedModelStore:
         )
         with self._engine.begin() as connection:
             return build_object(EnvironmentUnifiedModel, connection.execute(statement).mappings().one())
-
-    def get(self, environment_id: EnvironmentId, id: str) -> EnvironmentUnifiedModel | None:
-        """Read one row."""
-        row = owned_rows.find_row(self._engine, _INSTALLED, environment_id, id)
-        return build_object(EnvironmentUnifiedModel, row) if row else None
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[EnvironmentUnifiedModel]:
-        """Read a page of rows."""
-        return owned_rows.list_rows(
-            self._engine, _INSTALLED, environment_id, lambda row: build_object(EnvironmentUnifiedModel, row), filters
-        )
-
-    def update(
-        self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, seen: RowVersion | None = None
-    ) -> EnvironmentUnifiedModel | None:
-        """Change a row."""
-        row = owned_rows.update_row(self._engine, _INSTALLED, environment_id, id, values, seen=seen)
-        return build_object(EnvironmentUnifiedModel, row) if row else None
-
-    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a row with its mappings."""
-        return owned_rows.delete_row(self._engine, _INSTALLED, environment_id, id, seen=seen)
 
 
 @repeats_conflicts
@@ -236,7 +199,7 @@ class MappingStore:
         seen: RowVersion | None = None,
     ) -> UnifiedModelMethod | None:
         """Change a mapping that is still at ``version``; None when it is not, or not there."""
-        row = _versioned_update(self._engine, _METHOD, environment_id, id, values, version, seen)
+        row = owned_rows.update_row(self._engine, _METHOD, environment_id, id, values, version=version, seen=seen)
         return build_object(UnifiedModelMethod, row) if row else None
 
     def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
@@ -247,25 +210,3 @@ class MappingStore:
 
     def _select_of(self, environment_id: EnvironmentId) -> Select[Any]:
         return owned_rows.select_in(_METHOD, environment_id).where(_METHOD.c.layer == self._layer.value)
-
-
-def _versioned_update(
-    engine: Engine,
-    table: Table,
-    environment_id: EnvironmentId,
-    id: str,
-    values: Mapping[str, Any],
-    version: int,
-    seen: RowVersion | None,
-) -> Row | None:
-    statement = (
-        update(table)
-        .where(table.c.id == id, table.c.environment_id == environment_id, table.c.version == version)
-        .where(unchanged(table, seen))
-        .values(**values, version=version + 1, updated_at=func.now())
-        .returning(table)
-    )
-    with engine.begin() as connection:
-        row = connection.execute(statement).mappings().one_or_none()
-    demand(row is not None, seen)
-    return row

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 
 from app.engine.errors import ConflictError, UnreadableSecretError
 from app.engine.objects.environments import EnvironmentId
-from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.lists import RowVersion
 from app.engine.objects.webhooks import Webhook
 from app.engine.webhooks.events import WEBHOOK_DISABLED
 from app.services.ports import Announcement
@@ -17,9 +17,9 @@ from app.store import tables
 from app.store.announcements.announcements import insert_announcements
 from app.store.db import owned_rows
 from app.store.db.database import Row
-from app.store.db.owned_rows import build_object
+from app.store.db.owned_rows import OwnedStore, build_object
+from app.store.secrets.bound_values import WEBHOOK_PREVIOUS_SECRET, WEBHOOK_SECRET, SealedColumn
 from app.store.secrets.encryption import Cipher
-from app.store.secrets.sealed_columns import WEBHOOK_PREVIOUS_SECRET, WEBHOOK_SECRET, SealedColumn
 
 _TABLE = tables.webhook
 
@@ -57,14 +57,16 @@ _FORGET = text("delete from webhook_record where webhook_id = :id")
 
 
 @repeats_conflicts
-class WebhookStore:
-    """The webhooks of all environments."""
+class WebhookStore(OwnedStore[Webhook]):
+    """The webhooks of all environments, each as its owner sees it, but for ``get``."""
 
     def __init__(self, engine: Engine, cipher: Cipher) -> None:
-        self._engine = engine
+        super().__init__(engine, _TABLE, self._show)
         self._cipher = cipher
 
-    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, secret: str) -> Webhook:
+    def create(  # type: ignore[override]  # a webhook has a secret from the first
+        self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, secret: str
+    ) -> Webhook:
         """Write a webhook."""
         sealed = self._cipher.seal(secret, WEBHOOK_SECRET.place(environment_id, id))
         owned = {"id": id, "environment_id": environment_id, "secret_encrypted": sealed}
@@ -79,10 +81,6 @@ class WebhookStore:
         """Read one webhook for its owner, with a report of a secret that does not decrypt."""
         row = owned_rows.find_row(self._engine, _TABLE, environment_id, webhook_id)
         return self._show(row) if row else None
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Webhook]:
-        """Read a page of webhooks."""
-        return owned_rows.list_rows(self._engine, _TABLE, environment_id, self._show, filters)
 
     def update(
         self,

@@ -3,19 +3,57 @@
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Engine, Select, Table, bindparam, delete, func, insert, select, update
 
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.services.runs.conflicts import repeats_conflicts
 from app.store.db import paging
 from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
 from app.store.db.row_versions import demand, unchanged
 
 T = TypeVar("T")
+
+
+@repeats_conflicts
+class OwnedStore(Generic[T]):
+    """The objects of one table: each belongs to an environment, and is found, changed and removed within it alone."""
+
+    def __init__(self, engine: Engine, table: Table, build: Callable[[Row], T]) -> None:
+        """``build`` makes an object of its row."""
+        self._engine = engine
+        self._table = table
+        self._build = build
+
+    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> T:
+        """Write a new object."""
+        return self._build(
+            insert_row(self._engine, self._table, {**values, "id": id, "environment_id": environment_id})
+        )
+
+    def get(self, environment_id: EnvironmentId, id: str) -> T | None:
+        """Read one object."""
+        row = find_row(self._engine, self._table, environment_id, id)
+        return self._build(row) if row else None
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[T]:
+        """Read a page of objects."""
+        return list_rows(self._engine, self._table, environment_id, self._build, filters)
+
+    def update(
+        self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, seen: RowVersion | None = None
+    ) -> T | None:
+        """Change an object."""
+        row = update_row(self._engine, self._table, environment_id, id, values, seen=seen)
+        return self._build(row) if row else None
+
+    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
+        """Remove an object; what the database binds to it goes with it."""
+        return delete_row(self._engine, self._table, environment_id, id, seen=seen)
 
 
 def select_in(table: Table, environment_id: EnvironmentId) -> Select[Any]:
@@ -47,15 +85,17 @@ def update_row(
     id: str,
     values: Mapping[str, Any],
     *,
+    version: int | None = None,
     seen: RowVersion | None = None,
 ) -> Row | None:
-    """Change a row; return it as it is then. Raises PreconditionFailedError when it is not as it was ``seen``."""
-    statement = (
-        update(table)
-        .where(table.c.id == id, table.c.environment_id == environment_id, unchanged(table, seen))
-        .values(**values, updated_at=func.now())
-        .returning(table)
-    )
+    """Change a row, if it is at ``version``, which is incremented then; return it as it is then.
+
+    Raises PreconditionFailedError when it is not as it was ``seen``.
+    """
+    statement = update(table).where(table.c.id == id, table.c.environment_id == environment_id, unchanged(table, seen))
+    if version is not None:
+        statement = statement.where(table.c.version == version).values(version=version + 1)
+    statement = statement.values(**values, updated_at=func.now()).returning(table)
     with engine.begin() as connection:
         row = connection.execute(statement).mappings().one_or_none()
     demand(row is not None, seen)

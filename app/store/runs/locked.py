@@ -19,8 +19,7 @@ from app.store.records import keys as record_keys
 from app.store.records import tombstones, webhook_changes
 from app.store.runs import increments, reopening, status, stuck
 from app.store.runs.outbox import START_RUN_TASK, insert_message
-from app.store.runs.progress import read_progress
-from app.store.runs.rows import SELECT_RUN, find_run, run_of
+from app.store.runs.rows import SELECT_RUN, find_run, read_progress, run_of
 from app.store.tables.statuses import origins
 from app.store.units import checkpoint, drafts, spools
 from app.store.units.units import add_delivery_unit

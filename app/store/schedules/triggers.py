@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, Engine, bindparam, insert, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine.ids import new_id
 from app.engine.objects.environments import EnvironmentId
-from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.lists import ListFilters, Page
 from app.engine.objects.triggers import BEGUN, CronTrigger, DueTrigger, TriggerOccurrence, read_begun_time
 from app.engine.webhooks.events import TRIGGER_FAILED
 from app.services.ports import Announcement
@@ -22,7 +22,7 @@ from app.store.announcements import announcements
 from app.store.db import owned_rows
 from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
-from app.store.db.owned_rows import build_object
+from app.store.db.owned_rows import OwnedStore, build_object
 from app.store.runs.creation import insert_run_within
 from app.store.schedules import fired_triggers
 
@@ -54,41 +54,11 @@ _TAKE = text("""
 
 
 @repeats_conflicts
-class TriggerStore:
-    """The cron triggers of all environments."""
+class TriggerStore(OwnedStore[CronTrigger]):
+    """The cron triggers of all environments; the runs of one that is removed stay."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> CronTrigger:
-        """Write a trigger."""
-        owned = {**values, "id": id, "environment_id": environment_id}
-        return _trigger(owned_rows.insert_row(self._engine, _TABLE, owned))
-
-    def get(self, environment_id: EnvironmentId, trigger_id: str) -> CronTrigger | None:
-        """Read one trigger."""
-        row = owned_rows.find_row(self._engine, _TABLE, environment_id, trigger_id)
-        return _trigger(row) if row else None
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[CronTrigger]:
-        """Read a page of triggers."""
-        return owned_rows.list_rows(self._engine, _TABLE, environment_id, _trigger, filters)
-
-    def update(
-        self,
-        environment_id: EnvironmentId,
-        trigger_id: str,
-        values: Mapping[str, Any],
-        *,
-        seen: RowVersion | None = None,
-    ) -> CronTrigger | None:
-        """Change a trigger."""
-        row = owned_rows.update_row(self._engine, _TABLE, environment_id, trigger_id, values, seen=seen)
-        return _trigger(row) if row else None
-
-    def delete(self, environment_id: EnvironmentId, trigger_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a trigger; its runs stay."""
-        return owned_rows.delete_row(self._engine, _TABLE, environment_id, trigger_id, seen=seen)
+        super().__init__(engine, _TABLE, _trigger)
 
     def fires(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[TriggerOccurrence]:
         """Read a page of what became of due times."""

@@ -17,9 +17,9 @@ from app.engine.ids import new_id
 from app.engine.json_types import JSON
 from app.services.ports import SealPurpose
 from app.store.secrets.bound_values import Place, token_place
+from app.store.secrets.encryption_keys import KeyStore
 from app.store.secrets.known_keys import DataKey, KnownKeys
 from app.store.secrets.master_keys import MasterKeys, UnboundValues
-from app.store.secrets.ports import WrappedKeys
 
 _PREFIX: Final = b"k2:"
 _OLD_PREFIX: Final = b"k:"
@@ -33,7 +33,7 @@ _FOREIGN_KEY: Final = (
 class Cipher:
     """Seals and opens JSON values; safe to use from many threads."""
 
-    def __init__(self, master_keys: str, keys: WrappedKeys, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, master_keys: str, keys: KeyStore, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         """``master_keys`` are parted by commas: each opens what it sealed, and the first one seals."""
         self._unbound = UnboundValues(keys, monotonic)
         self._master = MasterKeys(master_keys, self._unbound)

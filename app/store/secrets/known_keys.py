@@ -9,8 +9,8 @@ from cryptography.fernet import Fernet
 
 from app.engine.errors import UnreadableSecretError
 from app.store.secrets.bound_values import BoundKey
+from app.store.secrets.encryption_keys import KeyStore
 from app.store.secrets.master_keys import MasterKeys
-from app.store.secrets.ports import WrappedKeys
 
 _LOOK_SECONDS: Final = 1.0
 """How often strangers can make a process look for keys."""
@@ -28,7 +28,7 @@ class DataKey:
 class KnownKeys:
     """The opened data keys of a process; safe to use from many threads."""
 
-    def __init__(self, master: MasterKeys, keys: WrappedKeys, monotonic: Callable[[], float]) -> None:
+    def __init__(self, master: MasterKeys, keys: KeyStore, monotonic: Callable[[], float]) -> None:
         self._master = master
         self._keys = keys
         self._monotonic = monotonic

@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from app.engine.errors import UnreadableSecretError
 from app.store.secrets.bound_values import BoundKey, data_key_place
-from app.store.secrets.ports import WrappedKeys
+from app.store.secrets.encryption_keys import KeyStore
 
 _PREFIX: Final = b"w2:"
 """What a wrapped key begins with that is bound to its id; without it, it is of the format before."""
@@ -58,7 +58,7 @@ class UnboundValues:
     Asks only when there is one to open, seldom, and never again after a no.
     """
 
-    def __init__(self, keys: WrappedKeys, monotonic: Callable[[], float]) -> None:
+    def __init__(self, keys: KeyStore, monotonic: Callable[[], float]) -> None:
         self._keys = keys
         self._monotonic = monotonic
         self._lock = threading.Lock()

@@ -10,9 +10,8 @@ from app.engine.errors import UnreadableSecretError
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
 from app.store.secrets import sealed_config
-from app.store.secrets.bound_values import Place
+from app.store.secrets.bound_values import IN_JSON, WHOLE, Place, SealedColumn
 from app.store.secrets.encryption import Cipher, key_id_of, prefix
-from app.store.secrets.sealed_columns import IN_JSON, WHOLE, SealedColumn
 
 
 @repeats_conflicts

@@ -33,15 +33,7 @@ _OWN_COUNTERS: Final = {
 
 
 # The limit has each record found by its key: without statistics Postgres would rather read all that the account has.
-# A number above the last that was seen is that of a row which somebody has written since.
-def _writing(*, also: str = "") -> bytes:
-    return f"""
-    with fenced as ({checkpoint.MOVE_FRONTIER} returning id),
-         page as (
-        select remote_id, data, content_hash, position
-          from unnest(%(ids)b::text[], %(data)b::text[], %(hashes)b::bytea[])
-               with ordinality page (remote_id, data, content_hash, position), fenced),
-         compared as (
+_COMPARE: Final = """
         select page.*, held.content_hash is distinct from page.content_hash as differs,
                coalesce(held.is_own, false) as is_own
           from page left join lateral (
@@ -49,12 +41,10 @@ def _writing(*, also: str = "") -> bytes:
                       %(counts_repeats)s and deleted_at is null and sync_job_run_id = %(run_id)s as is_own from record
                 where integrated_account_id = %(account_id)s and resource = %(resource)s
                       and remote_id = page.remote_id
-                limit 1) held on true),
-         difference as (select *, row_number() over (order by position) as number from compared where differs),
-         needed as (select count(*) as numbers from difference),
-         log as ({allocation("select %(account_id)s::uuid, numbers from needed where numbers > 0")}),
-         taken as (select last_sequence - numbers as before, last_sequence as last from log, needed),
-         written as (
+                limit 1) held on true"""
+
+# A number above the last that was seen is that of a row which somebody has written since.
+_UPSERT: Final = """
         insert into record (integrated_account_id, resource, remote_id, data, content_hash, sync_job_run_id, sequence)
         select %(account_id)s::uuid, %(resource)s, remote_id, data::jsonb, content_hash, %(run_id)s::uuid,
                before + number
@@ -64,7 +54,22 @@ def _writing(*, also: str = "") -> bytes:
                sequence = excluded.sequence, updated_at = now(), synced_at = now(), deleted_at = null
          where record.sequence is null or record.sequence <= (select last_sequence from account_log
                                                                where integrated_account_id = %(account_id)s)
-        returning xmax = 0 as is_new),
+        returning xmax = 0 as is_new"""
+
+
+def _writing(*, also: str = "") -> bytes:
+    return f"""
+    with fenced as ({checkpoint.MOVE_FRONTIER} returning id),
+         page as (
+        select remote_id, data, content_hash, position
+          from unnest(%(ids)b::text[], %(data)b::text[], %(hashes)b::bytea[])
+               with ordinality page (remote_id, data, content_hash, position), fenced),
+         compared as ({_COMPARE}),
+         difference as (select *, row_number() over (order by position) as number from compared where differs),
+         needed as (select count(*) as numbers from difference),
+         log as ({allocation("select %(account_id)s::uuid, numbers from needed where numbers > 0")}),
+         taken as (select last_sequence - numbers as before, last_sequence as last from log, needed),
+         written as ({_UPSERT}),
          totals as (
         select (select count(*) from written) as written, (select count(*) from written where is_new) as new,
                count(*) filter (where is_own and not differs) as own,

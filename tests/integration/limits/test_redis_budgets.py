@@ -1,9 +1,8 @@
 """Budgets in a real Redis: shared, emptied, frozen, gone."""
 
 import asyncio
-import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,32 +22,9 @@ from tests.support.process_nodes import RedisContainer
 T = TypeVar("T")
 
 
-@pytest.fixture(scope="module")
-def redis_directory() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="ferryman-budget-") as name:
-        yield Path(name)
-
-
-@pytest.fixture(scope="module")
-def container(redis_directory: Path) -> Iterator[RedisContainer]:
-    made = RedisContainer(redis_directory / "redis")
-    made.start()
-    made.ready()
-    yield made
-    made.teardown()
-
-
-@pytest.fixture
-def redis_url(container: RedisContainer) -> Iterator[str]:
-    container.revive()
-    container.ready()
-    yield container.celeryconfig["url"]
-    container.kill("SIGCONT")
-
-
 def with_store(url: str, work: Callable[[RedisBudgets], Awaitable[T]]) -> T:
     async def run() -> T:
-        store = RedisBudgets(redis_budgets.build_client(url), LocalBudgets())
+        store = RedisBudgets(redis_budgets.build_client(url), LocalBudgets)
         try:
             return await work(store)
         finally:
@@ -149,7 +125,7 @@ def test_a_gate_goes_on_with_what_it_knew_while_redis_is_away(
 
 def test_gates_of_two_processes_share_one_window(redis_url: str) -> None:
     async def work(store: RedisBudgets) -> int:
-        other = RedisBudgets(redis_budgets.build_client(redis_url), LocalBudgets())
+        other = RedisBudgets(redis_budgets.build_client(redis_url), LocalBudgets)
         time = asyncio.get_running_loop().time
         gates = [
             AccountGate("shared", store=one, process=name, limits=BudgetLimits(most=6), clock=StoreClock(time))

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from app.broker.circuit import Circuit
 from app.limits import redis_requests
 from app.limits.local_requests import LocalRequests
 from app.limits.redis_requests import RedisRequests
+from app.net.circuit import Circuit
 from app.services.calls.request_limits import RequestLimits
 from tests.support.process_nodes import RedisContainer
 
@@ -31,13 +31,16 @@ def counts_at(url: str, *, window_seconds: float = 10.0) -> RedisRequests:
         redis_requests.build_client(url),
         window_seconds=window_seconds,
         breaker=Circuit(time.monotonic),
-        meanwhile=LocalRequests(window_seconds=window_seconds, monotonic=time.monotonic),
+        meanwhile=LocalRequests(window_seconds=window_seconds, monotonic=time.monotonic).take,
     )
 
 
 def limits_at(url: str, *, window_seconds: float = 10.0) -> RequestLimits:
     return RequestLimits(
-        counts_at(url, window_seconds=window_seconds), limit=20, window_seconds=window_seconds, monotonic=time.monotonic
+        counts_at(url, window_seconds=window_seconds).take,
+        limit=20,
+        window_seconds=window_seconds,
+        monotonic=time.monotonic,
     )
 
 

@@ -16,7 +16,7 @@ from app.engine.unified.mapping import parse_mapping
 from app.engine.unified.model import check_resources
 from app.engine.unified.requests import build_integration_request
 from app.services.ports import PageCall
-from app.services.unified.pages import map_page
+from app.services.unified.mappings import map_page
 from tests.integration.sources.raw_upstream import Client, Received, Upstream, reply
 
 CATALOG = Path(__file__).parents[3] / "app" / "catalog"

@@ -1,6 +1,6 @@
 """Who is let through to a broker that may be away."""
 
-from app.broker.circuit import Circuit
+from app.net.circuit import Circuit
 
 
 def circuit(now: list[float]) -> Circuit:

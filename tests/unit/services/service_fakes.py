@@ -191,7 +191,7 @@ def call_limits(most: int = 0) -> RequestLimits:
         return 0.0
 
     counts = LocalRequests(window_seconds=10, monotonic=monotonic)
-    return RequestLimits(counts, limit=most, window_seconds=10, monotonic=monotonic)
+    return RequestLimits(counts.take, limit=most, window_seconds=10, monotonic=monotonic)
 
 
 def answered(answer: T | Exception | None) -> "Future[T]":

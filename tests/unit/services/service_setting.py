@@ -34,7 +34,13 @@ from app.settings import Settings
 from tests.unit.services.service_fakes import FakeClock, FakeDispatcher, FakeReceiver, FakeSource
 from tests.unit.services.service_moves import FakeMoves
 from tests.unit.services.service_tables import NOON, FakeMappings, FakeTable, account, integration, run, webhook
-from tests.unit.services.service_world import DELIVERY_UNIT, FakeDeliveries, FakePages, FakeRuns, FakeUnits
+from tests.unit.services.service_world import (
+    DELIVERY_UNIT,
+    FakeDeliveries,
+    FakePages,
+    FakeRuns,
+    FakeUnits,
+)
 
 
 class FakeWebhooks(FakeTable[Webhook]):
@@ -181,8 +187,9 @@ class Setting:
                 self.runs, self.accounts, self.integrations, lambda: self.held_keys, lambda: self.rekeyings
             ).read,
             accounts=self.accounts,
+            note_origins=self.accounts.note_origins,
             integrations=self.integrations,
-            unified=UnifiedMappings(self.mappings),
+            unified=UnifiedMappings(self.mappings.layers),
         )
 
     def worker_context(self) -> WorkerContext:
@@ -195,7 +202,7 @@ class Setting:
         return kind(
             **more,
             moves=self.moves,
-            runs=self.runs,
+            load_run=self.runs.load,
             contexts=self.contexts(),
             dispatcher=self.dispatcher,
             clock=self.clock,
@@ -222,13 +229,13 @@ class Setting:
     def delivering(self) -> DeliveryWorker:
         self.pool = DeliveryPool(self.receiver, self.dispatcher, most=self.most_under_way)
         return DeliveryWorker(
-            runs=self.runs,
+            load_run=self.runs.load,
             health=WebhookHealth(webhooks=self.webhooks, clock=self.clock, settings=self.settings),
             deliveries=self.deliveries,
             units=self.units,
             keeper=self.keeper,
             pool=self.pool,
-            merging=BatchMerging(self.deliveries, self.settings),
+            merging=BatchMerging(self.deliveries.look, self.deliveries.merge, self.settings),
             lifecycle=self.lifecycle(WatchedLifecycle),
             worker_context=self.worker_context(),
         )

@@ -209,4 +209,4 @@ class FakeMappings:
 
 
 def unified(layers: Mapping[str, Mapping[str, MappingLayers]] | None = None) -> UnifiedMappings:
-    return UnifiedMappings(FakeMappings(layers))
+    return UnifiedMappings(FakeMappings(layers).layers)

@@ -113,9 +113,13 @@ class FakeUnits:
 
     def claim(self, unit_id: str, terms: ClaimTerms = ANY_TERMS) -> Claim | None:
         unit = self.rows[unit_id]
-        leased = [unit for unit in self.rows.values() if unit.status is UnitStatus.LEASED]
+        leased = [other for other in self.rows.values() if other.status is UnitStatus.LEASED]
         of_kind = [other for other in leased if other.draft.kind is unit.draft.kind]
-        most = terms.most_of_account if unit.draft.kind is UnitKind.FETCH else terms.most_of_webhook
+        if unit.draft.kind is UnitKind.FETCH:
+            # An owner's share of its account; a webhook's is that of all owners.
+            of_kind, most = [other for other in of_kind if other.owner == terms.owner], terms.most_of_account
+        else:
+            most = terms.most_of_webhook
         if unit.status is not UnitStatus.READY or len(of_kind) >= most:
             return None
         unit.status, unit.owner, unit.wake_seconds = UnitStatus.LEASED, terms.owner, 0.0

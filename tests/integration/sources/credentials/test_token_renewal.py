@@ -104,7 +104,10 @@ class Place:
             loop=LoopThread("tokens"), allowed=AllowedNetworks.parse(LOOPBACK), attempt_seconds=2.0
         )
         self.service = CredentialService(
-            store=CredentialStore(self.engine, cipher), endpoint=self.endpoint, clock=_Clock(), pause=time.sleep
+            store=CredentialStore(self.engine, cipher),
+            ask_for_token=self.endpoint.ask,
+            clock=_Clock(),
+            pause=time.sleep,
         )
         self.source = HttpSource(
             replace(SETTINGS, requests_per_account=20, requests_at_start=20),

@@ -14,8 +14,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, RowVersion
 from app.store.catalog.integrations import IntegrationStore
-from app.store.catalog.jobs import JobStore
-from app.store.catalog.templates import TemplateStore
+from app.store.catalog.jobs import JobStore, TemplateStore
 from app.store.catalog.tokens import TokenStore
 from app.store.catalog.unified_models import UnifiedModelStore
 from app.store.db.database import connect

@@ -93,14 +93,15 @@ def make_sweeper(
     sweeping = SweepDuties(
         units=UnitStore(engine),
         runs=RunStore(engine),
-        messages=OutboxStore(engine),
+        find_unsettled=RunStore(engine).unsettled,
+        publish_waiting=OutboxStore(engine).publish_waiting,
         lifecycle=RunLifecycle.__new__(RunLifecycle),  # an idle sweep settles nothing
         dispatcher=CeleryDispatcher(build_publisher(settings.broker_url, timeout_seconds=0.1)),
         settings=settings,
         monotonic=monotonic,
     )
     return Sweeper(
-        look=DueWorkReader(leadership, publish_after_seconds=2, ring_after_seconds=30),
+        look=DueWorkReader(leadership, publish_after_seconds=2, ring_after_seconds=30).look,
         duties=Duties([*sweeping.build_duties(), *others], clock=Noon(), monotonic=monotonic, start=start_here),
     )
 
@@ -113,7 +114,7 @@ def test_idle_fleet_asks_postgres_at_most_twice_a_second(counted: CountedEngine,
     fleet = [Leadership(counted.engine, silence_seconds=60, monotonic=lambda: now[0]) for _ in ids]
     heartbeat_collector = HeartbeatCollector(
         collect=partial(FleetReports(ids).collect, limit=2000),
-        registry=registry,
+        record=registry.record_heartbeats,
         silence_seconds=40,
         monotonic=lambda: now[0],
     )

@@ -141,7 +141,7 @@ class SlowQueue:
     def __post_init__(self) -> None:
         self.began = datetime.now(UTC)
         self.runs = RunStore(self.engine)
-        self.heads = QueueHeads(self, settle_seconds=0.6 * RING_AFTER, monotonic=lambda: self.now)
+        self.heads = QueueHeads(self.look_at, settle_seconds=0.6 * RING_AFTER, monotonic=lambda: self.now)
 
     def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
         if not self.waiting:

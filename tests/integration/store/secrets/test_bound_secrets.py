@@ -24,11 +24,7 @@ from app.store.catalog.integrations import IntegrationStore
 from app.store.catalog.tokens import TokenStore
 from app.store.catalog.webhooks import WebhookStore
 from app.store.db.database import connect
-from app.store.secrets.bound_values import Place
-from app.store.secrets.encryption import Cipher, TokenSeal
-from app.store.secrets.encryption_keys import KeyStore
-from app.store.secrets.master_keys import LOOK_SECONDS, MasterKeys, UnboundValues
-from app.store.secrets.sealed_columns import (
+from app.store.secrets.bound_values import (
     ACCOUNT_OVERRIDE,
     CONFIG,
     CONTEXT,
@@ -37,8 +33,12 @@ from app.store.secrets.sealed_columns import (
     WEBHOOK_PREVIOUS_SECRET,
     WEBHOOK_SECRET,
     WHOLE,
+    Place,
 )
-from app.store.secrets.sealed_columns import SealedColumn as Column
+from app.store.secrets.bound_values import SealedColumn as Column
+from app.store.secrets.encryption import Cipher, TokenSeal
+from app.store.secrets.encryption_keys import KeyStore
+from app.store.secrets.master_keys import LOOK_SECONDS, MasterKeys, UnboundValues
 from app.store.secrets.sealed_rows import SealedRows
 from tests.support.servers import PostgresServer
 
@@ -89,7 +89,9 @@ class Process:
         self.installed = EnvironmentIntegrationStore(engine, cipher)
         self.effective = EffectiveIntegrations(engine, cipher)
         rows = SealedRows(engine, cipher)
-        self.rotation = KeyRotation(keys=self.keys, maker=cipher, rows=rows, pause=lambda _seconds: None)
+        self.rotation = KeyRotation(
+            keys=self.keys, make_key=cipher.rotate, rewrap_key=cipher.rewrapped, rows=rows, pause=lambda _seconds: None
+        )
 
     def tenant(self, environment: EnvironmentId) -> Tenant:
         config: JSON = {"base_url": "https://api.example.com", "headers": {"X-Api-Key": f"canary-{new_id()}"}}
@@ -337,7 +339,13 @@ def test_a_rotation_killed_between_any_two_rows_is_finished_by_the_next(alone: P
         for column in COLUMNS:
             alone.put_as_before(column, tenant, "canary")
         with pytest.raises(KeyboardInterrupt):
-            KeyRotation(keys=alone.keys, maker=dying, rows=rows, pause=lambda _seconds: None).rotate()
+            KeyRotation(
+                keys=alone.keys,
+                make_key=dying.rotate,
+                rewrap_key=dying.rewrapped,
+                rows=rows,
+                pause=lambda _seconds: None,
+            ).rotate()
         assert [read() for read in readers]
         assert not alone.keys.refuses_unbound()
 

@@ -49,7 +49,13 @@ class Place:
         self.integrations = IntegrationStore(engine, self.cipher)
         self.webhooks = WebhookStore(engine, self.cipher)
         self.rows = SealedRows(engine, self.cipher)
-        self.rotation = KeyRotation(keys=self.keys, maker=self.cipher, rows=self.rows, pause=lambda _seconds: None)
+        self.rotation = KeyRotation(
+            keys=self.keys,
+            make_key=self.cipher.rotate,
+            rewrap_key=self.cipher.rewrapped,
+            rows=self.rows,
+            pause=lambda _seconds: None,
+        )
 
     def fill(self, environment: EnvironmentId, number: int = 1) -> list[str]:
         integration = self.integrations.create(environment, new_id(), {"name": new_id(), "config": CONFIG})

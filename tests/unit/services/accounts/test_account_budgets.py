@@ -81,7 +81,8 @@ class Here:
         self.budgets = AccountBudgets(
             accounts=service(FakeTable(account, account())),
             desk=self.desk if is_shared else None,
-            parked=self.parked,
+            list_parked=self.parked.of_account,
+            wake=self.parked.wake,
             dispatcher=self.dispatcher,
         )
 

@@ -20,7 +20,8 @@ class Deleted:
 
 
 def deletion(accounts: FakeTable[IntegratedAccount]) -> AccountDeletion:
-    return AccountDeletion(accounts, Deleted(), erase_after_seconds=3600.0)
+    deleted = Deleted()
+    return AccountDeletion(accounts, restore=deleted.restore, hasten=deleted.hasten, erase_after_seconds=3600.0)
 
 
 def test_account_is_removed_once() -> None:

@@ -41,7 +41,7 @@ class Installations:
 
 def service(accounts: FakeTable[IntegratedAccount], config: JsonObject | None = None) -> AccountService:
     integrations = FakeTable(integration, integration(config=config or CONFIG))
-    return AccountService(accounts, integrations, integrations, Installations())
+    return AccountService(accounts, integrations.by_name, integrations, Installations())
 
 
 def test_account_is_made_for_its_integration(accounts: FakeTable[IntegratedAccount]) -> None:
@@ -213,7 +213,7 @@ class UnreadableIntegrations(FakeTable[Integration]):
 def test_accounts_of_an_integration_that_can_not_be_read_are_shown_without_anything_of_their_contexts() -> None:
     here = account(context={"subdomain": "acme"}, origins=frozenset({"https://acme.test"}), plain_paths=None)
     accounts, unreadable = FakeTable(account, here), UnreadableIntegrations(integration, integration())
-    service_of = AccountService(accounts, unreadable, unreadable, Installations())
+    service_of = AccountService(accounts, unreadable.by_name, unreadable, Installations())
 
     (shown,) = service_of.list(ENVIRONMENT, ListFilters()).result
 

@@ -30,16 +30,6 @@ class Accounts(FakeTable[IntegratedAccount]):
         return Page(result=found, next_cursor=None, limit=filters.limit)
 
 
-class Gone:
-    """Nothing waits to be erased."""
-
-    def restore(self, environment_id: EnvironmentId, account_id: str) -> bool | None:
-        return None
-
-    def hasten(self, environment_id: EnvironmentId, account_id: str) -> bool:
-        return False
-
-
 @pytest.fixture
 def accounts() -> Accounts:
     return Accounts(
@@ -51,7 +41,8 @@ def accounts() -> Accounts:
 
 
 def bulk(accounts: Accounts) -> BulkDeletion:
-    return BulkDeletion(accounts, AccountDeletion(accounts, Gone(), erase_after_seconds=60.0))
+    deletion = AccountDeletion(accounts, restore=lambda *_: None, hasten=lambda *_: False, erase_after_seconds=60.0)
+    return BulkDeletion(accounts, deletion)
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ class _Store:
 
 
 def service(fake: FakeCredentials) -> CredentialService:
-    return CredentialService(store=_Store(fake), endpoint=fake, clock=fake, pause=fake.pauses.append)
+    return CredentialService(store=_Store(fake), ask_for_token=fake.ask, clock=fake, pause=fake.pauses.append)
 
 
 def merge_token(fake: FakeCredentials, stale: str = "old") -> str | None:

@@ -48,7 +48,7 @@ def refreshing(
     accounts = FakeTable(account, account(context=context))
     keeper = FakeKeeper(accounts, **wishes)
     integrations = FakeTable(integration, integration(config=config))
-    return Refreshing(accounts=accounts, integrations=integrations, keeper=keeper), keeper
+    return Refreshing(accounts=accounts, integrations=integrations, renew=keeper.renew, refuse=keeper.refuse), keeper
 
 
 def test_account_comes_back_with_a_token_that_is_not_the_old_one() -> None:

@@ -1,6 +1,7 @@
 """Tenants are made once, changed but for their id, and removed once they have no accounts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,35 +15,39 @@ from tests.unit.services.service_tables import ENVIRONMENT, NOON
 
 
 class FakeTenants:
-    """The tenants of one environment; ``acme`` has accounts."""
+    """The tenants of all environments; ``acme`` has accounts."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, Tenant] = {}
+        self.rows: dict[tuple[EnvironmentId, str], Tenant] = {}
 
     def create_all(self, environment_id: EnvironmentId, tenants: Sequence[JsonObject]) -> Sequence[Tenant]:
         made = [
             Tenant(environment_id=environment_id, created_at=NOON, updated_at=NOON, **one)
             for one in tenants
-            if one["id"] not in self.rows
+            if (environment_id, one["id"]) not in self.rows
         ]
-        self.rows |= {one.id: one for one in made}
+        self.rows |= {(environment_id, one.id): one for one in made}
         return made
 
     def get(self, environment_id: EnvironmentId, id: str) -> Tenant | None:
-        return self.rows.get(id)
+        return self.rows.get((environment_id, id))
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Tenant]:
-        return Page(result=list(self.rows.values()), next_cursor=None, limit=filters.limit)
+        found = [row for row in self.rows.values() if row.environment_id == environment_id]
+        return Page(result=found, next_cursor=None, limit=filters.limit)
 
     def update(
         self, environment_id: EnvironmentId, id: str, values: JsonObject, *, seen: RowVersion | None = None
     ) -> Tenant | None:
-        return Tenant(id=id, environment_id=environment_id, created_at=NOON, updated_at=NOON, **values)
+        if (environment_id, id) not in self.rows:
+            return None
+        self.rows[environment_id, id] = replace(self.rows[environment_id, id], **values)
+        return self.rows[environment_id, id]
 
     def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
         if id == "acme":
             raise InvalidInputError([Failure("id", "tenant 'acme' has accounts")])
-        return id in self.rows
+        return self.rows.pop((environment_id, id), None) is not None
 
 
 @pytest.fixture

@@ -30,8 +30,10 @@ class SlowSource(FakeSource):
 
 
 def called(config: Any = CONFIG, most: int = 0) -> CalledAccounts:
+    accounts = FakeTable(account, account(id=ACCOUNT), account(id=OTHER), account(id="lost", integration_id="gone"))
     return CalledAccounts(
-        accounts=FakeTable(account, account(id=ACCOUNT), account(id=OTHER), account(id="lost", integration_id="gone")),
+        accounts=accounts,
+        note_origins=accounts.note_origins,
         integrations=FakeTable(integration, integration(config=config)),
         limits=call_limits(most),
     )

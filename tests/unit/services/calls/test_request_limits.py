@@ -1,12 +1,13 @@
 """A token's requests: never more than its limit in a window, and few questions to the store that counts them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.limits.local_requests import LocalRequests
 from app.services.calls.ports import Window
 from app.services.calls.request_limits import Allowance, RequestLimits
 
@@ -15,30 +16,25 @@ SECONDS = 10.0
 
 
 @dataclass
-class FakeCounts:
+class CountedTrips:
     """Windows on a clock that only tests move; also what the processes of a test share."""
 
     now: float = 0.0
     trips: int = 0
-    windows: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._counts = LocalRequests(window_seconds=SECONDS, monotonic=self.monotonic)
 
     def monotonic(self) -> float:
         return self.now
 
     def take(self, requests: Mapping[str, int]) -> Mapping[str, Window]:
         self.trips += 1
-        return {key: self.taken(key, number) for key, number in requests.items()}
-
-    def taken(self, key: str, requests: int) -> Window:
-        used, ends_at = self.windows.get(key, (0, 0.0))
-        if self.now >= ends_at:
-            used, ends_at = 0, self.now + SECONDS
-        self.windows[key] = (used + requests, ends_at)
-        return Window(used + requests, ends_at - self.now)
+        return self._counts.take(requests)
 
     def process(self, limit: int = LIMIT, environment_limit: int = 0) -> RequestLimits:
         return RequestLimits(
-            self,
+            self.take,
             limit=limit,
             window_seconds=SECONDS,
             monotonic=self.monotonic,
@@ -57,7 +53,7 @@ def admitted(limits: RequestLimits, times: int, token_id: str = "t") -> int:
 
 
 def test_admits_exactly_the_limit_to_one_process_by_few_trips() -> None:
-    counts = FakeCounts()
+    counts = CountedTrips()
     limits = counts.process()
 
     first = asked(limits)
@@ -69,7 +65,7 @@ def test_admits_exactly_the_limit_to_one_process_by_few_trips() -> None:
 
 
 def test_a_large_limit_costs_hardly_any_trips() -> None:
-    counts = FakeCounts()
+    counts = CountedTrips()
     limits = counts.process(limit=100_000)
 
     assert admitted(limits, 50_000) == 50_000
@@ -77,7 +73,7 @@ def test_a_large_limit_costs_hardly_any_trips() -> None:
 
 
 def test_refusals_cost_no_trip_and_tell_when_there_are_new_ones() -> None:
-    counts = FakeCounts()
+    counts = CountedTrips()
     limits = counts.process()
     admitted(limits, LIMIT)
     counts.now = 7.5
@@ -91,7 +87,7 @@ def test_refusals_cost_no_trip_and_tell_when_there_are_new_ones() -> None:
 
 
 def test_the_next_window_begins_anew() -> None:
-    counts = FakeCounts()
+    counts = CountedTrips()
     limits = counts.process()
     admitted(limits, LIMIT)
     counts.now = SECONDS
@@ -100,21 +96,21 @@ def test_the_next_window_begins_anew() -> None:
 
 
 def test_each_token_has_its_own() -> None:
-    limits = FakeCounts().process()
+    limits = CountedTrips().process()
     admitted(limits, LIMIT)
 
     assert admitted(limits, LIMIT, "another") == LIMIT
 
 
 def test_no_limit_is_asked_of_nobody() -> None:
-    counts = FakeCounts()
+    counts = CountedTrips()
 
     assert counts.process(limit=0).ask("t") is None
     assert counts.trips == 0
 
 
 def test_tokens_whose_windows_have_ended_are_forgotten() -> None:
-    counts = FakeCounts()
+    counts = CountedTrips()
     limits = counts.process()
     for number in range(1000):
         asked(limits, str(number))
@@ -127,7 +123,7 @@ def test_tokens_whose_windows_have_ended_are_forgotten() -> None:
 @given(turn_of=st.randoms(use_true_random=False), weights=st.lists(st.integers(1, 50), min_size=4, max_size=4))
 def test_processes_never_admit_more_than_the_limit_and_hold_back_little(turn_of: Random, weights: list[int]) -> None:
     turns = turn_of.choices(range(4), weights, k=300)
-    counts = FakeCounts()
+    counts = CountedTrips()
     processes = [counts.process() for _ in range(4)]
 
     outcomes = [(turn, asked(processes[turn]).is_admitted) for turn in turns]
@@ -144,7 +140,7 @@ def asked_by(limits: RequestLimits, token_id: str, environment_id: str = "e") ->
 
 
 def test_many_tokens_of_an_environment_share_its_limit_and_take_it_from_no_other() -> None:
-    limits = FakeCounts().process(environment_limit=2 * LIMIT)
+    limits = CountedTrips().process(environment_limit=2 * LIMIT)
 
     passed = [asked_by(limits, f"minted {number % 50}").is_admitted for number in range(1000)]
     refused = asked_by(limits, "one more")
@@ -155,7 +151,7 @@ def test_many_tokens_of_an_environment_share_its_limit_and_take_it_from_no_other
 
 
 def test_a_token_that_is_used_up_takes_nothing_from_its_environment() -> None:
-    counts = FakeCounts()
+    counts = CountedTrips()
     limits = counts.process(environment_limit=2 * LIMIT)
 
     greedy = [asked_by(limits, "greedy") for _ in range(10 * LIMIT)]
@@ -166,14 +162,14 @@ def test_a_token_that_is_used_up_takes_nothing_from_its_environment() -> None:
 
 
 def test_a_limit_of_environments_alone_is_kept_and_told() -> None:
-    limits = FakeCounts().process(limit=0, environment_limit=3)
+    limits = CountedTrips().process(limit=0, environment_limit=3)
 
     assert [asked_by(limits, str(number)).is_admitted for number in range(5)] == [True, True, True, False, False]
     assert limits.ask("without one") is None
 
 
 def test_the_environment_is_counted_in_the_trip_of_the_token() -> None:
-    alone, both = FakeCounts(), FakeCounts()
+    alone, both = CountedTrips(), CountedTrips()
     for number in range(200):
         asked(alone.process(), str(number))
     limits = both.process(environment_limit=100_000)
@@ -186,7 +182,7 @@ def test_the_environment_is_counted_in_the_trip_of_the_token() -> None:
 
 @given(turn_of=st.randoms(use_true_random=False))
 def test_processes_together_never_admit_more_than_the_limit_of_an_environment(turn_of: Random) -> None:
-    counts = FakeCounts()
+    counts = CountedTrips()
     processes = [counts.process(environment_limit=LIMIT) for _ in range(4)]
 
     passed = sum(asked_by(turn_of.choice(processes), str(turn_of.randrange(20))).is_admitted for _ in range(300))

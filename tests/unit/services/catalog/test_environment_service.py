@@ -18,6 +18,7 @@ class FakeEnvironments:
     rows: dict[str, Environment] = field(default_factory=dict)
 
     def create(self, name: str) -> Environment:
+        self._check_free(name)
         id = EnvironmentId(f"the id of {name}")
         self.rows[name] = Environment(id=id, name=name, created_at=NOON, updated_at=NOON)
         return self.rows[name]
@@ -29,6 +30,7 @@ class FakeEnvironments:
         return list(self.rows.values())
 
     def rename(self, own: EnvironmentId, name: str, *, seen: RowVersion | None = None) -> Environment:
+        self._check_free(name)
         (before,) = [entry for entry in self.rows.values() if entry.id == own]
         del self.rows[before.name]
         self.rows[name] = replace(before, name=name)
@@ -38,6 +40,10 @@ class FakeEnvironments:
         wanted = filters.equal.get("id", own)
         found = [entry for entry in self.rows.values() if entry.id == own == wanted]
         return Page(result=found, next_cursor=None, limit=filters.limit)
+
+    def _check_free(self, name: str) -> None:
+        if name in self.rows:
+            raise InvalidInputError([Failure("name", "is taken")])
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def jobs() -> FakeTable[SyncJob]:
 
 @pytest.fixture
 def service(jobs: FakeTable[SyncJob]) -> JobService:
-    return JobService(jobs, FakeTable(integration, integration()), unified())
+    return JobService(jobs, FakeTable(integration, integration()).by_name, unified())
 
 
 def test_job_is_made_with_defaults(jobs: FakeTable[SyncJob], service: JobService) -> None:

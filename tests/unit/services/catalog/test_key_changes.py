@@ -42,7 +42,7 @@ class World:
         self.holdings = FakeHoldings()
         self.integrations: FakeTable[Integration] = FakeTable(integration, integration())
         self.accounts: FakeTable[IntegratedAccount] = FakeTable(account, account())
-        self.changes = KeyChanges(self.holdings.of, self.integrations, self.accounts)
+        self.changes = KeyChanges(self.holdings.of, self.integrations, self.accounts.inspect)
 
     def configure(self, config: JsonObject) -> None:
         current = self.integrations.rows["integration"]
@@ -110,6 +110,6 @@ def test_integration_that_can_not_be_read_is_warned_of_nothing() -> None:
 
     world = World()
     unreadable = Unreadable(integration, integration())
-    finish = KeyChanges(world.holdings.of, unreadable, world.accounts).watch_account(ENVIRONMENT, "account")
+    finish = KeyChanges(world.holdings.of, unreadable, world.accounts.inspect).watch_account(ENVIRONMENT, "account")
 
     assert finish() == []

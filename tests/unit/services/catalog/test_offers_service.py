@@ -28,7 +28,10 @@ def offers(**fields: Any) -> Offers:
     integrations = FakeTable(integration, integration(id=INTEGRATION, config=config))
     held = account(unified_model_override=OVERRIDE, integration_id=INTEGRATION, **fields)
     return Offers(
-        accounts=FakeTable(account, held), integrations=integrations, names=integrations, models=Models().mapped
+        accounts=FakeTable(account, held),
+        integrations=integrations,
+        find_integration=integrations.by_name,
+        models=Models().mapped,
     )
 
 

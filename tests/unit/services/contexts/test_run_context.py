@@ -117,7 +117,11 @@ def test_run_whose_account_does_not_decrypt_says_so() -> None:
             raise UnreadableSecretError(f"what is stored at '{run_id}' does not open there")
 
     contexts = RunContexts(
-        read_rows=Unreadable().read, accounts=FakeTable(account), integrations=FakeTable(integration), unified=unified()
+        read_rows=Unreadable().read,
+        accounts=FakeTable(account),
+        note_origins=FakeTable(account).note_origins,
+        integrations=FakeTable(integration),
+        unified=unified(),
     )
 
     with pytest.raises(RunUnworkableError, match=r"a secret of its account .* stored at 'run' does not open there"):

@@ -49,7 +49,7 @@ def heartbeat(daemon_id: str, silent_seconds: float | None = 1.0) -> Heartbeat:
 def heartbeat_collector(reports: Reports, registry: FakeRegistry, now: list[float]) -> HeartbeatCollector:
     return HeartbeatCollector(
         collect=partial(reports.collect, limit=2000),
-        registry=registry,
+        record=registry.record_heartbeats,
         silence_seconds=SILENCE,
         monotonic=lambda: now[0],
     )

@@ -31,7 +31,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.queues = FakeQueues()
-        self.heads = QueueHeads(self.queues, settle_seconds=SETTLE, monotonic=lambda: self.now)
+        self.heads = QueueHeads(self.queues.look_at, settle_seconds=SETTLE, monotonic=lambda: self.now)
 
     def is_lost(self, rung: float, state: QueueState) -> bool:
         """Whether what was rung so many seconds after noon counts as lost."""
@@ -95,4 +95,4 @@ def test_broker_is_not_asked_about_nothing() -> None:
         def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
             raise BrokerUnavailableError
 
-    assert QueueHeads(Away(), settle_seconds=SETTLE, monotonic=lambda: 0.0).find_lost([]) == {}
+    assert QueueHeads(Away().look_at, settle_seconds=SETTLE, monotonic=lambda: 0.0).find_lost([]) == {}

@@ -109,7 +109,7 @@ def _service() -> RecordService:
         read_log=FakeLog().read,
         restore_records=FakeTombstones().restore,
         accounts=accounts,
-        erasures=FakeErasures(),
+        erase=FakeErasures().create_of_resource,
     )
 
 

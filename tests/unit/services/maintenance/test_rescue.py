@@ -58,7 +58,9 @@ def stuck_setting() -> Setting:
 def test_stuck_run_is_ended_only_after_several_attempts_to_free_it() -> None:
     here = stuck_setting()
     runs = FakeStuckRuns(["gone", "run"])
-    rescuer = StuckRunRescuer(runs=runs, lifecycle=here.lifecycle(), stuck_seconds=300, monotonic=lambda: 0.0)
+    rescuer = StuckRunRescuer(
+        find_stuck=runs.stuck, lifecycle=here.lifecycle(), stuck_seconds=300, monotonic=lambda: 0.0
+    )
     statuses = []
 
     for _ in range(ATTEMPTS):
@@ -72,7 +74,9 @@ def test_stuck_run_is_ended_only_after_several_attempts_to_free_it() -> None:
 def test_attempts_count_only_while_the_run_stays_stuck() -> None:
     here = stuck_setting()
     runs = FakeStuckRuns(["run"])
-    rescuer = StuckRunRescuer(runs=runs, lifecycle=here.lifecycle(), stuck_seconds=300, monotonic=lambda: 0.0)
+    rescuer = StuckRunRescuer(
+        find_stuck=runs.stuck, lifecycle=here.lifecycle(), stuck_seconds=300, monotonic=lambda: 0.0
+    )
 
     for ids in (["run"], ["run"], ["run"], [], ["run"]):
         runs.ids = ids
@@ -86,7 +90,7 @@ def test_run_whose_row_breaks_the_attempt_is_told_of_and_ended_after_as_many() -
     runs = FakeStuckRuns(["broken", "run"])
     lifecycle = here.lifecycle()
     broken = BrokenLifecycle(lifecycle)
-    rescuer = StuckRunRescuer(runs=runs, lifecycle=broken, stuck_seconds=300, monotonic=lambda: now[0])
+    rescuer = StuckRunRescuer(find_stuck=runs.stuck, lifecycle=broken, stuck_seconds=300, monotonic=lambda: now[0])
 
     for now[0] in (0.0, 10.0, 40.0, 100.0, 130.0, 500.0):
         rescuer.rescue_stuck()
@@ -100,7 +104,7 @@ def test_rescue_that_finds_postgres_away_ends_no_run() -> None:
     here, runs = stuck_setting(), FakeStuckRuns(["broken"])
     broken = BrokenLifecycle(here.lifecycle(), ends_by=StoreUnavailableError())
     rescuer = StuckRunRescuer(
-        runs=runs, lifecycle=broken, stuck_seconds=300, monotonic=iter(range(0, 90000, 900)).__next__
+        find_stuck=runs.stuck, lifecycle=broken, stuck_seconds=300, monotonic=iter(range(0, 90000, 900)).__next__
     )
 
     for _ in range(ATTEMPTS - 1):

@@ -65,6 +65,9 @@ class Neglected:
                 self.messages.remove(message)
         return len(waiting)
 
+    def unsettled(self, *, limit: int, skipped: Sequence[str]) -> list[str]:
+        return [run_id for run_id in self.unsettled_runs if run_id not in skipped][:limit]
+
 
 @dataclass
 class DueUnits:
@@ -103,22 +106,20 @@ class DueRuns:
     def redispatch(self, run_ids: Sequence[str]) -> None:
         self.neglected.runs += [(id, "rapid-bridge") for id in run_ids]
 
-    def unsettled(self, *, limit: int, skipped: Sequence[str]) -> list[str]:
-        return [run_id for run_id in self.neglected.unsettled_runs if run_id not in skipped][:limit]
-
 
 def sweeper(here: Setting, neglected: Neglected, *others: Duty) -> Sweeper:
     sweeping = SweepDuties(
         units=DueUnits(neglected),
         runs=DueRuns(neglected),
-        messages=neglected,
+        find_unsettled=neglected.unsettled,
+        publish_waiting=neglected.publish_waiting,
         lifecycle=here.lifecycle(),
         dispatcher=here.dispatcher,
         settings=here.settings,
         monotonic=lambda: 0.0,
     )
     duties = Duties([*sweeping.build_duties(), *others], clock=FakeClock(), monotonic=lambda: 0.0, start=start_here)
-    return Sweeper(look=neglected, duties=duties)
+    return Sweeper(look=neglected.look, duties=duties)
 
 
 def test_sweep_rings_for_what_waits() -> None:

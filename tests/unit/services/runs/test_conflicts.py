@@ -95,4 +95,7 @@ def kinds() -> list[type]:
 
 def repeats(kind: type) -> bool:
     methods = [member for name, member in vars(kind).items() if inspect.isfunction(member) and not name.startswith("_")]
+    if not methods:
+        # All that it does is inherited.
+        return any(repeats(base) for base in kind.__bases__ if base is not object)
     return any(hasattr(method, "__wrapped__") for method in methods)

@@ -31,7 +31,7 @@ SCHEMA: JsonObject = {"since": {"type": "string", "required": True}, "limit": {"
 
 def drafts(**job_fields: Any) -> RunDrafts:
     return RunDrafts(
-        references=FakeReferences(
+        read_references=FakeReferences(
             FakeTable(sync_job, sync_job(**job_fields)),
             FakeTable(
                 account,
@@ -39,7 +39,7 @@ def drafts(**job_fields: Any) -> RunDrafts:
                 account(id="other", integration_name="crm"),
                 account(id="at rest", status="inactive"),
             ),
-        ),
+        ).read,
         webhooks=FakeTable(
             webhook,
             webhook(),

@@ -104,7 +104,7 @@ def store(here: Setting) -> FakeRunStore:
 @pytest.fixture
 def service(here: Setting, store: FakeRunStore) -> RunService:
     drafts = RunDrafts(
-        references=FakeReferences(FakeTable(sync_job, sync_job()), here.accounts),
+        read_references=FakeReferences(FakeTable(sync_job, sync_job()), here.accounts).read,
         webhooks=here.webhooks,
         unified=unified(),
         shown_contexts=ShownContexts(FakeTable(integration, integration())),

@@ -7,7 +7,7 @@ import pytest
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.runs import SyncJobRun
 from app.engine.status import RunStatus
-from app.services.runs.waits import RunWaits
+from app.services.runs.runs import RunWaits
 from tests.unit.services.service_tables import run
 
 LIVE = run(status=RunStatus.RUNNING)

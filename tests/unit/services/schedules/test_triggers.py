@@ -14,7 +14,8 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.triggers import BEGUN, CronTrigger, DueTrigger, read_begun_time
 from app.services.ports import Announcement
-from app.services.runs.requests import CachedJob, RunDraft, RunRequest
+from app.services.runs.drafts import RunDrafts
+from app.services.runs.requests import CachedJob, IdempotencyKey, RunDraft, RunRequest
 from app.services.schedules.ports import ReadyOccurrence
 from app.services.schedules.scheduler import LATEST_SECONDS, CronScheduler
 from app.services.schedules.triggers import request_of
@@ -89,7 +90,7 @@ class FakeTriggers:
 
 
 @dataclass
-class FakeDrafts:
+class FakeDrafts(RunDrafts):
     """Makes drafts of any request, or finds a fault in each."""
 
     fault: str | None = None
@@ -99,7 +100,12 @@ class FakeDrafts:
     requests: list[RunRequest] = field(default_factory=list)
 
     def draft(
-        self, environment_id: EnvironmentId, request: RunRequest, *, idempotency: None, faults: Sequence[Failure]
+        self,
+        environment_id: EnvironmentId,
+        request: RunRequest,
+        *,
+        idempotency: IdempotencyKey | None,
+        faults: Sequence[Failure],
     ) -> RunDraft:
         self.requests.append(request)
         if self.breaks_by:

@@ -67,7 +67,7 @@ def model_service(models: FakeTable[UnifiedModel]) -> UnifiedModelService:
 def service(
     methods: FakeTable[UnifiedModelMethod], models: FakeTable[UnifiedModel], installed: Installed
 ) -> MappingService:
-    return MappingService(methods, models, FakeTable(integration, integration()), installed)
+    return MappingService(methods, models, FakeTable(integration, integration()).by_name, installed)
 
 
 def paths(raised: pytest.ExceptionInfo[InvalidInputError]) -> list[str]:

@@ -1,13 +1,17 @@
 """Units of one account take turns; nobody throws messages about."""
 
+from dataclasses import replace
+
 import pytest
 
 from app.engine.runs.work import UnitDraft
 from app.engine.status import UnitStatus
 from app.services.units import fetch_worker
 from app.services.units.account_fairness import AccountFairness
+from app.services.units.unit_worker import UnitWorker
 from tests.unit.services.service_fakes import PENDING, page
 from tests.unit.services.service_setting import Setting, setting
+from tests.unit.services.service_world import ANY_TERMS
 
 
 class Ticks:
@@ -35,12 +39,19 @@ def here(ticks: Ticks) -> Setting:
     return made
 
 
+def worker(here: Setting) -> UnitWorker:
+    """Return a worker of the daemon that has the leases which ``here.claim`` takes."""
+    made = here.worker()
+    made._terms = replace(made._terms, owner=ANY_TERMS.owner)
+    return made
+
+
 def test_unit_that_finds_no_room_is_passed_on_now_and_then(here: Setting, ticks: Ticks) -> None:
     here.claim("unit")
 
     for now in (0.0, 0.1, 0.3):
         ticks.now = now
-        here.worker().work("other")
+        worker(here).work("other")
 
     assert here.dispatcher.unit_ids == ["other", "other"]
     assert here.units.rows["other"].status is UnitStatus.READY
@@ -49,14 +60,14 @@ def test_unit_that_finds_no_room_is_passed_on_now_and_then(here: Setting, ticks:
 def test_unit_that_somebody_holds_is_not_passed_on(here: Setting) -> None:
     here.claim("unit")
 
-    here.worker().work("unit")
+    worker(here).work("unit")
 
     assert here.dispatcher.wake_ups == []
 
 
 def test_slice_gives_its_place_to_the_unit_that_waits(here: Setting) -> None:
     claim = here.claim("unit")
-    here.worker().work("other")
+    worker(here).work("other")
 
     here.fetching().work(claim, here.context())
 
@@ -71,7 +82,7 @@ def test_lost_lease_gives_its_place_away_too(here: Setting, monkeypatch: pytest.
     here.units.add(UnitDraft(id="other", resource_id="id-of-tickets", elements=[{}]))
     here.source.script(PENDING)
     claim = here.claim("unit")
-    here.worker().work("other")
+    worker(here).work("other")
     here.units.lose("unit")
 
     here.fetching().work(claim, here.context())
@@ -81,7 +92,7 @@ def test_lost_lease_gives_its_place_away_too(here: Setting, monkeypatch: pytest.
 
 def test_account_is_no_longer_crowded_when_nobody_waits(here: Setting) -> None:
     claim = here.claim("unit")
-    here.worker().work("other")
+    worker(here).work("other")
     here.units.rows["other"].status = UnitStatus.DONE
     here.units.lose("unit")
     here.fetching().work(claim, here.context())

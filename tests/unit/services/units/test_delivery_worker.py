@@ -377,7 +377,7 @@ def test_batch_that_has_vanished_or_waited_long_enough_waits_for_nothing() -> No
     here = delivery(200, delivery_linger_seconds=1e-9)
     here.deliveries.growing_looks = 9
     here.deliveries.add(small("a"))
-    merging, claim = BatchMerging(here.deliveries, here.settings), here.claim(DELIVERY_UNIT)
+    merging, claim = BatchMerging(here.deliveries.look, here.deliveries.merge, here.settings), here.claim(DELIVERY_UNIT)
 
     assert 0.0 < merging.pause_seconds(claim, here.deliveries.waiting[0]) <= 1e-9
     waiting = here.deliveries.waiting.pop()

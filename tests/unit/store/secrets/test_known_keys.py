@@ -1,7 +1,6 @@
 """Data keys are looked for where that is worth it: whoever makes up key ids does not make Postgres work."""
 
 import threading
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -13,6 +12,7 @@ from app.engine.ids import new_id
 from app.services.ports import SealPurpose
 from app.store.secrets.bound_values import Place
 from app.store.secrets.encryption import Cipher, TokenSeal
+from app.store.secrets.encryption_keys import KeyStore
 from app.store.secrets.master_keys import LOOK_SECONDS
 
 PLACE = Place("environment|table|column|row")
@@ -20,7 +20,7 @@ TOKEN = SealPurpose.NEXT_CURSOR
 
 
 @dataclass
-class CountedKeys:
+class CountedKeys(KeyStore):
     """Keys that count how often they are looked at."""
 
     keys: dict[str, bytes] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class CountedKeys:
         self.looks += 1
         return self.keys.get(key_id)
 
-    def wrapped(self) -> Mapping[str, bytes]:
+    def wrapped(self) -> dict[str, bytes]:
         self.looks += 1
         if self.is_away:
             raise StoreUnavailableError

@@ -1,0 +1,90 @@
+"""Build what an API process reads of the work of daemons."""
+
+from collections.abc import Mapping
+
+from app.api.resources.services import (
+    ReadingServices,
+)
+from app.bootstrap.shared import Shared
+from app.engine.logs.entries import LogType
+from app.services.diagnosis.fleet import FleetStatus
+from app.services.diagnosis.run_diagnosis import RunDiagnosis
+from app.services.maintenance.daemons import DaemonService
+from app.services.maintenance.health import HealthService
+from app.services.reading.logs import LogService, LogSource
+from app.services.reading.records import RecordService
+from app.services.runs.runs import RunService
+from app.settings import Settings
+from app.store.catalog.embedded_integrations import EmbeddedIntegrationStore
+from app.store.db.database import state_of
+from app.store.db.row_versions import RowVersions
+from app.store.maintenance.erasures import ErasureStore
+from app.store.maintenance.fleet import FleetReader
+from app.store.maintenance.wait_facts import RunFactStore
+from app.store.reading.account_log import LogReader
+from app.store.reading.direct_calls import DirectCallStore
+from app.store.reading.records import RecordReader
+from app.store.reading.run_log import RunLogReader
+from app.store.reading.webhook_log import WebhookLogReader
+from app.store.records.tombstones import TombstoneStore
+from app.store.schedules.triggers import TriggerStore
+
+
+def build_reading_services(
+    shared: Shared, runs: RunService, calls: DirectCallStore, settings: Settings
+) -> ReadingServices:
+    """Build what reads records, logs, erasures, daemons and the state of it all."""
+    erasures = ErasureStore(shared.engine)
+    silence_seconds = max(settings.daemon_silence_seconds, settings.deaf_seconds)
+    fleet = FleetReader(shared.engine, shared.daemons, silence_seconds=silence_seconds)
+    return ReadingServices(
+        records=RecordService(
+            list_records=RecordReader(shared.engine).list,
+            read_log=LogReader(shared.engine).read,
+            restore_records=TombstoneStore(shared.engine).restore,
+            accounts=shared.accounts,
+            erase=erasures.create_of_resource,
+        ),
+        logs=LogService(_list_log_sources(shared, calls), shared.clock),
+        list_erasures=erasures.list,
+        find_erasure=erasures.get,
+        daemons=DaemonService(shared.daemons),
+        fleet=FleetStatus(fleet.read, fleet.list_targets, shared.dispatcher.look_at, shared.clock),
+        metrics_token=settings.metrics_token,
+        diagnosis=RunDiagnosis(
+            runs=runs,
+            read_facts=RunFactStore(shared.engine, shared.daemons, silence_seconds=silence_seconds).of,
+            is_broker_reachable=shared.dispatcher.is_reachable,
+            clock=shared.clock,
+        ),
+        health=HealthService(
+            look_at_store=lambda: state_of(shared.engine),
+            others={"redis": shared.dispatcher.is_reachable},
+            daemons=shared.daemons,
+            silence_seconds=silence_seconds,
+        ),
+        row_version=RowVersions(shared.engine).of,
+        embeddings=EmbeddedIntegrationStore(shared.engine, shared.cipher).of,
+    )
+
+
+def _list_log_sources(shared: Shared, calls: DirectCallStore) -> Mapping[LogType, LogSource]:
+    of_runs = ("sync_job_run_id", "sync_job_id", "sync_job_run_event", "integrated_account_id", "integration")
+    runs = LogSource(read=RunLogReader(shared.engine).read, filters=frozenset({*of_runs, "webhook_id"}))
+    return {
+        LogType.TRIGGERS: LogSource(
+            read=TriggerStore(shared.engine).fires,
+            filters=frozenset({"id", "sync_job_cron_trigger_id", "sync_job_run_id"}),
+            most=1000,
+            is_bounded=False,
+        ),
+        LogType.RAPID_BRIDGE: runs,
+        LogType.RUNS: runs,
+        LogType.WEBHOOKS: LogSource(
+            read=WebhookLogReader(shared.engine).read,
+            filters=frozenset({"id", "webhook_id", "event", "status", "sync_job_run_id"}),
+        ),
+        LogType.DIRECT_CALLS: LogSource(
+            read=calls.list, filters=frozenset({"id", "integrated_account_id", "resource", "method", "request_type"})
+        ),
+    }
