@@ -7,6 +7,7 @@ from sqlalchemy import Engine, text
 
 from app.engine.json_types import JSON
 from app.engine.objects.environments import EnvironmentId
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 
 # Only the schemas leave the configs, which may be large and hold what is sealed. A later one goes before.
@@ -27,6 +28,7 @@ _DECLARED: Final = text("""
 """)
 
 
+@retry_conflicts
 class Declarations:
     """The JSON Schemas of all environments."""
 

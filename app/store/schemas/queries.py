@@ -9,6 +9,7 @@ from psycopg.rows import tuple_row
 from sqlalchemy import Engine
 
 from app.engine.errors import Failure, InvalidInputError, StoreUnavailableError
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import connections_of
 from app.store.schemas.readers import EnvironmentReaders
 
@@ -19,6 +20,7 @@ _BEGIN: Final = "set transaction read only"
 _OF_THE_SERVER: Final = ("08", "53", "57P", "58")
 
 
+@retry_conflicts
 class ReaderQueries:
     """Asks on behalf of an environment's reader."""
 

@@ -68,8 +68,10 @@ _SEEN_OF_DECLARED: Final = text(
 )
 _READING: Final = frozenset(ColumnType) - {ColumnType.TEXT, ColumnType.JSONB}
 
+# Of an account that was erased meanwhile nothing is kept.
 _MOVE_ON: Final = text("""
-    insert into schema_cursor (integrated_account_id, sequence) values (:account_id, :through)
+    insert into schema_cursor (integrated_account_id, sequence)
+    select integrated_account_id, cast(:through as bigint) from account_log where integrated_account_id = :account_id
         on conflict (integrated_account_id) do update
        set sequence = greatest(schema_cursor.sequence, excluded.sequence)
 """)
