@@ -137,15 +137,15 @@ def _find_range(
     partition: Partition, part: JsonObject, own: tuple[int | None, int | None], now: int
 ) -> tuple[int, int]:
     """Return the range to cut; ``start`` and ``end`` are guesses, which a part beyond them shows to be wrong."""
-    is_again = int(part.get("depth", 0)) > 0
     lower, upper = (own[at] if part.get(name) is None else part[name] for at, name in enumerate(("lower", "upper")))
-    first = int(lower) if lower is not None else min(partition.start, 0) if is_again else partition.start
+    is_before = upper is not None and upper <= partition.start + 1
+    first = int(lower) if lower is not None else min(partition.start, 0) if is_before else partition.start
     if upper is not None:
         return first, int(upper)
-    if partition.by is PartitionBy.TIME:
-        return first, max(first + 1, now) if is_again or partition.end is None else partition.end
-    end = partition.end or first + 1
-    return first, max(end, first + max(1, first - partition.start)) if is_again else end
+    if partition.end is not None and partition.end > first + 1:
+        return first, partition.end
+    behind = now if partition.by is PartitionBy.TIME else first + max(1, first - partition.start)
+    return first, max(first + 1, behind)
 
 
 def _cut(part: JsonObject, lower: int, upper: int, count: int) -> list[JsonObject]:

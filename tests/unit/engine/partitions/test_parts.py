@@ -89,10 +89,10 @@ def test_a_guessed_start_and_end_can_be_wrong() -> None:
     times = Partition(by=PartitionBy.TIME, form=BoundFormat.EPOCH, start=400, end=450)
 
     before = parts.choose_cut(
-        times, {"lower": None, "upper": 410, "depth": 1}, facts(total=1000), own=(None, None), now=9000
+        times, {"lower": None, "upper": 401, "depth": 1}, facts(total=1000), own=(None, None), now=9000
     )
     behind = parts.choose_cut(
-        times, {"lower": 440, "upper": None, "depth": 1}, facts(total=1000), own=(None, None), now=9000
+        times, {"lower": 449, "upper": None, "depth": 1}, facts(total=1000), own=(None, None), now=9000
     )
 
     assert before[0]["upper"] < 400
