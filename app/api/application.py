@@ -25,7 +25,6 @@ from app.api.routes.exports import exports
 from app.api.routes.integrated_accounts import integrated_accounts, own_accounts
 from app.api.routes.integrations import integrations
 from app.api.routes.logs import logs
-from app.api.routes.metrics import metrics
 from app.api.routes.observed import daemons, erasures, records
 from app.api.routes.schemas import schemas
 from app.api.routes.service import service
@@ -91,7 +90,6 @@ def create_app(services: ApiServices, settings: Settings) -> flask.Flask:
     for resource in _RESOURCES:
         api.register_blueprint(resource)
     app.register_blueprint(service)
-    app.register_blueprint(metrics)
     app.register_blueprint(docs.blueprint)
     proxies = TrustedProxies.parse(settings.trusted_proxies)
     # Flask's documented way.

@@ -12,7 +12,7 @@ from app.cli.options import concurrency_option, data_dir_option, group_option
 from app.cli.signals import raise_interrupt_on_signals
 from app.stack import extras
 from app.stack.given_broker import hide_login
-from app.stack.psql import build_psql_line
+from app.stack.postgres import build_psql_line
 from app.stack.stack import Stack, StackOptions
 
 _PORT = click.IntRange(0, 65535)
@@ -79,7 +79,7 @@ def _print_addresses(console: Console, stack: Stack) -> None:
         "Broker": f"{hide_login(stack.broker_url)} (BROKER_URL)" if stack.options.broker_url else None,
         "Token": str(stack.data.token_file),
         "Database": stack.database_url,
-        "SQL": build_psql_line(stack),
+        "SQL": build_psql_line(stack.database_url),
         "Logs": str(stack.data.logs),
     }
     console.print("[bold green]Ferryman is up.[/] Ctrl-C stops it.")

@@ -28,7 +28,7 @@ from app.engine.errors import FerrymanError
 from app.engine.json_types import JsonObject
 from app.engine.webhooks import events
 from app.stack.extras import has_flower
-from app.stack.psql import build_psql_line, find_reader
+from app.stack.postgres import build_psql_line, find_reader
 from app.stack.stack import Stack, StackOptions
 
 _COLUMNS = 80
@@ -145,7 +145,7 @@ class _Demo:
     def _select(self, holds: Mapping[str, int]) -> list[str]:
         """Read the records as typed columns, as their reader does; return the differences."""
         self._console.print("\n[bold cyan]Typed columns[/] of what is in Postgres [dim]· ferryman sql[/]")
-        records = TypedRecords(self._stack.database_url, find_reader(self._stack))
+        records = TypedRecords(self._stack.database_url, find_reader(self._stack.database_url))
         rows = records.count_by_status(holds["tickets"])
         self._show(build_status_table(rows), heading=STATEMENT)
         return find_typed_faults(rows, holds["tickets"])
@@ -160,7 +160,7 @@ class _Demo:
             "Docs": f"{self._stack.api_url}/docs",
             "Flower": self._stack.flower_url,
             "Token": self._stack.data.token_file,
-            "SQL": build_psql_line(self._stack),
+            "SQL": build_psql_line(self._stack.database_url),
             "Upstream": f"{servers.upstream_url}/stats",
             "Receiver": f"{servers.receiver_url}/stats",
         }

@@ -2,18 +2,25 @@
 
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from signal import SIGINT, SIGQUIT
+from typing import Final
 
 import psycopg
 
 from app.stack import extras, system_user
 from app.stack.child import ChildSpec
 from app.stack.errors import StackError
+
+_READER: Final = """
+    select r.role from environment_reader r join environment e on e.id = r.environment_id
+     where e.name = 'default' and r.error is null
+"""
 
 SOCKET_NAME = "postgres/.s.PGSQL.5432"
 _SUPERUSER = "ferryman"
@@ -171,3 +178,17 @@ def _works_in(pid: int, cluster: Path) -> bool:
         return Path(f"/proc/{pid}/cwd").readlink() == cluster.resolve()
     except OSError:
         return False
+
+
+def build_psql_line(database_url: str) -> str:
+    """Return a shell's command that opens psql as the reader of the default environment, or as Ferryman without one."""
+    line = f"psql {shlex.quote(database_url)}"
+    role = find_reader(database_url)
+    return line if role is None else f"PGOPTIONS='-c role={role}' {line}"
+
+
+def find_reader(database_url: str) -> str | None:
+    """Return the role that reads the default environment's views; None where there is none."""
+    with psycopg.connect(database_url) as connection:
+        found = connection.execute(_READER).fetchone()
+    return None if found is None else str(found[0])

@@ -10,12 +10,13 @@ ROOT: Final = Path(__file__).parents[2]
 MOST_LINES_OF_FUNCTION: Final = 40
 MOST_LINES_OF_MODULE: Final = 300
 MOST_MODULES: Final = 20
-MOST_ROLES: Final = 45
+MOST_ROLES: Final = 67
 
 LONG_FUNCTIONS: Final = {
     # Migrations are history: one that was released is never changed.
     "app/store/migrations/versions/0001_first_schema.py: upgrade",
     "app/store/migrations/versions/0003_whole_surface.py: _add_unified_models",
+    "app/store/migrations/versions/0022_schemas.py: upgrade",
 }
 LONG_MODULES: Final = {
     # As above.
