@@ -90,7 +90,7 @@ class DatastoreService:
         return changed
 
     def delete(self, environment_id: EnvironmentId, datastore_id: str, *, seen: RowVersion | None = None) -> str:
-        """Remove a datastore; raise NotFoundError, or ConflictError while destinations write there."""
+        """Remove a datastore; raise NotFoundError, or InvalidInputError while destinations write there."""
         self.get(environment_id, datastore_id)
         self._datastores.delete(environment_id, datastore_id, seen=seen)
         return datastore_id

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import IntegrityError
 
-from app.engine.errors import ConflictError, Failure, InvalidInputError, UnreadableSecretError
+from app.engine.errors import Failure, InvalidInputError, UnreadableSecretError
 from app.engine.objects.destinations import Datastore, DatastoreType
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
@@ -66,11 +66,12 @@ class DatastoreStore:
         return self._datastore(row) if row else None
 
     def delete(self, environment_id: EnvironmentId, datastore_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a datastore; raise ConflictError while destinations write there."""
+        """Remove a datastore; raise InvalidInputError while destinations write there."""
         try:
             return owned_rows.delete_row(self._engine, _TABLE, environment_id, datastore_id, seen=seen)
         except IntegrityError as error:
-            raise ConflictError(f"destinations write there, delete them first: {self._users(datastore_id)}") from error
+            message = f"destinations write there, delete them first: {self._users(datastore_id)}"
+            raise InvalidInputError([Failure("id", message)]) from error
 
     def _users(self, datastore_id: str) -> str:
         table = tables.destination

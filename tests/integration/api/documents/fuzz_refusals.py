@@ -43,6 +43,17 @@ _REASONS: Final = {
     "a tenant with accounts stays": r"id: tenant .* has accounts: .*",
     "many are deleted one way": r": expected one of ids, tenant_id, query, found .*",
     "and by filters that say something": r"query(\..*)?: (is empty.*|is no filter here.*|expected a text, .*)",
+    "the id of a datastore is taken once too": r"id: a datastore .* exists already",
+    "and others need it": r"id: destinations write there, delete them first: .*",
+    "a datastore's type has a config of its own": (
+        r"config(\.\S+)?: (is required|is no key of the type .*|lacks .*|expected .*|is part of .*|has .*|is .*)"
+    ),
+    "a destination reads of one account, of one job, or of all": r"sync_job_id: expected this or .*, or neither",
+    "and options": r"options(\.\S+)?: .*",
+    "and methods": r"method: is none of the type .*",
+    "what an operator has not set up is not offered": r"type: .* is not offered here: .*",
+    "a daemon group is named where one process writes": r"daemon_group_key: is required: a file of DuckDB has one .*",
+    "a number of a log is one account's": r"after_seq: is a number of one account's log: name the account too",
     "a path stays below base_url": r"path: (holds '\.' or '\.\.' as a segment|expected a path below).*",
     "a mapping is a config too": r"unified_model_override\..*: .*",
 }
