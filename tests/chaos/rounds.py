@@ -9,7 +9,8 @@ from itertools import accumulate, pairwise
 from threading import Thread
 
 from app.client import ApiError
-from app.engine.limits.read_ahead import AHEAD_OF_A_CURSOR, count_repeated_by_a_crash
+from app.engine.limits.constants import AHEAD_OF_A_CURSOR
+from app.engine.limits.read_ahead import count_repeated_by_a_crash
 from tests.chaos.arena import LEASE_SECONDS, REQUESTS_IN_FLIGHT, Arena, Round
 from tests.chaos.scenarios import Scenario
 from tests.chaos.sync_under_fire import SyncUnderFire, Toll, assert_none

@@ -28,6 +28,7 @@ def guard(app: flask.Flask) -> None:
     """Make every request of an application pass here, before and after its view."""
     app.before_request(_begin)
     app.after_request(_finish)
+    app.teardown_request(lambda _: logs.begin())
 
 
 def _begin() -> flask.Response | None:

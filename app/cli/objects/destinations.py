@@ -12,6 +12,7 @@ from app.cli.calling import (
     limit_option,
     pass_client,
     print_answer,
+    print_page,
     print_table,
 )
 from app.cli.objects.builder import answer_object, build_group
@@ -128,7 +129,8 @@ def backfill(client: ApiClient, destination_id: str, from_sequence: int) -> Answ
 def cursors(client: ApiClient, destination_id: str, limit: int) -> Answer:
     """List how far each account is."""
     page = client.get(f"{DESTINATION.path_of(destination_id)}/cursors", {"limit": limit})
-    return Answer(page, lambda: print_table(page["result"], _CURSOR_COLUMNS, none="No account has come to it yet."))
+    none = "No account has come to it yet."
+    return Answer(page, lambda: print_page(page, _CURSOR_COLUMNS, limit=limit, none=none))
 
 
 @destination.command()

@@ -1,11 +1,6 @@
 """How far ahead pages are requested, and so how many a crash can make a run request again."""
 
-from typing import Final
-
-REACH: Final = 4
-"""How many pages ahead are requested for each concurrent request, in a list whose end is known."""
-AHEAD_OF_A_CURSOR: Final = 1
-"""Of a list whose pages each name the next one."""
+from app.engine.limits import constants
 
 
 def count_repeated_by_a_crash(requests_per_account: int) -> int:
@@ -14,4 +9,4 @@ def count_repeated_by_a_crash(requests_per_account: int) -> int:
     They wait for their turn, are requested in their turn, or are gathered for one write, whose last part may come at
     once.
     """
-    return (REACH + 3) * requests_per_account
+    return (constants.REACH + 3) * requests_per_account

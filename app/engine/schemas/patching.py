@@ -12,6 +12,8 @@ from app.engine.schemas.declaring import append_declared
 from app.engine.schemas.names import fold_name, is_name
 
 COLUMN_KEYS: Final = ("name", "new_name", "type", "is_ignored")
+_SHOWN_KEYS: Final = ("key", "is_declared", "first_seen_at", "last_seen_at")
+"""What a column is shown with, and what may be sent back with it."""
 _TYPES: Final = tuple(kind.value for kind in ColumnType)
 
 
@@ -52,7 +54,9 @@ def _patch_column(schema: ResourceSchema, one: Mapping[str, JSON], at: datetime)
     found = next(column for column in schema.columns if column.name == one["name"])
     new_name, kind = one.get("new_name"), ColumnType(one.get("type") or found.type)
     is_ignored = one.get("is_ignored")
-    if kind is not found.type or ("type" in one and not found.is_declared):
+    # A column that is sent back as it was shown pins nothing.
+    is_pinned = "type" in one and one.get("is_declared") is not False and not found.is_declared
+    if kind is not found.type or is_pinned:
         has = any(c.key == found.key and c.type is kind and c.is_declared for c in schema.columns)
         if new_name is not None or not has:
             schema = append_declared(schema, found.key, kind, at, name=new_name)
@@ -73,7 +77,7 @@ def _set_ignored(schema: ResourceSchema, found: Column, *, is_ignored: bool) -> 
 def _find_column_failures(one: Mapping[str, JSON], at: str, known: set[str], taken: set[str]) -> list[Failure]:
     failures = [
         Failure(f"{at}.{key}", f"is not known here: expected {', '.join(COLUMN_KEYS)}")
-        for key in sorted(one.keys() - {*COLUMN_KEYS})
+        for key in sorted(one.keys() - {*COLUMN_KEYS, *_SHOWN_KEYS})
     ]
     if not isinstance(one.get("name"), str) or one["name"] not in known:
         failures.append(Failure(f"{at}.name", "expected the name of a column of this schema"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from app.engine.integrations.pagination import Numbered, PagePagination, RangePagination
 from app.engine.json_types import JSON, JsonObject
-from app.engine.limits.read_ahead import REACH
+from app.engine.limits import constants
 from app.sources.pagination import ends, limits, page_facts, positions
 from app.sources.pagination.page_facts import PageFacts
 from app.sources.pagination.positions import AnswerRange
@@ -42,7 +42,7 @@ class NumberedList:
             return
         step = 1 if isinstance(self.pagination, PagePagination) else state.size or 1
         left = self._count_pages_left(state)
-        reach = min(depth, state.pages // 2) if left is None else min(REACH * depth, left)
+        reach = min(depth, state.pages // 2) if left is None else min(constants.REACH * depth, left)
         for number in range(1, reach):
             yield int(state.next) + number * step
 

@@ -8,6 +8,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import IntegrityError
 
 from app.engine.errors import Failure, InvalidInputError, UnreadableSecretError
+from app.engine.ids import parse_id
 from app.engine.objects.destinations import Datastore, DatastoreType
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
@@ -82,7 +83,8 @@ class DatastoreStore:
     def _seal(self, environment_id: str, id: str, values: Mapping[str, Any]) -> dict[str, Any]:
         given = dict(values)
         if "config" in given:
-            place = DATASTORE_CONFIG.place(environment_id, id)
+            # As Postgres returns the id, however a caller has written it.
+            place = DATASTORE_CONFIG.place(environment_id, parse_id(id) or id)
             given["config_encrypted"] = self._cipher.seal(given.pop("config"), place)
         return given
 

@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import Engine, text
 
 from app.services.destinations.stores import ExpectedRecords, Settled, WrittenAccount
+from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 
 _ACCOUNTS: Final = text("""
@@ -47,6 +48,7 @@ _LOOK_UP: Final = text(f"""
 """)
 
 
+@retry_conflicts
 class HeldRecords:
     """The records of all accounts."""
 

@@ -29,12 +29,15 @@ UNANSWERED: Final[dict[str, str]] = {
     "DELETE /tenant/{id}": "it still has an account: test_tenants",
     "GET /erasure/{id}": "nothing is erased before the walk: test_erased_accounts",
     "PATCH /integrated-account/me": "the integration asks for nothing: test_tokens_of_accounts",
+    "POST /datastore/{id}/test": "the datastore is nowhere: tests/integration/destinations",
+    "POST /datastore/{id}/test/{method}": "the datastore is nowhere: tests/integration/destinations",
     "POST /integrated-account/restore": "nothing was deleted before the walk: test_erased_accounts",
     "POST /integrated-account/run-post-install-actions": "the integration has none: test_offered",
     "POST /record/restore": "the run has deleted nothing: test_vanished_records",
 }
 """Operations that do not succeed in these worlds, each with the test in which they do."""
 _OF_RUNS: Final = "a run that has begun: no daemon takes one up here"
+_OF_CURSORS: Final = "an account that is written somewhere: no daemon writes here"
 _OF_TOOLS: Final = "a method that says nothing of it"
 NEVER_NULL: Final[dict[str, str]] = {
     "Account.environment_integration_id": "an account of before integrations were installed",
@@ -43,12 +46,17 @@ NEVER_NULL: Final[dict[str, str]] = {
     "CalledMethod.method": "a tool that calls an address of its own",
     "CalledMethod.resource": "a tool that calls an address of its own",
     "CreatedToken.created_by": "a token of the command line",
+    "Cursor.error_code": _OF_CURSORS,
+    "Cursor.failing_since": _OF_CURSORS,
+    "Cursor.last_error": _OF_CURSORS,
+    "Cursor.written_at": _OF_CURSORS,
     "Daemon.last_active_at": "a daemon that has not reported yet",
     "Delivery.last_error": "a delivery that nobody refused",
     "Delivery.sync_job_run_id": "a test event, or one of an account",
     "DeliveryWithBody.body": "a delivery whose body is pruned",
     "DeliveryWithBody.last_error": "a delivery that nobody refused",
     "DeliveryWithBody.sync_job_run_id": "a test event, or one of an account",
+    "Destination.label": "a destination without a label",
     "DirectList.limit": "a list by an upstream's own size of pages",
     "DirectList.next_cursor": "the last page of an upstream's list",
     "Erasure.finished_at": "an erasure under way",

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import pytest
 
-from app.engine.limits.read_ahead import AHEAD_OF_A_CURSOR, count_repeated_by_a_crash
+from app.engine.limits.constants import AHEAD_OF_A_CURSOR
+from app.engine.limits.read_ahead import count_repeated_by_a_crash
 from tests.support.listings import configs
 from tests.support.listings.customer import Customer, Ran
 from tests.support.listings.listing import Kind, Listing, ids

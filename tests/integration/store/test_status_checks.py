@@ -11,7 +11,15 @@ import psycopg
 import pytest
 
 from app.engine.errors import InvalidInputError
-from app.engine.status import AccountStatus, DaemonStatus, DeliveryStatus, ResourceStatus, RunStatus, UnitStatus
+from app.engine.status import (
+    AccountStatus,
+    CursorStatus,
+    DaemonStatus,
+    DeliveryStatus,
+    ResourceStatus,
+    RunStatus,
+    UnitStatus,
+)
 from app.store.db import migrate
 from tests.support.servers import PostgresServer
 
@@ -25,6 +33,7 @@ _TABLES = {
     "daemon": DaemonStatus,
     "integrated_account": AccountStatus,
     "deleted_account": AccountStatus,
+    "destination_cursor": CursorStatus,
 }
 _CHECKS = """
     select conrelid::regclass::text, pg_get_constraintdef(oid) from pg_constraint

@@ -197,7 +197,17 @@ def test_documents_every_route_of_a_resource(api: Caller, app: Flask) -> None:
     document = api.get("/openapi.json").body
 
     resources = ["sync-job", "integration", "integrated-account", "webhook", "record", "daemon", "unified", "proxy"]
-    resources += ("custom", "environment", "log", "api-token", "erasure", "tenant")
+    resources += (
+        "custom",
+        "environment",
+        "log",
+        "api-token",
+        "erasure",
+        "tenant",
+        "datastore",
+        "destination",
+        "schema",
+    )
     routes = {re.sub(r"<(?:[^<>]*:)?(\w+)>", r"{\1}", rule.rule) for rule in app.url_map.iter_rules()}
     assert document["openapi"] == "3.1.0"
     assert {route for route in routes if route[1:].startswith(tuple(resources))} == set(document["paths"])

@@ -99,7 +99,7 @@ def test_account_that_can_not_be_erased(place: LedPlace) -> None:
     place.sweep_until(lambda: found()[sound] == ("erased", None), "the end of the other account")
 
     status, error = found()[poisoned]
-    assert (status, error) == ("waiting", "it broke with ProgrammingError")
+    assert (status, error) == ("erasing", "it broke with ProgrammingError")
 
 
 def test_account_whose_records_can_not_be_numbered(place: LedPlace) -> None:

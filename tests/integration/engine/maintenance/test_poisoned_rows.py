@@ -53,8 +53,11 @@ def test_every_duty_of_the_leader_has_a_poisoned_row(place: LedPlace) -> None:
         "forgetting announcements",
     }
 
+    # Nothing of a row is read but its ids; an account whose log breaks the learner: tests/integration/store/schemas.
+    by_ids_alone = {"destinations", "learning schemas"}
+
     names = {turns.duty.name for turns in place.daemon.sweeper._duties._turns}
-    assert names == poisoned_here | poisoned_in_clearing | poisoned_as_a_kind
+    assert names == poisoned_here | poisoned_in_clearing | poisoned_as_a_kind | by_ids_alone
 
 
 def test_message_that_can_not_be_published(place: LedPlace) -> None:

@@ -338,7 +338,7 @@ def test_a_dead_grant_of_an_old_token_is_no_fault_of_the_account(place: Place, s
     with ThreadPoolExecutor(1) as pool:
         person = pool.submit(sign_in_again)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(place.service.store, "context", lambda _id: (person.result(), context("access-0"))[1])
+            patch.setattr(place.service.store, "read_context", lambda _id: (person.result(), context("access-0"))[1])
             fetched = place.fetch(context(refresh="revoked"))
 
     assert fetched == [[{"id": 1}]]

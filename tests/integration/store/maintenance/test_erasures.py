@@ -111,6 +111,7 @@ def erase_all(erasures: ErasureStore, *, limit: int = 1000) -> list[Erasure]:
     """Erase what is due; give it as it is then."""
     due = erasures.find_due(skipped=[], limit=100)
     for erasure in due:
+        erasures.begin(erasure.id)
         for _ in range(200):
             if not erasures.erase_some(erasure, limit=limit):
                 break
@@ -130,7 +131,9 @@ def tables_of_an_account() -> set[str]:
         - found
     ):
         found |= more
-    return found - {"erasure"} | {"integrated_account"}
+    # What destinations hold is erased there first, and their cursors with it: tests/integration/destinations.
+    elsewhere = {"erasure", "destination", "destination_cursor", "destination_quarantine"}
+    return found - elsewhere | {"integrated_account"}
 
 
 @pytest.mark.parametrize("limit", [1, 1000])
@@ -159,6 +162,7 @@ def test_erasure_goes_on_from_where_it_was_left(engine: Engine, accounts: Accoun
     accounts.delete(ENVIRONMENT, account, erase_after_seconds=0)
     (erasure,) = erasures.find_due(skipped=[], limit=10)
 
+    erasures.begin(erasure.id)
     assert [erasures.erase_some(erasure, limit=1) for _ in range(3)] == [True] * 3
 
     (begun,) = ErasureStore(engine).find_due(skipped=[], limit=10)

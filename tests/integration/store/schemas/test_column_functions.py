@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -64,7 +64,12 @@ def columns() -> list[Column]:
 def ask(connection: psycopg.Connection[Any], value: object) -> tuple[Any, ...]:
     calls = [f"{name_function(one.type)}(field.value, {one.is_declared})" for one in columns()]
     statement = _SELECT.format(KIND, ", ".join(calls))
-    row = connection.execute(statement, [json.dumps(value)]).fetchone()  # type: ignore[arg-type]
+    try:
+        row = connection.execute(statement, [json.dumps(value)]).fetchone()  # type: ignore[arg-type]
+    except psycopg.DataError as error:
+        # The last day that Python knows has an hour in this zone that it does not know.
+        assert "10K" in str(error)
+        reject()
     assert row is not None
     return row
 

@@ -24,10 +24,12 @@ from app.store.catalog.integrations import IntegrationStore
 from app.store.catalog.tokens import TokenStore
 from app.store.catalog.webhooks import WebhookStore
 from app.store.db.database import connect
+from app.store.destinations.datastores import DatastoreStore
 from app.store.secrets.bound_values import (
     ACCOUNT_OVERRIDE,
     CONFIG,
     CONTEXT,
+    DATASTORE_CONFIG,
     IN_JSON,
     OVERRIDE,
     WEBHOOK_PREVIOUS_SECRET,
@@ -65,6 +67,7 @@ class Tenant:
     account: str
     webhook: str
     installed: str
+    datastore: str
 
     def identity(self, column: Column) -> str:
         return {
@@ -74,6 +77,7 @@ class Tenant:
             WEBHOOK_PREVIOUS_SECRET: self.webhook,
             CONFIG: self.integration,
             OVERRIDE: self.integration,
+            DATASTORE_CONFIG: self.datastore,
         }[column]
 
 
@@ -87,6 +91,7 @@ class Process:
         self.accounts, self.credentials = AccountStore(engine, cipher), CredentialStore(engine, cipher)
         self.webhooks, self.integrations = WebhookStore(engine, cipher), IntegrationStore(engine, cipher)
         self.installed = EnvironmentIntegrationStore(engine, cipher)
+        self.datastores = DatastoreStore(engine, cipher)
         self.effective = EffectiveIntegrations(engine, cipher)
         rows = SealedRows(engine, cipher)
         self.rotation = KeyRotation(
@@ -103,7 +108,9 @@ class Process:
         webhook = self.webhooks.create(environment, new_id(), target, secret=f"canary-{new_id()}").id
         self.webhooks.replace_secret(environment, webhook, f"canary-{new_id()}", overlap_seconds=3600)
         installed, _ = self.installed.install(environment, {"integration_id": integration, "override": config})
-        return Tenant(environment, integration, account, webhook, installed.id)
+        place = {"type": "postgres", "config": {"password": f"canary-{new_id()}"}}
+        datastore = self.datastores.create(environment, new_id(), place).id
+        return Tenant(environment, integration, account, webhook, installed.id, datastore)
 
     def readers(self, column: Column, of: Tenant) -> list[Callable[[], object]]:
         environment = of.environment
@@ -121,6 +128,7 @@ class Process:
                 lambda: self.effective.get(environment, of.integration),
             ],
             OVERRIDE: [lambda: self.effective.get(environment, of.integration)],
+            DATASTORE_CONFIG: [lambda: self.datastores.get(environment, of.datastore)],
         }
         return readers[column]
 
@@ -144,7 +152,9 @@ class Process:
     def put_as_before(self, column: Column, of: Tenant, value: str) -> None:
         """Store what the release before would have stored."""
         if column in WHOLE:
-            self.put(column, of, self.sealed_as_before({"token": value} if column is CONTEXT else value))
+            self.put(
+                column, of, self.sealed_as_before({"token": value} if column in (CONTEXT, DATASTORE_CONFIG) else value)
+            )
         else:
             self.put(column, of, {"client": {"secret": in_json(self.sealed_as_before(value))}})
 
@@ -259,6 +269,9 @@ def test_a_value_is_read_again_however_its_id_was_written(process: Process, own:
         WEBHOOK_SECRET: lambda: process.webhooks.update(own.environment, own.webhook.upper(), {"is_active": True}),
         WEBHOOK_PREVIOUS_SECRET: lambda: process.webhooks.replace_secret(
             own.environment, own.webhook.upper(), f"canary-{new_id()}", overlap_seconds=3600
+        ),
+        DATASTORE_CONFIG: lambda: process.datastores.update(
+            own.environment, own.datastore.upper(), {"config": {"password": "changed"}}
         ),
         CONFIG: lambda: process.integrations.update(
             own.environment, own.integration.upper(), {"config": config}, version=1

@@ -6,7 +6,7 @@ import pytest
 
 from app.client import ApiError
 from app.engine.ids import new_id
-from app.engine.limits.read_ahead import AHEAD_OF_A_CURSOR
+from app.engine.limits.constants import AHEAD_OF_A_CURSOR
 from tests.support.patience import WaitFor
 from tests.support.receiver import Receiver
 from tests.support.upstream import Upstream, numbered, reply

@@ -33,7 +33,7 @@ MODELS: Any = FakeTable(unified_model, unified_model())
 
 
 def job_service(table: Any) -> JobService:
-    return JobService(table, INTEGRATIONS.by_name, unified())
+    return JobService(table, INTEGRATIONS.find_by_name, unified())
 
 
 def webhook_service(table: Any) -> WebhookService:
@@ -42,7 +42,7 @@ def webhook_service(table: Any) -> WebhookService:
 
 def account_service(table: Any) -> Any:
     """Return what changes accounts, and what removes them."""
-    changing = AccountService(table, INTEGRATIONS.by_name, INTEGRATIONS, installed=None)  # type: ignore[arg-type]
+    changing = AccountService(table, INTEGRATIONS.find_by_name, INTEGRATIONS, installed=None)  # type: ignore[arg-type]
     removing = AccountDeletion(table, restore=lambda *_: None, hasten=lambda *_: False, erase_after_seconds=0.0)
     return SimpleNamespace(update=changing.update, delete=removing.delete)
 
@@ -52,7 +52,7 @@ def installed_service(table: Any) -> InstalledModelService:
 
 
 def mapping_service(table: Any) -> MappingService:
-    return MappingService(table, MODELS, INTEGRATIONS.by_name)
+    return MappingService(table, MODELS, INTEGRATIONS.find_by_name)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ class FakeDueCursors:
 
 
 @pytest.fixture
-def find_due() -> FakeDueCursors:
+def due() -> FakeDueCursors:
     return FakeDueCursors(lagging=[ONE, TWO])
 
 

@@ -48,7 +48,7 @@ class FakePrunableRows:
     batches: list[int] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> Callable[..., int]:
-        kind = name.removeprefix("prune_").replace("occurrences", "fires").replace("_", " ")
+        kind = name.removeprefix("prune_").replace("occurrences", "fires").replace("vanished", "told").replace("_", " ")
         if kind not in KINDS:
             raise AttributeError(name)
         return lambda *, limit, skip, **_: self._forget(kind, limit, skip)
