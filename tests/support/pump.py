@@ -169,7 +169,7 @@ class Pump:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.daemon.leadership.resign()
+        self._end_daemon()
         self._engine.dispose()
 
     def run(self, run_id: str) -> Outcome:
@@ -206,9 +206,15 @@ class Pump:
             self._replace_daemon()
 
     def _replace_daemon(self) -> None:
-        # A process that dies takes its sessions with it.
-        self.daemon.leadership.resign()
+        self._end_daemon()
         self.daemon = self._fresh_daemon()
+
+    def _end_daemon(self) -> None:
+        """Let a daemon end as a process does, which takes its sessions with it and keeps no lease."""
+        # A duty that is under way would connect anew once all sessions are closed.
+        self.daemon.sweeper.wait(30.0)
+        self.daemon.leadership.resign()
+        self.daemon.worker._keeper._kept.clear()
 
     def _fresh_daemon(self) -> DaemonServices:
         return build_daemon_services(self.world.settings, self.world.outside(self._engine))
