@@ -36,6 +36,8 @@ _MAY_BE_ZERO: Final = frozenset(
             "prepare_statements",
             "ambient_credentials",
             "metrics_port",
+            "read_ahead_bytes",
+            "ask_again_percent",
         ),
         *("retry_base_seconds", "delete_limit_percent"),
         *("run_retention_seconds", "delivered_retention_seconds"),
@@ -43,6 +45,7 @@ _MAY_BE_ZERO: Final = frozenset(
     }
 )
 _MOST: Final[Mapping[str, float]] = {
+    "ask_again_percent": 100,
     "delete_limit_percent": 100,
     "prepare_statements": 1,
     "ambient_credentials": 1,

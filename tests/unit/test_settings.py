@@ -1,3 +1,7 @@
+import re
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
 from app import setting_values, settings
@@ -10,6 +14,7 @@ REQUIRED = {
     "BROKER_URL": "redis://:secret@host:6379/0",
     "FERRYMAN_ENCRYPTION_KEY": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
 }
+PAGE = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
 NUMBERS = [name for name, spec in Settings.__dataclass_fields__.items() if spec.type in {int, float}]
 
 
@@ -44,6 +49,25 @@ def faults(**variables: str) -> str:
 )
 def test_setting_is_taken(variable: str, value: str) -> None:
     settings.read_environment({**REQUIRED, variable: value})
+
+
+@pytest.mark.parametrize("name", [one.name for one in fields(Settings) if isinstance(one.default, int | float)])
+def test_default_may_be_written_out(name: str) -> None:
+    default = Settings.__dataclass_fields__[name].default
+
+    read = settings.read_environment({**REQUIRED, f"FERRYMAN_{name.upper()}": f"{default}"})
+
+    assert getattr(read, name) == default
+
+
+ZEROS = re.findall(r"^\| `(FERRYMAN_\w+)` \| .*\b0(?: (?:is|keeps|prepares|turns)\b|: )", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("variable", ZEROS)
+def test_zero_is_taken_where_the_page_says_what_it_means(variable: str) -> None:
+    read = settings.read_environment({**REQUIRED, variable: "0"})
+
+    assert getattr(read, variable.removeprefix("FERRYMAN_").lower()) == 0
 
 
 def test_nothing_is_told_of_defaults() -> None:

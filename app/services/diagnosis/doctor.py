@@ -147,7 +147,7 @@ def _check_daemons(installation: Installation) -> Iterator[Finding]:
                 severity=Severity.WARNING,
                 message=f"the first run of {queue} has waited for {seconds:.0f} s",
                 why="its daemons are busy, or hang",
-                fix=f"add daemons of the group, and look at 'ferryman daemon list --filter group_key={group}'",
+                fix="add daemons of the group; 'ferryman daemon list' shows when each took its last message",
             )
 
 

@@ -181,6 +181,17 @@ def test_counts_raise_their_alert(promtool: str, tmp_path: Path, alert: str) -> 
     assert is_raised(promtool, tmp_path, ill, alert)
 
 
+@pytest.mark.parametrize(
+    ("alert", "series"),
+    [
+        ("FerrymanRunsFail", 'ferryman_runs_ended_total{status="failed",error_code="lost_worker"}'),
+        ("FerrymanRecordsQuarantined", 'ferryman_records_quarantined_total{integration="acme"}'),
+    ],
+)
+def test_the_first_one_of_its_kind_raises_an_alert(promtool: str, tmp_path: Path, alert: str, series: str) -> None:
+    assert is_raised(promtool, tmp_path, {series: "_x20 1x40"}, alert)
+
+
 def test_every_alert_is_raised_by_a_test() -> None:
     alerts = re.findall(r"alert: (\w+)", (DEPLOY / "prometheus/alerts.yml").read_text())
 
