@@ -18,10 +18,21 @@ _FULL_PERCENT: Final = 90
 Check: TypeAlias = Callable[[Installation], Iterator[Finding]]
 
 
+_OF_THE_FLEET: Final = frozenset({"daemons", "leader", "units", "webhooks", "accounts", "keys"})
+"""They read tables that only the current schema has."""
+_NO_FLEET: Final = "the schema is not the one that this version knows"
+_LATER: Final = "run 'ferryman migrate', then this command again"
+
+
 def examine(installation: Installation) -> Sequence[Finding]:
     """Run all checks; a check without a finding is a finding that all is well."""
     found: list[Finding] = []
     for name, check in CHECKS.items():
+        if installation.fleet is None and name in _OF_THE_FLEET:
+            found.append(
+                Finding(check=name, severity=Severity.WARNING, message="not checked", why=_NO_FLEET, fix=_LATER)
+            )
+            continue
         findings = list(check(installation))
         found += findings or [Finding(check=name, severity=Severity.OK, message=_WELL[name](installation))]
     return found
@@ -127,8 +138,7 @@ def _check_broker(installation: Installation) -> Iterator[Finding]:
 
 
 def _check_daemons(installation: Installation) -> Iterator[Finding]:
-    if installation.fleet is None:
-        return
+    assert installation.fleet is not None
     facts = installation.fleet.facts
     served = {name_queue(group) for group in facts.daemons} | ({RAPID_BRIDGE_QUEUE} if facts.daemons else set())
     for queue, seconds in facts.oldest_created_seconds.items():
@@ -152,7 +162,8 @@ def _check_daemons(installation: Installation) -> Iterator[Finding]:
 
 
 def _check_leader(installation: Installation) -> Iterator[Finding]:
-    if installation.fleet is None or not installation.fleet.facts.daemons:
+    assert installation.fleet is not None
+    if not installation.fleet.facts.daemons:
         return
     if not installation.database.has_leader:
         yield Finding(
@@ -173,8 +184,7 @@ def _check_leader(installation: Installation) -> Iterator[Finding]:
 
 
 def _check_units(installation: Installation) -> Iterator[Finding]:
-    if installation.fleet is None:
-        return
+    assert installation.fleet is not None
     facts = installation.fleet.facts
     if expired := facts.units.get("expired", 0):
         yield Finding(
@@ -187,8 +197,7 @@ def _check_units(installation: Installation) -> Iterator[Finding]:
 
 
 def _check_deliveries(installation: Installation) -> Iterator[Finding]:
-    if installation.fleet is None:
-        return
+    assert installation.fleet is not None
     facts = installation.fleet.facts
     if facts.webhooks_disabled:
         yield Finding(
@@ -209,8 +218,7 @@ def _check_deliveries(installation: Installation) -> Iterator[Finding]:
 
 
 def _check_accounts(installation: Installation) -> Iterator[Finding]:
-    if installation.fleet is None:
-        return
+    assert installation.fleet is not None
     if count := installation.fleet.facts.accounts.get("needs_reauth", 0):
         yield Finding(
             check="accounts",
@@ -256,6 +264,11 @@ CHECKS: Final[Mapping[str, Check]] = {
 }
 
 
+def _describe_clocks(installation: Installation) -> str:
+    known = "Postgres'" if installation.broker.skew_seconds is None else "Postgres' and the broker's"
+    return f"{known} within {_MOST_SKEW_SECONDS:g} s of this machine's"
+
+
 def _describe_daemons(installation: Installation) -> str:
     daemons = installation.fleet.facts.daemons if installation.fleet else {}
     shown = ", ".join(f"{count} in group '{group}'" for group, count in sorted(daemons.items()))
@@ -267,7 +280,7 @@ _WELL: Final[Mapping[str, Callable[[Installation], str]]] = {
     "connections": lambda one: f"{one.database.connections} of {one.database.most_connections} are taken",
     "transactions": lambda _: "none has been open for long",
     "bloat": lambda one: f"{one.database.size_bytes / 1e6:.0f} MB; no table has many dead rows",
-    "clocks": lambda _: f"all within {_MOST_SKEW_SECONDS:g} s",
+    "clocks": _describe_clocks,
     "broker": lambda _: "it is reached",
     "daemons": _describe_daemons,
     "leader": lambda one: "one daemon leads" if one.database.has_leader else "there is no daemon to lead",

@@ -48,10 +48,18 @@ def test_a_well_installation_is_well_in_every_check() -> None:
     assert {finding.severity for finding in findings} == {Severity.OK}
 
 
-def test_before_the_first_migration_only_the_schema_is_wrong() -> None:
+def test_before_the_first_migration_the_schema_is_wrong_and_nothing_else_is_said_to_be_well() -> None:
     findings = examine(replace(with_database(revision=None, has_leader=False), fleet=None))
 
-    assert [finding.check for finding in findings if finding.severity] == ["schema"]
+    assert [finding.check for finding in findings if finding.severity is Severity.ERROR] == ["schema"]
+    unchecked = [finding.check for finding in findings if finding.message == "not checked"]
+    assert unchecked == ["daemons", "leader", "units", "webhooks", "accounts", "keys"]
+
+
+def test_a_clock_that_was_not_read_is_not_said_to_be_right() -> None:
+    (found,) = [one for one in examine(with_broker(skew_seconds=None)) if one.check == "clocks"]
+
+    assert "broker" not in found.message
 
 
 @pytest.mark.parametrize(
