@@ -93,7 +93,9 @@ def test_the_format_is_the_one_that_is_asked_for(metered: FlaskClient) -> None:
     assert open_metrics.text.endswith("# EOF\n")
 
 
-def test_targets_are_those_of_daemons_that_report(metered: FlaskClient, engine: Engine) -> None:
+@pytest.fixture
+def daemons(engine: Engine) -> Iterator[None]:
+    """Daemons of every environment, which the tests of others would list: they leave with the test."""
     insert = text("""
         insert into daemon (id, label, group_key, status, metadata, last_active_at)
         values (:id, :id, 'eu', 'active', cast(:metadata as jsonb), now() - make_interval(secs => :age))
@@ -105,7 +107,13 @@ def test_targets_are_those_of_daemons_that_report(metered: FlaskClient, engine: 
             ("m3", '{"metrics_address": "host:9"}', 9999),
         ):
             connection.execute(insert, {"id": id, "metadata": metadata, "age": age})
+    yield
+    with engine.begin() as connection:
+        connection.execute(text("delete from daemon where id in ('m1', 'm2', 'm3')"))
 
+
+@pytest.mark.usefixtures("daemons")
+def test_targets_are_those_of_daemons_that_report(metered: FlaskClient) -> None:
     answer = metered.get("/metrics/targets", headers={"Authorization": f"Bearer {OPERATORS}"})
 
     assert {"targets": ["host:9100"], "labels": {"group": "eu", "daemon": "m1"}} in answer.json
