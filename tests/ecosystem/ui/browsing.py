@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, sync_playwright
 
 from tests.support.debian import need
 
 PACKAGE: Final = "chromium-headless-shell"
-DESKTOP: Final = {"width": 1280, "height": 900}
-PHONE: Final = {"width": 360, "height": 740}
+DESKTOP: Final = ViewportSize(width=1280, height=900)
+PHONE: Final = ViewportSize(width=360, height=740)
 _WATCH_POLICY: Final = """document.addEventListener("securitypolicyviolation",
   (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));"""
 _GRAVE: Final = ("serious", "critical")
