@@ -3,6 +3,7 @@
 from app.api.resources.services import ReadingServices
 from app.bootstrap.shared import Shared
 from app.services.dashboard.fleet_board import FleetBoard
+from app.services.dashboard.killing import DaemonKiller
 from app.services.dashboard.overview import OverviewReads
 from app.services.dashboard.services import DashboardServices
 from app.services.dashboard.sessions import SessionService
@@ -25,4 +26,5 @@ def build_dashboard_services(shared: Shared, reading: ReadingServices, settings:
             list_due=overview.list_due,
         ),
         fleet=FleetBoard(reading.fleet, reading.daemons, DatabaseHealth(shared.engine).has_leader),
+        killer=DaemonKiller(reading.daemons) if settings.dashboard_kills else None,
     )

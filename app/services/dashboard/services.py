@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.services.dashboard.fleet_board import FleetBoard
+from app.services.dashboard.killing import DaemonKiller
 from app.services.dashboard.overview import OverviewReads
 from app.services.dashboard.sessions import SessionService
 
@@ -14,3 +15,5 @@ class DashboardServices:
     sessions: SessionService
     overview: OverviewReads
     fleet: FleetBoard
+    killer: DaemonKiller | None
+    """None where no daemon may be killed."""
