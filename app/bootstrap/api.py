@@ -76,7 +76,6 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
     accounts, deletion = _build_accounts(shared), _build_account_deletion(shared, settings)
     budgets, deliveries = _build_budgets(shared, accounts, settings), _build_deliveries(shared)
     runs = _build_run_service(shared, drafts, _build_dry_runs(shared, source, settings), budgets)
-    effective, inspect_account = shared.effective_integrations, shared.accounts.inspect
     calls = DirectCallStore(shared.engine)
     reading = build_reading_services(shared, runs, calls, settings)
     return ApiServices(
@@ -88,8 +87,8 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         templates=TemplateService(TemplateStore(shared.engine), jobs),
         states=StateService(StateStore(shared.engine)),
         integrations=IntegrationService(shared.integrations),
-        key_changes=KeyChanges(RecordKeyStore(shared.engine).of, effective, inspect_account),
-        known_names=KnownNames(shared.integrations.find_by_name, effective, inspect_account),
+        key_changes=_build_key_changes(shared),
+        known_names=_build_known_names(shared),
         installed_integrations=_build_installed_integrations(shared),
         accounts=accounts,
         account_deletion=deletion,
@@ -108,6 +107,14 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         dashboard=build_dashboard_services(shared, reading, settings),
         close=_build_close(source, shared.engine),
     )
+
+
+def _build_key_changes(shared: Shared) -> KeyChanges:
+    return KeyChanges(RecordKeyStore(shared.engine).of, shared.effective_integrations, shared.accounts.inspect)
+
+
+def _build_known_names(shared: Shared) -> KnownNames:
+    return KnownNames(shared.integrations.find_by_name, shared.effective_integrations, shared.accounts.inspect)
 
 
 def _build_installed_integrations(shared: Shared) -> EnvironmentIntegrationService:
