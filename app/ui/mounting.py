@@ -7,9 +7,11 @@ import flask
 
 from app.ui import errors, rendering, sign_in
 from app.ui.screen import Screens
+from app.ui.screens.fleet import fleet
+from app.ui.screens.jobs import jobs
 from app.ui.screens.overview import overview
 
-SCREENS: Final[tuple[Screens, ...]] = (overview,)
+SCREENS: Final[tuple[Screens, ...]] = (overview, jobs, fleet)
 """In the order of the navigation."""
 _REMEMBERED_SECONDS: Final = 365 * 24 * 3600
 
