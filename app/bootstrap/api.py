@@ -14,6 +14,7 @@ from app.api.resources.services import (
 from app.bootstrap.api_landing import build_landing_services
 from app.bootstrap.api_reading import build_reading_services
 from app.bootstrap.limits import build_budget_desk, build_call_limits, build_request_limits
+from app.bootstrap.notifications import build_notification_services
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
@@ -97,6 +98,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         webhooks=WebhookService(shared.webhooks, shared.sender.send_test, wake=deliveries.wake),
         deliveries=deliveries,
         landing=build_landing_services(shared, settings),
+        notifications=build_notification_services(shared, settings),
         tokens=TokenService(TokenStore(shared.engine)),
         environments=EnvironmentService(EnvironmentStore(shared.engine)),
         request_limits=build_request_limits(settings),
