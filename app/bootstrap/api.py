@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 
-from sqlalchemy import Engine
-
 from app.api.resources.services import (
     ApiServices,
     CallServices,
@@ -106,7 +104,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         unified=_build_unified_services(shared),
         credentials=_build_credential_services(shared),
         reading=build_reading_services(shared, runs, calls, settings),
-        close=_build_close(source, shared.engine),
+        close=_build_close(source, shared),
     )
 
 
@@ -199,10 +197,11 @@ def _build_credential_services(shared: Shared) -> CredentialServices:
     )
 
 
-def _build_close(source: Source, engine: Engine) -> Callable[[], None]:
+def _build_close(source: Source, shared: Shared) -> Callable[[], None]:
     def close() -> None:
         source.close()
-        engine.dispose()
+        shared.notifier.close()
+        shared.engine.dispose()
 
     return close
 

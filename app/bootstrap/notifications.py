@@ -4,9 +4,6 @@ import time
 
 from app.api.resources.services import NotificationServices
 from app.bootstrap.shared import Outside, Shared
-from app.destinations.notifications.sender import NotificationSender, OperatorMail
-from app.net.addresses import AllowedNetworks
-from app.net.loop import LoopThread
 from app.services.maintenance.duties import Duty
 from app.services.notifications.destinations import NotificationDestinationService
 from app.services.notifications.rules import NotificationRuleService
@@ -33,7 +30,7 @@ def build_notification_services(shared: Shared, settings: Settings) -> Notificat
         destinations=NotificationDestinationService(
             destinations,
             destinations.inspect,
-            _build_sender(shared, settings).send,
+            shared.notifier.send,
             has_mail_server=bool(settings.smtp_url),
             clock=shared.clock,
         ),
@@ -71,7 +68,7 @@ def build_notification_sending(shared: Shared, outside: Outside, settings: Setti
     return NotificationSending(
         messages=MessageStore(shared.engine),
         find_destination=NotificationDestinationStore(shared.engine, shared.cipher).get,
-        send=_build_sender(shared, settings).send,
+        send=shared.notifier.send,
         start=outside.start_duty,
         timeout_seconds=settings.delivery_timeout_seconds,
         patience_seconds=settings.delivery_retention_seconds,
@@ -83,13 +80,3 @@ def build_notification_duties(shared: Shared, outside: Outside, settings: Settin
     """Build the leader's duties that watch and tell."""
     sending = build_notification_sending(shared, outside, settings)
     return (*build_watching(shared, settings).build_duties(), *sending.build_duties())
-
-
-def _build_sender(shared: Shared, settings: Settings) -> NotificationSender:
-    return NotificationSender(
-        loop=LoopThread("ferryman-notifications"),
-        clock=shared.clock,
-        timeout_seconds=settings.delivery_timeout_seconds,
-        allowed=AllowedNetworks.parse(settings.allowed_networks),
-        operator_mail=OperatorMail(url=settings.smtp_url, sender=settings.smtp_from),
-    )

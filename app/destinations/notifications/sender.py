@@ -55,6 +55,12 @@ class NotificationSender:
             case NotificationType.EMAIL:
                 return self._mail(config, notification)
 
+    def close(self) -> None:
+        """Close every connection; a later notification opens new ones."""
+        if (session := self._posts.take_session()) is not None:
+            self._loop.submit(session.close()).result()
+        self._loop.close()
+
     def _post(self, url: str, body: bytes, headers: dict[str, str]) -> JsonObject:
         answer = self._loop.submit(self._posts.post(url, body, headers, reads_answer=True)).result()
         return {"status_code": answer.status, "answer": answer.excerpt}
