@@ -1,6 +1,8 @@
 """A real SMTP server in this process, with TLS from the first byte or by STARTTLS, and a login."""
 
+import asyncio
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,7 +10,6 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
 
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 from tests.support.tls_tunnel import Authority
@@ -44,34 +45,37 @@ def _authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data
     return AuthResult(success=is_known, handled=False)
 
 
-class _TlsController(Controller):
-    """A controller that tries out by itself whether it can be reached, of a server that speaks TLS or STARTTLS."""
-
-    def __init__(self, handler: Any, context: ssl.SSLContext, *, is_tls: bool) -> None:
-        self._context = context
-        super().__init__(handler, hostname="127.0.0.1", port=0, ssl_context=context if is_tls else None)
-        self._is_tls = is_tls
-
-    def factory(self) -> SMTP:
-        options: dict[str, Any] = {} if self._is_tls else {"tls_context": self._context, "require_starttls": True}
-        return SMTP(
-            self.handler, authenticator=_authenticate, auth_required=True, auth_require_tls=not self._is_tls, **options
-        )
-
-    def _trigger_server(self) -> None:
-        """Do not connect: a client of the controller's own trusts no certificate of a test."""
-
-
 @contextmanager
 def running_mail_server(authority: Authority, *, is_tls: bool) -> Iterator[MailServer]:
     """Run one on a free port of this machine until the block ends."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.certificate, authority.key)
-    server = MailServer()
-    controller = _TlsController(server, context, is_tls=is_tls)
-    controller.start()
-    server.port = controller.server.sockets[0].getsockname()[1]
+    kept = MailServer()
+    options: dict[str, Any] = {} if is_tls else {"tls_context": context, "require_starttls": True}
+    loop = asyncio.new_event_loop()
+
+    def speak() -> SMTP:
+        login = {"authenticator": _authenticate, "auth_required": not is_tls, "auth_require_tls": not is_tls}
+        return SMTP(kept, hostname="localhost", loop=loop, **login, **options)
+
+    server = loop.run_until_complete(loop.create_server(speak, "127.0.0.1", 0, ssl=context if is_tls else None))
+    kept.port = server.sockets[0].getsockname()[1]
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
     try:
-        yield server
+        yield kept
     finally:
-        controller.stop()
+        loop.call_soon_threadsafe(server.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.run_until_complete(_end_tasks(loop))
+        loop.close()
+
+
+async def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """End what is under way, so that its connections are closed."""
+    tasks = asyncio.all_tasks(loop) - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(0)

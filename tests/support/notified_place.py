@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import insert, text
 
 from app.bootstrap.api import build_api_services
+from app.bootstrap.destinations import build_destination_erasing
 from app.bootstrap.notifications import build_notification_sending, build_watching
 from app.bootstrap.shared import Outside, Shared
 from app.engine.ids import new_id
@@ -15,10 +16,13 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.notifications import NotificationDestination, NotificationRule
 from app.services.maintenance.duties import Start, start_here
+from app.services.maintenance.duty_rows import Pace
+from app.services.maintenance.erasure import ErasureDuty
 from app.settings import Settings
 from app.store import tables
 from app.store.catalog.tokens import TokenStore
 from app.store.db.database import connect
+from app.store.maintenance.erasures import ErasureStore
 from tests.support.http_server import HttpServer, Request, Response
 from tests.support.pump import _KEY, Mailbox
 
@@ -108,7 +112,13 @@ class NotifiedPlace:
         """Have the leader watch, and send what is due."""
         while self.watching.watch():
             pass
-        self.sending.send_due()
+        attempts = -1
+        # One of a destination at a time.
+        while attempts != (attempts := self._count_attempts()):
+            self.sending.send_due()
+
+    def _count_attempts(self) -> int:
+        return int(self.rows("select coalesce(sum(attempts), 0) as n from notification")[0]["n"])
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass for all that was noted, but for runs and records."""
@@ -122,6 +132,19 @@ class NotifiedPlace:
     def execute(self, statement: str, **values: Any) -> None:
         with self.engine.begin() as connection:
             connection.execute(text(statement), values)
+
+    def erase(self, account: str) -> None:
+        """Delete an account, and erase all that is held of it now."""
+        self.api.account_deletion.delete(self.environment, account)
+        self.execute("update erasure set due_at = now() where integrated_account_id = :id", id=account)
+        duty = ErasureDuty(
+            ErasureStore(self.engine),
+            self.shared.lifecycle.stop,
+            Pace(pause=lambda _: None),
+            erase_at_destinations=build_destination_erasing(self.shared).erase,
+        )
+        while duty.run_turn():
+            pass
 
     def rows(self, statement: str, **values: Any) -> list[Any]:
         with self.engine.connect() as connection:

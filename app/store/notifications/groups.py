@@ -165,7 +165,8 @@ def _write(connection: Connection, group: Group, message: JsonObject) -> None:
 def _told(group: Group, row: Row) -> Told:
     is_over = group.kind is NotificationKind.RESOLVED
     examples = [
-        {**one["facts"], **{name: value for name, value in one.items() if name != "facts"}} for one in row["examples"]
+        {**one["facts"], **{name: value for name, value in one.items() if name != "facts" and value is not None}}
+        for one in row["examples"]
     ]
     return Told(
         event=group.event,

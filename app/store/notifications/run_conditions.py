@@ -24,6 +24,8 @@ _ENDED: Final = f"""
       from sync_job_run r
      where {_SCOPE} and r.finished_at > :since - make_interval(secs => {OVERLAP_SECONDS})
            and r.status in {any_of([RunStatus.COMPLETED, RunStatus.FAILED])}
+           and exists (select from integrated_account a where a.id = r.integrated_account_id)
+           and exists (select from sync_job j where j.id = r.sync_job_id)
      order by r.integrated_account_id, r.sync_job_id, r.finished_at desc, r.id desc
 """
 _IN_A_ROW: Final = f"""
