@@ -27,20 +27,7 @@ def upgrade() -> None:
         sa.CheckConstraint("type in ('slack', 'email', 'webhook')", name="notification_destination_type"),
     )
     _create_page_index("notification_destination")
-    op.create_table(
-        "notification_rule",
-        *_owned(),
-        _destination(),
-        sa.Column("event", sa.Text(), nullable=False),
-        sa.Column("label", sa.Text()),
-        sa.Column("sync_job_id", _UUID),
-        sa.Column("integrated_account_id", _UUID),
-        sa.Column("config", JSONB(), server_default=sa.text("'{}'"), nullable=False),
-        sa.Column("is_active", sa.Boolean(), server_default=sa.text("true"), nullable=False),
-        *_times(),
-    )
-    _create_page_index("notification_rule")
-    op.create_index("notification_rule_by_destination", "notification_rule", ["notification_destination_id"])
+    _create_rule()
     op.create_table(
         "notification_watermark",
         sa.Column("owner_id", _UUID, primary_key=True),
@@ -56,6 +43,23 @@ def upgrade() -> None:
         ["environment_id"],
         postgresql_where=sa.text("status = 'needs_reauth'"),
     )
+
+
+def _create_rule() -> None:
+    op.create_table(
+        "notification_rule",
+        *_owned(),
+        _destination(),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("label", sa.Text()),
+        sa.Column("sync_job_id", _UUID),
+        sa.Column("integrated_account_id", _UUID),
+        sa.Column("config", JSONB(), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("is_active", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        *_times(),
+    )
+    _create_page_index("notification_rule")
+    op.create_index("notification_rule_by_destination", "notification_rule", ["notification_destination_id"])
 
 
 def _create_incident() -> None:
