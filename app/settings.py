@@ -118,6 +118,16 @@ class Settings:
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
     """Where a daemon serves its own metrics: the first free port from here on; 0: nowhere."""
+    public_url: str = ""
+    """Where people reach this Ferryman, for links in notifications; empty: those have none."""
+    smtp_url: str = field(default="", repr=False)
+    """The mail server of notifications that name none: smtps://, or smtp:// for STARTTLS."""
+    smtp_from: str = ""
+    """The address from which it sends."""
+    notification_interval_seconds: float = 300.0
+    """Between two notifications about one cause to one destination."""
+    notification_reminder_seconds: float = 24 * 3600.0
+    """After how long people are told again of what is still so; 0: never."""
     database_pool_size: int = 10
     prepare_statements: int = 1
     """0: for a pooler before Postgres that keeps no prepared statements."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from app.bootstrap.destinations import build_destination_dispatcher, build_destination_erasing, build_destination_worker
+from app.bootstrap.notifications import build_notification_duties
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets, choose_session_engine
 from app.broker.dispatcher import build_publisher
 from app.broker.heartbeats import CeleryHeartbeats
@@ -166,7 +167,11 @@ def _build_sweeper(
         publish_after_seconds=settings.publish_timeout_seconds,
         ring_after_seconds=settings.ring_after_seconds,
     )
-    duties = [*_build_due_duties(shared, pool, settings), *_build_periodic_duties(shared, heartbeats, settings)]
+    duties = [
+        *_build_due_duties(shared, pool, settings),
+        *_build_periodic_duties(shared, heartbeats, settings),
+        *build_notification_duties(shared, outside, settings),
+    ]
     return Sweeper(
         look=due.find_due_work,
         duties=Duties(duties, clock=shared.clock, monotonic=time.monotonic, start=outside.start_duty),

@@ -107,6 +107,12 @@ integrated_account = Table(
     *times(),
     known_statuses(AccountStatus, "integrated_account_status"),
     Index("integrated_account_page", "environment_id", "created_at", "id"),
+    # Those of whom people are told: a sliver of the table.
+    Index(
+        "integrated_account_to_reconnect",
+        "environment_id",
+        postgresql_where=text(f"status = '{AccountStatus.NEEDS_REAUTH}'"),
+    ),
 )
 
 sync_job = Table(

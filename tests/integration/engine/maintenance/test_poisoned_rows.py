@@ -50,14 +50,16 @@ def test_every_duty_of_the_leader_has_a_poisoned_row(place: LedPlace) -> None:
     poisoned_as_a_kind = {
         *("forgetting bodies", "forgetting tombstones", "forgetting told", "forgetting told to nobody"),
         *("forgetting messages", "forgetting daemons", "forgetting fires", "forgetting calls"),
-        "forgetting announcements",
+        *("forgetting announcements", "forgetting notifications", "forgetting incidents"),
     }
+    # tests/integration/notifications/test_deaths.py
+    poisoned_in_notifications = {"watching", "notifying"}
 
     # Nothing of a row is read but its ids; an account whose log breaks the learner: tests/integration/store/schemas.
     by_ids_alone = {"destinations", "learning schemas"}
 
     names = {turns.duty.name for turns in place.daemon.sweeper._duties._turns}
-    assert names == poisoned_here | poisoned_in_clearing | poisoned_as_a_kind | by_ids_alone
+    assert names == poisoned_here | poisoned_in_clearing | poisoned_as_a_kind | poisoned_in_notifications | by_ids_alone
 
 
 def test_message_that_can_not_be_published(place: LedPlace) -> None:
