@@ -154,7 +154,7 @@ class HttpSource:
         depth = ahead.depth if ahead else 1
         read = partial(listing.read_page, answer.page, decides_deletions=call.decides_deletions, depth=depth)
         result = await self._run_aside(call, read, is_long=is_computed or answer.response.is_large)
-        if found := partitioned_lists.choose_parts(call, config, drafted, result):
+        if found := partitioned_lists.choose_parts(call, config, drafted, result, answer.page.document):
             return fetched_pages.build_parts_page(found, is_requested=True)
         reading = self._read_on(asked, answer, result, ahead)
         return replace(asked.build_page(answer, result), reading=reading)

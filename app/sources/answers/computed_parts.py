@@ -12,7 +12,7 @@ from app.engine.record_errors import ExpressionError, SourceError
 from app.services.ports import PageCall
 from app.sources.exchange.redaction import collect_secrets, mask_secrets
 
-_SEEN = ("query", "context", "id", "body")
+_SEEN = ("query", "context", "id", "body", "part")
 
 
 def has_computed_parts(config: MethodConfig) -> bool:
