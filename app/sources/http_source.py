@@ -184,8 +184,11 @@ class HttpSource:
         """Return a function that yields the pages which likely follow a page, the next one first."""
         call, config = replace(asked.call, cursor=cursor), asked.config
 
-        def ask(one: Listing) -> Awaitable[ReadAnswer]:
-            return self._request_page(call, config, self._finish(asked.drafted, one.build_request(), config))
+        is_computed = computed_parts.has_computed_requests(config)
+
+        async def ask(one: Listing) -> ReadAnswer:
+            finish = partial(self._finish, asked.drafted, one.build_request(), config)
+            return await self._request_page(call, config, await self._run_aside(call, finish, is_long=is_computed))
 
         def list_following(depth: int) -> Iterator[Following]:
             return (
@@ -208,9 +211,7 @@ class _AskedPage:
 
     def find_obstacle(self) -> ReadingReason | None:
         """Return why no page may be requested before its turn, whatever the pagination is."""
-        if not self.request.is_repeatable:
-            return ReadingReason.NOT_REPEATABLE
-        return ReadingReason.COMPUTED_REQUEST if computed_parts.has_computed_parts(self.config) else None
+        return None if self.request.is_repeatable else ReadingReason.NOT_REPEATABLE
 
     def build_page(self, answer: ReadAnswer, result: PageResult) -> FetchedPage:
         """Return the page of what pagination has made of its answer."""

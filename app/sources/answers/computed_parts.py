@@ -27,6 +27,11 @@ def has_computed_parts(config: MethodConfig) -> bool:
     )
 
 
+def has_computed_requests(config: MethodConfig) -> bool:
+    """Whether an expression sees each finished request, such as to sign it."""
+    return isinstance(config.authorization, ComputedAuthorization)
+
+
 def compute_query(expression: Expression, call: PageCall, scope: JsonObject) -> JsonObject:
     """Compute the query that replaces the call's; raise SourceError ``expression``."""
     seen = write_long_integers_as_texts({"query": {}, **{name: scope[name] for name in _SEEN if name in scope}})
