@@ -291,7 +291,7 @@ class AccountGate:
     def _take(self, grant: Grant) -> None:
         before = self.part.grant
         if before is not None and grant.cut_at > before.cut_at:
-            self._observations.latencies.clear()
+            self._observations.clear_signs()
         # A refusal that came since the report is not in the grant.
         stays_closed = bool(self._observations.refused)
         self.part.take(grant, offset=self._budget.offset, now=self._time(), stays_closed=stays_closed)
