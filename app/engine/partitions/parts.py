@@ -148,14 +148,26 @@ def _find_range(
 ) -> tuple[int, int]:
     """Return the range to cut; ``start`` and ``end`` are guesses, which a part beyond them shows to be wrong."""
     lower, upper = (own[at] if part.get(name) is None else part[name] for at, name in enumerate(("lower", "upper")))
-    is_before = upper is not None and upper <= partition.start + 1
-    first = int(lower) if lower is not None else min(partition.start, 0) if is_before else partition.start
+    first = _guess_first(partition, upper) if lower is None else int(lower)
     if upper is not None:
         return first, int(upper)
     if partition.end is not None and partition.end > first + 1:
         return first, partition.end
-    behind = now if partition.by is PartitionBy.TIME else first + max(1, first - partition.start)
-    return first, max(first + 1, behind)
+    if partition.by is PartitionBy.TIME and now > first + 1:
+        return first, now
+    # Further each time, until the records are found.
+    return first, first + max(1, first - partition.start)
+
+
+def _guess_first(partition: Partition, upper: int | None) -> int:
+    """Guess where a part begins that has no bound there."""
+    start = partition.start
+    if upper is None or upper > start + 1:
+        return start
+    if partition.by is PartitionBy.NUMBER or upper > min(start, 0) + 1:
+        return min(start, 0)
+    # Records before 1970: further each time.
+    return upper - max(2, 2 * (start - upper))
 
 
 def _cut(part: JsonObject, lower: int, upper: int, count: int) -> list[JsonObject]:
