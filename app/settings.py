@@ -48,9 +48,9 @@ class Settings:
     response_limit_bytes: int = 100 * 1024 * 1024
     answers_memory_bytes: int = 256 * 1024 * 1024
     """What all upstream answers of a process may take while they are read; beyond it the next one waits."""
-    read_ahead_bytes: int = 4 * 1024 * 1024
-    """Bytes of a list's answers that may wait for their turn; 0: no page is requested ahead of its turn."""
-    ask_again_percent: float = 0.0
+    read_ahead_bytes: int = 16 * 1024 * 1024
+    """Bytes of all lists' answers that may wait for their turn; 0: no page is requested ahead of its turn."""
+    ask_again_percent: float = 2.0
     """Of an account's requests so many may be sent once more when their answers are late; 0: none."""
     delivery_timeout_seconds: float = 30.0
     delivery_retention_seconds: float = 24 * 3600.0

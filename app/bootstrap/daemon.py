@@ -68,6 +68,7 @@ class DaemonServices:
     settings: Settings
     lifecycle: RunLifecycle
     worker: UnitWorker
+    fairness: AccountFairness
     destination_worker: DestinationWorker
     daemons: DaemonStore
     consumer_liveness: ConsumerLiveness
@@ -97,11 +98,13 @@ def build_daemon_services(settings: Settings, outside: Outside = REAL) -> Daemon
     worker_context = WorkerContext(
         clock=shared.clock, settings=settings, dispatcher=shared.dispatcher, is_stopping=stopping.is_set
     )
+    fairness = AccountFairness(UnitStore(shared.engine), worker_context)
     pool = DeliveryPool(outside.sender or shared.sender, shared.dispatcher)
     return DaemonServices(
         settings=settings,
         lifecycle=shared.lifecycle,
-        worker=_build_unit_worker(shared, source, pool, worker_context),
+        worker=_build_unit_worker(shared, source, pool, worker_context, fairness),
+        fairness=fairness,
         destination_worker=build_destination_worker(shared, settings, is_stopping=stopping.is_set),
         daemons=shared.daemons,
         consumer_liveness=ConsumerLiveness(stalled_seconds=settings.deaf_seconds, monotonic=time.monotonic),
@@ -116,12 +119,13 @@ def build_daemon_services(settings: Settings, outside: Outside = REAL) -> Daemon
     )
 
 
-def _build_unit_worker(shared: Shared, source: Source, pool: DeliveryPool, worker_context: WorkerContext) -> UnitWorker:
+def _build_unit_worker(
+    shared: Shared, source: Source, pool: DeliveryPool, worker_context: WorkerContext, fairness: AccountFairness
+) -> UnitWorker:
     settings, units = worker_context.settings, UnitStore(shared.engine)
     bounds = read_merge_bounds(settings)
     deliveries, spools = DeliveryStore(shared.engine, bounds), SpoolStore(shared.engine)
     merger = DeliveryMerger(shared.engine, bounds)
-    fairness = AccountFairness(units, worker_context)
     keeper = LeaseKeeper(units, lease_seconds=settings.lease_seconds)
     return UnitWorker(
         units=units,
