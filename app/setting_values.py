@@ -36,6 +36,8 @@ _MAY_BE_ZERO: Final = frozenset(
             "prepare_statements",
             "ambient_credentials",
             "metrics_port",
+            "tracing",
+            "trace_upstreams",
             "read_ahead_bytes",
             "ask_again_percent",
         ),
@@ -49,6 +51,8 @@ _MOST: Final[Mapping[str, float]] = {
     "delete_limit_percent": 100,
     "prepare_statements": 1,
     "ambient_credentials": 1,
+    "tracing": 1,
+    "trace_upstreams": 1,
     "metrics_port": 65535,
 }
 _LONGER_THAN: Final = (("daemon_silence_seconds", "heartbeat_seconds"), ("deaf_seconds", "heartbeat_seconds"))

@@ -114,6 +114,10 @@ class Settings:
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
     """Where a daemon serves its own metrics: the first free port from here on; 0: nowhere."""
+    tracing: int = 0
+    """1: runs are traced, and sent by OTLP as OpenTelemetry's own variables say."""
+    trace_upstreams: int = 0
+    """1: upstreams get the ``traceparent`` of the requests to them."""
     database_pool_size: int = 10
     prepare_statements: int = 1
     """0: for a pooler before Postgres that keeps no prepared statements."""

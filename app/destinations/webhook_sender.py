@@ -7,7 +7,7 @@ from concurrent.futures import Future
 
 import aiohttp
 
-from app import meters
+from app import meters, tracing
 from app.engine.errors import DeliveryError
 from app.engine.ids import new_id
 from app.engine.json_values import make_text_storable
@@ -18,6 +18,7 @@ from app.net import guarded_connections
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
 from app.services.ports import Clock
+from app.tracing import Kind
 
 _EXCERPT_BYTES = 500
 # No limit: the caller limits concurrent requests, and a wait here would be a wait for other receivers.
@@ -65,7 +66,7 @@ class HttpWebhookSender:
     async def _post(self, webhook: Webhook, event_id: str, body: bytes) -> int:
         begun, status = time.monotonic(), "none"
         try:
-            status = str(await self._send(webhook, event_id, body))
+            status = str(await self._trace_send(webhook, event_id, body))
         except DeliveryError as error:
             status = str(error.status or status)
             raise
@@ -73,6 +74,24 @@ class HttpWebhookSender:
             meters.DELIVERIES.labels(status).inc()
             meters.DELIVERY_SECONDS.observe(time.monotonic() - begun)
         return int(status)
+
+    async def _trace_send(self, webhook: Webhook, event_id: str, body: bytes) -> int:
+        """Send as a span of the run that the event is about; of the address only the host is told."""
+        facts = {
+            **tracing.describe_address(webhook.target_url),
+            "http.request.method": "POST",
+            "ferryman.webhook.id": webhook.id,
+            "ferryman.event.id": event_id,
+        }
+        with tracing.span("POST", facts, kind=Kind.CLIENT) as span:
+            try:
+                status = await self._send(webhook, event_id, body)
+            except DeliveryError as error:
+                span.set({"http.response.status_code": error.status})
+                span.error = str(error.status) if error.status else None
+                raise
+            span.set({"http.response.status_code": status})
+        return status
 
     async def _send(self, webhook: Webhook, event_id: str, body: bytes) -> int:
         now = self._clock.now()
@@ -85,9 +104,10 @@ class HttpWebhookSender:
         )
         # Without compression, so that the excerpt is limited by received bytes.
         standing = {"Content-Type": "application/json", "User-Agent": "ferryman", "Accept-Encoding": "identity"}
+        traced = {} if (traceparent := tracing.find_traceparent()) is None else {"traceparent": traceparent}
         try:
             async with self._open_session().post(
-                webhook.target_url, data=body, headers={**standing, **signed}, allow_redirects=False
+                webhook.target_url, data=body, headers={**standing, **signed, **traced}, allow_redirects=False
             ) as response:
                 if 200 <= response.status < 300:
                     return response.status
