@@ -45,7 +45,7 @@ _KINDS: Final = {
 class OtlpRecorder:
     """Records spans of this process; started after a fork, since it has a thread."""
 
-    def __init__(self, resource: Mapping[str, str], *, most_waiting: int) -> None:
+    def __init__(self, resource: Mapping[str, str], *, most_waiting: int, most_at_once: int) -> None:
         """``resource`` describes this process, as far as the ``OTEL_`` variables do not."""
         # It logs each attempt, with the collector's address; the queue below logs the first failure.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
@@ -58,7 +58,11 @@ class OtlpRecorder:
             id_generator=self._ids,
             shutdown_on_exit=False,
         )
-        self._provider.add_span_processor(BatchSpanProcessor(self._queue, max_queue_size=most_waiting))
+        # A short queue is sent at once as a whole.
+        most_at_once = min(most_at_once, most_waiting)
+        self._provider.add_span_processor(
+            BatchSpanProcessor(self._queue, max_queue_size=most_waiting, max_export_batch_size=most_at_once)
+        )
         self._tracer = self._provider.get_tracer("ferryman")
 
     def record(self, span: Span) -> None:

@@ -171,14 +171,7 @@ def begin(
         return NO_SPAN
     if above is None or (run_id and above.trace_id != _find_trace_id(run_id)):
         above = _build_root(run_id)
-    begun = Span(
-        name=name,
-        kind=kind,
-        trace_id=above.trace_id,
-        id=os.urandom(8).hex(),
-        parent_id=above.id,
-        is_sampled=above.is_sampled,
-    )
+    begun = _build_below(above, name, kind)
     begun.set(attributes or {})
     return begun
 
@@ -219,7 +212,7 @@ def record_run(
         return
     whole = _build_root(run_id)
     if resumes:
-        whole = begin("resumed run", run_id=run_id)
+        whole = _build_below(whole, "resumed run", Kind.INTERNAL)
     whole.started_ns, whole.error = int(started_at.timestamp() * 1e9), error
     whole.set(attributes)
     whole.end()
@@ -266,6 +259,17 @@ def _build_root(run_id: str) -> Span:
     trace_id = _find_trace_id(run_id)
     is_sampled = int(trace_id[-_RANDOM_DIGITS:], 16) >= _least
     return Span(name="run", trace_id=trace_id, id=trace_id[-16:], is_sampled=is_sampled)
+
+
+def _build_below(above: Span, name: str, kind: Kind) -> Span:
+    return Span(
+        name=name,
+        kind=kind,
+        trace_id=above.trace_id,
+        id=os.urandom(8).hex(),
+        parent_id=above.id,
+        is_sampled=above.is_sampled,
+    )
 
 
 def _find_trace_id(run_id: str) -> str:

@@ -15,9 +15,10 @@ from app.setting_errors import MissingSettingError
 from app.settings import Settings
 
 _GOODBYE_SECONDS: Final = 3.0
-_QUEUE_LENGTH: Final = "OTEL_BSP_MAX_QUEUE_SIZE"
-_SPANS: Final = 2048
-"""The SDK's own default."""
+_QUEUE_LENGTH, _BATCH = "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
+_SPANS, _SPANS_AT_ONCE = 2048, 512
+"""The SDK's own defaults."""
+_SDK: Final = "opentelemetry.exporter.otlp.proto.http"
 _SAMPLER, _SHARE = "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"
 _SAMPLERS: Final = ("always_on", "always_off", "traceidratio")
 
@@ -35,6 +36,7 @@ def start_tracing(settings: Settings, *, service: str, instance: str = "") -> No
     recorder = import_extra("app.otlp", extra="otel").OtlpRecorder(
         described | ({"service.instance.id": instance} if instance else {}),
         most_waiting=int(os.environ.get(_QUEUE_LENGTH) or _SPANS),
+        most_at_once=int(os.environ.get(_BATCH) or _SPANS_AT_ONCE),
     )
     tracing.start(recorder.record, ratio=_read_ratio(os.environ), close=_build_close(recorder))
     atexit.register(tracing.stop)
@@ -70,7 +72,7 @@ def _is_off(environ: Mapping[str, str]) -> bool:
 def _has_sdk() -> bool:
     """Whether the extra is installed, without the second that it takes to load it."""
     try:
-        return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+        return find_spec(_SDK) is not None
     except ModuleNotFoundError:
         return False
 
@@ -140,5 +142,5 @@ _CHECKS: Final[Mapping[str, Callable[[str], str | None]]] = {
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": _check_address,
     _QUEUE_LENGTH: _check_count,
     "OTEL_BSP_SCHEDULE_DELAY": _check_count,
-    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": _check_count,
+    _BATCH: _check_count,
 }

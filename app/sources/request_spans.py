@@ -22,7 +22,8 @@ def name_request(request: HttpRequest, call: PageCall, config: MethodConfig) -> 
     if not tracing.is_on() or call.path is not None:
         return request
     parts = (piece if isinstance(piece, str) else _name_token(piece.readings) for piece in config.path.pieces)
-    return replace(request, path_template=mask_secrets("".join(parts), request.secrets))
+    path, _, _ = "".join(parts).partition("?")
+    return replace(request, path_template=mask_secrets(path, request.secrets))
 
 
 def open_span(request: HttpRequest, attributes: Mapping[str, Value | None]) -> Within | tracing.Nothing:

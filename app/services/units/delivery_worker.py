@@ -32,10 +32,10 @@ logger = logging.getLogger(__name__)
 @dataclass(slots=True)
 class _Slice:
     claim: Claim
+    span: Span
     deadline: float
     report: Report = report_nothing
     steps: int = 0
-    span: Span = tracing.NO_SPAN
     place: Place | None = None
     """Where its present event is under way."""
 
@@ -94,9 +94,9 @@ class DeliveryWorker:
 
         Then nothing is done yet, and the slice goes on by itself.
         """
-        slice = _Slice(claim, self._clock.now().timestamp() + self._settings.slice_seconds, report)
         facts = {"ferryman.unit.id": claim.unit_id, "ferryman.webhook.id": claim.webhook_id}
-        slice.span = tracing.begin("slice of deliveries", facts, kind=Kind.CONSUMER, run_id=claim.run_id)
+        span = tracing.begin("slice of deliveries", facts, kind=Kind.CONSUMER, run_id=claim.run_id)
+        slice = _Slice(claim, span, self._clock.now().timestamp() + self._settings.slice_seconds, report)
         self._keeper.keep(claim, on_lost=slice.cancel)
         is_under_way = self._advance(slice, partial(self._send_on, slice))
         return NOTHING_DONE if is_under_way else SliceOutcome(run_id=claim.run_id, may_settle=True)
