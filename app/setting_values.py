@@ -40,6 +40,8 @@ _MAY_BE_ZERO: Final = frozenset(
             "ambient_credentials",
             "dashboard_kills",
             "metrics_port",
+            "tracing",
+            "trace_upstreams",
             "read_ahead_bytes",
             "ask_again_percent",
             "notification_reminder_seconds",
@@ -55,6 +57,8 @@ _MOST: Final[Mapping[str, float]] = {
     "prepare_statements": 1,
     "ambient_credentials": 1,
     "dashboard_kills": 1,
+    "tracing": 1,
+    "trace_upstreams": 1,
     "metrics_port": 65535,
 }
 _LONGER_THAN: Final = (("daemon_silence_seconds", "heartbeat_seconds"), ("deaf_seconds", "heartbeat_seconds"))

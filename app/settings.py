@@ -128,6 +128,10 @@ class Settings:
     """Between two notifications about one cause to one destination."""
     notification_reminder_seconds: float = 24 * 3600.0
     """After how long people are told again of what is still so; 0: never."""
+    tracing: int = 0
+    """1: runs are traced, and sent by OTLP as OpenTelemetry's own variables say."""
+    trace_upstreams: int = 0
+    """1: upstreams get the ``traceparent`` of the requests to them."""
     database_pool_size: int = 10
     prepare_statements: int = 1
     """0: for a pooler before Postgres that keeps no prepared statements."""
