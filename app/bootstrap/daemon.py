@@ -16,6 +16,7 @@ from app.services.maintenance.duties import Duties, Duty
 from app.services.maintenance.duty_rows import Pace
 from app.services.maintenance.erasure import ErasureDuty
 from app.services.maintenance.heartbeats import HEARTBEATS_AT_ONCE, HeartbeatCollector
+from app.services.maintenance.landing import RunLanding
 from app.services.maintenance.liveness import ConsumerLiveness, DroppedMessages
 from app.services.maintenance.numbering import Numbering
 from app.services.maintenance.rescue import StuckRunRescuer
@@ -200,8 +201,15 @@ def _build_due_duties(shared: Shared, pool: DeliveryPool, settings: Settings) ->
         clock=shared.clock,
         settings=settings,
     )
+    landing = RunLanding(
+        find_landed=shared.runs.find_landed,
+        lifecycle=shared.lifecycle,
+        limit_seconds=settings.destination_wait_seconds,
+        monotonic=time.monotonic,
+    )
     return (
         *sweeping.build_duties(),
+        landing.build_duty(),
         Duty(name="triggers", do=scheduler.run_due_now, is_due=lambda due: due.triggers),
         Duty(name="destinations", do=build_destination_dispatcher(shared, settings).dispatch_due),
         Duty(name="announcing", do=announcement_sender.send_due, is_due=lambda due: due.announcements),
