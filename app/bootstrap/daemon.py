@@ -6,7 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from app.bootstrap.destinations import build_destination_dispatcher, build_destination_erasing, build_destination_worker
+from app.bootstrap.destinations import (
+    build_destination_dispatcher,
+    build_destination_erasing,
+    build_destination_telling,
+    build_destination_worker,
+)
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets, choose_session_engine
 from app.broker.dispatcher import build_publisher
 from app.broker.heartbeats import CeleryHeartbeats
@@ -236,6 +241,7 @@ def _build_periodic_duties(shared: Shared, heartbeats: CeleryHeartbeats, setting
         Duty(name="orphaned sessions", do=sessions.end_orphaned, every_seconds=settings.lease_seconds / 3),
         Duty(name="rescue", do=rescuer.rescue_stuck, every_seconds=settings.ring_after_seconds),
         *_build_clearing_duties(shared, settings),
+        build_destination_telling(shared, settings),
         *_build_schema_learner(shared).build_duties(),
     )
 

@@ -54,7 +54,7 @@ def test_every_duty_of_the_leader_has_a_poisoned_row(place: LedPlace) -> None:
     }
 
     # Nothing of a row is read but its ids; an account whose log breaks the learner: tests/integration/store/schemas.
-    by_ids_alone = {"destinations", "learning schemas"}
+    by_ids_alone = {"destinations", "telling of destinations", "learning schemas"}
 
     names = {turns.duty.name for turns in place.daemon.sweeper._duties._turns}
     assert names == poisoned_here | poisoned_in_clearing | poisoned_as_a_kind | by_ids_alone
