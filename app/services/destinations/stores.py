@@ -135,6 +135,9 @@ class DueCursors(Protocol):
     def redispatch(self, cursors: Sequence[DueCursor]) -> None:
         """Mark cursors as not dispatched: the broker did not take the message."""
 
+    def put_back(self, destination_id: str, account_id: str, *, seconds: float) -> None:
+        """Record that a daemon had no room for a cursor: the leader waits so long, a slice that ends does not."""
+
 
 class AccountLogs(Protocol):
     """The logs of accounts, as destinations read them."""

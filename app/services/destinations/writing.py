@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 RECORDS_AT_ONCE: Final = 10_000
 _BASE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 300.0
+_NO_ROOM_SECONDS: Final = 2.0
 _FINAL_PAUSE_SECONDS: Final = 900.0
 """Another attempt would fail too, until somebody changes something; that may be at the target, unseen by Ferryman."""
 
@@ -86,9 +87,14 @@ class DestinationWorker:
 
     def work(self, destination_id: str, account_id: str) -> None:
         """Write for one slice what an account's log holds for a destination; nothing where somebody else does."""
-        if self._is_stopping() or not self._room.acquire(blocking=False):
+        if self._is_stopping():
             # Still due: the leader sends another message within a second.
             self._stores.due.redispatch([DueCursor(destination_id=destination_id, account_id=account_id, queue="")])
+            return
+        if not self._room.acquire(blocking=False):
+            # Were it sent again at once, all daemons that are full would get it in turn, for as long as they are.
+            pause = _NO_ROOM_SECONDS * (1 + random.random())  # noqa: S311  # no secret depends on it
+            self._stores.due.put_back(destination_id, account_id, seconds=pause)
             return
         try:
             claim = self._stores.cursors.claim(

@@ -74,6 +74,7 @@ destination_cursor = Table(
     Column("epoch", Integer, nullable=False, server_default="0"),
     Column("due_at", time_type, nullable=False, server_default=func.now()),
     Column("rung_at", time_type),  # when a message was last sent for it
+    Column("no_room_until", time_type),  # a daemon had no room for it: the leader sends no message before
     Column("lease_owner", Text),
     Column("lease_until", time_type),
     Column("fence", BigInteger, nullable=False, server_default="0"),
@@ -93,6 +94,7 @@ destination_cursor = Table(
     CheckConstraint('"read" = written + unchanged + quarantined + filtered', name="destination_cursor_books"),
     Index("destination_cursor_by_account", "integrated_account_id"),
     Index("destination_cursor_due", "destination_id", "due_at"),
+    Index("destination_cursor_no_room", "no_room_until", postgresql_where=text("no_room_until is not null")),
     Index("destination_cursor_leased", "destination_id", postgresql_where=text("lease_until is not null")),
     postgresql_with={"fillfactor": "70"},
 )

@@ -28,9 +28,18 @@ def upgrade() -> None:
     op.add_column(
         "destination_cursor", sa.Column("is_rebuilding", sa.Boolean(), server_default=sa.text("false"), nullable=False)
     )
+    op.add_column("destination_cursor", sa.Column("no_room_until", sa.TIMESTAMP(timezone=True)))
+    op.create_index(
+        "destination_cursor_no_room",
+        "destination_cursor",
+        ["no_room_until"],
+        postgresql_where=sa.text("no_room_until is not null"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("destination_cursor_no_room", "destination_cursor")
+    op.drop_column("destination_cursor", "no_room_until")
     op.drop_column("destination_cursor", "is_rebuilding")
     op.drop_constraint("destination_health", "destination")
     op.drop_column("destination", "health")
