@@ -146,21 +146,24 @@ class PostgresWriter:
         changed, size = 0, 0
         for number, batch in enumerate(log_range.batches):
             table = self._tables.place_of(log_range.integration_name, batch.resource, log_range.tenant_id)
-            written, copied = self._write_batch(connection, self._tables.known(table), batch, number, place)
+            written, copied = self._write_batch(
+                connection, self._tables.known(table), batch, {**place, "number": number}, log_range.is_rebuild
+            )
             changed, size = changed + written, size + copied
         if not log_range.listing:
             connection.execute(statements.MOVE, {**place, "last": log_range.last_sequence})
         return Written(written=changed, unchanged=count - changed, bytes=size)
 
     def _write_batch(
-        self, connection: Connection, table: sql.Identifier, batch: Batch, number: int, place: dict[str, Any]
+        self, connection: Connection, table: sql.Identifier, batch: Batch, place: dict[str, Any], is_rebuild: bool
     ) -> tuple[int, int]:
         """Merge a batch; return how many rows changed, and how many characters were copied."""
         columns = list(batch.schema.list_shown())
-        incoming = sql.Identifier(f"_ferryman_in_{number}")
+        incoming = sql.Identifier(f"_ferryman_in_{place['number']}")
         connection.execute(statements.build_incoming(incoming, columns))
         size = _copy(connection, incoming, build_lines(batch.records, columns))
-        merges = statements.build_merge(table, incoming, columns, mode=self._target.mode, deletes=self._target.deletes)
+        mode, deletes = self._target.mode, self._target.deletes
+        merges = statements.build_merge(table, incoming, columns, mode=mode, deletes=deletes, is_rebuild=is_rebuild)
         return sum(connection.execute(merge, place).rowcount for merge in merges), size
 
 

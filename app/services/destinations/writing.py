@@ -173,6 +173,7 @@ class _Walk:
         if part.gap_until > self._listed_through:
             self._fill_gap(part.gap_until)
         if part.through == self._cursor:
+            self._end_rebuild()
             return False
         if not self._stores.cursors.fix_range(self._claim, part.through):
             return False
@@ -191,6 +192,8 @@ class _Walk:
             ),
         )
         self._cursor, self._through = part.through, None
+        if part.is_last:
+            self._end_rebuild()
         return not part.is_last
 
     def _read(self) -> LogPart:
@@ -210,6 +213,12 @@ class _Walk:
         self._stores.cursors.note_listed(self._claim, gap_until)
         self._listed_through = gap_until
 
+    def _end_rebuild(self) -> None:
+        """Remove what the target holds and Postgres does not, after all else is as it is there."""
+        if self._claim.is_rebuilding:
+            self._gaps.fill(self._claimed, self._writer, self._learner, self._empty_range(self._cursor))
+            self._stores.cursors.note_rebuilt(self._claim)
+
     def _build_range(self, part: LogPart) -> tuple[LogRange, tuple[Quarantined, ...]]:
         learned = [self._learner.learn(resource, records) for resource, records in sorted(part.records.items())]
         log_range = self._empty_range(part.through, [one.batch for one in learned if one.batch.records])
@@ -226,6 +235,7 @@ class _Walk:
             first_sequence=self._cursor + 1,
             last_sequence=through,
             batches=batches or (),
+            is_rebuild=self._claim.is_rebuilding,
         )
 
 

@@ -31,7 +31,7 @@ _ADD_NEW: Final = text("""
 """)
 _HAS_ROOM: Final = "(c.no_room_until is null or c.no_room_until <= now())"
 _IS_FREE: Final = "c.due_at <= now() and (c.lease_until is null or c.lease_until < now())"
-_LAGS: Final = "l.integrated_account_id = c.integrated_account_id and l.last_sequence > c.cursor"
+_LAGS: Final = "l.integrated_account_id = c.integrated_account_id and (l.last_sequence > c.cursor or c.is_rebuilding)"
 # In turn over destinations: the first of each before the second of any.
 _DISPATCH_DUE: Final = text(f"""
     with held as (
