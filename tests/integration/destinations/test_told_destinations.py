@@ -97,3 +97,18 @@ def test_what_was_told_by_another_leader_is_not_told_again(subscribed: Landing, 
     store.tell_changes()
 
     assert [event for event, _ in _told(landing)] == ["destination:behind"]
+
+
+def test_doctor_names_what_destinations_fail_with(landing: Landing, target: TargetDatabase) -> None:
+    target.execute(f"revoke create on database {target.name} from public")
+    target.execute("create role reader login password 'sesame'")
+    try:
+        landing.destination({**target.config, "user": "reader", "password": "sesame"})
+        landing.write(landing.account(), {"1": {"n": 1}})
+        landing.land(may_fail=True)
+
+        facts = landing.api.reading.fleet.read().facts
+
+        assert facts.destinations_failing == {"missing_rights": 1}
+    finally:
+        target.execute("drop role reader")
