@@ -1,0 +1,19 @@
+"""What the dashboard's screens call that nothing else calls."""
+
+from dataclasses import dataclass
+
+from app.services.dashboard.fleet_board import FleetBoard
+from app.services.dashboard.killing import DaemonKiller
+from app.services.dashboard.overview import OverviewReads
+from app.services.dashboard.sessions import SessionService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DashboardServices:
+    """The services of the dashboard alone; for all else its screens call those of the API."""
+
+    sessions: SessionService
+    overview: OverviewReads
+    fleet: FleetBoard
+    killer: DaemonKiller | None
+    """None where no daemon may be killed."""
