@@ -46,6 +46,7 @@ _MAY_BE_ZERO: Final = frozenset(
             "ask_again_percent",
             "notification_reminder_seconds",
         ),
+        *("destination_wait_seconds", "destination_behind_seconds", "destination_failing_seconds"),
         *("retry_base_seconds", "delete_limit_percent"),
         *("run_retention_seconds", "delivered_retention_seconds"),
         *("tombstone_retention_seconds", "daemon_retention_seconds", "erase_after"),

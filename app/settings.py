@@ -68,6 +68,12 @@ class Settings:
     """Accounts of one destination that are written at once, over all daemons."""
     destination_slices: int = 2
     """Slices of destinations that a daemon does at once; its other threads are left to runs."""
+    destination_wait_seconds: float = 3600.0
+    """How long a run with ``wait_for_destinations`` waits for them before it fails; 0: for as long as it takes."""
+    destination_behind_seconds: float = 900.0
+    """How long the oldest entry that a destination has not written may wait before webhooks are told; 0: for ever."""
+    destination_failing_seconds: float = 60.0
+    """How long a destination may fail before ``destination:failing`` is sent; 0: the first failure is told."""
     destination_directory: str = ""
     """Where datastores of the types filesystem and duckdb keep their files, each below it; empty: there are none."""
     ambient_credentials: int = 0

@@ -129,6 +129,7 @@ sync_job = Table(
     Column("mutex_key", Text),
     Column("state_key", Text),
     Column("overlap_seconds", Integer),  # None: the setting
+    Column("wait_for_destinations", Boolean, nullable=False, server_default=text("false")),
     *times(),
     Index("sync_job_page", "environment_id", "created_at", "id"),
 )
