@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from app.bootstrap.bulk_actions import build_bulk_duty
 from app.bootstrap.destinations import build_destination_dispatcher, build_destination_erasing, build_destination_worker
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets, choose_session_engine
 from app.broker.dispatcher import build_publisher
@@ -229,6 +230,7 @@ def _build_periodic_duties(shared: Shared, heartbeats: CeleryHeartbeats, setting
         Duty(name="rescue", do=rescuer.rescue_stuck, every_seconds=settings.ring_after_seconds),
         *_build_clearing_duties(shared, settings),
         *_build_schema_learner(shared).build_duties(),
+        *build_bulk_duty(shared).build_duties(),
     )
 
 

@@ -70,6 +70,13 @@ _EVENTS: Final = text("""
         select id from delivery
          where run_id is null and position(convert_to(:account_id, 'UTF8') in body) > 0 limit :limit)
 """)
+# What its runs had in common may be their account, or what a person typed of it.
+_BULK: Final = text("""
+    delete from bulk_action where id in (
+        select id from bulk_action
+         where environment_id = :environment_id
+               and position(cast(:account_id as text) in filters::text) > 0 limit :limit)
+""")
 # The primary key begins with the webhook: its few values are stepped through.
 _TOLD: Final = text("""
     with recursive known as (
@@ -114,6 +121,7 @@ _LAST: Final[Mapping[str, TextClause]] = {
     "webhook_record": _TOLD,
     "direct_call": _CALLS,
     "delivery": _EVENTS,
+    "bulk_action": _BULK,
 }
 _STILL_LIVE: Final = [str(status) for status in RunStatus if not status.is_final]
 

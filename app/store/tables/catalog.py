@@ -107,6 +107,7 @@ integrated_account = Table(
     *times(),
     known_statuses(AccountStatus, "integrated_account_status"),
     Index("integrated_account_page", "environment_id", "created_at", "id"),
+    Index("integrated_account_by_tenant", "environment_id", "tenant_id"),
 )
 
 sync_job = Table(

@@ -91,6 +91,8 @@ def fill(engine: Engine, account: str, *, status: str = "completed") -> str:
     put(engine, "cron_trigger_fire", environment_id=ENVIRONMENT, **fire)
     state = {"state_key": account, "key": account, "value": account, "sync_job_run_id": run}
     put(engine, "sync_job_run_state", environment_id=ENVIRONMENT, **state)
+    bulk = {"environment_id": ENVIRONMENT, "kind": "stop", "filters": {"account": account}}
+    put(engine, "bulk_action_run", bulk_action_id=put(engine, "bulk_action", **bulk), run_id=run, resumes=0)
     return run
 
 
