@@ -1,1 +1,1 @@
-"""What the dashboard shows and does that no other room answers."""
+"""Who looks at the dashboard, and what is shown there alone."""

@@ -1,1 +1,1 @@
-"""The queries of the dashboard that no other room has."""
+"""What only the dashboard asks."""

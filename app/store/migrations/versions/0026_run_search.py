@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0026"
-down_revision = "0024"
+down_revision = "0025"
 
 _UUID = sa.UUID(as_uuid=False)
 _TIME = sa.DateTime(timezone=True)
