@@ -79,6 +79,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
     runs = _build_run_service(shared, drafts, _build_dry_runs(shared, source, settings), budgets)
     calls, effective = DirectCallStore(shared.engine), shared.effective_integrations
     inspect_account = shared.accounts.inspect
+    reading = build_reading_services(shared, runs, calls, settings)
     return ApiServices(
         runs=runs,
         run_waits=RunWaits(runs),
@@ -104,8 +105,8 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         calls=_build_call_services(shared, source, calls, settings),
         unified=_build_unified_services(shared),
         credentials=_build_credential_services(shared),
-        reading=build_reading_services(shared, runs, calls, settings),
-        dashboard=build_dashboard_services(shared, settings),
+        reading=reading,
+        dashboard=build_dashboard_services(shared, settings, runs, reading.diagnosis),
         close=_build_close(source, shared.engine),
     )
 

@@ -35,7 +35,7 @@ class RunLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunPage:
+class RunLines:
     """A page of a search, newest first."""
 
     runs: Sequence[RunLine]

@@ -57,14 +57,14 @@ _ERRORS: Final = text("""
 """)
 
 _DELIVERY_COUNTS: Final = text("""
-    select status, count(*) from (select status from delivery where run_id = :run_id limit :most) some group by status
+    select status, count(*) from (select status from delivery where run_id = :run_id limit :most) listed group by status
 """)
 _COLUMNS: Final = ", ".join(column.name for column in tables.delivery.c if column.name != "body")
 _UNDELIVERED: Final = text(f"""
     select * from (
         select {_COLUMNS} from delivery
          where run_id = :run_id and status not in ('{DeliveryStatus.DELIVERED}', '{DeliveryStatus.SPLIT}')
-         limit :most) some
+         limit :most) listed
      order by created_at desc, id desc limit :limit
 """)
 

@@ -26,7 +26,7 @@ from app.engine.ids import parse_id
 from app.engine.objects.environments import EnvironmentId
 from app.engine.status import RunStatus
 from app.services.dashboard.run_filters import ArgFilter, RunFilters
-from app.services.dashboard.run_lines import MOST_COUNTED, RunLine, RunPage
+from app.services.dashboard.run_lines import MOST_COUNTED, RunLine, RunLines
 from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import paging
@@ -81,7 +81,7 @@ class RunSearch:
 
     def search(
         self, environment_id: EnvironmentId, filters: RunFilters, *, limit: int, cursor: str | None = None
-    ) -> RunPage:
+    ) -> RunLines:
         """Read a page of the runs that match, newest first; raise InvalidInputError for a foreign cursor."""
         after = None if cursor is None else _decode(cursor)
         with read_log(self._engine) as connection:
@@ -91,7 +91,7 @@ class RunSearch:
             rows = _read_places(connection, matching, after, limit=limit + 1, is_sparse=count <= MOST_COUNTED)
             lines = connection.execute(_LINES, {"ids": [row.id for row in rows[:limit]]}).mappings().all()
         last = rows[limit - 1] if len(rows) > limit else None
-        return RunPage(
+        return RunLines(
             runs=[_line(row) for row in lines],
             count=min(count, MOST_COUNTED),
             is_capped=count > MOST_COUNTED,
@@ -137,14 +137,15 @@ class Matching:
         statement = self._select(columns, self.filters.statuses if statuses is None else statuses)
         if self.filters.error_code is None:
             return statement
-        return statement.where(or_(self._ended_by_error, self._has_error))
+        # An offset keeps Postgres from reading every such error beforehand: it looks for one beside each run.
+        return statement.where(or_(self._ended_by_error, exists(self._errors.offset(0))))
 
     def branches(self, *columns: ColumnElement[Any]) -> Sequence[Select[Any]]:
         """Select the runs that match by statements of which each has an index; a run may be in two of them."""
         statement = self._select(columns, self.filters.statuses)
         if self.filters.error_code is None:
             return [statement]
-        return [statement.where(self._ended_by_error), statement.where(self._has_error)]
+        return [statement.where(self._ended_by_error), statement.where(exists(self._errors))]
 
     @property
     def is_in_order(self) -> bool:
@@ -174,9 +175,9 @@ class Matching:
         return _RUN.error["code"].astext == self.filters.error_code
 
     @property
-    def _has_error(self) -> ColumnElement[bool]:
+    def _errors(self) -> Select[Any]:
         mine = (_ERROR.environment_id == self._environment_id) & (_ERROR.code == self.filters.error_code)
-        return exists(select(_ERROR.id).where(mine, _ERROR.run_id == _RUN.id))
+        return select(_ERROR.id).where(mine, _ERROR.run_id == _RUN.id)
 
 
 def _is_any(column: Any, values: Sequence[str]) -> ColumnElement[bool]:
