@@ -20,8 +20,10 @@ from app.ui.mounting import SCREENS, mount
 from app.ui.screen import Done, Screens
 from tests.integration.ui.visiting import MARKUP, Visitor
 
-_PAGE = """{% extends "layout.html" %}{% block title %}{{ page.name }}{% endblock %}{% block main %}<h1>{{ page.name }}</h1>
-{{ ui.facts([("name", page.name), ("status", ui.badge(page.name))]) }}{{ ui.json({"big": page.big, "name": page.name}) }}
+_PAGE = """{% extends "layout.html" %}{% block title %}{{ page.name }}{% endblock %}
+{% block main %}<h1>{{ page.name }}</h1>
+{{ ui.facts([("name", page.name), ("status", ui.badge(page.name))]) }}
+{{ ui.json({"big": page.big, "name": page.name}) }}
 {% call(row) ui.table(["Name", "#Count"], [page], "Things") %}<td>{{ row.name }}</td><td>{{ row.big }}</td>{% endcall %}
 {% if may("run") %}{{ ui.confirm(url_for(".act"), "Act", page.name) }}{% endif %}
 {% call ui.fragment(url_for(".part"), every=2) %}{% include "part.html" %}{% endcall %}{% endblock %}"""
@@ -159,6 +161,7 @@ def test_markup_is_text_everywhere(enter: Callable[..., Visitor]) -> None:
     visitor.post("/ui/probe/act")
     seen.append(visitor.get("/ui/probe"))
 
+    assert [one.status for one in seen] == [200, 200, 404, 400, 400, 200]
     for one in seen:
         assert "<img" not in one.text.replace('<img src="/ui/static', "")
         assert "&lt;img src=x" in one.text
@@ -223,7 +226,11 @@ def test_part_with_a_version_is_not_even_made(enter: Callable[..., Visitor], thi
 
 @pytest.mark.parametrize(
     ("kind", "status", "heading"),
-    [("missing", 404, "There is nothing here"), ("conflict", 400, "That does not work"), ("input", 400, "That does not work")],
+    [
+        ("missing", 404, "There is nothing here"),
+        ("conflict", 400, "That does not work"),
+        ("input", 400, "That does not work"),
+    ],
 )
 def test_errors_are_pages(kind: str, status: int, heading: str, enter: Callable[..., Visitor]) -> None:
     seen = enter().get(f"/ui/probe/fails/{kind}")
