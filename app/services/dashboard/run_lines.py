@@ -19,7 +19,7 @@ class RunLine:
     status: RunStatus
     job_id: str
     job_label: str | None
-    """That of the job when the run was created."""
+    """None: the job is gone."""
     integration: str | None
     account_id: str
     tenant_id: str | None

@@ -114,6 +114,10 @@ class RunDeliveries:
 class RunParts:
     """All of it, read at about one moment."""
 
+    job_label: str | None
+    """None: the job is gone."""
+    tenant_id: str | None
+    """None: the account is gone."""
     units: UnitSpans
     errors: ErrorGroups
     deliveries: RunDeliveries

@@ -22,6 +22,11 @@ _COMPARED_UNITS: Final = 5000
 _MOST_GROUPS: Final = 50
 _MOST_DELIVERIES: Final = 20
 
+_NAMES: Final = text("""
+    select j.label as job_label, a.tenant_id from sync_job_run r
+      left join sync_job j on j.id = r.sync_job_id left join integrated_account a on a.id = r.integrated_account_id
+     where r.id = :run_id
+""")
 _UNIT_COUNTS: Final = text("select status, count(*) from unit where run_id = :run_id group by status")
 
 # Those that are not over; then the longest of the others, of which not all are compared.
@@ -79,7 +84,10 @@ class RunPartReader:
     def read(self, run_id: str) -> RunParts:
         """Read those of a run; of one that is not there, nothing."""
         with reading(self._engine) as connection:
+            names = connection.execute(_NAMES, {"run_id": run_id}).mappings().one_or_none() or {}
             return RunParts(
+                job_label=names.get("job_label"),
+                tenant_id=names.get("tenant_id"),
                 units=_read_units(connection, run_id),
                 errors=_read_errors(connection, run_id),
                 deliveries=_read_deliveries(connection, run_id),

@@ -58,12 +58,13 @@ _DENSE: Final = 0.2
 """From this share of the rows on, reading them one after the other finds enough soon."""
 
 _LINES: Final = text("""
-    select r.id, r.status, r.sync_job_id as job_id, r.sync_job ->> 'label' as job_label,
+    select r.id, r.status, r.sync_job_id as job_id, j.label as job_label,
            r.sync_job ->> 'integration_name' as integration, r.integrated_account_id as account_id, a.tenant_id,
            coalesce(counted.fetched, 0) as fetched, coalesce(counted.errors, 0) as errors,
            r.error ->> 'code' as error_code, r.created_at, r.started_at, r.finished_at
       from unnest(cast(:ids as uuid[])) with ordinality shown (id, place)
       join sync_job_run r on r.id = shown.id
+      left join sync_job j on j.id = r.sync_job_id
       left join integrated_account a on a.id = r.integrated_account_id
       left join lateral (
            select sum(fetched)::bigint as fetched, sum(errors - retried)::bigint as errors

@@ -31,7 +31,7 @@ def write_run(engine: Engine, id: str, **values: Any) -> None:
         "args": {},
         "args_hash": b"",
         "resources": [],
-        "sync_job": {"label": "nightly", "integration_name": "acme"},
+        "sync_job": {"integration_name": "acme"},
         "queue": "q",
         "created_at": NOON,
     }
@@ -153,7 +153,7 @@ def test_line_shows_what_its_run_has_come_to(engine: Engine) -> None:
     last, failed = page.runs
     assert (last.fetched, last.errors, last.error_code, last.tenant_id) == (10, 2, None, None)
     assert (failed.status, failed.error_code, failed.job_label, failed.integration) == (
-        *("failed", "http_500", "nightly", "acme"),
+        *("failed", "http_500", None, "acme"),
     )
     assert page.count <= run_lines.MOST_COUNTED
 
