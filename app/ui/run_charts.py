@@ -125,7 +125,8 @@ def _draw_box(node: GraphNode, books: ResourceBooks | None) -> NodeBox:
 
 def _count(books: ResourceBooks) -> str:
     counters = books.counters
-    errors = f" · {counters.standing_errors:,} errors" if counters.standing_errors else ""
+    standing = counters.standing_errors
+    errors = f" · {standing:,} error{'' if standing == 1 else 's'}" if standing else ""
     return f"{counters.fetched:,} fetched{errors}"
 
 

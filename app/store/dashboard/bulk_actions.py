@@ -103,10 +103,11 @@ class BulkActionStore:
 
     def create(self, environment_id: EnvironmentId, kind: BulkKind, filters: RunFilters) -> str:
         """Write an action that is to be counted; return its id."""
-        values = {"id": new_id(), "environment_id": environment_id, "kind": kind, "filters": write_filters(filters)}
+        id = new_id()
+        values = {"id": id, "environment_id": environment_id, "kind": kind, "filters": write_filters(filters)}
         with self._engine.begin() as connection:
             connection.execute(insert(_TABLE).values(values))
-        return values["id"]
+        return id
 
     def get(self, environment_id: EnvironmentId, id: str) -> BulkAction | None:
         """Read one action."""

@@ -84,7 +84,7 @@ class RunPartReader:
     def read(self, run_id: str) -> RunParts:
         """Read those of a run; of one that is not there, nothing."""
         with reading(self._engine) as connection:
-            names = connection.execute(_NAMES, {"run_id": run_id}).mappings().one_or_none() or {}
+            names: Row = connection.execute(_NAMES, {"run_id": run_id}).mappings().one_or_none() or {}
             return RunParts(
                 job_label=names.get("job_label"),
                 tenant_id=names.get("tenant_id"),

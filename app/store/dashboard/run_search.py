@@ -1,10 +1,11 @@
 """Search an environment's runs: every filter by an index, the count bounded, pages by their keys."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Connection,
     Engine,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    literal_column,
     or_,
     select,
     text,
@@ -36,6 +38,8 @@ from app.store.reading.places import read_log
 _RUN = tables.sync_job_run.c
 _ERROR = tables.run_error.c
 _ACCOUNT = tables.integrated_account.c
+_HAS_ARGS: Final[ColumnElement[bool]] = literal_column("(args <> '{}'::jsonb)", Boolean)
+"""The condition of the index, as it is written there."""
 _MOST_ACCOUNTS: Final = 1000
 """Of a tenant: the statement names each of them."""
 
@@ -158,7 +162,7 @@ class Matching:
 
     def _select(self, columns: Sequence[ColumnElement[Any]], statuses: Sequence[RunStatus]) -> Select[Any]:
         filters = self.filters
-        wanted = [
+        wanted: Sequence[tuple[object, Callable[[], ColumnElement[bool]]]] = (
             (not self._is_owned or statuses, lambda: _RUN.environment_id == self._environment_id),
             (statuses, lambda: _is_any(_RUN.status, [status.value for status in statuses])),
             (filters.job_id, lambda: _RUN.sync_job_id == filters.job_id),
@@ -166,14 +170,14 @@ class Matching:
             (self._account_ids is not None, lambda: _is_any(_RUN.integrated_account_id, self._account_ids or ())),
             (filters.since, lambda: _RUN.created_at >= filters.since),
             (filters.until, lambda: _RUN.created_at <= filters.until),
-            (filters.args, lambda: text("args <> '{}'::jsonb")),
-        ]
+            (filters.args, lambda: _HAS_ARGS),
+        )
         conditions = [write() for is_wanted, write in wanted if is_wanted]
         return select(*columns).where(*conditions, *(_contains(arg, _RUN.args) for arg in filters.args))
 
     @property
     def _ended_by_error(self) -> ColumnElement[bool]:
-        return _RUN.error["code"].astext == self.filters.error_code
+        return _RUN.error["code"].astext == self.filters.error_code  # type: ignore[no-any-return]
 
     @property
     def _errors(self) -> Select[Any]:

@@ -1,7 +1,8 @@
 """Runs: found by filters that stand in the address; one of them, live."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -59,6 +60,19 @@ class ShownRun:
     def run(self) -> SyncJobRun:
         """The run."""
         return self.all.run
+
+    def facts_of(self, show_time: Callable[[datetime], str]) -> Sequence[tuple[str, str]]:
+        """Return the names and values of what there is of the run; ``show_time`` writes a time."""
+        run = self.run
+        times = (("Created", run.created_at), ("Started", run.started_at), ("Ended", run.finished_at))
+        texts = (
+            *(("Daemon group", run.daemon_group_key), ("Daemon", run.daemon_id), ("Webhook", run.webhook_id)),
+            *(("Mutex", run.mutex_key), ("After run", run.waiting_on)),
+            ("Resumed", f"{run.resumes:,} times" if run.resumes else None),
+        )
+        until = [("Goes on at", show_time(run.retry_after))] if run.retry_after and not run.status.is_final else []
+        shown = [(name, show_time(moment)) for name, moment in times if moment is not None]
+        return [*shown, *until, *((name, value) for name, value in texts if value)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,10 +23,18 @@ class FakeBulkStore:
     """One bulk action."""
 
     def __init__(self, kind: BulkKind, run_ids: Sequence[str], *, status: BulkStatus = BulkStatus.ACTING) -> None:
-        counts = {"counted": len(run_ids), "done": 0, "skipped": 0, "failed": 0}
-        times = {"created_at": AT, "updated_at": AT}
         self.action = BulkAction(
-            id="b", environment_id=ENVIRONMENT, kind=kind, filters={}, status=status, **counts, **times
+            id="b",
+            environment_id=ENVIRONMENT,
+            kind=kind,
+            filters={},
+            status=status,
+            counted=len(run_ids),
+            done=0,
+            skipped=0,
+            failed=0,
+            created_at=AT,
+            updated_at=AT,
         )
         self.targets = {id: BulkTarget(run_id=id, resumes=0) for id in run_ids}
         self.uncounted = 0
