@@ -27,6 +27,7 @@ _ACTIONS: Final = 20
 _KEPT_SECONDS: Final = 7 * 24 * 3600.0
 _UNCONFIRMED_SECONDS: Final = 3600.0
 _PRUNED_EACH: Final = 1000
+_LOOK_EVERY_SECONDS: Final = 1.0
 _PRUNE_EVERY_SECONDS: Final = 60.0
 _KIND: Final = "bulk action"
 
@@ -99,7 +100,7 @@ class BulkDuty:
     def build_duties(self) -> Sequence[Duty]:
         """Return the duties."""
         return [
-            Duty(name="bulk actions", do=self.run_turn),
+            Duty(name="bulk actions", do=self.run_turn, every_seconds=_LOOK_EVERY_SECONDS),
             Duty(name="forgetting bulk actions", do=self.prune, every_seconds=_PRUNE_EVERY_SECONDS),
         ]
 
