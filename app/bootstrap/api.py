@@ -76,7 +76,8 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
     accounts, deletion = _build_accounts(shared), _build_account_deletion(shared, settings)
     budgets, deliveries = _build_budgets(shared, accounts, settings), _build_deliveries(shared)
     runs = _build_run_service(shared, drafts, _build_dry_runs(shared, source, settings), budgets)
-    calls, effective = DirectCallStore(shared.engine), shared.effective_integrations
+    effective, inspect_account = shared.effective_integrations, shared.accounts.inspect
+    calls = DirectCallStore(shared.engine)
     reading = build_reading_services(shared, runs, calls, settings)
     return ApiServices(
         runs=runs,
@@ -87,8 +88,8 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         templates=TemplateService(TemplateStore(shared.engine), jobs),
         states=StateService(StateStore(shared.engine)),
         integrations=IntegrationService(shared.integrations),
-        key_changes=KeyChanges(RecordKeyStore(shared.engine).of, effective, shared.accounts.inspect),
-        known_names=KnownNames(shared.integrations.find_by_name, effective, shared.accounts.inspect),
+        key_changes=KeyChanges(RecordKeyStore(shared.engine).of, effective, inspect_account),
+        known_names=KnownNames(shared.integrations.find_by_name, effective, inspect_account),
         installed_integrations=_build_installed_integrations(shared),
         accounts=accounts,
         account_deletion=deletion,
@@ -104,7 +105,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         unified=_build_unified_services(shared),
         credentials=_build_credential_services(shared),
         reading=reading,
-        dashboard=build_dashboard_services(shared, settings, runs, reading.diagnosis),
+        dashboard=build_dashboard_services(shared, runs, reading, settings),
         close=_build_close(source, shared.engine),
     )
 

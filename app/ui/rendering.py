@@ -54,7 +54,7 @@ def prepare(app: flask.Flask, navigation: Sequence[Entry]) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(texts.FILTERS)
-    app.jinja_env.globals.update(asset=_find_asset, may=_may, here=_here)
+    app.jinja_env.globals.update(asset=_find_asset, may=_may, here=_here, at=at)
 
 
 def show(template: str, status: int = HTTPStatus.OK, **values: Any) -> flask.Response:
@@ -119,6 +119,11 @@ def _may(role: str) -> bool:
     """Whether who is signed in may do what a role may."""
     session: Session | None = flask.g.get("session")
     return session is not None and session.role.covers(Role(role))
+
+
+def at(path: str) -> str:
+    """Return the address of a path below ``/ui``, such as ``/runs?status=failed``."""
+    return f"{flask.request.script_root}/ui{path}"
 
 
 def _here(**changes: object) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.services.dashboard.bulk_actions import BulkActions
+from app.services.dashboard.fleet_board import FleetBoard
+from app.services.dashboard.overview import OverviewReads
 from app.services.dashboard.run_lines import RunLines
 from app.services.dashboard.run_pages import RunPages
 from app.services.dashboard.sessions import SessionService
@@ -18,3 +20,5 @@ class DashboardServices:
     """``RunSearch.search`` (app/store/dashboard/run_search.py)."""
     bulk_actions: BulkActions
     run_pages: RunPages
+    overview: OverviewReads
+    fleet: FleetBoard
