@@ -11,9 +11,10 @@ from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import parse_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.status import RunStatus
-from app.engine.times import format_utc
+from app.engine.times import format_utc_or_none
 
-NAMES: Final = ("status", "job", "account", "tenant", "args", "error", "since", "until")
+_TIMES: Final = ("since", "until", "finished_from", "finished_to")
+NAMES: Final = ("status", "job", "account", "tenant", "args", "error", *_TIMES)
 """The parameters of a query, in the order in which they are written."""
 _REPEATED: Final = frozenset({"status", "args"})
 _LONGEST: Final = 1000
@@ -60,8 +61,12 @@ class RunFilters:
     error_code: str | None = None
     """That of the run's end, or of one of its errors."""
     since: datetime | None = None
+    """Created at this moment, or later."""
     until: datetime | None = None
-    """Created at this moment at the latest."""
+    """Created before this moment."""
+    finished_from: datetime | None = None
+    finished_to: datetime | None = None
+    """Ended before this moment."""
 
     @property
     def pairs(self) -> Sequence[tuple[str, str]]:
@@ -71,8 +76,7 @@ class RunFilters:
             *(("job", self.job_id), ("account", self.account_id), ("tenant", self.tenant_id)),
             *(("args", str(arg)) for arg in self.args),
             ("error", self.error_code),
-            ("since", format_utc(self.since) if self.since else None),
-            ("until", format_utc(self.until) if self.until else None),
+            *((name, format_utc_or_none(getattr(self, name))) for name in _TIMES),
         )
         return [*found, *((name, value) for name, value in one_each if value is not None)]
 
@@ -103,6 +107,8 @@ def read_filters(values: Mapping[str, object]) -> RunFilters:
         error_code=_last(texts, "error"),
         since=_read_time("since", texts, faults),
         until=_read_time("until", texts, faults),
+        finished_from=_read_time("finished_from", texts, faults),
+        finished_to=_read_time("finished_to", texts, faults),
     )
     if faults:
         raise InvalidInputError(faults)

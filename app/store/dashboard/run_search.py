@@ -157,7 +157,8 @@ class Matching:
         """Whether an index has the runs that match in the order of time, and no others."""
         filters = self.filters
         named = (len(filters.statuses) == 1, filters.job_id, filters.account_id)
-        others = (len(filters.statuses) > 1, filters.tenant_id, filters.args, filters.error_code)
+        ended = filters.finished_from or filters.finished_to
+        others = (len(filters.statuses) > 1, filters.tenant_id, filters.args, filters.error_code, ended)
         return sum(map(bool, named)) <= 1 and not any(others)
 
     def _select(self, columns: Sequence[ColumnElement[Any]], statuses: Sequence[RunStatus]) -> Select[Any]:
@@ -169,7 +170,13 @@ class Matching:
             (filters.account_id, lambda: _RUN.integrated_account_id == filters.account_id),
             (self._account_ids is not None, lambda: _is_any(_RUN.integrated_account_id, self._account_ids or ())),
             (filters.since, lambda: _RUN.created_at >= filters.since),
-            (filters.until, lambda: _RUN.created_at <= filters.until),
+            (filters.until, lambda: _RUN.created_at < filters.until),
+            (filters.finished_from, lambda: _RUN.finished_at >= filters.finished_from),
+            # No run ends before it is created, by whose time the list is in order.
+            (
+                filters.finished_to,
+                lambda: (_RUN.finished_at < filters.finished_to) & (_RUN.created_at < filters.finished_to),
+            ),
             (filters.args, lambda: _HAS_ARGS),
         )
         conditions = [write() for is_wanted, write in wanted if is_wanted]

@@ -72,7 +72,8 @@ class Place:
             **{"status": "dead_lettered", "attempts": 3, "last_status_code": 500},
         )
         warnings = {MARKUP: {"count": 1, "message": MARKUP}}
-        self.change(tables.run_resource, run_id, warnings=warnings, reading={MARKUP: MARKUP}, errors=2, unproven=1, pages=1)
+        counted = {"errors": 2, "unproven": 1, "pages": 1}
+        self.change(tables.run_resource, run_id, warnings=warnings, reading={MARKUP: MARKUP}, **counted)
         self.change(tables.sync_job_run, run_id, webhook_id=webhook, mutex_key=MARKUP, daemon_group_key=None)
 
 

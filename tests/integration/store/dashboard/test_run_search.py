@@ -72,8 +72,10 @@ def engine(database_url: str) -> Iterator[Engine]:
     ended = {"status": "failed", "error": {"code": "http_500", "message": "m"}}
     write_run(made, IDS["a"], integrated_account_id=ACCOUNT, args=pro, created_at=NOON)
     write_run(made, IDS["b"], sync_job_id=JOB, integrated_account_id=SECOND, created_at=NOON + timedelta(hours=1))
-    write_run(made, IDS["c"], sync_job_id=JOB, **ended, created_at=NOON + timedelta(hours=2))
-    write_run(made, IDS["d"], status="stopped", args={"user": {"id": "5"}}, created_at=NOON + timedelta(hours=3))
+    at, later = NOON + timedelta(hours=2), NOON + timedelta(hours=3)
+    write_run(made, IDS["c"], sync_job_id=JOB, **ended, created_at=at, finished_at=later)
+    end = {"finished_at": NOON + timedelta(hours=4)}
+    write_run(made, IDS["d"], status="stopped", args={"user": {"id": "5"}}, created_at=later, **end)
     write_run(made, IDS["e"], status="running", created_at=NOON + timedelta(hours=4))
     write_run(made, IDS["f"], created_at=NOON + timedelta(hours=5))
     foreign = {"environment_id": OTHER, "sync_job_id": JOB, "integrated_account_id": others, "args": pro, **ended}
@@ -121,8 +123,11 @@ CASES: Sequence[tuple[dict[str, object], str]] = [
     ({"error": "http_500", "status": "completed"}, "f"),
     ({"error": "http_404"}, ""),
     ({"since": "2026-03-01T15:00Z"}, "fed"),
-    ({"since": "2026-03-01T13:00Z", "until": "2026-03-01T15:00Z"}, "dcb"),
-    ({"until": "2026-03-01T12:00Z", "tenant": "tenant & co", "args": "user.plan=pro", "status": "completed"}, "a"),
+    ({"since": "2026-03-01T13:00Z", "until": "2026-03-01T15:00Z"}, "cb"),
+    ({"finished_from": "2026-03-01T14:30Z", "finished_to": "2026-03-01T15:30Z"}, "c"),
+    ({"finished_from": "2026-03-01T15:30Z"}, "d"),
+    ({"finished_to": "2026-03-01T15:30Z", "status": "failed"}, "c"),
+    ({"until": "2026-03-01T12:01Z", "tenant": "tenant & co", "args": "user.plan=pro", "status": "completed"}, "a"),
 ]
 
 
