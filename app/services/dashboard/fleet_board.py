@@ -89,5 +89,5 @@ def _list_queues(fleet: Fleet, daemons: Sequence[Daemon]) -> Sequence[Queue]:
 
 def _count_slots(groups: Sequence[str], daemons: Sequence[Daemon]) -> int | None:
     active = [one for one in daemons if one.group_key in groups and one.status == DaemonStatus.ACTIVE]
-    slots = [one.metadata.get("slots") for one in active]
-    return sum(slots) if slots and all(isinstance(one, int) for one in slots) else None
+    slots = [one.metadata["slots"] for one in active if isinstance(one.metadata.get("slots"), int)]
+    return sum(slots) if slots and len(slots) == len(active) else None
