@@ -104,7 +104,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         unified=_build_unified_services(shared),
         credentials=_build_credential_services(shared),
         reading=reading,
-        dashboard=build_dashboard_services(shared, reading, settings),
+        dashboard=build_dashboard_services(shared, runs, reading, settings),
         close=_build_close(source, shared),
     )
 

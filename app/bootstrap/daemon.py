@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from app.bootstrap.bulk_actions import build_bulk_duty
 from app.bootstrap.destinations import (
     build_destination_dispatcher,
     build_destination_erasing,
@@ -252,6 +253,7 @@ def _build_periodic_duties(shared: Shared, heartbeats: CeleryHeartbeats, setting
         *_build_clearing_duties(shared, settings),
         build_destination_telling(shared, settings),
         *_build_schema_learner(shared).build_duties(),
+        *build_bulk_duty(shared).build_duties(),
     )
 
 

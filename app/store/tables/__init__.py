@@ -5,6 +5,7 @@ app/store/secrets/encryption.py sealed.
 """
 
 from app.store.tables.base import metadata
+from app.store.tables.bulk_actions import bulk_action, bulk_action_run
 from app.store.tables.calls import direct_call
 from app.store.tables.catalog import (
     api_token,
@@ -55,6 +56,8 @@ __all__ = [
     "COUNTERS",
     "account_log",
     "api_token",
+    "bulk_action",
+    "bulk_action_run",
     "cron_trigger_fire",
     "daemon",
     "dashboard_session",

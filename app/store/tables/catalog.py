@@ -113,6 +113,7 @@ integrated_account = Table(
         "environment_id",
         postgresql_where=text(f"status = '{AccountStatus.NEEDS_REAUTH}'"),
     ),
+    Index("integrated_account_by_tenant", "environment_id", "tenant_id"),
 )
 
 sync_job = Table(
