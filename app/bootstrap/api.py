@@ -75,8 +75,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
     accounts, deletion = _build_accounts(shared), _build_account_deletion(shared, settings)
     budgets, deliveries = _build_budgets(shared, accounts, settings), _build_deliveries(shared)
     runs = _build_run_service(shared, drafts, _build_dry_runs(shared, source, settings), budgets)
-    calls = DirectCallStore(shared.engine)
-    reading = build_reading_services(shared, runs, calls, settings)
+    reading = build_reading_services(shared, runs, settings)
     return ApiServices(
         runs=runs,
         run_waits=RunWaits(runs),
@@ -100,7 +99,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         tokens=TokenService(TokenStore(shared.engine)),
         environments=EnvironmentService(EnvironmentStore(shared.engine)),
         request_limits=build_request_limits(settings),
-        calls=_build_call_services(shared, source, calls, settings),
+        calls=_build_call_services(shared, source, settings),
         unified=_build_unified_services(shared),
         credentials=_build_credential_services(shared),
         reading=reading,
@@ -155,7 +154,7 @@ def _build_deliveries(shared: Shared) -> DeliveryService:
     )
 
 
-def _build_call_services(shared: Shared, source: Source, calls: DirectCallStore, settings: Settings) -> CallServices:
+def _build_call_services(shared: Shared, source: Source, settings: Settings) -> CallServices:
     called = CalledAccounts(
         accounts=shared.accounts,
         record_origins=shared.accounts.record_origins,
@@ -177,7 +176,7 @@ def _build_call_services(shared: Shared, source: Source, calls: DirectCallStore,
             find_integration=shared.integrations.find_by_name,
             models=shared.unified_models.read_mapped_models,
         ),
-        log=CallLog(calls.add),
+        log=CallLog(DirectCallStore(shared.engine).add),
     )
 
 
