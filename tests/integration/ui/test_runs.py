@@ -207,7 +207,7 @@ def test_run_that_is_deleted_while_it_is_watched_says_so(place: Place, runner: V
     assert (gone.status, gone.text) == (404, "This does not exist any more.")
 
 
-@pytest.mark.parametrize("id", ["nonsense", new_id()])
+@pytest.mark.parametrize("id", ["nonsense", new_id()], ids=["nonsense", "unknown"])
 def test_run_of_nobody_and_of_another_environment_is_not_there(
     id: str, place: Place, runner: Visitor, services: ApiServices, engine: Engine
 ) -> None:
