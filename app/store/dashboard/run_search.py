@@ -139,7 +139,9 @@ class Matching:
 
     def select(self, *columns: ColumnElement[Any], statuses: Sequence[RunStatus] | None = None) -> Select[Any]:
         """Select the runs that match, for a plan in the order of time; ``statuses`` replace those of the filters."""
-        statement = self._select(columns, self.filters.statuses if statuses is None else statuses)
+        chosen = self.filters.statuses if statuses is None else statuses
+        # The index of all runs of the environment may be the one in the order of time.
+        statement = self._select(columns, chosen).where(self._is_mine)
         if self.filters.error_code is None:
             return statement
         # An offset keeps Postgres from reading every such error beforehand: it looks for one beside each run.
@@ -148,6 +150,9 @@ class Matching:
     def branches(self, *columns: ColumnElement[Any]) -> Sequence[Select[Any]]:
         """Select the runs that match by statements of which each has an index; a run may be in two of them."""
         statement = self._select(columns, self.filters.statuses)
+        if not self._is_owned or self.filters.statuses:
+            # An index of its own leads to a status, by the environment.
+            statement = statement.where(self._is_mine)
         if self.filters.error_code is None:
             return [statement]
         return [statement.where(self._ended_by_error), statement.where(exists(self._errors))]
@@ -164,7 +169,6 @@ class Matching:
     def _select(self, columns: Sequence[ColumnElement[Any]], statuses: Sequence[RunStatus]) -> Select[Any]:
         filters = self.filters
         wanted: Sequence[tuple[object, Callable[[], ColumnElement[bool]]]] = (
-            (not self._is_owned or statuses, lambda: _RUN.environment_id == self._environment_id),
             (statuses, lambda: _is_any(_RUN.status, [status.value for status in statuses])),
             (filters.job_id, lambda: _RUN.sync_job_id == filters.job_id),
             (filters.account_id, lambda: _RUN.integrated_account_id == filters.account_id),
@@ -181,6 +185,10 @@ class Matching:
         )
         conditions = [write() for is_wanted, write in wanted if is_wanted]
         return select(*columns).where(*conditions, *(_contains(arg, _RUN.args) for arg in filters.args))
+
+    @property
+    def _is_mine(self) -> ColumnElement[bool]:
+        return _RUN.environment_id == self._environment_id
 
     @property
     def _ended_by_error(self) -> ColumnElement[bool]:

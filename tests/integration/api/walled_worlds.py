@@ -99,6 +99,7 @@ def _definitions(world: World) -> None:
     store = {"type": "postgres", "label": world.text("store"), "config": {**place, "password": world.text("password")}}
     datastore = world.make("datastore", store)
     world.make("destination", {"datastore_id": datastore["id"], "label": world.text("destination")})
+    world.make("bulk-action", {"kind": "stop", "filters": {"tenant": world.text("customer")}})
     world.make("api-token", {"name": world.text("token"), "role": "read"})
 
 
