@@ -240,6 +240,7 @@ def test_action_is_counted_on_and_waits_then_for_a_person() -> None:
     has_more = duty(store, Runs()).run_turn()
 
     assert (has_more, store.action.status) == (False, BulkStatus.COUNTED)
+    assert replace(store.action, done=3, skipped=2, failed=1).tried == 6
 
 
 def test_action_that_can_not_be_counted_says_why() -> None:
