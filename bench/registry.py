@@ -11,6 +11,7 @@ from bench.scenarios import (
     freeze,
     growth,
     large_page,
+    learning,
     lists,
     memory,
     nested,
@@ -27,6 +28,7 @@ from bench.scenarios import (
 
 _ALL: Final = (
     *bulk.SCENARIOS,
+    *learning.SCENARIOS,
     *large_page.SCENARIOS,
     *unified.SCENARIOS,
     *nested.SCENARIOS,

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 
-from sqlalchemy import Engine
-
 from app.api.resources.services import (
     ApiServices,
     CallServices,
@@ -15,6 +13,7 @@ from app.bootstrap.api_landing import build_landing_services
 from app.bootstrap.api_reading import build_reading_services
 from app.bootstrap.dashboard import build_dashboard_services
 from app.bootstrap.limits import build_budget_desk, build_call_limits, build_request_limits
+from app.bootstrap.notifications import build_notification_services
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
@@ -97,6 +96,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         webhooks=WebhookService(shared.webhooks, shared.sender.send_test, wake=deliveries.wake),
         deliveries=deliveries,
         landing=build_landing_services(shared, settings),
+        notifications=build_notification_services(shared, settings),
         tokens=TokenService(TokenStore(shared.engine)),
         environments=EnvironmentService(EnvironmentStore(shared.engine)),
         request_limits=build_request_limits(settings),
@@ -105,7 +105,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         credentials=_build_credential_services(shared),
         reading=reading,
         dashboard=build_dashboard_services(shared, runs, reading, settings),
-        close=_build_close(source, shared.engine),
+        close=_build_close(source, shared),
     )
 
 
@@ -198,10 +198,11 @@ def _build_credential_services(shared: Shared) -> CredentialServices:
     )
 
 
-def _build_close(source: Source, engine: Engine) -> Callable[[], None]:
+def _build_close(source: Source, shared: Shared) -> Callable[[], None]:
     def close() -> None:
         source.close()
-        engine.dispose()
+        shared.notifier.close()
+        shared.engine.dispose()
 
     return close
 

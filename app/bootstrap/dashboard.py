@@ -4,6 +4,7 @@ from app.api.resources.services import ReadingServices
 from app.bootstrap.shared import Shared
 from app.services.dashboard.bulk_actions import BulkActions
 from app.services.dashboard.fleet_board import FleetBoard
+from app.services.dashboard.killing import DaemonKiller
 from app.services.dashboard.overview import OverviewReads
 from app.services.dashboard.run_pages import RunPages
 from app.services.dashboard.services import DashboardServices
@@ -41,4 +42,5 @@ def build_dashboard_services(
             list_due=overview.list_due,
         ),
         fleet=FleetBoard(reading.fleet, reading.daemons, DatabaseHealth(shared.engine).has_leader),
+        killer=DaemonKiller(reading.daemons) if settings.dashboard_kills else None,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from app.services.dashboard.bulk_actions import BulkActions
 from app.services.dashboard.fleet_board import FleetBoard
+from app.services.dashboard.killing import DaemonKiller
 from app.services.dashboard.overview import OverviewReads
 from app.services.dashboard.run_lines import RunLines
 from app.services.dashboard.run_pages import RunPages
@@ -22,3 +23,5 @@ class DashboardServices:
     run_pages: RunPages
     overview: OverviewReads
     fleet: FleetBoard
+    killer: DaemonKiller | None
+    """None where no daemon may be killed."""

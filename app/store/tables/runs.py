@@ -57,6 +57,9 @@ sync_job_run = Table(
     Column("state_key", Text),  # resolved: the namespace of its states
     Column("events_to_send", ARRAY(Text)),  # the only ones that the webhook gets; null is every one
     Column("changes_only", Boolean, nullable=False, server_default=text("false")),
+    Column("wait_for_destinations", Boolean, nullable=False, server_default=text("false")),
+    Column("landing_since", time_type),  # when all but its destinations was done; null again when it is resumed
+    Column("destinations", JSONB(none_as_null=True)),  # what became of its records there, as it completed
     Column("deletions_decided", Boolean, nullable=False, server_default=text("false")),  # which records have vanished
     Column("retry_after", time_type),  # when a rate-limited run goes on
     Column("resumes", Integer, nullable=False, server_default="0"),
@@ -102,6 +105,11 @@ sync_job_run = Table(
         "status",
         "rung_at",
         postgresql_where=text(f"status in {any_of(LIVE_RUN_STATUSES)}"),
+    ),
+    Index(
+        "sync_job_run_landing",
+        "landing_since",
+        postgresql_where=text(f"landing_since is not null and status in {any_of(LIVE_RUN_STATUSES)}"),
     ),
     Index(
         "sync_job_run_mutex",

@@ -46,7 +46,7 @@ def poison_queue(place: LedPlace, run_id: str) -> None:
 def test_every_duty_of_the_leader_has_a_poisoned_row(place: LedPlace) -> None:
     """Whoever adds a duty poisons a row of it, and names here where."""
     poisoned_here = {
-        *("publishing", "ringing runs", "ringing units", "settling", "rescue", "triggers", "announcing"),
+        *("publishing", "ringing runs", "ringing units", "settling", "landing", "rescue", "triggers", "announcing"),
         *("roll call", "orphaned sessions", "bulk actions"),
     }
     poisoned_in_clearing = {"forgetting runs", "forgetting keys", "erasing", "numbering records"}
@@ -54,14 +54,16 @@ def test_every_duty_of_the_leader_has_a_poisoned_row(place: LedPlace) -> None:
     poisoned_as_a_kind = {
         *("forgetting bodies", "forgetting tombstones", "forgetting told", "forgetting told to nobody"),
         *("forgetting messages", "forgetting daemons", "forgetting fires", "forgetting calls"),
-        *("forgetting announcements", "forgetting bulk actions"),
+        *("forgetting announcements", "forgetting notifications", "forgetting incidents", "forgetting bulk actions"),
     }
+    # tests/integration/notifications/test_deaths.py
+    poisoned_in_notifications = {"watching", "notifying"}
 
     # Nothing of a row is read but its ids; an account whose log breaks the learner: tests/integration/store/schemas.
-    by_ids_alone = {"destinations", "learning schemas"}
+    by_ids_alone = {"destinations", "telling of destinations", "learning schemas"}
 
     names = {turns.duty.name for turns in place.daemon.sweeper._duties._turns}
-    assert names == poisoned_here | poisoned_in_clearing | poisoned_as_a_kind | by_ids_alone
+    assert names == poisoned_here | poisoned_in_clearing | poisoned_as_a_kind | poisoned_in_notifications | by_ids_alone
 
 
 def test_message_that_can_not_be_published(place: LedPlace) -> None:
@@ -131,6 +133,19 @@ def spoil_runs(place: LedPlace, aged: str) -> tuple[str, str]:
 
 def test_run_that_can_not_be_settled(place: LedPlace) -> None:
     poisoned, sound = spoil_runs(place, "now() - interval '1 minute'")
+
+    place.sweep_until(lambda: place.status_of(sound) == "completed", "the end")
+
+    assert "AttributeError" in place.errors_of(poisoned)[0]
+    assert place.status_of(poisoned) == "running"
+
+
+def test_run_that_has_landed_and_can_not_be_settled(place: LedPlace) -> None:
+    poisoned, sound = spoil_runs(place, "now()")
+    for run_id in (poisoned, sound):
+        place.execute(
+            "update sync_job_run set wait_for_destinations = true, landing_since = now() where id = :id", run_id
+        )
 
     place.sweep_until(lambda: place.status_of(sound) == "completed", "the end")
 
