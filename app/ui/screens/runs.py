@@ -15,7 +15,7 @@ from app.engine.objects.jobs import SyncJob
 from app.engine.objects.lists import ListFilters
 from app.engine.objects.runs import SyncJobRun
 from app.engine.status import RunStatus
-from app.services.dashboard.run_filters import NAMES, RunFilters, read_filters
+from app.services.dashboard.run_filters import RunFilters, read_filters
 from app.services.dashboard.run_lines import RunLines
 from app.services.dashboard.run_pages import RunPage
 from app.services.runs.runs import Verification
@@ -91,7 +91,7 @@ def _name_version(id: str) -> str:
 @runs.page("/runs", "runs/list.html")
 def list_runs() -> RunsPage | flask.Response:
     """Find runs."""
-    typed = {name: values for name, values in flask.request.args.to_dict(flat=False).items() if name in NAMES}
+    typed = {name: values for name, values in flask.request.args.to_dict(flat=False).items() if name != "cursor"}
     cursor = flask.request.args.get("cursor") or None
     try:
         filters = read_filters(typed)

@@ -1,6 +1,6 @@
 """A run's page: its sentence, what its books come to, and when it has to be made anew."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.engine.errors import NotFoundError
+from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.books import Counters
@@ -62,7 +63,7 @@ def pages(found: SyncJobRun) -> RunPages:
     return RunPages(runs=runs, diagnosis=runs, read_parts=lambda _, **__: PARTS, clock=FakeClock())
 
 
-def stats(**counters: int) -> Mapping[str, Any]:
+def stats(**counters: int) -> JsonObject:
     shown = {"status": "completed", "expected": None, "warnings": {}, "reading": {}}
     return {"tickets": {"list": {**asdict(Counters(**counters)), **shown}}}
 
