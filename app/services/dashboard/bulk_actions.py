@@ -41,7 +41,9 @@ class BulkActions:
     def count(self, environment_id: EnvironmentId, kind: BulkKind, filters: RunFilters) -> BulkAction:
         """Write down which runs an action would be for; it waits for ``confirm``, and is forgotten after an hour."""
         id = self._store.create(environment_id, kind, filters)
-        self._store.count_some(id, limit=COUNTED_AT_ONCE)
+        # The second finds that there are no more, or goes on for as long as a request may take.
+        if self._store.count_some(id, limit=COUNTED_AT_ONCE):
+            self._store.count_some(id, limit=COUNTED_AT_ONCE)
         return self.get(environment_id, id)
 
     def get(self, environment_id: EnvironmentId, id: str) -> BulkAction:

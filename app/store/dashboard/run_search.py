@@ -41,7 +41,7 @@ _ACCOUNT = tables.integrated_account.c
 _HAS_ARGS: Final[ColumnElement[bool]] = literal_column("(args <> '{}'::jsonb)", Boolean)
 """The condition of the index, as it is written there."""
 _MOST_ACCOUNTS: Final = 1000
-"""Of a tenant: the statement names each of them."""
+"""Of a tenant: the statement names each of so many; of more it asks for them."""
 
 # A search is short, and no plan of it is worth compiling.
 _SHORT: Final = text("set local jit = off")
@@ -112,16 +112,16 @@ class Matching:
         environment_id: EnvironmentId,
         filters: RunFilters,
         *,
-        account_ids: Sequence[str] | None = None,
+        accounts: "Sequence[str] | Select[Any] | None" = None,
         is_owned: bool = False,
     ) -> None:
-        """``account_ids`` are those of the filters' tenant; None when there is no such filter.
+        """``accounts`` are those of the filters' tenant, as ids or as a statement; None when there is no such filter.
 
         ``is_owned`` says that the filters name a job or an account of the environment, which no other one's runs have.
         """
         self.filters = filters
         self._environment_id = environment_id
-        self._account_ids = account_ids
+        self._accounts = accounts
         self._is_owned = is_owned
 
     @classmethod
@@ -133,9 +133,10 @@ class Matching:
         if filters.tenant_id is None:
             return cls(environment_id, filters, is_owned=is_owned)
         mine = select(_ACCOUNT.id).where(_ACCOUNT.environment_id == environment_id)
-        mine = mine.where(_ACCOUNT.tenant_id == filters.tenant_id).order_by(_ACCOUNT.id).limit(_MOST_ACCOUNTS)
-        account_ids = [str(id) for id in connection.execute(mine).scalars()]
-        return cls(environment_id, filters, account_ids=account_ids, is_owned=True)
+        mine = mine.where(_ACCOUNT.tenant_id == filters.tenant_id)
+        found = [str(id) for id in connection.execute(mine.limit(_MOST_ACCOUNTS + 1)).scalars()]
+        accounts = mine if len(found) > _MOST_ACCOUNTS else found
+        return cls(environment_id, filters, accounts=accounts, is_owned=True)
 
     def select(self, *columns: ColumnElement[Any], statuses: Sequence[RunStatus] | None = None) -> Select[Any]:
         """Select the runs that match, for a plan in the order of time; ``statuses`` replace those of the filters."""
@@ -172,7 +173,7 @@ class Matching:
             (statuses, lambda: _is_any(_RUN.status, [status.value for status in statuses])),
             (filters.job_id, lambda: _RUN.sync_job_id == filters.job_id),
             (filters.account_id, lambda: _RUN.integrated_account_id == filters.account_id),
-            (self._account_ids is not None, lambda: _is_any(_RUN.integrated_account_id, self._account_ids or ())),
+            (self._accounts is not None, lambda: self._is_of_tenant),
             (filters.since, lambda: _RUN.created_at >= filters.since),
             (filters.until, lambda: _RUN.created_at < filters.until),
             (filters.finished_from, lambda: _RUN.finished_at >= filters.finished_from),
@@ -185,6 +186,10 @@ class Matching:
         )
         conditions = [write() for is_wanted, write in wanted if is_wanted]
         return select(*columns).where(*conditions, *(_contains(arg, _RUN.args) for arg in filters.args))
+
+    @property
+    def _is_of_tenant(self) -> ColumnElement[bool]:
+        return _is_any(_RUN.integrated_account_id, () if self._accounts is None else self._accounts)
 
     @property
     def _is_mine(self) -> ColumnElement[bool]:
@@ -200,8 +205,10 @@ class Matching:
         return select(_ERROR.id).where(mine, _ERROR.run_id == _RUN.id)
 
 
-def _is_any(column: Any, values: Sequence[str]) -> ColumnElement[bool]:
-    return column == values[0] if len(values) == 1 else column.in_(values)  # type: ignore[no-any-return]
+def _is_any(column: Any, values: "Sequence[str] | Select[Any]") -> ColumnElement[bool]:
+    if isinstance(values, Select) or len(values) != 1:
+        return column.in_(values)  # type: ignore[no-any-return]
+    return column == values[0]  # type: ignore[no-any-return]
 
 
 def _contains(arg: ArgFilter, args: ColumnElement[Any]) -> ColumnElement[bool]:

@@ -263,7 +263,7 @@ def test_pruning_goes_on_while_there_is_more() -> None:
 
 def test_action_begins_once_its_count_is_known_and_confirmed() -> None:
     store = FakeBulkStore(BulkKind.STOP, ["r"], status=BulkStatus.COUNTING)
-    store.uncounted = 2
+    store.uncounted = 4
     actions = BulkActions(store)
 
     counting = actions.count(ENVIRONMENT, BulkKind.STOP, RunFilters())
