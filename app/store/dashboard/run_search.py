@@ -1,6 +1,7 @@
 """Search an environment's runs: every filter by an index, the count bounded, pages by their keys."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, Final
 
@@ -222,12 +223,17 @@ def _count(connection: Connection, matching: Matching) -> int:
     statement = select(func.count()).select_from(found.subquery())
     if not matching.filters.args or _is_dense(connection, matching.filters.args):
         return connection.execute(statement).scalar_one()
+    with _bitmaps_only(connection):
+        return connection.execute(statement).scalar_one()
+
+
+@contextmanager
+def _bitmaps_only(connection: Connection) -> Iterator[None]:
     for setting in _BITMAPS_ONLY:
         connection.execute(setting)
-    count = connection.execute(statement).scalar_one()
+    yield
     for setting in _ANY_PLAN:
         connection.execute(setting)
-    return count
 
 
 def _is_dense(connection: Connection, args: Sequence[ArgFilter]) -> bool:
@@ -246,7 +252,8 @@ def _read_places(
     if is_sparse and not matching.is_in_order:
         branches = matching.branches(*keys)
         found = (union(*branches) if len(branches) > 1 else branches[0]).cte("found").prefix_with("materialized")
-        return connection.execute(_order(select(found), found.c, after).limit(limit)).all()
+        with _bitmaps_only(connection) if matching.filters.args else nullcontext():
+            return connection.execute(_order(select(found), found.c, after).limit(limit)).all()
     if len(statuses) <= 1:
         return connection.execute(_order(matching.select(*keys), _RUN, after).limit(limit)).all()
     # An index is in the order of time within one status only.
