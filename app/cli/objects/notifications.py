@@ -24,7 +24,9 @@ NOTIFICATION: Final = Kind(
         *("secret", "type", "label", "config", "secrets", "event_types", "is_active", "failing_since", "last_error"),
         *("unreadable", "created_at", "updated_at"),
     ),
-    title=lambda to: f"notification destination {to['id']}  {to['type']}  {'active' if to['is_active'] else 'inactive'}",
+    title=lambda to: (
+        f"notification destination {to['id']}  {to['type']}  {'active' if to['is_active'] else 'inactive'}"
+    ),
     arguments=("type",),
     fields=(
         Field(
@@ -70,9 +72,7 @@ RULE: Final = Kind(
     fields=(
         Field(name="sync_job_id", option="--job", is_changeable=False, help="Only of this job."),
         Field(name="integrated_account_id", option="--account", is_changeable=False, help="Only of this account."),
-        Field(
-            name="config", option="--config", kind=JsonArgument(), help="The bounds of its event: JSON, or @file."
-        ),
+        Field(name="config", option="--config", kind=JsonArgument(), help="The bounds of its event: JSON, or @file."),
         Field(name="label", option="--label", help="What people call it."),
         Field(name="is_active", option="--active/--inactive", help="Whether it watches."),
     ),
