@@ -96,3 +96,12 @@ API_SECONDS: Final = Histogram(
     buckets=_REQUEST_BUCKETS,
     registry=REGISTRY,
 )
+SPANS_SENT: Final = Counter(
+    "ferryman_spans_sent_total", "Spans of traces that the collector has taken.", registry=REGISTRY
+)
+SPANS_DROPPED: Final = Counter(
+    "ferryman_spans_dropped_total",
+    "Spans of traces that were dropped, since as many waited as may, or the collector did not take them.",
+    ("reason",),
+    registry=REGISTRY,
+)

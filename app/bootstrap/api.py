@@ -11,6 +11,7 @@ from app.api.resources.services import (
 )
 from app.bootstrap.api_landing import build_landing_services
 from app.bootstrap.api_reading import build_reading_services
+from app.bootstrap.dashboard import build_dashboard_services
 from app.bootstrap.limits import build_budget_desk, build_call_limits, build_request_limits
 from app.bootstrap.notifications import build_notification_services
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets
@@ -72,10 +73,10 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
     drafts = build_run_drafts(shared, settings)
     source = outside.source or HttpSource(settings, choose_budgets(settings), shared.build_token_cache())
     accounts, deletion = _build_accounts(shared), _build_account_deletion(shared, settings)
-    budgets = _build_budgets(shared, accounts, settings)
-    deliveries = _build_deliveries(shared)
+    budgets, deliveries = _build_budgets(shared, accounts, settings), _build_deliveries(shared)
     runs = _build_run_service(shared, drafts, _build_dry_runs(shared, source, settings), budgets)
     calls, effective = DirectCallStore(shared.engine), shared.effective_integrations
+    reading = build_reading_services(shared, runs, calls, settings)
     return ApiServices(
         runs=runs,
         run_waits=RunWaits(runs),
@@ -102,7 +103,8 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         calls=_build_call_services(shared, source, calls, settings),
         unified=_build_unified_services(shared),
         credentials=_build_credential_services(shared),
-        reading=build_reading_services(shared, runs, calls, settings),
+        reading=reading,
+        dashboard=build_dashboard_services(shared, runs, reading, settings),
         close=_build_close(source, shared),
     )
 

@@ -27,6 +27,9 @@ COMMANDS: Final = {
     "template": ("app.cli.objects.templates:template", "What sync jobs begin with."),
     "state": ("app.cli.states:state", "What is kept from one run to the next."),
     "log": ("app.cli.log:log", "Show what happened."),
+    "ps": ("app.cli.watching.ps:ps", "Watch the runs under way and the daemons."),
+    "logs": ("app.cli.watching.logs:logs", "Show what was logged of a run, or by a process."),
+    "open": ("app.cli.watching.opening:open_page", "Open something's page in the browser."),
     "token": ("app.cli.operating.tokens:token", "Create, list and revoke tokens of the API."),
     "environment": (
         "app.cli.operating.environments:environment",

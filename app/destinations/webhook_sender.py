@@ -3,7 +3,7 @@
 import time
 from concurrent.futures import Future
 
-from app import meters
+from app import meters, tracing
 from app.destinations.json_posts import JsonPosts
 from app.engine.errors import DeliveryError
 from app.engine.ids import new_id
@@ -12,6 +12,7 @@ from app.engine.webhooks import events, signatures
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
 from app.services.ports import Clock
+from app.tracing import Kind
 
 _ONLY_PUBLIC = AllowedNetworks()
 
@@ -52,7 +53,7 @@ class HttpWebhookSender:
     async def _post(self, webhook: Webhook, event_id: str, body: bytes) -> int:
         begun, status = time.monotonic(), "none"
         try:
-            status = str(await self._send(webhook, event_id, body))
+            status = str(await self._trace_send(webhook, event_id, body))
         except DeliveryError as error:
             status = str(error.status or status)
             raise
@@ -60,6 +61,24 @@ class HttpWebhookSender:
             meters.DELIVERIES.labels(status).inc()
             meters.DELIVERY_SECONDS.observe(time.monotonic() - begun)
         return int(status)
+
+    async def _trace_send(self, webhook: Webhook, event_id: str, body: bytes) -> int:
+        """Send as a span of the run that the event is about; of the address only the host is told."""
+        facts = {
+            **tracing.describe_address(webhook.target_url),
+            "http.request.method": "POST",
+            "ferryman.webhook.id": webhook.id,
+            "ferryman.event.id": event_id,
+        }
+        with tracing.span("POST", facts, kind=Kind.CLIENT) as span:
+            try:
+                status = await self._send(webhook, event_id, body)
+            except DeliveryError as error:
+                span.set({"http.response.status_code": error.status})
+                span.error = str(error.status) if error.status else None
+                raise
+            span.set({"http.response.status_code": status})
+        return status
 
     async def _send(self, webhook: Webhook, event_id: str, body: bytes) -> int:
         now = self._clock.now()
@@ -70,4 +89,5 @@ class HttpWebhookSender:
             timestamp_seconds=int(now.timestamp()),
             body=body,
         )
-        return (await self._posts.post(webhook.target_url, body, signed)).status
+        traced = {} if (traceparent := tracing.find_traceparent()) is None else {"traceparent": traceparent}
+        return (await self._posts.post(webhook.target_url, body, {**signed, **traced})).status

@@ -10,7 +10,7 @@ import flask
 from app import logs, meters
 from app.api.access import cross_origin, headers
 from app.api.errors import handlers, problems
-from app.api.resources import roles
+from app.api.resources import roles, traced
 from app.api.resources.services import enter, enter_for_account, services
 from app.engine.errors import TooManyRequestsError, UnauthorizedError
 from app.engine.ids import new_id
@@ -18,7 +18,8 @@ from app.engine.objects.environments import EnvironmentId
 
 logger = logging.getLogger(__name__)
 
-OPEN_PATHS: Final = re.compile(r"/(?:healthz|metrics(?:/targets)?|openapi\.json|docs(?:/.*)?)/?")
+OPEN_PATHS: Final = re.compile(r"/(?:healthz|metrics(?:/targets)?|openapi\.json|docs(?:/.*)?|ui(?:/.*)?)/?")
+"""The pages of the dashboard check who is signed in themselves."""
 _METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _CHUNK_BYTES: Final = 64 * 1024
 _MOST_DRAINED_BYTES: Final = 100 * 1024 * 1024
@@ -35,6 +36,7 @@ def _begin() -> flask.Response | None:
     """Assign an id to the request, and check its token unless its path is open."""
     flask.g.started_at = time.perf_counter()
     flask.g.request_id = new_id()
+    traced.begin_request()
     logs.begin(request_id=flask.g.request_id)
     if (answer := cross_origin.preflight()) is not None:
         return answer
@@ -45,7 +47,7 @@ def _begin() -> flask.Response | None:
 
 def _admit() -> None:
     """Admit the request; raise UnauthorizedError, TooManyRequestsError or ForbiddenError."""
-    secret = _bearer_secret()
+    secret = read_bearer_secret()
     of_account = services().credentials.tokens.open(secret)
     if of_account is not None:
         enter_for_account(of_account)
@@ -69,7 +71,8 @@ def _spend(key: str, environment_id: EnvironmentId) -> None:
         )
 
 
-def _bearer_secret() -> str:
+def read_bearer_secret() -> str:
+    """Return the token that the request was sent with; raise UnauthorizedError when there is none."""
     scheme, _, secret = flask.request.headers.get("Authorization", "").strip().partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
         raise UnauthorizedError
@@ -91,6 +94,7 @@ def _finish(response: flask.Response) -> flask.Response:
         "milliseconds": round(seconds * 1000, 1),
     }
     logger.info("request", extra=facts)
+    traced.record_request(response)
     meters.API_SECONDS.labels(_shown_method(), facts["route"] or "none", response.status_code).observe(seconds)
     return response
 

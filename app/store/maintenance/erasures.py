@@ -86,6 +86,13 @@ _NOTIFICATIONS: Final = text("""
          where environment_id = :environment_id and strpos(cast(message as text), cast(:account_id as text)) > 0
          limit :limit)
 """)
+# What its runs had in common may be their account, or what a person typed of it.
+_BULK: Final = text("""
+    delete from bulk_action where id in (
+        select id from bulk_action
+         where environment_id = :environment_id
+               and position(cast(:account_id as text) in filters::text) > 0 limit :limit)
+""")
 # The primary key begins with the webhook: its few values are stepped through.
 _TOLD: Final = text("""
     with recursive known as (
@@ -133,6 +140,7 @@ _LAST: Final[Mapping[str, TextClause]] = {
     "delivery": _EVENTS,
     "incident": _INCIDENTS,
     "notification": _NOTIFICATIONS,
+    "bulk_action": _BULK,
 }
 _STILL_LIVE: Final = [str(status) for status in RunStatus if not status.is_final]
 

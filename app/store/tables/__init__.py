@@ -5,6 +5,7 @@ app/store/secrets/encryption.py sealed.
 """
 
 from app.store.tables.base import metadata
+from app.store.tables.bulk_actions import bulk_action, bulk_action_run
 from app.store.tables.calls import direct_call
 from app.store.tables.catalog import (
     api_token,
@@ -18,6 +19,7 @@ from app.store.tables.catalog import (
     tenant,
     webhook,
 )
+from app.store.tables.dashboard import dashboard_session, sign_in_code
 from app.store.tables.deliveries import delivery, webhook_record
 from app.store.tables.destinations import datastore, destination, destination_cursor, destination_quarantine
 from app.store.tables.erasures import deleted_account, erasure
@@ -54,8 +56,11 @@ __all__ = [
     "COUNTERS",
     "account_log",
     "api_token",
+    "bulk_action",
+    "bulk_action_run",
     "cron_trigger_fire",
     "daemon",
+    "dashboard_session",
     "datastore",
     "deleted_account",
     "delivery",
@@ -89,6 +94,7 @@ __all__ = [
     "run_error",
     "run_resource",
     "schema_cursor",
+    "sign_in_code",
     "spool_batch",
     "sync_job",
     "sync_job_cron_trigger",

@@ -113,6 +113,7 @@ integrated_account = Table(
         "environment_id",
         postgresql_where=text(f"status = '{AccountStatus.NEEDS_REAUTH}'"),
     ),
+    Index("integrated_account_by_tenant", "environment_id", "tenant_id"),
 )
 
 sync_job = Table(
@@ -129,6 +130,7 @@ sync_job = Table(
     Column("mutex_key", Text),
     Column("state_key", Text),
     Column("overlap_seconds", Integer),  # None: the setting
+    Column("wait_for_destinations", Boolean, nullable=False, server_default=text("false")),
     *times(),
     Index("sync_job_page", "environment_id", "created_at", "id"),
 )

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 revision = "0028"
-down_revision = "0024"
+down_revision = "0026"
 
 _UUID = sa.UUID(as_uuid=False)
 _TIME = sa.DateTime(timezone=True)

@@ -109,6 +109,8 @@ def fill(engine: Engine, account: str, *, status: str = "completed") -> str:
     message = {"kind": "opened", "message": {"text": [f"account {account}"], "run": run}}
     put(engine, "notification", environment_id=ENVIRONMENT, **message, **told)
     put(engine, "notification", environment_id=ENVIRONMENT, notification_rule_id=rule, **message, **told)
+    bulk = {"environment_id": ENVIRONMENT, "kind": "stop", "filters": {"account": account}}
+    put(engine, "bulk_action_run", bulk_action_id=put(engine, "bulk_action", **bulk), run_id=run, resumes=0)
     return run
 
 
