@@ -70,12 +70,11 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
     """Build an API process's services."""
     shared = Shared(settings, outside)
     jobs = JobService(JobStore(shared.engine), shared.integrations.find_by_name, shared.unified)
-    drafts = build_run_drafts(shared, settings)
+    drafts, calls = build_run_drafts(shared, settings), DirectCallStore(shared.engine)
     source = outside.source or HttpSource(settings, choose_budgets(settings), shared.build_token_cache())
     accounts, deletion = _build_accounts(shared), _build_account_deletion(shared, settings)
     budgets, deliveries = _build_budgets(shared, accounts, settings), _build_deliveries(shared)
     runs = _build_run_service(shared, drafts, _build_dry_runs(shared, source, settings), budgets)
-    calls, effective = DirectCallStore(shared.engine), shared.effective_integrations
     reading = build_reading_services(shared, runs, calls, settings)
     return ApiServices(
         runs=runs,
@@ -86,8 +85,12 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         templates=TemplateService(TemplateStore(shared.engine), jobs),
         states=StateService(StateStore(shared.engine)),
         integrations=IntegrationService(shared.integrations),
-        key_changes=KeyChanges(RecordKeyStore(shared.engine).of, effective, shared.accounts.inspect),
-        known_names=KnownNames(shared.integrations.find_by_name, effective, shared.accounts.inspect),
+        key_changes=KeyChanges(
+            RecordKeyStore(shared.engine).of, shared.effective_integrations, shared.accounts.inspect
+        ),
+        known_names=KnownNames(
+            shared.integrations.find_by_name, shared.effective_integrations, shared.accounts.inspect
+        ),
         installed_integrations=_build_installed_integrations(shared),
         accounts=accounts,
         account_deletion=deletion,
