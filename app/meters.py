@@ -77,6 +77,12 @@ DELIVERY_SECONDS: Final = Histogram(
     buckets=_REQUEST_BUCKETS,
     registry=REGISTRY,
 )
+NOTIFICATIONS: Final = Counter(
+    "ferryman_notifications_total",
+    "Attempts to send a notification, by the type of its destination and by outcome: sent or failed.",
+    ("type", "outcome"),
+    registry=REGISTRY,
+)
 SWEEP_SECONDS: Final = Histogram(
     "ferryman_sweep_look_seconds",
     "Time that the leader's look at what is due took.",

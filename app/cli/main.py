@@ -22,6 +22,8 @@ COMMANDS: Final = {
     "webhook": ("app.cli.objects.webhooks:webhook", "Where records and events are sent."),
     "datastore": ("app.cli.objects.datastores:datastore", "Databases, buckets and folders where records land."),
     "destination": ("app.cli.objects.destinations:destination", "Which records land there, and how far."),
+    "notification": ("app.cli.objects.notifications:notification", "Where people are told what is wrong."),
+    "notification-rule": ("app.cli.objects.notifications:notification_rule", "What they are told."),
     "template": ("app.cli.objects.templates:template", "What sync jobs begin with."),
     "state": ("app.cli.states:state", "What is kept from one run to the next."),
     "log": ("app.cli.log:log", "Show what happened."),

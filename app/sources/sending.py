@@ -117,13 +117,13 @@ class Sending(Generic[T]):
         """Make one request; a second one where the answer to a read is late."""
         request = request_spans.pass_on(self.request) if self.settings.trace_upstreams else self.request
         percent = self.settings.ask_again_percent if self.request.is_repeatable else 0.0
-        late_seconds = self.gate.hedging.late_seconds(self.endpoint, most_percent=percent)
+        late_seconds = self.gate.hedging.late_seconds(self.endpoint) if percent else None
         if late_seconds is None or late_seconds >= timeout_seconds:
             return await self.attempt(request, timeout_seconds)
         hedges: list[Admission] = []
 
         def may_ask_again() -> bool:
-            admission = self.gate.enter_again(self.endpoint)
+            admission = self.gate.enter_again(self.endpoint, most_percent=percent)
             hedges.extend([admission] if admission else [])
             return admission is not None
 
@@ -134,7 +134,9 @@ class Sending(Generic[T]):
             )
         finally:
             for _ in hedges:
+                # One of the two is dropped, whichever it is.
                 self.gate.leave_unanswered()
+                meters.UPSTREAM_REQUESTS.labels(self.integration, "none").inc()
         return replace(response, was_late=True) if is_second else response
 
     async def _accept(self, admission: Admission, response: HttpResponse) -> bool:

@@ -18,7 +18,8 @@ from app.engine.objects.environments import EnvironmentId
 
 logger = logging.getLogger(__name__)
 
-OPEN_PATHS: Final = re.compile(r"/(?:healthz|metrics(?:/targets)?|openapi\.json|docs(?:/.*)?)/?")
+OPEN_PATHS: Final = re.compile(r"/(?:healthz|metrics(?:/targets)?|openapi\.json|docs(?:/.*)?|ui(?:/.*)?)/?")
+"""The pages of the dashboard check who is signed in themselves."""
 _METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _CHUNK_BYTES: Final = 64 * 1024
 _MOST_DRAINED_BYTES: Final = 100 * 1024 * 1024
@@ -46,7 +47,7 @@ def _begin() -> flask.Response | None:
 
 def _admit() -> None:
     """Admit the request; raise UnauthorizedError, TooManyRequestsError or ForbiddenError."""
-    secret = _bearer_secret()
+    secret = read_bearer_secret()
     of_account = services().credentials.tokens.open(secret)
     if of_account is not None:
         enter_for_account(of_account)
@@ -70,7 +71,8 @@ def _spend(key: str, environment_id: EnvironmentId) -> None:
         )
 
 
-def _bearer_secret() -> str:
+def read_bearer_secret() -> str:
+    """Return the token that the request was sent with; raise UnauthorizedError when there is none."""
     scheme, _, secret = flask.request.headers.get("Authorization", "").strip().partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
         raise UnauthorizedError

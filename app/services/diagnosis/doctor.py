@@ -5,6 +5,7 @@ from typing import Final, TypeAlias
 
 from app.services.diagnosis.findings import Finding, Installation, Severity
 from app.services.diagnosis.fleet_checks import FLEET_CHECKS, FleetCheck
+from app.services.diagnosis.landing_checks import check_destinations, check_views
 
 _MOST_SKEW_SECONDS: Final = 2.0
 _LONG_TRANSACTION_SECONDS: Final = 600.0
@@ -16,7 +17,7 @@ _FULL_PERCENT: Final = 90
 Check: TypeAlias = Callable[[Installation], Iterator[Finding]]
 
 
-_OF_THE_FLEET: Final = frozenset({*FLEET_CHECKS, "keys"})
+_OF_THE_FLEET: Final = frozenset({*FLEET_CHECKS, "views", "destinations", "keys"})
 """They read tables that only the current schema has."""
 _NO_FLEET: Final = "the schema is not the one that this version knows"
 _LATER: Final = "run 'ferryman migrate', then this command again"
@@ -170,6 +171,8 @@ CHECKS: Final[Mapping[str, Check]] = {
     "clocks": _check_clocks,
     "broker": _check_broker,
     **{name: _give_facts(check) for name, check in FLEET_CHECKS.items()},
+    "views": check_views,
+    "destinations": check_destinations,
     "keys": _check_keys,
 }
 
@@ -199,5 +202,7 @@ _WELL: Final[Mapping[str, Callable[[Installation], str]]] = {
     "limits": lambda _: "no run waits long for its upstream's",
     "webhooks": lambda _: "none is disabled, no event waits for long",
     "accounts": lambda _: "none needs new credentials",
+    "views": lambda _: "all are made",
+    "destinations": lambda _: "none fails",
     "keys": lambda _: "the encryption key opens the database's secrets; messages are signed",
 }

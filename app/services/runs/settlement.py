@@ -16,6 +16,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.daemons import name_queue
 from app.engine.objects.runs import SyncJobRun
 from app.engine.runs import increments
+from app.engine.runs.landing import describe_delay
 from app.engine.runs.settling import Progress, ResourceState, find_ended_resources, judge
 from app.engine.runs.work import ErrorDraft, EventDraft, WakeUp, draft_error
 from app.engine.status import ErrorHandling, RunStatus
@@ -101,9 +102,25 @@ class Settlement:
         elif deletions.delivery_unit_id:
             # The run completes, and its books balance, once these are delivered.
             self._wake(deletions.delivery_unit_id)
-        else:
+        elif self._has_landed():
             self._hold_increments(progress)
             self._end(RunStatus.COMPLETED)
+
+    def _has_landed(self) -> bool:
+        """Whether nothing is to be waited for at destinations; a run that has waited too long fails here."""
+        if not self.run.wait_for_destinations:
+            return True
+        awaited = self.locked.read_awaited()
+        if all(one.has_landed for one in awaited):
+            self.locked.note_landed(awaited)
+            return True
+        since, limit = self.run.landing_since, self.settings.destination_wait_seconds
+        if since is None:
+            self.locked.begin_landing()
+        elif limit and (self.clock.now() - since).total_seconds() >= limit:
+            message = describe_delay(awaited, limit_seconds=limit)
+            self.fail(draft_error("destinations_behind", message, at=self.clock.now()))
+        return False
 
     def _hold_increments(self, progress: Progress) -> None:
         """Make the next run request again what this one has not read."""

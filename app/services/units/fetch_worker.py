@@ -72,7 +72,7 @@ class FetchWorker:
             context=context,
             item=context.item_of(claim.resource_id),
             frontier=Frontier.from_json(claim.frontier),
-            deadline=time.monotonic() + self._settings.slice_seconds,
+            seconds=self._settings.slice_seconds,
             has_bound=context.run.upper_bound is not None,
         )
         try:
@@ -121,7 +121,7 @@ class FetchWorker:
         """Submit elements until enough are in flight; one that can not be resolved is an error, not a request."""
         is_stopping, pages = self._worker_context.is_stopping(), self._settings.slice_pages
         has_enough = bool(pages) and current.answers >= pages
-        current.is_over = current.is_over or is_stopping or has_enough or time.monotonic() >= current.deadline
+        current.is_over = current.is_over or is_stopping or has_enough or current.is_time_up(self._fairness.may_go_on)
         asked = {each.index for each in current.in_flight.values()}
         while not current.is_draining and len(asked) < (most := self._choose_most_in_flight(current)):
             index = current.next_to_ask(asked)
