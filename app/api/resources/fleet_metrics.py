@@ -19,8 +19,12 @@ class FleetCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
-        facts = self._fleet.facts
         yield build_info()
+        yield from self._collect_labelled()
+        yield from self._collect_plain()
+
+    def _collect_labelled(self) -> Iterator[Metric]:
+        facts = self._fleet.facts
         yield _labelled("ferryman_runs", "Runs that have not ended, by status.", "status", facts.runs)
         yield _labelled(
             "ferryman_oldest_created_run_seconds",
@@ -51,6 +55,9 @@ class FleetCollector(Collector):
             "duty",
             dict.fromkeys(facts.failing_duties, 1),
         )
+
+    def _collect_plain(self) -> Iterator[Metric]:
+        facts = self._fleet.facts
         mutex_seconds = facts.mutex_wait.seconds if facts.mutex_wait else 0.0
         for name, text, value in (
             ("ferryman_oldest_mutex_wait_seconds", "How long a run has waited for another's mutex.", mutex_seconds),
