@@ -125,7 +125,8 @@ def why(client: ApiClient, run_id: str) -> Answer:
     """Say in one sentence what a run waits for, or what it ended by."""
     run = client.get(_path_of(run_id))
     found = client.get(f"{_path_of(run_id)}/waits")
-    reason = printing.explain_run(run, found)
+    errors = client.get(f"{_path_of(run_id)}/errors", {"limit": 1})["result"] if count_errors(run) else ()
+    reason = printing.explain_run(run, found, errors)
     return Answer({"id": run_id, "status": run["status"], "reason": reason}, reason)
 
 
