@@ -7,11 +7,13 @@ import flask
 
 from app.ui import errors, rendering, sign_in
 from app.ui.screen import Screens
+from app.ui.screens.bulk_actions import bulk_actions
 from app.ui.screens.fleet import fleet
 from app.ui.screens.jobs import jobs
 from app.ui.screens.overview import overview
+from app.ui.screens.runs import runs
 
-SCREENS: Final[tuple[Screens, ...]] = (overview, jobs, fleet)
+SCREENS: Final[tuple[Screens, ...]] = (overview, runs, bulk_actions, jobs, fleet)
 """In the order of the navigation."""
 _REMEMBERED_SECONDS: Final = 365 * 24 * 3600
 

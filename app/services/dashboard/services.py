@@ -1,10 +1,14 @@
 """What the dashboard's screens call that nothing else calls."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.services.dashboard.bulk_actions import BulkActions
 from app.services.dashboard.fleet_board import FleetBoard
 from app.services.dashboard.killing import DaemonKiller
 from app.services.dashboard.overview import OverviewReads
+from app.services.dashboard.run_lines import RunLines
+from app.services.dashboard.run_pages import RunPages
 from app.services.dashboard.sessions import SessionService
 
 
@@ -13,6 +17,10 @@ class DashboardServices:
     """The services of the dashboard alone; for all else its screens call those of the API."""
 
     sessions: SessionService
+    search_runs: Callable[..., RunLines]
+    """``RunSearch.search`` (app/store/dashboard/run_search.py)."""
+    bulk_actions: BulkActions
+    run_pages: RunPages
     overview: OverviewReads
     fleet: FleetBoard
     killer: DaemonKiller | None

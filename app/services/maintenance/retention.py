@@ -140,6 +140,8 @@ class Retention:
             ("fires", prunable.prune_occurrences, runs),
             ("calls", prunable.prune_calls, runs),
             ("announcements", prunable.prune_announcements, runs),
+            ("notifications", prunable.prune_notifications, runs),
+            ("incidents", prunable.prune_incidents, runs),
         )
         kinds: list[tuple[str, Callable[..., int]]] = [
             ("keys", prunable.prune_keys),

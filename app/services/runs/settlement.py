@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from app import meters
+from app import meters, tracing
 from app.engine.ids import new_id
 from app.engine.jobs.items import NodeKind
 from app.engine.json_types import JsonObject
@@ -186,7 +186,21 @@ def log_end(run: SyncJobRun, status: RunStatus, error: Mapping[str, Any] | None 
     code = {"code": error["code"]} if error else {}
     facts = {"run_id": run.id, "account_id": run.integrated_account_id, "status": status.value, **code}
     logger.info("a run has ended", extra=facts)
+    _record_span(run, status, facts.get("code"))
     meters.RUNS_ENDED.labels(status.value, facts.get("code", "")).inc()
+
+
+def _record_span(run: SyncJobRun, status: RunStatus, code: str | None) -> None:
+    facts = {
+        "ferryman.run.id": run.id,
+        "ferryman.run.status": status.value,
+        "ferryman.job.id": run.sync_job_id,
+        "ferryman.account.id": run.integrated_account_id,
+        "ferryman.environment.id": run.environment_id,
+    }
+    is_resumed = run.resumes > 0
+    started_at = (run.started_at if is_resumed else None) or run.created_at
+    tracing.record_run(run.id, facts, started_at=started_at, error=code, resumes=run.resumes)
 
 
 def view_error(error: ErrorDraft) -> JsonObject:

@@ -5,6 +5,7 @@ app/store/secrets/encryption.py sealed.
 """
 
 from app.store.tables.base import metadata
+from app.store.tables.bulk_actions import bulk_action, bulk_action_run
 from app.store.tables.calls import direct_call
 from app.store.tables.catalog import (
     api_token,
@@ -22,6 +23,13 @@ from app.store.tables.dashboard import dashboard_session, sign_in_code
 from app.store.tables.deliveries import delivery, webhook_record
 from app.store.tables.destinations import datastore, destination, destination_cursor, destination_quarantine
 from app.store.tables.erasures import deleted_account, erasure
+from app.store.tables.notifications import (
+    incident,
+    notification,
+    notification_destination,
+    notification_rule,
+    notification_watermark,
+)
 from app.store.tables.online_migrations import online_migration
 from app.store.tables.records import account_log, record, record_key, record_seen
 from app.store.tables.runs import (
@@ -48,6 +56,8 @@ __all__ = [
     "COUNTERS",
     "account_log",
     "api_token",
+    "bulk_action",
+    "bulk_action_run",
     "cron_trigger_fire",
     "daemon",
     "dashboard_session",
@@ -65,9 +75,14 @@ __all__ = [
     "environment_unified_model",
     "erasure",
     "idempotency_key",
+    "incident",
     "integrated_account",
     "integration",
     "metadata",
+    "notification",
+    "notification_destination",
+    "notification_rule",
+    "notification_watermark",
     "online_migration",
     "outbox",
     "record",

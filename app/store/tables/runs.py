@@ -82,6 +82,23 @@ sync_job_run = Table(
         "id",
         postgresql_where=text(f"status <> '{RunStatus.COMPLETED}'"),
     ),
+    # A search for some statuses merges one list in order of time for each.
+    Index("sync_job_run_by_status", "environment_id", "status", "created_at", "id"),
+    Index(
+        "sync_job_run_by_args",
+        "args",
+        postgresql_using="gin",
+        postgresql_ops={"args": "jsonb_path_ops"},
+        postgresql_where=text("args <> '{}'::jsonb"),
+    ),
+    Index(
+        "sync_job_run_by_error",
+        "environment_id",
+        text("(error ->> 'code'::text)"),
+        "created_at",
+        "id",
+        postgresql_where=text("error is not null"),
+    ),
     # The sweeper and the daemons ask only for live runs, a sliver of the table.
     Index(
         "sync_job_run_live",
@@ -242,6 +259,7 @@ run_error = Table(
     Column("created_at", time_type, nullable=False, server_default=func.now()),
     Index("run_error_page", "run_id", "created_at", "id"),
     Index("run_error_log", "environment_id", "created_at", "id"),
+    Index("run_error_by_code", "environment_id", "code", "run_id"),
 )
 
 outbox = Table(

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0030"
-down_revision = "0025"
+down_revision = "0028"
 
 _LIVE = "('created', 'running', 'rate_limited')"
 
