@@ -77,6 +77,7 @@ NEVER_NULL: Final[dict[str, str]] = {
     "ProxyMethod.api_documentation_url": _OF_TOOLS,
     "ProxyMethod.description": _OF_TOOLS,
     "RecordFault.record_id": "a fault of no single record",
+    "RunDestination.label": "a destination without a label, of a run that has waited for it",
     "RunError.resource": "an error of the run as a whole",
     "RunReason.resource": "an error of the run as a whole",
     "ShownRequest.body": "a dry run of a request without a body",
