@@ -140,7 +140,7 @@ class ReadAhead:
 
     def _are_in_vain(self, following: Iterator[Following]) -> bool:
         """Whether pages were requested, and none of them is the one that the list goes on with."""
-        checks = set()
+        checks: set[str] = set()
         for one in following:
             if not one.is_extra:
                 return one.place not in self._asked and bool(self._asked.keys() - checks)

@@ -20,7 +20,7 @@ class ListWay:
     checks: int = 0
     """Pages that are requested once more to see whether the list has changed."""
     spare_pages: int = 0
-    """Pages beyond those that a list in turn has: parts end with pages that are not full, others with an empty one."""
+    """Pages beyond those that a list in turn has: checks, and ends of parts; there are more of them after each crash."""
     is_side_by_side: bool = True
     is_cut: bool = False
 
@@ -29,16 +29,18 @@ class ListWay:
         return count_repeated_by_a_crash(requests_in_flight) if self.is_side_by_side else 1 + AHEAD_OF_A_CURSOR
 
 
-_CURSOR: Final = {"format": "cursor", "config": {"cursor_path": "next_cursor", "cursor_param": "cursor"}}
 WAYS: Final[Mapping[str, ListWay]] = {
     "by cursor": ListWay(method={}, is_side_by_side=False),
     "by page": ListWay(
-        method={"pagination": {"format": "page", "config": {"total_path": "total"}}}, checks=2, spare_pages=1
+        method={"pagination": {"format": "page", "config": {"total_path": "total"}}}, checks=2, spare_pages=8
     ),
-    "by offset": ListWay(method={"pagination": {"format": "offset", "config": {"limit": 20}}}, checks=2, spare_pages=1),
+    "by offset": ListWay(method={"pagination": {"format": "offset", "config": {"limit": 20}}}, checks=2, spare_pages=8),
     "in parts": ListWay(
         method={
-            "pagination": {**_CURSOR, "config": {**_CURSOR["config"], "total_path": "total"}},
+            "pagination": {
+                "format": "cursor",
+                "config": {"cursor_path": "next_cursor", "cursor_param": "cursor", "total_path": "total"},
+            },
             "partition": {"by": "number", "from": "from", "to": "to", "end": PARENTS},
         },
         spare_pages=8,

@@ -168,7 +168,7 @@ class SyncUnderFire:
         return found | {"": "parents"}
 
     def _toll(self, ledger: JsonObject) -> Toll:
-        asked, due = set(ledger["asked"]), all_pages()
+        asked, due = set[str](ledger["asked"]), set(all_pages())
         if self.way.is_cut:
             # Which ranges the list of parents was cut into is no matter: all records came.
             asked, due = ({page for page in pages if not page.startswith("/parents")} for pages in (asked, due))
