@@ -20,7 +20,7 @@ class ListWay:
     checks: int = 0
     """Pages that are requested once more to see whether the list has changed."""
     spare_pages: int = 0
-    """Pages beyond those that a list in turn has: checks, and ends of parts; there are more of them after each crash."""
+    """Pages beyond those that a list in turn has: checks, and the ends of parts; a crash adds some."""
     is_side_by_side: bool = True
     is_cut: bool = False
 
