@@ -70,7 +70,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
     """Build an API process's services."""
     shared = Shared(settings, outside)
     jobs = JobService(JobStore(shared.engine), shared.integrations.find_by_name, shared.unified)
-    drafts, calls = build_run_drafts(shared, settings), DirectCallStore(shared.engine)
+    drafts = build_run_drafts(shared, settings)
     source = outside.source or HttpSource(settings, choose_budgets(settings), shared.build_token_cache())
     accounts, deletion = _build_accounts(shared), _build_account_deletion(shared, settings)
     budgets, deliveries = _build_budgets(shared, accounts, settings), _build_deliveries(shared)
