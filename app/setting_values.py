@@ -41,7 +41,8 @@ _MAY_BE_ZERO: Final = frozenset(
         ),
         *("retry_base_seconds", "delete_limit_percent"),
         *("run_retention_seconds", "delivered_retention_seconds"),
-        *("tombstone_retention_seconds", "daemon_retention_seconds", "erase_after"),
+        *("tombstone_retention_seconds", "daemon_retention_seconds"),
+        *("audit_retention_seconds", "erase_after"),
     }
 )
 _MOST: Final[Mapping[str, float]] = {

@@ -17,6 +17,7 @@ from app.api.documents.field_schemas import DescribingPlugin
 from app.api.errors.handlers import ErrorAwareApi
 from app.api.resources.resource import OtherThan
 from app.api.resources.services import ApiServices, attach
+from app.api.routes.audit import audit_entries
 from app.api.routes.custom import custom
 from app.api.routes.destinations import datastores, destinations
 from app.api.routes.direct import proxy, unified
@@ -61,6 +62,7 @@ _RESOURCES: Final = (
     schemas,
     daemons,
     logs,
+    audit_entries,
     unified,
     proxy,
     custom,

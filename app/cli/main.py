@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "template": ("app.cli.objects.templates:template", "What sync jobs begin with."),
     "state": ("app.cli.states:state", "What is kept from one run to the next."),
     "log": ("app.cli.log:log", "Show what happened."),
+    "audit": ("app.cli.audit:audit", "Who changed what, and when."),
     "token": ("app.cli.operating.tokens:token", "Create, list and revoke tokens of the API."),
     "environment": (
         "app.cli.operating.environments:environment",

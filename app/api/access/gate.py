@@ -7,7 +7,8 @@ from typing import Final
 
 import flask
 
-from app import logs, meters
+from app import actors, logs, meters
+from app.actors import Actor, ActorKind
 from app.api.access import cross_origin, headers
 from app.api.errors import handlers, problems
 from app.api.resources import roles
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 OPEN_PATHS: Final = re.compile(r"/(?:healthz|metrics(?:/targets)?|openapi\.json|docs(?:/.*)?)/?")
 _METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHUNK_BYTES: Final = 64 * 1024
 _MOST_DRAINED_BYTES: Final = 100 * 1024 * 1024
 
@@ -28,7 +30,7 @@ def guard(app: flask.Flask) -> None:
     """Make every request of an application pass here, before and after its view."""
     app.before_request(_begin)
     app.after_request(_finish)
-    app.teardown_request(lambda _: logs.begin())
+    app.teardown_request(_forget)
 
 
 def _begin() -> flask.Response | None:
@@ -43,19 +45,43 @@ def _begin() -> flask.Response | None:
     return None
 
 
+def _forget(_: BaseException | None) -> None:
+    """Forget whose request this thread has served."""
+    logs.begin()
+    actors.begin(None)
+
+
 def _admit() -> None:
     """Admit the request; raise UnauthorizedError, TooManyRequestsError or ForbiddenError."""
     secret = _bearer_secret()
     of_account = services().credentials.tokens.open(secret)
     if of_account is not None:
         enter_for_account(of_account)
+        _act_as(ActorKind.ACCOUNT, of_account.account_id)
         _spend(f"account:{of_account.account_id}", of_account.environment_id)
         roles.check_account_token()
         return
     token = services().tokens.authenticate(secret)
     enter(token)
+    _act_as(ActorKind.TOKEN, token.id, token.name)
     _spend(token.id, token.environment_id)
     roles.check(token.role)
+
+
+def _act_as(kind: ActorKind, id: str, name: str | None = None) -> None:
+    """Attribute the request's changes to its caller."""
+    request = flask.request
+    if request.method not in _SAFE_METHODS:
+        actors.begin(
+            Actor(
+                kind=kind,
+                id=id,
+                name=name,
+                request_id=flask.g.request_id,
+                address=request.remote_addr,
+                operation=f"{_shown_method()} {roles.route(request)}",
+            )
+        )
 
 
 def _spend(key: str, environment_id: EnvironmentId) -> None:

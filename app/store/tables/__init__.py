@@ -4,6 +4,7 @@ Ids are UUIDs made by the application. Times are ``timestamptz``. ``*_encrypted`
 app/store/secrets/encryption.py sealed.
 """
 
+from app.store.tables.audit import audit_entry
 from app.store.tables.base import metadata
 from app.store.tables.calls import direct_call
 from app.store.tables.catalog import (
@@ -47,6 +48,7 @@ __all__ = [
     "COUNTERS",
     "account_log",
     "api_token",
+    "audit_entry",
     "cron_trigger_fire",
     "daemon",
     "datastore",
