@@ -17,7 +17,6 @@ from app.api.documents.field_schemas import DescribingPlugin
 from app.api.errors.handlers import ErrorAwareApi
 from app.api.resources.resource import OtherThan
 from app.api.resources.services import ApiServices, attach
-from app.api.routes.audit import audit_entries
 from app.api.routes.custom import custom
 from app.api.routes.destinations import datastores, destinations
 from app.api.routes.direct import proxy, unified
@@ -26,7 +25,7 @@ from app.api.routes.exports import exports
 from app.api.routes.integrated_accounts import integrated_accounts, own_accounts
 from app.api.routes.integrations import integrations
 from app.api.routes.logs import logs
-from app.api.routes.observed import daemons, erasures, records
+from app.api.routes.observed import audit_entries, daemons, erasures, records
 from app.api.routes.schemas import schemas
 from app.api.routes.service import service
 from app.api.routes.sync_job_cron_triggers import sync_job_cron_triggers

@@ -195,9 +195,7 @@ class AccountStore:
             move_out(connection, environment_id, sorted(found), erase_after_seconds=erase_after_seconds)
         return []
 
-    def _seal(
-        self, environment_id: str, id: str, values: Mapping[str, Any], stored: JSON = None
-    ) -> dict[str, Any]:
+    def _seal(self, environment_id: str, id: str, values: Mapping[str, Any], stored: JSON = None) -> dict[str, Any]:
         if "integration_override" not in values:
             return dict(values)
         place = ACCOUNT_OVERRIDE.place(environment_id, id)

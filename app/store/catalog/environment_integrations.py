@@ -83,7 +83,10 @@ class EnvironmentIntegrationStore(OwnedStore[EnvironmentIntegration]):
     ) -> dict[str, Any]:
         if "override" not in values:
             return dict(values)
-        place, present = OVERRIDE.place(environment_id, parse_id(integration_id)), stored["override"] if stored else None
+        place, present = (
+            OVERRIDE.place(environment_id, parse_id(integration_id)),
+            stored["override"] if stored else None,
+        )
         override = sealed_config.seal_secrets(values["override"], self._cipher, place, stored=present)
         return {**values, "override": override}
 

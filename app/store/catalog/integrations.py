@@ -74,7 +74,9 @@ class IntegrationStore:
         seen: RowVersion | None = None,
     ) -> Integration | None:
         """Change an integration that is still at ``version``; None when it is not, or not there."""
-        stored = owned_rows.find_row(self._engine, _TABLE, environment_id, integration_id) if "config" in values else None
+        stored = (
+            owned_rows.find_row(self._engine, _TABLE, environment_id, integration_id) if "config" in values else None
+        )
         sealed = self._seal(environment_id, integration_id, values, stored)
         row = owned_rows.update_row(
             self._engine, _TABLE, environment_id, integration_id, sealed, version=version, seen=seen

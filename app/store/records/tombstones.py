@@ -166,5 +166,7 @@ class TombstoneStore:
             if count == 0:
                 return 0
             first = account_log.allocate(connection, account_id, count)
-            note_of_account(connection, account_id, "records_restored", {"sync_job_run_id": run_id, "resource": resource})
+            note_of_account(
+                connection, account_id, "records_restored", {"sync_job_run_id": run_id, "resource": resource}
+            )
             return connection.execute(_RESTORE, {**values, "first": first}).rowcount

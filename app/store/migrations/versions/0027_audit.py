@@ -1,7 +1,7 @@
 """Entries of who changed what, which triggers write beside each change.
 
-A trigger sees every statement, whoever wrote it, and its entry is committed or rolled back with the change. Who acts is a
-setting of the transaction (``ferryman.actor``); without it Ferryman itself is at work, and only what it does to the
+A trigger sees every statement, whoever wrote it, and its entry is committed or rolled back with the change. Who acts is
+a setting of the transaction (``ferryman.actor``); without it Ferryman itself is at work, and only what it does to the
 status of accounts and webhooks is noted.
 """
 
