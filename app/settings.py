@@ -89,6 +89,8 @@ class Settings:
     """Networks, separated by commas, of proxies whose forwarded client addresses are trusted."""
     cors_origins: str = ""
     """Origins, separated by commas, whose pages may call the API from a browser; ``*`` is every page."""
+    dashboard_session_seconds: float = 12 * 3600.0
+    """How long somebody stays signed in to the dashboard."""
     heartbeat_seconds: float = 10.0
     """How often a daemon calls itself through the broker, and reports to the leader."""
     daemon_silence_seconds: float = 40.0

@@ -13,6 +13,7 @@ from app.api.resources.services import (
 )
 from app.bootstrap.api_landing import build_landing_services
 from app.bootstrap.api_reading import build_reading_services
+from app.bootstrap.dashboard import build_dashboard_services
 from app.bootstrap.limits import build_budget_desk, build_call_limits, build_request_limits
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets
 from app.services.accounts.accounts import AccountService
@@ -104,6 +105,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         unified=_build_unified_services(shared),
         credentials=_build_credential_services(shared),
         reading=build_reading_services(shared, runs, calls, settings),
+        dashboard=build_dashboard_services(shared, settings),
         close=_build_close(source, shared.engine),
     )
 

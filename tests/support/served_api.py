@@ -18,6 +18,7 @@ from app.cli.main import main
 from app.client import ApiClient
 from app.engine.objects.environments import EnvironmentId
 from app.settings import Settings
+from app.ui.mounting import mount
 from tests.support.servers import PostgresServer
 
 
@@ -59,7 +60,7 @@ def served_api(
         services = build_api_services(settings)
         environment = services.tokens.default_environment()
         _, token = services.tokens.create(environment, "tests")
-        server = make_server("127.0.0.1", 0, create_app(services, settings), threaded=True)
+        server = make_server("127.0.0.1", 0, mount(create_app(services, settings)), threaded=True)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -19,7 +19,8 @@ from app.engine.objects.environments import EnvironmentId
 
 logger = logging.getLogger(__name__)
 
-OPEN_PATHS: Final = re.compile(r"/(?:healthz|metrics(?:/targets)?|openapi\.json|docs(?:/.*)?)/?")
+OPEN_PATHS: Final = re.compile(r"/(?:healthz|metrics(?:/targets)?|openapi\.json|docs(?:/.*)?|ui(?:/.*)?)/?")
+"""The pages of the dashboard check who is signed in themselves."""
 _METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHUNK_BYTES: Final = 64 * 1024

@@ -31,6 +31,7 @@ from app.services.catalog.states import StateService
 from app.services.catalog.templates import TemplateService
 from app.services.catalog.tokens import TokenService
 from app.services.contexts.account_configs import ShownContexts
+from app.services.dashboard.services import DashboardServices
 from app.services.destinations.datastores import DatastoreService
 from app.services.destinations.destinations import DestinationService
 from app.services.destinations.verifying import DestinationVerification
@@ -143,6 +144,7 @@ class ApiServices:
     unified: UnifiedServices
     credentials: CredentialServices
     reading: ReadingServices
+    dashboard: DashboardServices
     close: Callable[[], None]
     """Closes connections, once no request is under way."""
 

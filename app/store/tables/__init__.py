@@ -19,6 +19,7 @@ from app.store.tables.catalog import (
     tenant,
     webhook,
 )
+from app.store.tables.dashboard import dashboard_session, sign_in_code
 from app.store.tables.deliveries import delivery, webhook_record
 from app.store.tables.destinations import datastore, destination, destination_cursor, destination_quarantine
 from app.store.tables.erasures import deleted_account, erasure
@@ -51,6 +52,7 @@ __all__ = [
     "audit_entry",
     "cron_trigger_fire",
     "daemon",
+    "dashboard_session",
     "datastore",
     "deleted_account",
     "delivery",
@@ -79,6 +81,7 @@ __all__ = [
     "run_error",
     "run_resource",
     "schema_cursor",
+    "sign_in_code",
     "spool_batch",
     "sync_job",
     "sync_job_cron_trigger",

@@ -1,0 +1,1 @@
+"""One module per screen: what it gathers, and which templates show it."""
