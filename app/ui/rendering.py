@@ -16,8 +16,11 @@ from app.engine.objects.environments import Role
 from app.engine.objects.sessions import Session
 from app.services.dashboard.sessions import make_form_token
 from app.ui import cookies, texts
+from app.ui.addresses import find_page
 
 STATIC: Final = Path(__file__).with_name("static")
+_OF_URL_FOR: Final = frozenset({"endpoint", "_anchor", "_external", "_method", "_scheme"})
+"""What Flask takes for itself; no page has such a parameter."""
 _NAVIGATION: Final = "ferryman-ui"
 _POLICY: Final = "; ".join(
     (
@@ -54,7 +57,7 @@ def prepare(app: flask.Flask, navigation: Sequence[Entry]) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(texts.FILTERS)
-    app.jinja_env.globals.update(asset=_find_asset, may=_may, here=_here)
+    app.jinja_env.globals.update(asset=_find_asset, find_page=find_page, may=_may, here=_here)
 
 
 def show(template: str, status: int = HTTPStatus.OK, **values: Any) -> flask.Response:
@@ -123,7 +126,8 @@ def _may(role: str) -> bool:
 
 def _here(**changes: object) -> str:
     """Return this page's address with other filters; None takes one away."""
-    values: dict[str, Any] = {**(flask.request.view_args or {}), **flask.request.args.to_dict(flat=False), **changes}
+    asked = {name: one for name, one in flask.request.args.to_dict(flat=False).items() if name not in _OF_URL_FOR}
+    values: dict[str, Any] = {**asked, **(flask.request.view_args or {}), **changes}
     return flask.url_for(str(flask.request.endpoint), **{name: one for name, one in values.items() if one is not None})
 
 

@@ -8,10 +8,11 @@ from typing import Final
 import flask
 
 from app import actors, logs, meters
-from app.actors import Actor, ActorKind
+from app.actors import ActorKind
 from app.api.access import cross_origin, headers
 from app.api.errors import handlers, problems
 from app.api.resources import roles
+from app.api.resources.acting import act_as
 from app.api.resources.services import enter, enter_for_account, services
 from app.engine.errors import TooManyRequestsError, UnauthorizedError
 from app.engine.ids import new_id
@@ -22,7 +23,6 @@ logger = logging.getLogger(__name__)
 OPEN_PATHS: Final = re.compile(r"/(?:healthz|metrics(?:/targets)?|openapi\.json|docs(?:/.*)?|ui(?:/.*)?)/?")
 """The pages of the dashboard check who is signed in themselves."""
 _METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
-_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHUNK_BYTES: Final = 64 * 1024
 _MOST_DRAINED_BYTES: Final = 100 * 1024 * 1024
 
@@ -58,31 +58,15 @@ def _admit() -> None:
     of_account = services().credentials.tokens.open(secret)
     if of_account is not None:
         enter_for_account(of_account)
-        _act_as(ActorKind.ACCOUNT, of_account.account_id)
+        act_as(ActorKind.ACCOUNT, of_account.account_id)
         _spend(f"account:{of_account.account_id}", of_account.environment_id)
         roles.check_account_token()
         return
     token = services().tokens.authenticate(secret)
     enter(token)
-    _act_as(ActorKind.TOKEN, token.id, token.name)
+    act_as(ActorKind.TOKEN, token.id, token.name)
     _spend(token.id, token.environment_id)
     roles.check(token.role)
-
-
-def _act_as(kind: ActorKind, id: str, name: str | None = None) -> None:
-    """Attribute the request's changes to its caller."""
-    request = flask.request
-    if request.method not in _SAFE_METHODS:
-        actors.begin(
-            Actor(
-                kind=kind,
-                id=id,
-                name=name,
-                request_id=flask.g.request_id,
-                address=request.remote_addr,
-                operation=f"{_shown_method()} {roles.route(request)}",
-            )
-        )
 
 
 def _spend(key: str, environment_id: EnvironmentId) -> None:

@@ -1,7 +1,10 @@
 """What the dashboard's screens call that nothing else calls."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from app.engine.objects.environments import EnvironmentId
+from app.services.dashboard.facts import Backlog, HeldResource, Timeline
 from app.services.dashboard.sessions import SessionService
 
 
@@ -10,3 +13,9 @@ class DashboardServices:
     """The services of the dashboard alone; for all else its screens call those of the API."""
 
     sessions: SessionService
+    list_held_resources: Callable[[EnvironmentId, str], Sequence[HeldResource]]
+    """Lists what is held of an account, resource by resource."""
+    read_timeline: Callable[..., Timeline]
+    """Returns what happened to an account ``before`` a moment, at most about ``limit`` of it."""
+    count_backlogs: Callable[..., Mapping[str, Backlog]]
+    """Counts the newest deliveries of webhooks, at most ``most`` of each."""

@@ -223,7 +223,11 @@ def test_part_with_a_version_is_not_even_made(enter: Callable[..., Visitor], thi
 
 @pytest.mark.parametrize(
     ("kind", "status", "heading"),
-    [("missing", 404, "There is nothing here"), ("conflict", 400, "That does not work"), ("input", 400, "That does not work")],
+    [
+        ("missing", 404, "There is nothing here"),
+        ("conflict", 400, "That does not work"),
+        ("input", 400, "That does not work"),
+    ],
 )
 def test_errors_are_pages(kind: str, status: int, heading: str, enter: Callable[..., Visitor]) -> None:
     seen = enter().get(f"/ui/probe/fails/{kind}")

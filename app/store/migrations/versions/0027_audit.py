@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from app.store.migrations.locking import lock_tables
 
 revision = "0027"
-down_revision = "0024"
+down_revision = "0025"
 
 _UUID = sa.UUID(as_uuid=False)
 

@@ -1,0 +1,58 @@
+"""Lists, narrowed and paged by the address: by the same filters, with the same names, as those of the API."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import flask
+from marshmallow import Schema
+
+from app.api.parsing.parsing import RequestParser
+from app.api.resources.views import read_filters
+from app.engine.json_types import JsonObject
+from app.engine.objects.lists import ListFilters
+
+PAGE: Final = 50
+CURSOR: Final = "next_cursor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What an address asks of a list."""
+
+    filters: ListFilters
+    typed: Mapping[str, str]
+    """The filters as they stand in the address."""
+    cursor: str | None
+
+    def get(self, name: str) -> str:
+        """Return a filter as it was typed; empty without one."""
+        return self.typed.get(name, "")
+
+
+def read_query(schema: type[Schema]) -> JsonObject:
+    """Return the loaded query; raise InvalidInputError, which names every fault."""
+    query: JsonObject = RequestParser().parse(schema(), location="query")
+    return query
+
+
+def read_listing(
+    schema: type[Schema],
+    *,
+    times: Sequence[str] = ("created_at", "updated_at"),
+    renamed: Mapping[str, str] | None = None,
+    fixed: Mapping[str, object] | None = None,
+) -> Listing:
+    """Read what the address asks of a list by the query that the API takes; ``fixed`` filters are added."""
+    query = read_query(schema)
+    cursor = query.get(CURSOR)
+    filters = replace(read_filters(query, times=times, renamed=renamed), limit=PAGE)
+    filters = replace(filters, equal={**filters.equal, **(fixed or {})})
+    known = {field.data_key or name for name, field in schema().fields.items()} - {CURSOR, *_path_names()}
+    typed = {name: value for name, value in flask.request.args.items() if value and name in known}
+    return Listing(filters=filters, typed=typed, cursor=cursor)
+
+
+def _path_names() -> Mapping[str, object]:
+    """Return the parameters of the path: a filter of the same name would lead to another page."""
+    return flask.request.view_args or {}
