@@ -65,6 +65,10 @@ class ApiClient:
         """Remove a thing."""
         return self.call("DELETE", path)
 
+    def make_sign_in_link(self, onwards: str = "/ui/") -> str:
+        """Return a link that signs in to the dashboard once, and leads to a page of it; raise ApiError."""
+        return str(self.post(f"/ui/sign-in-link?{urlencode({'next': onwards})}")["url"])
+
     def call(self, method: str, path: str, body: JSON = None, *, headers: Mapping[str, str] | None = None) -> JSON:
         """Make any request; raise ApiError when it can not be made or is not answered by a 2xx and JSON."""
         content = None if body is None else json.dumps(body).encode()

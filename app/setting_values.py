@@ -35,6 +35,7 @@ _MAY_BE_ZERO: Final = frozenset(
             "delivery_linger_seconds",
             "prepare_statements",
             "ambient_credentials",
+            "dashboard_kills",
             "metrics_port",
             "read_ahead_bytes",
             "ask_again_percent",
@@ -50,6 +51,7 @@ _MOST: Final[Mapping[str, float]] = {
     "delete_limit_percent": 100,
     "prepare_statements": 1,
     "ambient_credentials": 1,
+    "dashboard_kills": 1,
     "metrics_port": 65535,
 }
 _LONGER_THAN: Final = (("daemon_silence_seconds", "heartbeat_seconds"), ("deaf_seconds", "heartbeat_seconds"))

@@ -91,6 +91,8 @@ class Settings:
     """Origins, separated by commas, whose pages may call the API from a browser; ``*`` is every page."""
     dashboard_session_seconds: float = 12 * 3600.0
     """How long somebody stays signed in to the dashboard."""
+    dashboard_kills: int = 0
+    """1: admins may kill daemons of the API's machine on the dashboard, to see that nothing is lost."""
     heartbeat_seconds: float = 10.0
     """How often a daemon calls itself through the broker, and reports to the leader."""
     daemon_silence_seconds: float = 40.0

@@ -19,6 +19,7 @@ from app.broker.queues import build_daemon_queue
 from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
 from app.engine.status import DaemonStatus
 from app.services.maintenance.ports import Heartbeat
+from app.version import find_version
 from workers import metrics
 from workers.runtime import identity, liveness, services
 
@@ -50,10 +51,10 @@ def build_handler(task: Any, app: Celery, consumer: Any, **_: object) -> Callabl
     return on_message
 
 
-def register(label: str) -> None:
-    """Write this daemon into the registry; ``label`` is what Celery calls it."""
+def register(label: str, *, slots: int) -> None:
+    """Write this daemon into the registry; ``label`` is what Celery calls it, ``slots`` what it does at once."""
     who = identity()
-    metadata = {"hostname": socket.gethostname(), "pid": os.getpid()}
+    metadata = {"hostname": socket.gethostname(), "pid": os.getpid(), "slots": slots, "version": find_version()}
     if (address := metrics.serve()) is not None:
         metadata["metrics_address"] = address
     services().daemons.register(who.id, group_key=who.group_key, label=label or who.id, metadata=metadata)

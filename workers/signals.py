@@ -107,7 +107,7 @@ def register(sender: Any, **_: object) -> None:
     """Register this daemon as active, once it consumes."""
     interpreter.tune_garbage_collection()
     interpreter.raise_recursion_limit()
-    heartbeat.register(sender.hostname)
+    heartbeat.register(sender.hostname, slots=sender.controller.concurrency)
 
 
 def start_shutdown(**_: object) -> None:

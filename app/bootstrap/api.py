@@ -74,11 +74,11 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
     drafts = build_run_drafts(shared, settings)
     source = outside.source or HttpSource(settings, choose_budgets(settings), shared.build_token_cache())
     accounts, deletion = _build_accounts(shared), _build_account_deletion(shared, settings)
-    budgets = _build_budgets(shared, accounts, settings)
-    deliveries = _build_deliveries(shared)
+    budgets, deliveries = _build_budgets(shared, accounts, settings), _build_deliveries(shared)
     runs = _build_run_service(shared, drafts, _build_dry_runs(shared, source, settings), budgets)
-    calls, effective = DirectCallStore(shared.engine), shared.effective_integrations
-    inspect_account = shared.accounts.inspect
+    effective, inspect_account = shared.effective_integrations, shared.accounts.inspect
+    calls = DirectCallStore(shared.engine)
+    reading = build_reading_services(shared, runs, calls, settings)
     return ApiServices(
         runs=runs,
         run_waits=RunWaits(runs),
@@ -104,8 +104,8 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         calls=_build_call_services(shared, source, calls, settings),
         unified=_build_unified_services(shared),
         credentials=_build_credential_services(shared),
-        reading=build_reading_services(shared, runs, calls, settings),
-        dashboard=build_dashboard_services(shared, settings),
+        reading=reading,
+        dashboard=build_dashboard_services(shared, reading, settings),
         close=_build_close(source, shared.engine),
     )
 

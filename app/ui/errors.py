@@ -27,7 +27,10 @@ _TITLES: Final = {
 
 
 def answer_pages(app: flask.Flask) -> None:
-    """Have errors below ``/ui`` answered by pages, and all others as before."""
+    """Have errors below ``/ui`` answered by pages, and all others as before.
+
+    A program, which sends a bearer token, gets the API's answer there too.
+    """
     answers = app.error_handler_spec[None][None]
     for kind in (HTTPException, Exception):
         app.register_error_handler(kind, _make_answer(answers[kind]))
@@ -35,7 +38,8 @@ def answer_pages(app: flask.Flask) -> None:
 
 def _make_answer(otherwise: Callable[[Any], Any]) -> Callable[[Exception], ResponseReturnValue]:
     def answer(error: Exception) -> ResponseReturnValue:
-        return answer_page(error) if _is_of_dashboard() else otherwise(error)
+        is_of_person = _is_of_dashboard() and "Authorization" not in flask.request.headers
+        return answer_page(error) if is_of_person else otherwise(error)
 
     return answer
 

@@ -7,6 +7,7 @@ from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, cast
+from urllib.parse import quote
 
 import flask
 from jinja2 import StrictUndefined
@@ -16,11 +17,23 @@ from app.engine.objects.environments import Role
 from app.engine.objects.sessions import Session
 from app.services.dashboard.sessions import make_form_token
 from app.ui import cookies, texts
-from app.ui.addresses import find_page
 
 STATIC: Final = Path(__file__).with_name("static")
 _OF_URL_FOR: Final = frozenset({"endpoint", "_anchor", "_external", "_method", "_scheme"})
 """What Flask takes for itself; no page has such a parameter."""
+_FOLDERS: Final = {
+    "run": "runs",
+    "sync_job_run": "runs",
+    "sync_job": "jobs",
+    "sync_job_cron_trigger": "triggers",
+    "account": "accounts",
+    "integrated_account": "accounts",
+    "webhook": "webhooks",
+    "destination": "destinations",
+    "resource_schema": "schemas",
+    "audit": "audit",
+}
+"""Where the pages of things are, by their kind."""
 _NAVIGATION: Final = "ferryman-ui"
 _POLICY: Final = "; ".join(
     (
@@ -57,7 +70,7 @@ def prepare(app: flask.Flask, navigation: Sequence[Entry]) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(texts.FILTERS)
-    app.jinja_env.globals.update(asset=_find_asset, find_page=find_page, may=_may, here=_here)
+    app.jinja_env.globals.update(asset=_find_asset, find_page=find_page, may=_may, here=_here, at=at)
 
 
 def show(template: str, status: int = HTTPStatus.OK, **values: Any) -> flask.Response:
@@ -122,6 +135,17 @@ def _may(role: str) -> bool:
     """Whether who is signed in may do what a role may."""
     session: Session | None = flask.g.get("session")
     return session is not None and session.role.covers(Role(role))
+
+
+def at(path: str) -> str:
+    """Return the address of a path below ``/ui``, such as ``/runs?status=failed``."""
+    return f"{flask.request.script_root}/ui{path}"
+
+
+def find_page(kind: str, id: str) -> str | None:
+    """Return the address of the page of a thing; None where its kind has none."""
+    folder = _FOLDERS.get(kind)
+    return None if folder is None else at(f"/{folder}/{quote(id, safe='')}")
 
 
 def _here(**changes: object) -> str:

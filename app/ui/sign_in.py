@@ -6,10 +6,12 @@ from typing import Final
 
 import flask
 
+from app.api.access import gate
 from app.api.resources.services import services
 from app.engine.errors import TooManyRequestsError, UnauthorizedError
 from app.engine.objects.environments import Role
 from app.engine.objects.sessions import Session
+from app.services.dashboard.sessions import CODE_SECONDS
 from app.ui import cookies, rendering, screen
 
 _OWN: Final = re.compile(r"/ui(?:[/?][!-\[\]-~]*)?")
@@ -61,6 +63,16 @@ def leave() -> flask.Response:
     response = _lead("/ui/sign-in")
     cookies.drop_secret(response)
     return response
+
+
+@blueprint.post("/sign-in-link")
+def make_link() -> tuple[flask.Response, int]:
+    """Return a link that signs in once, with the rights of the token that asks; ``next`` is the page that it opens."""
+    token = services().tokens.authenticate(gate.read_bearer_secret())
+    code = services().dashboard.sessions.issue_code(token)
+    onwards = _read_next(flask.request.args.get("next"))
+    url = flask.url_for("ui.sign-in.show", code=code, next=onwards, _external=True)
+    return flask.jsonify({"url": url, "expires_in": int(CODE_SECONDS)}), HTTPStatus.CREATED
 
 
 def _find_session() -> Session | None:

@@ -54,7 +54,7 @@ def _forget(_: BaseException | None) -> None:
 
 def _admit() -> None:
     """Admit the request; raise UnauthorizedError, TooManyRequestsError or ForbiddenError."""
-    secret = _bearer_secret()
+    secret = read_bearer_secret()
     of_account = services().credentials.tokens.open(secret)
     if of_account is not None:
         enter_for_account(of_account)
@@ -80,7 +80,8 @@ def _spend(key: str, environment_id: EnvironmentId) -> None:
         )
 
 
-def _bearer_secret() -> str:
+def read_bearer_secret() -> str:
+    """Return the token that the request was sent with; raise UnauthorizedError when there is none."""
     scheme, _, secret = flask.request.headers.get("Authorization", "").strip().partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
         raise UnauthorizedError

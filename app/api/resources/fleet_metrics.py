@@ -2,12 +2,12 @@
 
 import platform
 from collections.abc import Iterator, Mapping
-from importlib import metadata
 
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from app.services.diagnosis.fleet import Fleet
+from app.version import find_version
 
 
 class FleetCollector(Collector):
@@ -57,7 +57,7 @@ class FleetCollector(Collector):
 
 def build_info() -> Metric:
     """Return which version runs."""
-    facts = {"version": metadata.version("ferryman"), "python": platform.python_version()}
+    facts = {"version": find_version(), "python": platform.python_version()}
     return InfoMetricFamily("ferryman_build", "What runs.", value=facts)
 
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from app.engine.objects.environments import EnvironmentId
 from app.services.dashboard.facts import Backlog, HeldResource, Timeline
+from app.services.dashboard.fleet_board import FleetBoard
+from app.services.dashboard.killing import DaemonKiller
+from app.services.dashboard.overview import OverviewReads
 from app.services.dashboard.sessions import SessionService
 
 
@@ -13,6 +16,10 @@ class DashboardServices:
     """The services of the dashboard alone; for all else its screens call those of the API."""
 
     sessions: SessionService
+    overview: OverviewReads
+    fleet: FleetBoard
+    killer: DaemonKiller | None
+    """None where no daemon may be killed."""
     list_held_resources: Callable[[EnvironmentId, str], Sequence[HeldResource]]
     """Lists what is held of an account, resource by resource."""
     read_timeline: Callable[..., Timeline]

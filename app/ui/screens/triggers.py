@@ -15,8 +15,8 @@ from app.engine.objects.environments import Role
 from app.engine.objects.lists import Page
 from app.engine.objects.triggers import CronTrigger
 from app.services.schedules.triggers import request_of
-from app.ui.addresses import find_page
 from app.ui.listing import Listing, read_listing
+from app.ui.rendering import find_page
 from app.ui.screen import Done, Screens
 
 triggers = Screens("triggers", title="Triggers", key="t", home="list_triggers")

@@ -20,12 +20,14 @@ from app.ui.mounting import SCREENS, mount
 from app.ui.screen import Done, Screens
 from tests.integration.ui.visiting import MARKUP, Visitor
 
-_PAGE = """{% extends "layout.html" %}{% block title %}{{ page.name }}{% endblock %}{% block main %}<h1>{{ page.name }}</h1>
-{{ ui.facts([("name", page.name), ("status", ui.badge(page.name))]) }}{{ ui.json({"big": page.big, "name": page.name}) }}
+_PAGE = """{% extends "layout.html" %}{% block title %}{{ page.name }}{% endblock %}
+{% block main %}<h1>{{ page.name }}</h1>
+{{ ui.facts([("name", page.name), ("status", ui.badge(page.name))]) }}
+{{ ui.json({"big": page.big, "name": page.name}) }}
 {% call(row) ui.table(["Name", "#Count"], [page], "Things") %}<td>{{ row.name }}</td><td>{{ row.big }}</td>{% endcall %}
 {% if may("run") %}{{ ui.confirm(url_for(".act"), "Act", page.name) }}{% endif %}
 {% call ui.fragment(url_for(".part"), every=2) %}{% include "part.html" %}{% endcall %}{% endblock %}"""
-_OPEN = {"sign-in.show", "sign-in.enter", "sign-in.leave", "static"}
+_OPEN = {"sign-in.show", "sign-in.enter", "sign-in.leave", "sign-in.make_link", "static"}
 _OPENLY = {f"ui.{name}" for name in _OPEN}
 
 
@@ -159,6 +161,7 @@ def test_markup_is_text_everywhere(enter: Callable[..., Visitor]) -> None:
     visitor.post("/ui/probe/act")
     seen.append(visitor.get("/ui/probe"))
 
+    assert [one.status for one in seen] == [200, 200, 404, 400, 400, 200]
     for one in seen:
         assert "<img" not in one.text.replace('<img src="/ui/static', "")
         assert "&lt;img src=x" in one.text

@@ -1,13 +1,18 @@
 """Who is signed in to the dashboard, until when, and what a page of somebody else can not do."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 
+from app.api.application import create_app
 from app.api.resources.services import ApiServices
+from app.bootstrap.limits import build_request_limits
 from app.engine.objects.environments import EnvironmentId, Role
+from app.settings import Settings
+from app.ui.mounting import mount
 from tests.integration.ui.visiting import SESSION, Visitor
 
 _ALL = """
@@ -197,3 +202,28 @@ def test_link_of_another_site_arrives_signed_in(guest: Visitor) -> None:
     assert seen.status == 200
     assert 'http-equiv="refresh" content="0; url=/ui/?a=1&amp;b=2"' in seen.text
     assert guest.get("/ui/", Sec_Fetch_Site="same-origin").status == 303
+
+
+def test_program_makes_a_sign_in_link_by_its_token(guest: Visitor, token: str) -> None:
+    bearer = {"Authorization": f"Bearer {token}"}
+
+    made = guest.client.post("/ui/sign-in-link?next=/ui/fleet", headers=bearer)
+    refused = guest.client.post("/ui/sign-in-link", headers={"Authorization": "Bearer nobody"})
+
+    assert made.status_code == 201
+    address = made.get_json()["url"].removeprefix("http://localhost")
+    assert 'name="next" value="/ui/fleet"' in guest.get(address).text
+    assert (refused.status_code, refused.get_json()["statusCode"]) == (401, 401)
+    assert guest.client.post("/ui/sign-in-link").status_code == 401
+
+
+def test_too_many_tries_to_sign_in_are_refused(services: ApiServices, settings: Settings) -> None:
+    slow = replace(settings, token_requests=3, token_window_seconds=60)
+    limited = replace(services, request_limits=build_request_limits(slow))
+    visitor = Visitor(mount(create_app(limited, slow)).test_client())
+
+    seen = [visitor.sign_in("frm_wrong") for _ in range(5)]
+
+    assert [one.status for one in seen] == [401, 401, 401, 429, 429]
+    assert seen[-1].heading == "Too many requests"
+    assert int(seen[-1].headers["Retry-After"]) > 0

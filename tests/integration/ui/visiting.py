@@ -88,4 +88,5 @@ def _name(headers: dict[str, str]) -> dict[str, str]:
 
 
 def _see(response: TestResponse) -> Seen:
-    return Seen(response.status_code, response.get_data(as_text=True), dict(response.headers))
+    with response:
+        return Seen(response.status_code, response.get_data(as_text=True), dict(response.headers))
