@@ -1,6 +1,6 @@
 """Lists, narrowed and paged by the address: by the same filters, with the same names, as those of the API."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -9,6 +9,7 @@ from marshmallow import Schema
 
 from app.api.parsing.parsing import RequestParser
 from app.api.resources.views import read_filters
+from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
 from app.engine.objects.lists import ListFilters
 
@@ -31,7 +32,13 @@ class Listing:
 
 
 def read_query(schema: type[Schema]) -> JsonObject:
-    """Return the loaded query; raise InvalidInputError, which names every fault."""
+    """Return the loaded query; raise InvalidInputError for a wrong filter, or one that the page does not have."""
+    known = _list_names(schema)
+    unknown = [name for name in flask.request.args if name not in known]
+    if unknown:
+        raise InvalidInputError(
+            [Failure(name[:100].replace("\0", ""), "is no filter of this page") for name in unknown]
+        )
     query: JsonObject = RequestParser().parse(schema(), location="query")
     return query
 
@@ -48,11 +55,11 @@ def read_listing(
     cursor = query.get(CURSOR)
     filters = replace(read_filters(query, times=times, renamed=renamed), limit=PAGE)
     filters = replace(filters, equal={**filters.equal, **(fixed or {})})
-    known = {field.data_key or name for name, field in schema().fields.items()} - {CURSOR, *_path_names()}
-    typed = {name: value for name, value in flask.request.args.items() if value and name in known}
+    # One with the name of a part of the path would lead to another page.
+    elsewhere = {CURSOR, *(flask.request.view_args or {})}
+    typed = {name: value for name, value in flask.request.args.items() if value and name not in elsewhere}
     return Listing(filters=filters, typed=typed, cursor=cursor)
 
 
-def _path_names() -> Mapping[str, object]:
-    """Return the parameters of the path: a filter of the same name would lead to another page."""
-    return flask.request.view_args or {}
+def _list_names(schema: type[Schema]) -> Set[str]:
+    return {field.data_key or name for name, field in schema().fields.items()}

@@ -1,11 +1,11 @@
 """What is held of an account, and what happened to it: read by indexes, and never more than is shown."""
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, TextClause, text
 
 from app.engine.objects.environments import EnvironmentId
 from app.engine.status import DeliveryStatus, ResourceStatus
@@ -121,9 +121,9 @@ class AccountFacts:
 
 
 def _read(
-    connection: Connection, kind: HappeningKind, source: object, values: dict[str, object]
+    connection: Connection, kind: HappeningKind, source: TextClause, values: Mapping[str, object]
 ) -> Sequence[Happening]:
-    rows = connection.execute(source, values).all()  # type: ignore[call-overload]  # one of the statements above
+    rows = connection.execute(source, values).all()
     return [
         Happening(
             at=row.at,

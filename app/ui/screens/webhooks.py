@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import flask
 
@@ -138,7 +138,8 @@ def retry_failed(id: str) -> Done:
         except ConflictError:
             gone += 1
     left = f" Of {gone} retention has removed the bodies." if gone else ""
-    address = flask.url_for(".show_webhook", id=webhook.id, **listing.typed)
+    filters: dict[str, Any] = {**listing.typed}
+    address = flask.url_for(".show_webhook", id=webhook.id, **filters)
     return Done(address=address, notice=f"{len(ids) - gone} deliveries are sent again.{left}")
 
 

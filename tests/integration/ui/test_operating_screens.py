@@ -62,7 +62,7 @@ class Pages:
             *(self.account, f"{self.account}/timeline", f"{self.account}/records", f"{self.account}/budget"),
             f"{self.account}/record?resource={resource}&record={record}",
             *(self.webhook, self.delivery, f"{self.webhook}/backlog"),
-            *(self.destination, f"{self.destination}/progress"),
+            *(self.destination, f"{self.destination}/progress", f"/ui/triggers/{self.of('sync-job-cron-trigger')}"),
             f"/ui/schemas/{self.of('schema')}",
             f"/ui/audit/{self.of('audit-entry')}",
         ]
@@ -88,6 +88,7 @@ def spoil(engine: Engine, world: World, value: str) -> None:
         "destination": ("label", "daemon_group_key"),
         "datastore": ("label",),
         "sync_job_cron_trigger": ("timezone",),
+        "cron_trigger_fire": ("error",),
         "resource_schema": ("resource", "integration_name", "view_error"),
         "audit_entry": ("actor_name", "operation", "remote_address", "action"),
     }
@@ -104,8 +105,8 @@ def spoil(engine: Engine, world: World, value: str) -> None:
             changes = ", ".join(f"{column} = :v" for column in columns)
             connection.execute(text(f"update {table} set {changes} where environment_id = :e"), environment)
         for place, one in shown.items():
-            statement = text(f"update {place} = cast(:j as jsonb) where environment_id = :e")
-            connection.execute(statement, {"e": world.environment_id, "j": json.dumps(one)})
+            changed = text(f"update {place} = cast(:j as jsonb) where environment_id = :e")
+            connection.execute(changed, {"e": world.environment_id, "j": json.dumps(one)})
         for statement in OF_ACCOUNT:
             connection.execute(text(statement), {**account, "w": world.ids["webhook"]})
 
@@ -321,6 +322,7 @@ def test_trigger_says_when_in_words_and_runs_now(pages: Pages, admin: Visitor, w
     assert 'aria-label="due at 06:00 UTC"' in seen.text
     assert ran.headers["Location"].startswith("/ui/runs/")
     assert "not scheduled" in admin.get("/ui/triggers").words
+    assert world.text("fire") in admin.get(address).words
 
 
 def test_audit_is_narrowed_and_shows_what_changed(pages: Pages, admin: Visitor, api: Caller) -> None:
@@ -337,7 +339,15 @@ def test_audit_is_narrowed_and_shows_what_changed(pages: Pages, admin: Visitor, 
 
 @pytest.mark.parametrize(
     "query",
-    ["status=odd", "next_cursor=x", "created_at[gte]=yesterday", "id=x", "tenant_id=%00", "_external=1&endpoint=x&id="],
+    [
+        "status=odd",
+        "next_cursor=x",
+        "created_at[gte]=yesterday",
+        "id=x",
+        "odd=1",
+        "tenant_id=%00",
+        "_external=1&endpoint=x&id=",
+    ],
 )
 def test_wrong_filters_are_said_and_never_break(pages: Pages, admin: Visitor, query: str) -> None:
     for address in ("/ui/accounts", "/ui/webhooks", pages.webhook, "/ui/destinations", "/ui/triggers", "/ui/audit"):
@@ -352,6 +362,6 @@ def test_wrong_places_in_an_account_are_said(pages: Pages, admin: Visitor, query
 
 
 def test_what_is_no_id_is_not_found(admin: Visitor) -> None:
-    for folder in ("accounts", "webhooks", "destinations", "audit", "schemas"):
+    for folder in ("accounts", "webhooks", "destinations", "triggers", "audit", "schemas"):
         for id in ("x", new_id(), "%00"):
             assert admin.get(f"/ui/{folder}/{id}").status == 404, (folder, id)

@@ -88,7 +88,7 @@ def test_only_the_changed_part_of_a_config_shows(api: Caller) -> None:
 
 def test_secrets_show_only_that_they_have_changed(api: Caller, catalog: Catalog, engine: Engine) -> None:
     canaries = [f"c4nary-{number}-s3cret-8x7y6z5w" for number in range(6)]
-    secret = {**CONFIG, "headers": {"X-Api-Key": canaries[0], "X-Tail": canaries[0]}}
+    secret: dict[str, Any] = {**CONFIG, "headers": {"X-Api-Key": canaries[0], "X-Tail": canaries[0]}}
     integration = api.post("/integration", {"name": "sealed", "config": secret}).body
     secret["headers"]["X-Api-Key"] = canaries[1]
     api.patch(f"/integration/{integration['id']}", {"config": secret})
