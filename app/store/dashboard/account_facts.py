@@ -51,8 +51,11 @@ _RESOURCES: Final = text(f"""
 
 _CHANGES: Final = text("""
     select created_at as at, id, action as what, concat_ws(' ', actor_kind, actor_name) as who,
-           left(coalesce((select string_agg(key, ', ' order by key) from jsonb_object_keys(
-               case when before is null or after is null then '{}' else after end) key), ''), 200) as details,
+           left(coalesce((
+               select string_agg(case key when 'status' then concat('status ', before -> key, ' to ', after -> key)
+                                 else key end, ', ' order by key)
+                 from jsonb_object_keys(case when before is null or after is null then '{}' else after end) key),
+               ''), 200) as details,
            cast(null as uuid) as webhook_id
       from audit_entry
      where integrated_account_id = :account_id and environment_id = :environment_id
