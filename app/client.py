@@ -48,6 +48,12 @@ class ApiClient:
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
 
+    @property
+    def url(self) -> str:
+        """The address of the API, without a slash at its end, nor what of it may be secret."""
+        host = self._url.netloc.rpartition("@")[2]
+        return f"{self._url.scheme}://{host}{self._url.path.rstrip('/')}"
+
     def get(self, path: str, query: Mapping[str, JSON] | None = None) -> JSON:
         """Read a thing, or a page of a listing; a query value of None is left out."""
         given = {name: value for name, value in (query or {}).items() if value is not None}

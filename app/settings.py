@@ -48,9 +48,9 @@ class Settings:
     response_limit_bytes: int = 100 * 1024 * 1024
     answers_memory_bytes: int = 256 * 1024 * 1024
     """What all upstream answers of a process may take while they are read; beyond it the next one waits."""
-    read_ahead_bytes: int = 4 * 1024 * 1024
-    """Bytes of a list's answers that may wait for their turn; 0: no page is requested ahead of its turn."""
-    ask_again_percent: float = 0.0
+    read_ahead_bytes: int = 16 * 1024 * 1024
+    """Bytes of all lists' answers that may wait for their turn; 0: no page is requested ahead of its turn."""
+    ask_again_percent: float = 2.0
     """Of an account's requests so many may be sent once more when their answers are late; 0: none."""
     delivery_timeout_seconds: float = 30.0
     delivery_retention_seconds: float = 24 * 3600.0
@@ -68,6 +68,12 @@ class Settings:
     """Accounts of one destination that are written at once, over all daemons."""
     destination_slices: int = 2
     """Slices of destinations that a daemon does at once; its other threads are left to runs."""
+    destination_wait_seconds: float = 3600.0
+    """How long a run with ``wait_for_destinations`` waits for them before it fails; 0: for as long as it takes."""
+    destination_behind_seconds: float = 900.0
+    """How long the oldest entry that a destination has not written may wait before webhooks are told; 0: for ever."""
+    destination_failing_seconds: float = 60.0
+    """How long a destination may fail before ``destination:failing`` is sent; 0: the first failure is told."""
     destination_directory: str = ""
     """Where datastores of the types filesystem and duckdb keep their files, each below it; empty: there are none."""
     ambient_credentials: int = 0
@@ -120,6 +126,20 @@ class Settings:
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
     """Where a daemon serves its own metrics: the first free port from here on; 0: nowhere."""
+    public_url: str = ""
+    """Where people reach this Ferryman, for links in notifications; empty: those have none."""
+    smtp_url: str = field(default="", repr=False)
+    """The mail server of notifications that name none: smtps://, or smtp:// for STARTTLS."""
+    smtp_from: str = ""
+    """The address from which it sends."""
+    notification_interval_seconds: float = 300.0
+    """Between two notifications about one cause to one destination."""
+    notification_reminder_seconds: float = 24 * 3600.0
+    """After how long people are told again of what is still so; 0: never."""
+    tracing: int = 0
+    """1: runs are traced, and sent by OTLP as OpenTelemetry's own variables say."""
+    trace_upstreams: int = 0
+    """1: upstreams get the ``traceparent`` of the requests to them."""
     database_pool_size: int = 10
     prepare_statements: int = 1
     """0: for a pooler before Postgres that keeps no prepared statements."""

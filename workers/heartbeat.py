@@ -14,6 +14,7 @@ from typing import Any, Final
 from celery import Celery
 from celery.worker import state
 
+from app import tracing
 from app.broker import tasks
 from app.broker.queues import build_daemon_queue
 from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
@@ -140,5 +141,6 @@ def _exit_stalled() -> None:
         services().daemons.set_status(identity().id, DaemonStatus.STOPPED)
     except StoreUnavailableError:
         logger.warning("could not sign off", extra={"daemon_id": identity().id})
+    tracing.stop()
     logging.shutdown()
     os._exit(EXIT_CODE)

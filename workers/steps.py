@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from celery import Celery, bootsteps
+from celery.worker import state
 
 from app.engine.json_types import JsonObject
 from workers.heartbeat import HeartbeatSender
@@ -60,6 +61,7 @@ class DutiesStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has n
     def start(self, worker: Any) -> None:
         """Start the duties."""
         self._sender.slots = worker.concurrency
+        services().fairness.has_idle_worker = lambda: len(state.reserved_requests) < worker.concurrency
         self._sweeping.start()
         self._heartbeat.start()
 

@@ -25,6 +25,8 @@ from app.api.routes.exports import exports
 from app.api.routes.integrated_accounts import integrated_accounts, own_accounts
 from app.api.routes.integrations import integrations
 from app.api.routes.logs import logs
+from app.api.routes.notifications.destinations import notification_destinations
+from app.api.routes.notifications.rules import notification_rules
 from app.api.routes.observed import audit_entries, daemons, erasures, records
 from app.api.routes.schemas import schemas
 from app.api.routes.service import service
@@ -55,6 +57,8 @@ _RESOURCES: Final = (
     webhooks,
     datastores,
     destinations,
+    notification_destinations,
+    notification_rules,
     records,
     exports,
     erasures,

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 
-from sqlalchemy import Engine
-
 from app.api.resources.services import (
     ApiServices,
     CallServices,
@@ -15,6 +13,7 @@ from app.bootstrap.api_landing import build_landing_services
 from app.bootstrap.api_reading import build_reading_services
 from app.bootstrap.dashboard import build_dashboard_services
 from app.bootstrap.limits import build_budget_desk, build_call_limits, build_request_limits
+from app.bootstrap.notifications import build_notification_services
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
@@ -76,8 +75,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
     accounts, deletion = _build_accounts(shared), _build_account_deletion(shared, settings)
     budgets, deliveries = _build_budgets(shared, accounts, settings), _build_deliveries(shared)
     runs = _build_run_service(shared, drafts, _build_dry_runs(shared, source, settings), budgets)
-    effective, inspect_account = shared.effective_integrations, shared.accounts.inspect
-    calls = DirectCallStore(shared.engine)
+    calls, effective = DirectCallStore(shared.engine), shared.effective_integrations
     reading = build_reading_services(shared, runs, calls, settings)
     return ApiServices(
         runs=runs,
@@ -88,8 +86,8 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         templates=TemplateService(TemplateStore(shared.engine), jobs),
         states=StateService(StateStore(shared.engine)),
         integrations=IntegrationService(shared.integrations),
-        key_changes=KeyChanges(RecordKeyStore(shared.engine).of, effective, inspect_account),
-        known_names=KnownNames(shared.integrations.find_by_name, effective, inspect_account),
+        key_changes=KeyChanges(RecordKeyStore(shared.engine).of, effective, shared.accounts.inspect),
+        known_names=KnownNames(shared.integrations.find_by_name, effective, shared.accounts.inspect),
         installed_integrations=_build_installed_integrations(shared),
         accounts=accounts,
         account_deletion=deletion,
@@ -98,6 +96,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         webhooks=WebhookService(shared.webhooks, shared.sender.send_test, wake=deliveries.wake),
         deliveries=deliveries,
         landing=build_landing_services(shared, settings),
+        notifications=build_notification_services(shared, settings),
         tokens=TokenService(TokenStore(shared.engine)),
         environments=EnvironmentService(EnvironmentStore(shared.engine)),
         request_limits=build_request_limits(settings),
@@ -105,8 +104,8 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         unified=_build_unified_services(shared),
         credentials=_build_credential_services(shared),
         reading=reading,
-        dashboard=build_dashboard_services(shared, reading, settings),
-        close=_build_close(source, shared.engine),
+        dashboard=build_dashboard_services(shared, runs, reading, settings),
+        close=_build_close(source, shared),
     )
 
 
@@ -199,10 +198,11 @@ def _build_credential_services(shared: Shared) -> CredentialServices:
     )
 
 
-def _build_close(source: Source, engine: Engine) -> Callable[[], None]:
+def _build_close(source: Source, shared: Shared) -> Callable[[], None]:
     def close() -> None:
         source.close()
-        engine.dispose()
+        shared.notifier.close()
+        shared.engine.dispose()
 
     return close
 

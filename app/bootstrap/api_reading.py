@@ -60,12 +60,7 @@ def build_reading_services(
         daemons=DaemonService(shared.daemons),
         fleet=FleetStatus(fleet.read, fleet.list_targets, shared.dispatcher.look_at, shared.clock),
         metrics_token=settings.metrics_token,
-        diagnosis=RunDiagnosis(
-            runs=runs,
-            read_facts=RunFactStore(shared.engine, shared.daemons, silence_seconds=silence_seconds).of,
-            is_broker_reachable=shared.dispatcher.is_reachable,
-            clock=shared.clock,
-        ),
+        diagnosis=_build_diagnosis(shared, runs, settings, silence_seconds),
         health=HealthService(
             look_at_store=lambda: state_of(shared.engine),
             others={"redis": shared.dispatcher.is_reachable},
@@ -74,6 +69,18 @@ def build_reading_services(
         ),
         row_version=RowVersions(shared.engine).of,
         embeddings=EmbeddedIntegrationStore(shared.engine, shared.cipher).of,
+    )
+
+
+def _build_diagnosis(shared: Shared, runs: RunService, settings: Settings, silence_seconds: float) -> RunDiagnosis:
+    facts = RunFactStore(
+        shared.engine,
+        shared.daemons,
+        silence_seconds=silence_seconds,
+        destination_wait_seconds=settings.destination_wait_seconds,
+    )
+    return RunDiagnosis(
+        runs=runs, read_facts=facts.of, is_broker_reachable=shared.dispatcher.is_reachable, clock=shared.clock
     )
 
 

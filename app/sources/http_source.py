@@ -14,7 +14,7 @@ from app.engine.records.outcomes import Reading, ReadingReason, ReadingWay
 from app.engine.redaction import MASK
 from app.services.ports import BudgetStore, FetchedPage, PageCall, PlainAnswer
 from app.settings import Settings
-from app.sources import fetched_pages, partitioned_lists, requests
+from app.sources import fetched_pages, partitioned_lists, request_spans, requests
 from app.sources.answers import answers, computed_parts, plain_answers
 from app.sources.answers.answers import ReadAnswer
 from app.sources.credentials.token_cache import TokenCache
@@ -25,7 +25,7 @@ from app.sources.limiter.gate_state import GateState
 from app.sources.limiter.local_budgets import LocalBudgets
 from app.sources.pagination.listing import Listing
 from app.sources.pagination.values import PageRequest, PageResult
-from app.sources.read_ahead import Following, ReadAhead
+from app.sources.read_ahead import Following, ReadAhead, SharedBytes
 from app.sources.request_parts import next_addresses, stored_cursors
 from app.sources.request_parts.drafts import RequestDraft
 from app.sources.sending import Attempt
@@ -48,6 +48,7 @@ class HttpSource:
         self._credentials = credentials
         self._timeout_seconds = settings.request_timeout_seconds
         self._read_ahead_bytes = settings.read_ahead_bytes
+        self._kept_ahead = SharedBytes(settings.read_ahead_bytes)
         self._transport = Transport(settings, budgets, around)
 
     def submit(self, call: PageCall) -> "Future[FetchedPage]":
@@ -58,7 +59,7 @@ class HttpSource:
         """Return a reader of the pages of one list that reads ahead; None where reading ahead is off."""
         if not self._read_ahead_bytes:
             return None
-        return ReadAhead(self._submit, limit_bytes=self._read_ahead_bytes, call_soon=self._transport.call_soon)
+        return ReadAhead(self._submit, shared=self._kept_ahead, call_soon=self._transport.call_soon)
 
     def _submit(self, call: PageCall, ahead: ReadAhead | None) -> "Future[FetchedPage]":
         return self._transport.run(self._run_with_token(call, partial(self._fetch_once, ahead=ahead)))
@@ -103,6 +104,7 @@ class HttpSource:
             lambda: self._finish(requests.draft(call, config), PageRequest(), config),
             is_long=computed_parts.has_computed_parts(config),
         )
+        request = request_spans.name_request(request, call, config)
         return plain_answers.build_plain_answer(await self._send(call, request, _return_response), request)
 
     def _build_request(self, call: PageCall, config: MethodConfig) -> tuple[RequestDraft, Listing, HttpRequest]:
@@ -154,13 +156,14 @@ class HttpSource:
         depth = ahead.depth if ahead else 1
         read = partial(listing.read_page, answer.page, decides_deletions=call.decides_deletions, depth=depth)
         result = await self._run_aside(call, read, is_long=is_computed or answer.response.is_large)
-        if found := partitioned_lists.choose_parts(call, config, drafted, result):
+        if found := partitioned_lists.choose_parts(call, config, drafted, result, answer.page.document):
             return fetched_pages.build_parts_page(found, is_requested=True)
         reading = self._read_on(asked, answer, result, ahead)
         return replace(asked.build_page(answer, result), reading=reading)
 
     def _request_page(self, call: PageCall, config: MethodConfig, request: HttpRequest) -> Awaitable[ReadAnswer]:
-        return self._send(call, request, partial(answers.read, call, config, request))
+        named = request_spans.name_request(request, call, config)
+        return self._send(call, named, partial(answers.read, call, config, request))
 
     def _read_on(
         self, asked: "_AskedPage", answer: ReadAnswer, result: PageResult, ahead: ReadAhead | None
@@ -176,16 +179,21 @@ class HttpSource:
         reading = asked.listing.find_reading(cursor)
         if ahead:
             ahead.is_parallel = reading.way is ReadingWay.PARALLEL
+            # Where the end is known, no request is in vain; else as many again as the list has had.
+            depth = ahead.most if reading.reason is ReadingReason.TOTAL else cursor.get("pages", 0)
             witness = asked.listing.build_witness(answer.page)
-            ahead.go_on(self._find_following(asked, cursor), pages=cursor.get("pages", 0), witness=witness)
+            ahead.go_on(self._find_following(asked, cursor), depth=depth, witness=witness)
         return reading
 
     def _find_following(self, asked: "_AskedPage", cursor: JsonObject) -> Callable[[int], Iterator[Following]]:
         """Return a function that yields the pages which likely follow a page, the next one first."""
         call, config = replace(asked.call, cursor=cursor), asked.config
 
-        def ask(one: Listing) -> Awaitable[ReadAnswer]:
-            return self._request_page(call, config, self._finish(asked.drafted, one.build_request(), config))
+        is_computed = computed_parts.has_computed_requests(config)
+
+        async def ask(one: Listing) -> ReadAnswer:
+            finish = partial(self._finish, asked.drafted, one.build_request(), config)
+            return await self._request_page(call, config, await self._run_aside(call, finish, is_long=is_computed))
 
         def list_following(depth: int) -> Iterator[Following]:
             return (
@@ -208,9 +216,7 @@ class _AskedPage:
 
     def find_obstacle(self) -> ReadingReason | None:
         """Return why no page may be requested before its turn, whatever the pagination is."""
-        if not self.request.is_repeatable:
-            return ReadingReason.NOT_REPEATABLE
-        return ReadingReason.COMPUTED_REQUEST if computed_parts.has_computed_parts(self.config) else None
+        return None if self.request.is_repeatable else ReadingReason.NOT_REPEATABLE
 
     def build_page(self, answer: ReadAnswer, result: PageResult) -> FetchedPage:
         """Return the page of what pagination has made of its answer."""

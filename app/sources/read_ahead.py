@@ -5,7 +5,6 @@ list does not reach is dropped. All of it lives on the event loop of the source.
 """
 
 import asyncio
-import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -36,6 +35,23 @@ class Following:
     """It is a check, behind which the list goes on as without it."""
 
 
+class SharedBytes:
+    """The bytes that the answers of all lists of a process may take until their turn: each list may keep its share."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lists: set[int] = set()
+
+    @property
+    def share(self) -> int:
+        """How much one of the lists that are read ahead may keep now."""
+        return self._most // max(1, len(self._lists))
+
+    def count(self, one: "ReadAhead", *, is_kept: bool) -> None:
+        """Count a list in while it has requests under way, or answers that are kept."""
+        (self._lists.add if is_kept else self._lists.discard)(id(one))
+
+
 class ReadAhead:
     """The pages of one list that a slice has requested."""
 
@@ -43,7 +59,7 @@ class ReadAhead:
         self,
         fetch: Callable[[PageCall, "ReadAhead"], "Future[FetchedPage]"],
         *,
-        limit_bytes: int,
+        shared: SharedBytes,
         call_soon: Callable[[Callable[[], object]], None],
     ) -> None:
         """``fetch`` starts to fetch a page, ``call_soon`` calls a function on the loop."""
@@ -56,7 +72,7 @@ class ReadAhead:
         """Whether the next page's answer is there; read from any thread."""
         self._is_closed = False
         """Nobody waits for a page any more; set from any thread."""
-        self._limit_bytes = limit_bytes
+        self._shared = shared
         self._call_soon = call_soon
         self._asked: dict[str, _Asked] = {}
         self._following: Iterator[Following] = iter(())
@@ -101,29 +117,35 @@ class ReadAhead:
         self._depth += 1
         return replace(answer, page=replace(answer.page, witness=asked.witness)) if asked.witness else answer
 
-    def go_on(self, following: Callable[[int], Iterator[Following]], *, pages: int, witness: JsonObject | None) -> None:
+    def go_on(self, following: Callable[[int], Iterator[Following]], *, depth: int, witness: JsonObject | None) -> None:
         """Request the pages behind the one whose turn it was.
 
-        ``following`` yields them up to a depth, ``pages`` is how many the list has had, ``witness`` identifies the
-        page's content.
+        ``following`` yields them up to a depth, ``depth`` is the first one, ``witness`` identifies the page's content.
         """
         if self._is_closed:
             return
         self._witness = witness or self._witness
-        self._depth = self._depth or max(1, pages)
+        self._depth = self._depth or max(1, depth)
+        if self._are_in_vain(following(self.depth)):
+            self._drop()
+            # Not as many as before: these were in vain, and the list may end here.
+            self._depth = 1
         self._following = following(self.depth)
         expected = next(self._following, None)
-        if expected is not None and expected.place not in self._asked:
-            if self._asked and not expected.is_extra:
-                self._drop()
-                self._depth = 1
-                # Not as many as before: these were in vain, and the list may end here.
-                self._following = itertools.islice(following(self.depth), 1, None)
-            if self.most or self._asked:
-                # Later answers are there already and wait for it.
-                self._send(expected)
+        if expected is not None and expected.place not in self._asked and (self.most or self._asked):
+            # Later answers are there already and wait for it.
+            self._send(expected)
         self._fill()
         self._update_ready()
+
+    def _are_in_vain(self, following: Iterator[Following]) -> bool:
+        """Whether pages were requested, and none of them is the one that the list goes on with."""
+        checks: set[object] = set()
+        for one in following:
+            if not one.is_extra:
+                return one.place not in self._asked and bool(self._asked.keys() - checks)
+            checks.add(one.place)
+        return False
 
     def close(self) -> None:
         """Drop all requests, and send no more; callable from any thread."""
@@ -133,6 +155,7 @@ class ReadAhead:
 
     def _drop(self) -> None:
         dropped, self._asked, self.is_ready = self._asked, {}, False
+        self._shared.count(self, is_kept=False)
         for asked in dropped.values():
             asked.task.cancel()
 
@@ -153,7 +176,7 @@ class ReadAhead:
             return False
         sizes = [len(one.task.result().response.body) for one in self._asked.values() if _is_answered(one.task)]
         expected = sum(sizes) + under_way * max(sizes, default=0)
-        return expected < self._limit_bytes
+        return expected < self._shared.share
 
     def _on_answer(self, task: "asyncio.Task[ReadAnswer]") -> None:
         if task.cancelled():
@@ -166,6 +189,7 @@ class ReadAhead:
 
     def _update_ready(self) -> None:
         following = next(iter(self._asked.values()), None)
+        self._shared.count(self, is_kept=following is not None)
         self.is_ready = following is not None and following.task.done()
 
 

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTED = re.findall(r"^\| `(ferryman_\w+)`", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE)
 ALERTS = (ROOT / "deploy/prometheus/alerts.yml").read_text()
 BOUNDED_LABELS = {
-    *("status", "error_code", "integration", "found", "method", "route"),
-    *("queue", "state", "group", "duty", "version", "python", "le"),
+    *("status", "error_code", "integration", "found", "method", "route", "type", "outcome"),
+    *("queue", "state", "group", "duty", "reason", "version", "python", "le"),
 }
 FACTS = FleetFacts(
     runs={"running": 2},

@@ -11,7 +11,7 @@ from app import actors, logs, meters
 from app.actors import ActorKind
 from app.api.access import cross_origin, headers
 from app.api.errors import handlers, problems
-from app.api.resources import roles
+from app.api.resources import roles, traced
 from app.api.resources.acting import act_as
 from app.api.resources.services import enter, enter_for_account, services
 from app.engine.errors import TooManyRequestsError, UnauthorizedError
@@ -38,6 +38,7 @@ def _begin() -> flask.Response | None:
     """Assign an id to the request, and check its token unless its path is open."""
     flask.g.started_at = time.perf_counter()
     flask.g.request_id = new_id()
+    traced.begin_request()
     logs.begin(request_id=flask.g.request_id)
     if (answer := cross_origin.preflight()) is not None:
         return answer
@@ -103,6 +104,7 @@ def _finish(response: flask.Response) -> flask.Response:
         "milliseconds": round(seconds * 1000, 1),
     }
     logger.info("request", extra=facts)
+    traced.record_request(response)
     meters.API_SECONDS.labels(_shown_method(), facts["route"] or "none", response.status_code).observe(seconds)
     return response
 

@@ -39,6 +39,8 @@ from app.services.diagnosis.fleet import FleetStatus
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
+from app.services.notifications.destinations import NotificationDestinationService
+from app.services.notifications.rules import NotificationRuleService
 from app.services.reading.audit import AuditService
 from app.services.reading.exports import ExportService
 from app.services.reading.logs import LogService
@@ -116,6 +118,14 @@ class LandingServices:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationServices:
+    """What keeps whom to tell of what."""
+
+    destinations: NotificationDestinationService
+    rules: NotificationRuleService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiServices:
     """The services of an API process."""
 
@@ -137,6 +147,7 @@ class ApiServices:
     webhooks: WebhookService
     deliveries: DeliveryService
     landing: LandingServices
+    notifications: NotificationServices
     tokens: TokenService
     environments: EnvironmentService
     request_limits: RequestLimits

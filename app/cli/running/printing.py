@@ -24,7 +24,7 @@ def print_run(run: JsonObject, *, waits: JsonObject | None = None) -> None:
     """
     output = build_console()
     took = format_duration(run)
-    output.print(f"run {escape(run['id'])}  {_colour(run['status'])}{f'  {took}' if took else ''}")
+    output.print(f"run {escape(run['id'])}  {colour_status(run['status'])}{f'  {took}' if took else ''}")
     for wait in (waits or {}).get("waits", ()):
         output.print(f"  waits for {escape(wait['message'])}{escape(_find_advice(run, wait))}")
     if waits and waits["is_slow"]:
@@ -67,7 +67,7 @@ def print_runs(runs: Sequence[JsonObject], tenants: Mapping[str, str]) -> None:
         job = (run.get("sync_job") or {}).get("label") or run["sync_job_id"]
         others = (run["created_at"], format_duration(run) or "-", job, account_id, tenants.get(account_id, "-"))
         count = f"[red]{errors:,}[/]" if errors else "0"
-        table.add_row(escape(run["id"]), _colour(run["status"]), count, *map(escape, others))
+        table.add_row(escape(run["id"]), colour_status(run["status"]), count, *map(escape, others))
     if runs:
         print_table(table)
     else:
@@ -78,7 +78,7 @@ def print_verification(found: JsonObject) -> None:
     """Print each equation of a run's books with its two sides, and whether all of them hold."""
     output = build_console()
     verdict = "[green]the books balance[/]" if found["balanced"] else "[red]the books do not balance[/]"
-    output.print(f"run {escape(found['id'])}  {_colour(found['status'])}  {verdict}")
+    output.print(f"run {escape(found['id'])}  {colour_status(found['status'])}  {verdict}")
     table = Table("resource", "equation", box=None, pad_edge=False)
     for side in ("left", "right", ""):
         table.add_column(side, justify="right")
@@ -103,7 +103,8 @@ def choose_next_step(run: JsonObject) -> NextStep:
     return "record", "list", run["integrated_account_id"]
 
 
-def _colour(status: str) -> str:
+def colour_status(status: str) -> str:
+    """Return a status as the console colours it."""
     return f"[{_COLOURS.get(status, 'cyan')}]{escape(status)}[/]"
 
 
@@ -115,7 +116,7 @@ def _print_resources(run: JsonObject, paces: Mapping[str, JsonObject]) -> None:
     for name, stats in list_resources(run):
         counted = [f"{stats.get(key, 0):,}" for key in counters]
         pace = _format_pace(paces.get(name, {})) if paces else ()
-        table.add_row(escape(name), _colour(stats.get("status", "")), *counted, *pace)
+        table.add_row(escape(name), colour_status(stats.get("status", "")), *counted, *pace)
     if table.row_count:
         print_table(table)
 

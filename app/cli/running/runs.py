@@ -57,6 +57,11 @@ def run() -> None:
 )
 @click.option("--mutex-key", help="Never run together with another run of the job that has the same key.")
 @click.option("--force", is_flag=True, default=None, help="Start at once, whatever other run holds the mutex.")
+@click.option(
+    "--wait-for-destinations/--no-wait-for-destinations",
+    default=None,
+    help="Complete once its records are at every destination.  [default: as its job]",
+)
 @click.option("--idempotency-key", help="Repeat the command with the same key and get the same run.")
 @click.option("--follow", is_flag=True, help="Show its progress until it ends.")
 @click.option("--record", type=_CASSETTE, help="Run it in this process, and keep its exchanges in a HAR file.")

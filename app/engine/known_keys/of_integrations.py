@@ -64,11 +64,13 @@ PARTITION: Final = Fields(
             "The known values.", {"type": ["array", "null"], "items": {"type": ["string", "integer"]}, "minItems": 1}
         ),
         "in": reading("Where these parameters are sent; a dotted name is a nested field.", choice("query", "body")),
-        "format": reading("How bounds are written.", choice("iso", "date", "epoch", "epoch_ms", "number")),
+        "format": reading("How bounds are written.", choice("iso", "date", "epoch", "epoch_day", "epoch_ms", "number")),
         "start": reading("Where the list probably begins; earlier records are in the first part.", _BOUND),
         "end": reading("Where the list probably ends; later records are in the last part.", _BOUND),
         "step": reading("The length of a part: seconds, or numbers; `auto`.", {"type": ["string", "integer", "null"]}),
         "max_results": reading("The API returns no more records of one list.", whole(1)),
+        "part_pages": reading("The most pages of a part, as far as it can be cut.", whole(1)),
+        "total_path": reading("Where a first answer has the number of its list's records.", PATH),
         "from_excluded": reading("The API leaves out the records at the beginning of a range.", FLAG),
     }
 )

@@ -111,6 +111,12 @@ STEADY_EXCESS_SECONDS: Final = 0.1
 SLOW_RATIO: Final = 4.0
 """Above it the window is halved."""
 SLOW_EXCESS_SECONDS: Final = 0.25
+OVERLOAD_REMEMBERED: Final = 64
+"""As many as may be in flight to one account."""
+OVERLOADS: Final = 2
+"""A single 503 may be that of a worker that was restarted."""
+OVERLOAD_SHARE: Final = 0.05
+"""Many APIs answer one request of a hundred with a 503, however few come: halved for each, a window stays below 15."""
 HEDGING_ANSWERS: Final = 20
 """Before so many answers it is not known what is late."""
 HEDGING_REMEMBERED: Final = 64

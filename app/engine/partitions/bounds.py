@@ -10,6 +10,7 @@ from typing import Final
 from app.engine.json_types import JSON
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_SECONDS: Final = 86400
 _WHOLE: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 # What a datetime can hold, and no year of fewer than four digits.
 _EARLIEST_SECONDS: Final = -900 * 365 * 86400.0
@@ -25,6 +26,8 @@ class BoundFormat(StrEnum):
     """``2024-05-01``."""
     EPOCH = "epoch"
     """Seconds since 1970."""
+    EPOCH_DAY = "epoch_day"
+    """Seconds since 1970 at which a day begins, in UTC: for an API that compares days, although it takes seconds."""
     EPOCH_MS = "epoch_ms"
     """Milliseconds since 1970."""
     NUMBER = "number"
@@ -33,11 +36,14 @@ class BoundFormat(StrEnum):
 
 _UNITS: Final[Mapping[BoundFormat, float]] = {
     BoundFormat.ISO: 1.0,
-    BoundFormat.DATE: 86400.0,
+    BoundFormat.DATE: _DAY_SECONDS,
     BoundFormat.EPOCH: 1.0,
+    BoundFormat.EPOCH_DAY: _DAY_SECONDS,
     BoundFormat.EPOCH_MS: 0.001,
 }
 """The seconds of the unit that each format of a time counts."""
+_WRITTEN: Final[Mapping[BoundFormat, int]] = {BoundFormat.EPOCH_DAY: _DAY_SECONDS}
+"""What one unit is as a number, where that is not one."""
 
 
 def parse_bound(value: JSON, form: BoundFormat) -> int | None:
@@ -47,7 +53,7 @@ def parse_bound(value: JSON, form: BoundFormat) -> int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        return math.floor(value) if form not in (BoundFormat.ISO, BoundFormat.DATE) else None
+        return math.floor(value / _WRITTEN.get(form, 1)) if form not in (BoundFormat.ISO, BoundFormat.DATE) else None
     if not isinstance(value, str) or form is BoundFormat.NUMBER:
         return None
     try:
@@ -74,12 +80,24 @@ def write_bound(bound: int, form: BoundFormat) -> JSON:
     return _WRITERS[form](bound)
 
 
+def write_bound_before(bound: int, form: BoundFormat) -> JSON:
+    """Write the last value before a bound, for an API that leaves out what is equal to the beginning of a range.
+
+    Of a day that is its last second: it is left out whether the API compares days or seconds.
+    """
+    return bound * _DAY_SECONDS - 1 if form is BoundFormat.EPOCH_DAY else _WRITERS[form](bound - 1)
+
+
 def _write_iso(bound: int) -> str:
     return _find_moment(bound, 1.0).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _write_date(bound: int) -> str:
-    return _find_moment(bound, 86400.0).date().isoformat()
+    return _find_moment(bound, _DAY_SECONDS).date().isoformat()
+
+
+def _write_day(bound: int) -> int:
+    return bound * _DAY_SECONDS
 
 
 def _find_moment(bound: int, unit_seconds: float) -> datetime:
@@ -90,6 +108,7 @@ _WRITERS: Final[Mapping[BoundFormat, Callable[[int], JSON]]] = {
     BoundFormat.ISO: _write_iso,
     BoundFormat.DATE: _write_date,
     BoundFormat.EPOCH: int,
+    BoundFormat.EPOCH_DAY: _write_day,
     BoundFormat.EPOCH_MS: int,
     BoundFormat.NUMBER: int,
 }

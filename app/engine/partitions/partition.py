@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from app.engine.config.paths import MarkedPath
 from app.engine.config.reader import ConfigReader, show_value
 from app.engine.json_types import JSON
 from app.engine.partitions import bounds
 from app.engine.partitions.bounds import BoundFormat
 
 MOST_VALUES: Final = 10_000
-_TIMES: Final = frozenset({BoundFormat.ISO, BoundFormat.DATE, BoundFormat.EPOCH, BoundFormat.EPOCH_MS})
+_TIMES: Final = frozenset(BoundFormat) - {BoundFormat.NUMBER}
+_OF_RANGES: Final = ("from", "to", "start", "end", "step", "max_results", "part_pages", "total_path")
 
 
 class PartitionBy(StrEnum):
@@ -51,6 +53,10 @@ class Partition:
     """The length of a part; None is chosen by what the answers show."""
     max_results: int | None = None
     """The API returns no more records of one list, whatever there are."""
+    part_pages: int | None = None
+    """The most pages of a part, as far as it can be cut; None: as many as cost the fewest requests."""
+    total_path: MarkedPath | None = None
+    """Where a list's first answer has its number of records, beside what the pagination declares."""
     is_lower_excluded: bool = False
     """The API leaves out records at the beginning of a range."""
     values: tuple[JSON, ...] = ()
@@ -74,7 +80,7 @@ def _read_values(reader: ConfigReader) -> Partition:
     if not is_list or not 0 < len(values) <= MOST_VALUES:
         reader.report("values", f"expected a list of 1 to {MOST_VALUES} texts or integers, found {show_value(values)}")
         values = ()
-    for name in ("from", "to", "start", "end", "step", "max_results"):
+    for name in _OF_RANGES:
         if reader.value.get(name) is not None:
             reader.report(name, "expected nothing beside 'by': 'value', whose parts are its 'values'")
     return Partition(
@@ -105,6 +111,8 @@ def _read_range(reader: ConfigReader, by: PartitionBy) -> Partition:
         end=end,
         step=_read_step(reader, form),
         max_results=reader.read_integer("max_results", default=None, least=1),
+        part_pages=reader.read_integer("part_pages", default=None, least=1),
+        total_path=reader.read_marked_path("total_path"),
         is_lower_excluded=reader.read_flag("from_excluded"),
     )
 

@@ -85,7 +85,8 @@ def build_scope(partition: Partition, part: JsonObject | None) -> JsonObject:
     lower, upper = part.get("lower"), part.get("upper")
     scope: JsonObject = {}
     if lower is not None:
-        scope["from"] = bounds.write_bound(lower - int(partition.is_lower_excluded), partition.form)
+        write = bounds.write_bound_before if partition.is_lower_excluded else bounds.write_bound
+        scope["from"] = write(lower, partition.form)
     if upper is not None:
         scope["to"] = bounds.write_bound(upper, partition.form)
     return scope
@@ -121,9 +122,18 @@ def _choose_count(partition: Partition, part: JsonObject, facts: PartFacts) -> i
     if not facts.is_first or not facts.leads_on or partition.step is not None:
         return 1
     if pages is not None:
-        is_large = pages > (PAGES_TO_CUT if part else PAGES_PER_PART)
-        return min(MOST_PARTS, -(-pages // PAGES_PER_PART)) if is_large else 1
+        return _count_by_pages(partition, pages, is_part=bool(part))
     return PARTS_AT_ONCE if int(part.get("depth", 0)) < DEEPEST else 1
+
+
+def _count_by_pages(partition: Partition, pages: int, *, is_part: bool) -> int:
+    """Return how many parts to make of so many pages; 1: none."""
+    if partition.part_pages is None:
+        is_large = pages > (PAGES_TO_CUT if is_part else PAGES_PER_PART)
+        return min(MOST_PARTS, -(-pages // PAGES_PER_PART)) if is_large else 1
+    is_large = pages > (partition.part_pages if is_part else max(PAGES_PER_PART, partition.part_pages))
+    # Twice as many as would do if the records lay evenly.
+    return min(MOST_PARTS, -(-2 * pages // partition.part_pages)) if is_large else 1
 
 
 def _is_capped(partition: Partition, facts: PartFacts) -> bool:
@@ -138,14 +148,26 @@ def _find_range(
 ) -> tuple[int, int]:
     """Return the range to cut; ``start`` and ``end`` are guesses, which a part beyond them shows to be wrong."""
     lower, upper = (own[at] if part.get(name) is None else part[name] for at, name in enumerate(("lower", "upper")))
-    is_before = upper is not None and upper <= partition.start + 1
-    first = int(lower) if lower is not None else min(partition.start, 0) if is_before else partition.start
+    first = _guess_first(partition, upper) if lower is None else int(lower)
     if upper is not None:
         return first, int(upper)
     if partition.end is not None and partition.end > first + 1:
         return first, partition.end
-    behind = now if partition.by is PartitionBy.TIME else first + max(1, first - partition.start)
-    return first, max(first + 1, behind)
+    if partition.by is PartitionBy.TIME and now > first + 1:
+        return first, now
+    # Further each time, until the records are found.
+    return first, first + max(1, first - partition.start)
+
+
+def _guess_first(partition: Partition, upper: int | None) -> int:
+    """Guess where a part begins that has no bound there."""
+    start = partition.start
+    if upper is None or upper > start + 1:
+        return start
+    if partition.by is PartitionBy.NUMBER or upper > min(start, 0) + 1:
+        return min(start, 0)
+    # Records before 1970: further each time.
+    return upper - max(2, 2 * (start - upper))
 
 
 def _cut(part: JsonObject, lower: int, upper: int, count: int) -> list[JsonObject]:

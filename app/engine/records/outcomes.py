@@ -53,8 +53,6 @@ class ReadingReason(StrEnum):
     """``FERRYMAN_READ_AHEAD_BYTES`` is 0."""
     LIST_CHANGED = "list_changed"
     """The list has changed too often while several pages were requested."""
-    COMPUTED_REQUEST = "computed_request"
-    """An expression makes the request or reads the answer."""
     NOT_REPEATABLE = "not_repeatable"
     """The request may change something upstream."""
 

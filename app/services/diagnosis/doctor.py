@@ -5,6 +5,7 @@ from typing import Final, TypeAlias
 
 from app.engine.objects.daemons import RAPID_BRIDGE_QUEUE, name_queue
 from app.services.diagnosis.findings import Finding, Installation, Severity
+from app.services.diagnosis.landing_checks import check_destinations, check_views
 
 _MOST_SKEW_SECONDS: Final = 2.0
 _LONG_TRANSACTION_SECONDS: Final = 600.0
@@ -18,7 +19,9 @@ _FULL_PERCENT: Final = 90
 Check: TypeAlias = Callable[[Installation], Iterator[Finding]]
 
 
-_OF_THE_FLEET: Final = frozenset({"daemons", "leader", "units", "webhooks", "accounts", "keys"})
+_OF_THE_FLEET: Final = frozenset(
+    {"daemons", "leader", "units", "webhooks", "accounts", "views", "destinations", "keys"}
+)
 """They read tables that only the current schema has."""
 _NO_FLEET: Final = "the schema is not the one that this version knows"
 _LATER: Final = "run 'ferryman migrate', then this command again"
@@ -260,6 +263,8 @@ CHECKS: Final[Mapping[str, Check]] = {
     "units": _check_units,
     "webhooks": _check_deliveries,
     "accounts": _check_accounts,
+    "views": check_views,
+    "destinations": check_destinations,
     "keys": _check_keys,
 }
 
@@ -287,5 +292,7 @@ _WELL: Final[Mapping[str, Callable[[Installation], str]]] = {
     "units": lambda _: "no lease has expired",
     "webhooks": lambda _: "none is disabled, no event waits for long",
     "accounts": lambda _: "none needs new credentials",
+    "views": lambda _: "all are made",
+    "destinations": lambda _: "none fails",
     "keys": lambda _: "the encryption key opens the database's secrets; messages are signed",
 }

@@ -26,6 +26,10 @@ class FleetFacts:
     accounts: Mapping[str, int] = field(default_factory=dict)
     """By status."""
     webhooks_disabled: int = 0
+    views_failing: int = 0
+    """Typed views, and roles that read them, that can not be made."""
+    destinations_failing: Mapping[str, int] = field(default_factory=dict)
+    """By the code of their error."""
     messages_promised: int = 0
     """In the outbox: written, and not yet taken by the broker."""
     daemons: Mapping[str, int] = field(default_factory=dict)

@@ -160,6 +160,12 @@ class PrunableRows(Protocol):
     def prune_announcements(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove events of no run that ended so long ago."""
 
+    def prune_notifications(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Remove notifications that were written so long ago, and sent or given up."""
+
+    def prune_incidents(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Remove incidents that were over so long ago."""
+
     def prune_vanished(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove what was sent to webhooks as vanished so long ago."""
 

@@ -28,6 +28,8 @@ class AccountFairness:
         self._lock = threading.Lock()
         self._passed_on_at: dict[str, float] = {}
         """When a unit of each crowded account was last passed on."""
+        self.has_idle_worker: Callable[[], bool] = lambda: False
+        """Whether this daemon has a worker to spare; a daemon sets it when it knows its number of workers."""
 
     def waits_for_webhook(self, unit_id: str) -> bool:
         """Whether a unit that could not be claimed waits for its webhook; one of a crowded account is passed on."""
@@ -35,6 +37,12 @@ class AccountFairness:
         if crowded is not None and crowded.kind is UnitKind.FETCH:
             self._pass_on(crowded)
         return crowded is not None and crowded.kind is UnitKind.DELIVERY
+
+    def may_go_on(self, account_id: str) -> bool:
+        """Whether a slice may go on when its time is up, as no unit would get a worker sooner if it ended."""
+        with self._lock:
+            is_crowded = account_id in self._passed_on_at
+        return not is_crowded and self.has_idle_worker()
 
     def _pass_on(self, crowded: CrowdedOut) -> None:
         """Dispatch a unit again: another daemon may have room for it."""

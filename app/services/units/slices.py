@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from app.engine.jobs import computations, scope
 from app.engine.jobs.items import NodeKind, ResourceItem
@@ -14,6 +14,9 @@ from app.engine.runs.frontier import Frontier
 from app.engine.runs.work import Claim
 from app.services.contexts.context import RunContext
 from app.services.ports import FetchedPage, OpenList, PageCall
+
+_LONGEST: Final = 6
+"""Slices that one for which nobody waits may take: for each, it is read anew what its account and its run are."""
 
 ReadSpool: TypeAlias = Callable[[str], Sequence[JSON]]
 """Reads the records that a spool passes on together; raises SpoolError when they are too many."""
@@ -45,7 +48,9 @@ class Slice:
     context: RunContext
     item: ResourceItem
     frontier: Frontier
-    deadline: float
+    seconds: float
+    """How long it may take while others wait."""
+    begun_at: float = field(default_factory=time.monotonic)
     taken: list[Taken] = field(default_factory=list)
     """The pages of the batch that is gathered."""
     in_flight: dict[Future[FetchedPage], Asked] = field(default_factory=dict)
@@ -64,6 +69,21 @@ class Slice:
     has_bound: bool = False
     has_failed: bool = False
     """The upstream failed, and the unit is to try again: a claim that counts, or it might do so for ever."""
+
+    @property
+    def deadline(self) -> float:
+        """When its time is up."""
+        return self.begun_at + self.seconds
+
+    def is_time_up(self, may_go_on: Callable[[str], bool]) -> bool:
+        """Whether it has to end; ``may_go_on`` tells whether it may take longer, as nothing of its account waits.
+
+        Its end costs a list some round trips, in which nothing is requested ahead.
+        """
+        now = time.monotonic()
+        if now < self.deadline:
+            return False
+        return now >= self.begun_at + _LONGEST * self.seconds or not may_go_on(self.context.account.id)
 
     @property
     def total(self) -> int:

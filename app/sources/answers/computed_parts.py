@@ -12,7 +12,7 @@ from app.engine.record_errors import ExpressionError, SourceError
 from app.services.ports import PageCall
 from app.sources.exchange.redaction import collect_secrets, mask_secrets
 
-_SEEN = ("query", "context", "id", "body")
+_SEEN = ("query", "context", "id", "body", "part")
 
 
 def has_computed_parts(config: MethodConfig) -> bool:
@@ -25,6 +25,11 @@ def has_computed_parts(config: MethodConfig) -> bool:
         or isinstance(paging, DynamicPagination)
         or (paging is not None and paging.end_rules.stop_when is not None)
     )
+
+
+def has_computed_requests(config: MethodConfig) -> bool:
+    """Whether an expression sees each finished request, such as to sign it."""
+    return isinstance(config.authorization, ComputedAuthorization)
 
 
 def compute_query(expression: Expression, call: PageCall, scope: JsonObject) -> JsonObject:

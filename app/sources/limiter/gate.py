@@ -94,10 +94,14 @@ class AccountGate:
         now = self._time()
         return Admission(endpoint=endpoint, sent_at=now, waited_seconds=now - begun)
 
-    def enter_again(self, endpoint: str) -> Admission | None:
-        """Admit a second request beside one that hangs, if there is room at once; never for a paced account."""
+    def enter_again(self, endpoint: str, *, most_percent: float) -> Admission | None:
+        """Admit a second request beside one that hangs, if there is room at once; never for a paced account.
+
+        ``most_percent`` of the account's requests may be sent twice.
+        """
         now = self._time()
-        if self._waiting or not self.part.has_spare_slot(now, self._in_flight):
+        is_free = not self._waiting and self.part.has_spare_slot(now, self._in_flight)
+        if not is_free or not self.hedging.may_ask_again(most_percent):
             return None
         self.hedging.asked_again += 1
         self._admit()
@@ -287,7 +291,7 @@ class AccountGate:
     def _take(self, grant: Grant) -> None:
         before = self.part.grant
         if before is not None and grant.cut_at > before.cut_at:
-            self._observations.latencies.clear()
+            self._observations.clear_signs()
         # A refusal that came since the report is not in the grant.
         stays_closed = bool(self._observations.refused)
         self.part.take(grant, offset=self._budget.offset, now=self._time(), stays_closed=stays_closed)

@@ -29,13 +29,17 @@ class Hedging:
         self.sent += 1
         self._latencies.setdefault(endpoint, deque(maxlen=constants.HEDGING_REMEMBERED)).append(seconds)
 
-    def late_seconds(self, endpoint: str, *, most_percent: float) -> float | None:
-        """Return after how long an answer is late; None while too few are known, or enough requests were sent twice."""
+    def late_seconds(self, endpoint: str) -> float | None:
+        """Return after how long an answer is late; None while too few are known."""
         latencies = self._latencies.get(endpoint, ())
-        if len(latencies) < constants.HEDGING_ANSWERS or self.asked_again >= most_percent / 100 * self.sent:
+        if len(latencies) < constants.HEDGING_ANSWERS:
             return None
         usual = sorted(latencies)[int(len(latencies) * constants.HEDGING_QUANTILE)]
         return max(constants.HEDGING_SHORTEST_SECONDS, constants.HEDGING_FACTOR * usual)
+
+    def may_ask_again(self, most_percent: float) -> bool:
+        """Whether with one more there are still at most so many of a hundred requests that were sent twice."""
+        return self.asked_again + 1 <= most_percent / 100 * self.sent
 
 
 async def await_first_answer(

@@ -6,6 +6,7 @@ from app.engine.limits import budget_state
 from app.engine.limits.budget_state import Quota, Report
 from app.engine.limits.headers import RateLimitHeaders
 from app.sources.limiter.latency import LatencyWatch
+from app.sources.limiter.overload import OverloadWatch
 
 
 @dataclass(slots=True)
@@ -13,6 +14,7 @@ class Observations:
     """Counts since the last report; moments are those of the shared clock."""
 
     latencies: LatencyWatch = field(default_factory=LatencyWatch)
+    overloads: OverloadWatch = field(default_factory=OverloadWatch)
     served: int = 0
     refused: int = 0
     late_served: int = 0
@@ -32,6 +34,7 @@ class Observations:
             self.late_served += 1
             return
         self.served += 1
+        self.overloads.record_served()
         self.latencies.record(endpoint, now, now - sent_at)
 
     def record_refused(
@@ -49,9 +52,14 @@ class Observations:
 
     def record_overload(self, sent_at: float, *, is_late: bool) -> None:
         """Record that the upstream was too busy."""
-        if not is_late:
+        if not is_late and self.overloads.record_overload():
             self.is_overloaded = True
             self.trouble_sent_at = max(self.trouble_sent_at, sent_at)
+
+    def clear_signs(self) -> None:
+        """Drop the signs of congestion that came with a larger window."""
+        self.latencies.clear()
+        self.overloads.clear()
 
     def record_idleness(self) -> None:
         """Record that a new burst begins; what was served before the pause belongs to none."""

@@ -59,6 +59,11 @@ def is_over(rules: EndRules, document: JSON, headers: Mapping[str, str], *, stat
         raise SourceError("expression", f"stop_when can not be evaluated: {error.message}") from error
 
 
+def read_total(path: MarkedPath, document: JSON) -> int | None:
+    """Return the number of records that a first answer has at a path; raise SourceError ``pagination``."""
+    return _read_number(path, None, document, {}, is_first=True)
+
+
 def _read_flag(path: MarkedPath | None, document: JSON, *, is_first: bool) -> bool | None:
     if path is None:
         return None

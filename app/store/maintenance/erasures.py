@@ -78,6 +78,29 @@ _EVENTS: Final = text("""
         select id from delivery
          where run_id is null and position(convert_to(:account_id, 'UTF8') in body) > 0 limit :limit)
 """)
+# With what was found by them, and told.
+_RULES: Final = text("""
+    delete from notification_rule where id in (
+        select id from notification_rule
+         where environment_id = :environment_id and integrated_account_id = :account_id limit :limit)
+""")
+_INCIDENTS: Final = text("""
+    delete from incident where id in (select id from incident where integrated_account_id = :account_id limit :limit)
+""")
+# A notification names the account in its text.
+_NOTIFICATIONS: Final = text("""
+    delete from notification where id in (
+        select id from notification
+         where environment_id = :environment_id and strpos(cast(message as text), cast(:account_id as text)) > 0
+         limit :limit)
+""")
+# What its runs had in common may be their account, or what a person typed of it.
+_BULK: Final = text("""
+    delete from bulk_action where id in (
+        select id from bulk_action
+         where environment_id = :environment_id
+               and position(cast(:account_id as text) in filters::text) > 0 limit :limit)
+""")
 # The primary key begins with the webhook: its few values are stepped through.
 _TOLD: Final = text("""
     with recursive known as (
@@ -115,6 +138,7 @@ _FIRST: Final[Mapping[str, TextClause]] = {
     "credentials": _CREDENTIALS,
     "sync_job_cron_trigger": _TRIGGERS,
     "sync_job_run_state": _STATES,
+    "notification_rule": _RULES,
 }
 _LAST: Final[Mapping[str, TextClause]] = {
     "record": _RECORDS,
@@ -123,6 +147,9 @@ _LAST: Final[Mapping[str, TextClause]] = {
     "direct_call": _CALLS,
     "delivery": _EVENTS,
     "audit_entry": _AUDITED,
+    "incident": _INCIDENTS,
+    "notification": _NOTIFICATIONS,
+    "bulk_action": _BULK,
 }
 _STILL_LIVE: Final = [str(status) for status in RunStatus if not status.is_final]
 

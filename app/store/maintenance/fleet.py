@@ -6,7 +6,15 @@ from typing import Final
 from sqlalchemy import Connection, Engine, TextClause, text
 
 from app.engine.objects.daemons import name_queue
-from app.engine.status import LIVE_RUN_STATUSES, OPEN_UNIT_STATUSES, DaemonStatus, DeliveryStatus, RunStatus, UnitStatus
+from app.engine.status import (
+    LIVE_RUN_STATUSES,
+    OPEN_UNIT_STATUSES,
+    CursorStatus,
+    DaemonStatus,
+    DeliveryStatus,
+    RunStatus,
+    UnitStatus,
+)
 from app.services.diagnosis.fleet import FleetFacts, MetricsTarget
 from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
@@ -34,6 +42,15 @@ _DELIVERIES: Final = text(f"""
 """)
 _ACCOUNTS: Final = text("select status, count(*) from integrated_account group by status")
 _DISABLED: Final = text("select count(*) from webhook where disabled_reason is not null")
+_VIEWS: Final = text("""
+    select (select count(*) from resource_schema where view_error is not null)
+           + (select count(*) from environment_reader where error is not null)
+""")
+_DESTINATIONS: Final = text(f"""
+    select coalesce(c.error_code, 'unknown'), count(distinct c.destination_id)
+      from destination_cursor c join destination d on d.id = c.destination_id and d.paused_at is null
+     where c.status = '{CursorStatus.FAILING}' group by 1
+""")
 _PROMISED: Final = text("select count(*) from outbox")
 
 _TARGETS: Final = text(f"""
@@ -68,6 +85,8 @@ class FleetReader:
                 announcements_pending=announcements,
                 accounts=_count(connection, _ACCOUNTS),
                 webhooks_disabled=connection.execute(_DISABLED).scalar_one(),
+                views_failing=connection.execute(_VIEWS).scalar_one(),
+                destinations_failing=_count(connection, _DESTINATIONS),
                 messages_promised=connection.execute(_PROMISED).scalar_one(),
                 daemons=live,
                 failing_duties=sorted(failing),

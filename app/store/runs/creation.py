@@ -42,6 +42,7 @@ _COLUMNS: Final = (
     *("id", "environment_id", "sync_job_id", "integrated_account_id", "args", "args_hash", "resources", "sync_job"),
     *("daemon_group_key", "webhook_id", "queue", "error_handling", "ignore_previous_run", "version"),
     *("overlap_seconds", "mutex_key", "force", "state_key", "events_to_send", "changes_only"),
+    "wait_for_destinations",
 )
 _VALUES: Final = ", ".join(f"cast(:{name} as {_CASTS[name]})" if name in _CASTS else f":{name}" for name in _COLUMNS)
 
@@ -159,6 +160,7 @@ def _values(draft: RunDraft) -> JsonObject:
         "state_key": draft.state_key,
         "events_to_send": request.events_to_send,
         "changes_only": draft.changes_only,
+        "wait_for_destinations": draft.wait_for_destinations,
         "items": _json(_items(draft)),
         "actor": actor.to_json() if (actor := actors.current()) else "",
         "task": START_RUN_TASK,

@@ -6,6 +6,7 @@ app/store/secrets/encryption.py sealed.
 
 from app.store.tables.audit import audit_entry
 from app.store.tables.base import metadata
+from app.store.tables.bulk_actions import bulk_action, bulk_action_run
 from app.store.tables.calls import direct_call
 from app.store.tables.catalog import (
     api_token,
@@ -23,6 +24,13 @@ from app.store.tables.dashboard import dashboard_session, sign_in_code
 from app.store.tables.deliveries import delivery, webhook_record
 from app.store.tables.destinations import datastore, destination, destination_cursor, destination_quarantine
 from app.store.tables.erasures import deleted_account, erasure
+from app.store.tables.notifications import (
+    incident,
+    notification,
+    notification_destination,
+    notification_rule,
+    notification_watermark,
+)
 from app.store.tables.online_migrations import online_migration
 from app.store.tables.records import account_log, record, record_key, record_seen
 from app.store.tables.runs import (
@@ -50,6 +58,8 @@ __all__ = [
     "account_log",
     "api_token",
     "audit_entry",
+    "bulk_action",
+    "bulk_action_run",
     "cron_trigger_fire",
     "daemon",
     "dashboard_session",
@@ -67,9 +77,14 @@ __all__ = [
     "environment_unified_model",
     "erasure",
     "idempotency_key",
+    "incident",
     "integrated_account",
     "integration",
     "metadata",
+    "notification",
+    "notification_destination",
+    "notification_rule",
+    "notification_watermark",
     "online_migration",
     "outbox",
     "record",

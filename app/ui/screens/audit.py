@@ -15,8 +15,9 @@ from app.ui.screen import Screens
 audit = Screens("audit", title="Audit", key="u", home="list_entries")
 
 TYPES: Final = (
-    *("api_token", "datastore", "delivery", "destination", "environment", "environment_integration"),
-    *("environment_unified_model", "erasure", "integrated_account", "integration", "resource_schema", "sync_job"),
+    *("api_token", "bulk_action", "datastore", "delivery", "destination", "environment", "environment_integration"),
+    *("environment_unified_model", "erasure", "integrated_account", "integration", "notification_destination"),
+    *("notification_rule", "resource_schema", "sync_job"),
     *("sync_job_cron_trigger", "sync_job_run", "sync_job_run_state", "sync_job_template", "tenant", "unified_model"),
     *("unified_model_method", "webhook"),
 )

@@ -33,6 +33,7 @@ UNANSWERED: Final[dict[str, str]] = {
     "POST /datastore/{id}/test/{method}": "the datastore is nowhere: tests/integration/destinations",
     "POST /integrated-account/restore": "nothing was deleted before the walk: test_erased_accounts",
     "POST /integrated-account/run-post-install-actions": "the integration has none: test_offered",
+    "POST /notification-destination/{id}/test": "its mail server is nowhere: tests/integration/notifications",
     "POST /record/restore": "the run has deleted nothing: test_vanished_records",
 }
 """Operations that do not succeed in these worlds, each with the test in which they do."""

@@ -32,7 +32,7 @@ def count_repeats(ran: Ran) -> int:
 
 
 @pytest.mark.parametrize("settings", [{}, {"slice_pages": 1}, {"slice_pages": 5}, {"slice_seconds": 0.01}], ids=str)
-@pytest.mark.parametrize("kind", [Kind.PAGE, Kind.OFFSET, Kind.CURSOR, Kind.LINK_HEADER])
+@pytest.mark.parametrize("kind", [Kind.PAGE, Kind.OFFSET, Kind.CURSOR, Kind.LINK_HEADER, Kind.DYNAMIC])
 def test_no_page_is_requested_twice_however_short_the_slices_are(
     pump_database: PumpDatabase, kind: Kind, settings: dict[str, Any]
 ) -> None:
@@ -50,7 +50,7 @@ def test_no_page_is_requested_twice_however_short_the_slices_are(
         (Kind.PAGE, "exact", {"parallel": "total"}),
         (Kind.RANGE, "exact", {"parallel": "total"}),
         (Kind.CURSOR, None, {"ahead": "cursor"}),
-        (Kind.DYNAMIC, None, {"sequential": "computed_request"}),
+        (Kind.DYNAMIC, None, {"ahead": "cursor"}),
     ],
 )
 def test_a_run_shows_how_its_lists_are_read(

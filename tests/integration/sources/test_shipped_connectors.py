@@ -42,7 +42,9 @@ def call_of(folder: Path, upstream: Upstream, resource: str, method: str, **chan
     assert failures == []
     context = {**sample["context"], sample["upstream_key"]: upstream.url}
     query = sample["queries"].get(resource, {})
-    return {"config": config, "context": context, "resource": resource, "method": method, "query": query, **changes}
+    # As a direct call: it reads a list as it is, also one that a run may cut into parts.
+    whole = {"query": query, "is_handed_on": True}
+    return {"config": config, "context": context, "resource": resource, "method": method, **whole, **changes}
 
 
 def serve(folder: Path, upstream: Upstream, resource: str, method: str) -> list[dict[str, Any]]:

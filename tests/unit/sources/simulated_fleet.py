@@ -120,6 +120,17 @@ class CountingApi(LimitedApi):
             self.under_way -= 1
 
 
+@dataclass
+class TroubledApi(CountingApi):
+    """Is too busy for some of its requests."""
+
+    busy_share: float = 0.01
+
+    async def ask(self) -> tuple[int, Headers]:
+        status, headers = await super().ask()
+        return (503, {}) if self.chance.random() < self.busy_share else (status, headers)
+
+
 class CountedBudgets(LocalBudgets):
     """A store in memory that a test can look into and break."""
 
@@ -151,6 +162,7 @@ class Fleet:
         self.store = CountedBudgets(lambda: EPOCH + loop.time())
         self.gates = [self.new_gate(f"process-{number}") for number in range(processes)]
         self.parked = 0
+        self.retry_seconds = 0.25
 
     def new_gate(self, process: str) -> AccountGate:
         return AccountGate(
@@ -199,4 +211,8 @@ class Fleet:
             if status == 200:
                 gate.leave_served(passage, signs)
                 return
+            if status == 503:
+                gate.leave_overloaded(passage, signs)
+                await asyncio.sleep(self.retry_seconds)
+                continue
             gate.leave_refused(passage, signs.wait_seconds(), signs)

@@ -19,6 +19,7 @@ from app.engine.json_types import JsonObject
 from app.services.ports import FetchedPage, PageCall
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.http_source import HttpSource
+from app.sources.read_ahead import SharedBytes
 from app.sources.sending import Attempt
 from tests.support.listings.reading import SETTINGS
 from tests.support.listings.transports import asked
@@ -90,9 +91,9 @@ class Moving:
 class Reader:
     """Reads one list after the other by one source."""
 
-    def __init__(self) -> None:
+    def __init__(self, read_ahead_bytes: int = 4 * 1024 * 1024) -> None:
         self.list = Moving([])
-        settings = replace(SETTINGS, read_ahead_bytes=4 * 1024 * 1024)
+        settings = replace(SETTINGS, read_ahead_bytes=read_ahead_bytes)
         self.source = HttpSource(settings, around=self._around)
 
     def _around(self, live: Attempt) -> Attempt:
@@ -244,6 +245,53 @@ def test_pages_are_asked_for_side_by_side(reader: Reader) -> None:
 
     # A check is one more.
     assert MOST <= upstream.most_under_way <= MOST + 1
+
+
+@dataclass
+class Hanging(Moving):
+    """A page of it is answered when nothing more is requested."""
+
+    asked_meanwhile: int = 0
+
+    async def answer(self, request: HttpRequest, timeout_seconds: float) -> HttpResponse:
+        start = (int(asked(request.url, {}, b"").query["page"]) - 1) * PAGE
+        if start == 30 * PAGE:
+            before, last, quiet = len(self.requests), 0, 0
+            while quiet < 50:
+                await asyncio.sleep(0.002)
+                quiet = quiet + 1 if len(self.requests) == last else 0
+                last = len(self.requests)
+            self.asked_meanwhile = last - before
+        return await super().answer(request, timeout_seconds)
+
+
+def test_no_more_is_kept_than_the_bytes_that_are_allowed() -> None:
+    """One page that hangs keeps all behind it waiting."""
+    few, many = Reader(read_ahead_bytes=1000), Reader()
+    narrow, wide = (Hanging(listed(600), tells_total=True) for _ in range(2))
+
+    assert [ids_of(one.read(upstream)) for one, upstream in ((few, narrow), (many, wide))] == [listed(600)] * 2
+
+    few.source.close()
+    many.source.close()
+    # A page is some 60 bytes.
+    assert MOST < narrow.asked_meanwhile <= 1000 // 50
+    assert narrow.asked_meanwhile < wide.asked_meanwhile <= 4 * MOST
+
+
+def test_lists_that_are_read_at_once_share_the_bytes(reader: Reader) -> None:
+    shared, lists = SharedBytes(1200), [reader.source.open_list() for _ in range(3)]
+
+    shares = [shared.share]
+    for one in lists:
+        assert one is not None
+        shared.count(one, is_kept=True)
+        shared.count(one, is_kept=True)
+        shares.append(shared.share)
+    assert lists[0] is not None
+    shared.count(lists[0], is_kept=False)
+
+    assert [*shares, shared.share] == [1200, 1200, 600, 400, 600]
 
 
 def test_a_list_that_is_not_to_be_read_in_parallel_has_one_request_at_a_time(reader: Reader) -> None:

@@ -14,16 +14,18 @@ from sqlalchemy.dialects.postgresql import JSONB
 from app.store.migrations.locking import lock_tables
 
 revision = "0027"
-down_revision = "0025"
+down_revision = "0030"
 
 _UUID = sa.UUID(as_uuid=False)
 
 _TABLES: Final = (
     *("environment", "api_token", "integration", "environment_integration", "integrated_account", "tenant"),
     *("sync_job", "sync_job_cron_trigger", "sync_job_template", "sync_job_run_state", "webhook"),
-    *("datastore", "destination", "erasure", "resource_schema"),
+    *("datastore", "destination", "erasure", "notification_destination", "notification_rule", "resource_schema"),
     *("unified_model", "environment_unified_model", "unified_model_method"),
 )
+_PARTLY: Final = {"sync_job_run": "status, resumes", "bulk_action": "status"}
+"""Of these a change of some columns alone is somebody's."""
 
 # Only the end of what is sealed is shown: it differs when the secret was entered anew, and reveals nothing.
 _MASK: Final = r"""
@@ -86,6 +88,7 @@ create function audit_show(kind text, shown jsonb) returns jsonb language sql im
            when 'sync_job_run' then key in (
                'sync_job_id', 'integrated_account_id', 'status', 'webhook_id', 'daemon_group_key', 'error_handling',
                'ignore_previous_run', 'force', 'resumes', 'mutex_key')
+           when 'bulk_action' then key in ('kind', 'status', 'counted')
            when 'erasure' then key in ('integrated_account_id', 'resource', 'due_at')
            when 'resource_schema' then key in ('integration_name', 'resource', 'columns', 'policy')
            else key not in (
@@ -160,11 +163,12 @@ def upgrade() -> None:
     _create_entries()
     for function in (_MASK, _DIGEST, _DIFFERENCE, _SHOW, _WRITE, _CHANGE):
         op.execute(function)
-    lock_tables(*_TABLES, "sync_job_run")
+    lock_tables(*_TABLES, *_PARTLY)
     for table in _TABLES:
         op.execute(_TRIGGER.format(events="insert or update or delete", table=table, condition=_HAS_ACTOR))
-    changes = "insert or delete or update of status, resumes"
-    op.execute(_TRIGGER.format(events=changes, table="sync_job_run", condition=_HAS_ACTOR))
+    for table, columns in _PARTLY.items():
+        events = f"insert or delete or update of {columns}"
+        op.execute(_TRIGGER.format(events=events, table=table, condition=_HAS_ACTOR))
     for table, column in (("integrated_account", "status"), ("webhook", "is_active")):
         op.execute(_OF_ITSELF.format(column=column, table=table, has_actor=_HAS_ACTOR))
 
@@ -204,8 +208,8 @@ def _create_entries() -> None:
 
 
 def downgrade() -> None:
-    lock_tables(*_TABLES, "sync_job_run")
-    for table in (*_TABLES, "sync_job_run"):
+    lock_tables(*_TABLES, *_PARTLY)
+    for table in (*_TABLES, *_PARTLY):
         op.execute(f"drop trigger audit on {table}")
     for table in ("integrated_account", "webhook"):
         op.execute(f"drop trigger audit_of_itself on {table}")

@@ -53,6 +53,8 @@ _REASONS: Final = {
     "and methods": r"method: is none of the type .*",
     "what an operator has not set up is not offered": r"type: .* is not offered here: .*",
     "a daemon group is named where one process writes": r"daemon_group_key: is required: a file of DuckDB has one .*",
+    "an event of notifications is one of some": r"(event|event_types\[\d+\]): (is|expected|'.*' is no event: ).*",
+    "and has a scope of its own": r"(sync_job_id|integrated_account_id): is no scope of .*",
     "a number of a log is one account's": r"after_seq: is a number of one account's log: name the account too",
     "a path stays below base_url": r"path: (holds '\.' or '\.\.' as a segment|expected a path below).*",
     "a mapping is a config too": r"unified_model_override\..*: .*",

@@ -206,6 +206,8 @@ def test_documents_every_route_of_a_resource(api: Caller, app: Flask) -> None:
         "tenant",
         "datastore",
         "destination",
+        "notification-destination",
+        "notification-rule",
         "schema",
         "audit-entry",
     )

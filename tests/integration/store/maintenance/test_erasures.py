@@ -91,6 +91,26 @@ def fill(engine: Engine, account: str, *, status: str = "completed") -> str:
     put(engine, "cron_trigger_fire", environment_id=ENVIRONMENT, **fire)
     state = {"state_key": account, "key": account, "value": account, "sync_job_run_id": run}
     put(engine, "sync_job_run_state", environment_id=ENVIRONMENT, **state)
+    to = put(engine, "notification_destination", environment_id=ENVIRONMENT, type="slack", config_encrypted=b"")
+    told = {"notification_destination_id": to, "event": "record:stale"}
+    # By the account's own id, so that what only names the rule is found.
+    rule = put(engine, "notification_rule", id=account, config={}, **told, **owned)
+    put(
+        engine,
+        "notification_watermark",
+        owner_id=rule,
+        notification_rule_id=rule,
+        notification_destination_id=to,
+        watched_through=text("now()"),
+    )
+    facts = {"facts": {"sync_job_run_id": run}, "opened_at": text("now()")}
+    put(engine, "incident", subject=account, **facts, **told, **owned)
+    put(engine, "incident", subject=account, notification_rule_id=rule, **facts, **told, **owned)
+    message = {"kind": "opened", "message": {"text": [f"account {account}"], "run": run}}
+    put(engine, "notification", environment_id=ENVIRONMENT, **message, **told)
+    put(engine, "notification", environment_id=ENVIRONMENT, notification_rule_id=rule, **message, **told)
+    bulk = {"environment_id": ENVIRONMENT, "kind": "stop", "filters": {"account": account}}
+    put(engine, "bulk_action_run", bulk_action_id=put(engine, "bulk_action", **bulk), run_id=run, resumes=0)
     audited = {"action": "a", "object_type": "integrated_account", "object_id": account, "actor_kind": "token"}
     put(engine, "audit_entry", before={"tenant_id": account}, after={"email": account}, **audited, **owned)
     return run

@@ -67,6 +67,9 @@ def test_known_values_are_read_once_each() -> None:
         ({"by": "value", "values": ["a"], "step": 5}, ".step"),
         ({"by": "time", "in": "header"}, ".in"),
         ({"by": "time", "max_results": 0}, ".max_results"),
+        ({"by": "time", "part_pages": 0}, ".part_pages"),
+        ({"by": "time", "total_path": "a..b"}, ".total_path"),
+        ({"by": "value", "values": ["a"], "total_path": "total"}, ".total_path"),
     ],
 )
 def test_what_can_not_be_meant_is_a_fault_at_its_place(value: Any, path: str) -> None:
@@ -81,6 +84,7 @@ def test_what_can_not_be_meant_is_a_fault_at_its_place(value: Any, path: str) ->
         (BoundFormat.ISO, "2024-05-01T12:30:05Z"),
         (BoundFormat.DATE, "2024-05-01"),
         (BoundFormat.EPOCH, 1714566605),
+        (BoundFormat.EPOCH_DAY, 1714521600),
         (BoundFormat.EPOCH_MS, 1714566605000),
         (BoundFormat.NUMBER, 42),
     ],
@@ -95,7 +99,27 @@ def test_a_bound_is_written_as_it_was_read(form: BoundFormat, written: JSON) -> 
 
 @pytest.mark.parametrize("value", [True, None, "x", [], "2024-13-01"])
 def test_what_is_no_bound_is_none(value: JSON) -> None:
-    assert [bounds.parse_bound(value, form) for form in BoundFormat] == [None] * 5
+    assert {bounds.parse_bound(value, form) for form in BoundFormat} == {None}
+
+
+@pytest.mark.parametrize(
+    ("form", "bound", "written"),
+    [
+        (BoundFormat.ISO, 86400, "1970-01-01T23:59:59Z"),
+        (BoundFormat.DATE, 1, "1970-01-01"),
+        (BoundFormat.EPOCH, 86400, 86399),
+        (BoundFormat.EPOCH_DAY, 1, 86399),
+        (BoundFormat.NUMBER, 7, 6),
+    ],
+)
+def test_the_last_value_before_a_bound_is_one_unit_less_and_of_a_day_its_last_second(
+    form: BoundFormat, bound: int, written: JSON
+) -> None:
+    assert bounds.write_bound_before(bound, form) == written
+
+
+def test_a_moment_within_a_day_belongs_to_that_day() -> None:
+    assert bounds.parse_bound(1714566605, BoundFormat.EPOCH_DAY) == 1714521600 // 86400
 
 
 def test_a_time_far_away_is_still_written() -> None:
@@ -106,5 +130,5 @@ def test_a_time_far_away_is_still_written() -> None:
 def test_now_is_counted_in_the_unit_of_the_format() -> None:
     now = datetime(1970, 1, 3, tzinfo=UTC)
 
-    assert [bounds.count_units(now, form) for form in BoundFormat] == [172_800, 2, 172_800, 172_800_000, 0]
-    assert [bounds.count_step(86400, form) for form in BoundFormat] == [86400, 1, 86400, 86_400_000, 86400]
+    assert [bounds.count_units(now, form) for form in BoundFormat] == [172_800, 2, 172_800, 2, 172_800_000, 0]
+    assert [bounds.count_step(86400, form) for form in BoundFormat] == [86400, 1, 86400, 1, 86_400_000, 86400]

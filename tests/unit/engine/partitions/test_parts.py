@@ -85,6 +85,22 @@ def test_a_capped_part_that_can_not_be_cut_is_an_error(part: JsonObject) -> None
         cut(capped, part, got=40, is_first=False)
 
 
+@pytest.mark.parametrize(
+    ("part", "total", "count"),
+    [(None, 80, 0), (None, 90, 18), (None, 10_000, 64), ({"depth": 1}, 10, 0), ({"depth": 1}, 11, 4)],
+)
+def test_parts_of_one_page_are_cut_until_they_are(part: JsonObject | None, total: int, count: int) -> None:
+    of_one_page = Partition(by=PartitionBy.NUMBER, form=BoundFormat.NUMBER, end=1000, part_pages=1)
+
+    assert len(cut(of_one_page, part and {"lower": 0, "upper": 500, **part}, total=total)) == count
+
+
+def test_a_part_of_too_many_pages_that_can_not_be_cut_is_read_on() -> None:
+    of_one_page = Partition(by=PartitionBy.NUMBER, form=BoundFormat.NUMBER, end=1000, part_pages=1)
+
+    assert cut(of_one_page, {"lower": 7, "upper": 8, "depth": 3}, total=10_000) == []
+
+
 def test_a_guessed_start_and_end_can_be_wrong() -> None:
     times = Partition(by=PartitionBy.TIME, form=BoundFormat.EPOCH, start=400, end=450)
 

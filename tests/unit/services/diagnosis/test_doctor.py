@@ -53,7 +53,7 @@ def test_before_the_first_migration_the_schema_is_wrong_and_nothing_else_is_said
 
     assert [finding.check for finding in findings if finding.severity is Severity.ERROR] == ["schema"]
     unchecked = [finding.check for finding in findings if finding.message == "not checked"]
-    assert unchecked == ["daemons", "leader", "units", "webhooks", "accounts", "keys"]
+    assert unchecked == ["daemons", "leader", "units", "webhooks", "accounts", "views", "destinations", "keys"]
 
 
 def test_a_clock_that_was_not_read_is_not_said_to_be_right() -> None:
@@ -90,6 +90,13 @@ def test_a_clock_that_was_not_read_is_not_said_to_be_right() -> None:
         (with_fleet(webhooks_disabled=1), "webhooks", Severity.WARNING, "1 webhooks"),
         (with_fleet(oldest_delivery_seconds=4000.0), "webhooks", Severity.WARNING, "4000 s"),
         (with_fleet(accounts={"needs_reauth": 2}), "accounts", Severity.WARNING, "2 accounts"),
+        (with_fleet(views_failing=3), "views", Severity.WARNING, "3 views"),
+        (
+            with_fleet(destinations_failing={"missing_rights": 2}),
+            "destinations",
+            Severity.WARNING,
+            "missing_rights (2)",
+        ),
         (replace(WELL, key_fault="the key is another one"), "keys", Severity.ERROR, "another one"),
         (replace(WELL, has_message_key=False), "keys", Severity.WARNING, "FERRYMAN_MESSAGE_KEY"),
     ],

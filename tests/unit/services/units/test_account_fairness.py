@@ -57,6 +57,17 @@ def test_unit_that_finds_no_room_is_passed_on_now_and_then(here: Setting, ticks:
     assert here.units.rows["other"].status is UnitStatus.READY
 
 
+def test_slice_may_go_on_while_a_worker_is_idle_and_no_unit_of_its_account_waits(here: Setting) -> None:
+    account = here.context().account.id
+    found = [here.fairness.may_go_on(account)]
+    here.fairness.has_idle_worker = lambda: True
+    found.append(here.fairness.may_go_on(account))
+    here.claim("unit")
+    worker(here).work("other")
+
+    assert [*found, here.fairness.may_go_on(account), here.fairness.may_go_on("another")] == [False, True, False, True]
+
+
 def test_unit_that_somebody_holds_is_not_passed_on(here: Setting) -> None:
     here.claim("unit")
 

@@ -190,6 +190,31 @@ def test_slice_that_is_over_yields_and_rings() -> None:
     assert here.dispatcher.unit_ids == ["unit"]
 
 
+def test_slice_goes_on_while_a_worker_is_idle_and_at_most_six_times_as_long() -> None:
+    here = setting(slice_seconds=0.02)
+    here.fairness.has_idle_worker = lambda: True
+    here.add_unit()
+    here.source.script(*(page({"id": number}, cursor={"page": number}) for number in range(1, 20_000)))
+
+    begun = time.monotonic()
+    here.fetch()
+    took = time.monotonic() - begun
+
+    assert here.units.rows["unit"].status is UnitStatus.READY
+    assert took >= 6 * 0.02
+    assert here.dispatcher.unit_ids == ["unit"]
+
+
+def test_slice_that_is_over_ends_when_the_last_worker_is_taken() -> None:
+    here = setting(slice_seconds=0.0)
+    here.fairness.has_idle_worker = lambda: False
+    here.add_unit()
+
+    here.fetch()
+
+    assert here.source.calls == []
+
+
 def test_list_may_ask_ahead_for_what_its_account_has_room_for() -> None:
     here = setting(requests_per_account=9)
     here.add_unit()

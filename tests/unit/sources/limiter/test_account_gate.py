@@ -11,7 +11,17 @@ import pytest
 from app.engine.limits.headers import RateLimitHeaders
 from app.engine.record_errors import RateLimitedError
 from app.sources.limiter.gate import AccountGate
-from tests.unit.sources.simulated_fleet import EPOCH, CountingApi, Fleet, Headers, LimitedApi, Tell, silent, simulate
+from tests.unit.sources.simulated_fleet import (
+    EPOCH,
+    CountingApi,
+    Fleet,
+    Headers,
+    LimitedApi,
+    Tell,
+    TroubledApi,
+    silent,
+    simulate,
+)
 
 
 def epoch_milliseconds(api: LimitedApi, now: float) -> Headers:
@@ -307,16 +317,40 @@ def test_a_slow_upstream_makes_the_window_smaller() -> None:
     assert slow <= 32
 
 
-def test_a_busy_upstream_makes_the_window_smaller() -> None:
+@pytest.mark.parametrize(("answers", "window"), [(1, 8), (2, 4)])
+def test_a_busy_upstream_makes_the_window_smaller(answers: int, window: int) -> None:
     async def work(fleet: Fleet) -> float:
         (gate,) = fleet.gates
-        gate.leave_overloaded(await gate.enter("things.list"), RateLimitHeaders())
+        for passage in [await gate.enter("things.list") for _ in range(answers)]:
+            gate.leave_overloaded(passage, RateLimitHeaders())
         await asyncio.sleep(2)
         await gate.enter("things.list")
         await asyncio.sleep(0.1)
         return fleet.window()
 
-    assert simulate(work, start=8) == 4
+    assert simulate(work, start=8) == window
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_few_busy_answers_cost_little(processes: int) -> None:
+    """One of a hundred has no reason in how many requests there are."""
+
+    async def work(fleet: Fleet) -> tuple[float, float]:
+        clean = await fleet.work(CountingApi(fleet.loop, requests=10**6, latency=0.2), requests=2000 // processes)
+        api = TroubledApi(fleet.loop, requests=10**6, latency=0.2)
+        return clean, await fleet.work(api, requests=2000 // processes)
+
+    clean, troubled = simulate(work, processes=processes)
+
+    assert troubled <= 1.3 * clean
+
+
+def test_many_busy_answers_make_the_window_smaller() -> None:
+    async def work(fleet: Fleet) -> float:
+        await fleet.work(TroubledApi(fleet.loop, requests=10**6, busy_share=0.3), requests=500)
+        return fleet.window()
+
+    assert simulate(work) <= 16
 
 
 def test_a_long_wait_is_refused_to_all_who_wait_and_to_other_processes() -> None:
