@@ -28,7 +28,7 @@ from app.api.routes.integrations import integrations
 from app.api.routes.logs import logs
 from app.api.routes.notifications.destinations import notification_destinations
 from app.api.routes.notifications.rules import notification_rules
-from app.api.routes.observed import daemons, erasures, records
+from app.api.routes.observed import audit_entries, daemons, erasures, records
 from app.api.routes.schemas import schemas
 from app.api.routes.service import service
 from app.api.routes.sync_job_cron_triggers import sync_job_cron_triggers
@@ -67,6 +67,7 @@ _RESOURCES: Final = (
     schemas,
     daemons,
     logs,
+    audit_entries,
     unified,
     proxy,
     custom,

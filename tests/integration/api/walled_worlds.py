@@ -64,6 +64,7 @@ def furnished(caller: Caller, mark: str, environment_id: str, engine: Engine) ->
     _unified(world)
     _runs(world)
     _written(world, engine)
+    world.ids["audit-entry"] = caller.get("/audit-entry", limit=1).body["result"][0]["id"]
     return world
 
 
