@@ -25,6 +25,7 @@ from app.cli.calling import (
 from app.cli.next_steps import list_connection_words
 from app.cli.options import ERROR_HANDLING, RUN_STATUS
 from app.cli.running import dry_runs, printing
+from app.cli.running.bulk import bulk
 from app.cli.running.following import follow_run
 from app.cli.running.stats import count_errors
 from app.cli.terminal import INTERRUPTED
@@ -43,6 +44,9 @@ _MOST_ACCOUNTS: Final = 50
 @click.group()
 def run() -> None:
     """Create, show, list, stop, resume, verify and follow runs of sync jobs."""
+
+
+run.add_command(bulk)
 
 
 @run.command()
