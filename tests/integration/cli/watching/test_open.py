@@ -51,7 +51,7 @@ def test_browser_gets_a_link_that_signs_in_and_leads_there(watched: Watched, tmp
     browser.chmod(browser.stat().st_mode | stat.S_IXUSR)
 
     printed = open_page(watched, watched.sync.account_id, BROWSER=str(browser)).stdout
-    link = urlsplit(wait_for(lambda: told.exists() and told.read_text()).strip())
+    link = urlsplit(wait_for(lambda: told.read_text() if told.exists() else "").strip())
 
     asked = dict(parse_qsl(link.query))
     assert (link.path, asked["next"]) == ("/ui/sign-in", f"/ui/accounts/{watched.sync.account_id}")
