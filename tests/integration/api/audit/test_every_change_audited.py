@@ -40,6 +40,8 @@ CHANGES: Final[Mapping[str, JsonObject]] = {
     "PATCH /webhook/{id}": {"is_active": False},
     "PATCH /datastore/{id}": {"label": "renamed"},
     "PATCH /destination/{id}": {"label": "renamed"},
+    "PATCH /notification-destination/{id}": {"label": "renamed"},
+    "PATCH /notification-rule/{id}": {"label": "renamed"},
     "PATCH /environment/{id}": {"name": f"renamed-{new_id()}"},
     "PATCH /unified-model/{id}": {"description": "renamed"},
     "PATCH /environment-unified-model/{id}": {"override": {}},
