@@ -20,6 +20,7 @@ UNAUDITED: Final[Mapping[str, str]] = {
     "POST /datastore/{id}/test": "changes nothing",
     "POST /datastore/{id}/test/{method}": "changes nothing",
     "POST /destination/{id}/verify": "changes nothing",
+    "POST /notification-destination/{id}/test": "changes nothing",
     "POST /integrated-account/token": "changes nothing: what it answers is stored nowhere",
     "POST /integrated-account/run-post-install-actions": "is always refused",
     "DELETE /integrated-account/{id}/budget": "needs Redis: test_audit_notes",
@@ -39,6 +40,8 @@ CHANGES: Final[Mapping[str, JsonObject]] = {
     "PATCH /webhook/{id}": {"is_active": False},
     "PATCH /datastore/{id}": {"label": "renamed"},
     "PATCH /destination/{id}": {"label": "renamed"},
+    "PATCH /notification-destination/{id}": {"label": "renamed"},
+    "PATCH /notification-rule/{id}": {"label": "renamed"},
     "PATCH /environment/{id}": {"name": f"renamed-{new_id()}"},
     "PATCH /unified-model/{id}": {"description": "renamed"},
     "PATCH /environment-unified-model/{id}": {"override": {}},
@@ -50,6 +53,9 @@ CHANGES: Final[Mapping[str, JsonObject]] = {
     "POST /integrated-account/restore": {},
 }
 LAST: Final = (
+    "POST /bulk-action/{id}/cancel",
+    "DELETE /notification-rule/{id}",
+    "DELETE /notification-destination/{id}",
     "POST /integrated-account/bulk-delete",
     "POST /integrated-account/restore",
     "DELETE /record",
