@@ -70,12 +70,12 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
     """Build an API process's services."""
     shared = Shared(settings, outside)
     jobs = JobService(JobStore(shared.engine), shared.integrations.find_by_name, shared.unified)
-    drafts, calls = build_run_drafts(shared, settings), DirectCallStore(shared.engine)
+    drafts, effective = build_run_drafts(shared, settings), shared.effective_integrations
     source = outside.source or HttpSource(settings, choose_budgets(settings), shared.build_token_cache())
     accounts, deletion = _build_accounts(shared), _build_account_deletion(shared, settings)
     budgets, deliveries = _build_budgets(shared, accounts, settings), _build_deliveries(shared)
     runs = _build_run_service(shared, drafts, _build_dry_runs(shared, source, settings), budgets)
-    reading = build_reading_services(shared, runs, calls, settings)
+    reading = build_reading_services(shared, runs, DirectCallStore(shared.engine), settings)
     return ApiServices(
         runs=runs,
         run_waits=RunWaits(runs),
@@ -85,12 +85,8 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         templates=TemplateService(TemplateStore(shared.engine), jobs),
         states=StateService(StateStore(shared.engine)),
         integrations=IntegrationService(shared.integrations),
-        key_changes=KeyChanges(
-            RecordKeyStore(shared.engine).of, shared.effective_integrations, shared.accounts.inspect
-        ),
-        known_names=KnownNames(
-            shared.integrations.find_by_name, shared.effective_integrations, shared.accounts.inspect
-        ),
+        key_changes=KeyChanges(RecordKeyStore(shared.engine).of, effective, shared.accounts.inspect),
+        known_names=KnownNames(shared.integrations.find_by_name, effective, shared.accounts.inspect),
         installed_integrations=_build_installed_integrations(shared),
         accounts=accounts,
         account_deletion=deletion,
@@ -103,7 +99,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         tokens=TokenService(TokenStore(shared.engine)),
         environments=EnvironmentService(EnvironmentStore(shared.engine)),
         request_limits=build_request_limits(settings),
-        calls=_build_call_services(shared, source, calls, settings),
+        calls=_build_call_services(shared, source, DirectCallStore(shared.engine), settings),
         unified=_build_unified_services(shared),
         credentials=_build_credential_services(shared),
         reading=reading,
