@@ -1,6 +1,7 @@
 """Pages that are asked for side by side keep what pages in turn would have kept, whatever happens to the list."""
 
 import asyncio
+import gc
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -21,6 +22,7 @@ from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.http_source import HttpSource
 from app.sources.pagination.listing import Listing
 from app.sources.pagination.state import ListState
+from app.sources.pagination.values import PageAnswer
 from app.sources.read_ahead import SharedBytes
 from app.sources.sending import Attempt
 from tests.support.listings.reading import SETTINGS
@@ -254,6 +256,8 @@ class Hanging(Moving):
     """A page of it is answered when nothing more is requested."""
 
     asked_meanwhile: int = 0
+    documents: int = 0
+    """Decoded answers that are there meanwhile."""
 
     async def answer(self, request: HttpRequest, timeout_seconds: float) -> HttpResponse:
         start = (int(asked(request.url, {}, b"").query["page"]) - 1) * PAGE
@@ -264,6 +268,7 @@ class Hanging(Moving):
                 quiet = quiet + 1 if len(self.requests) == last else 0
                 last = len(self.requests)
             self.asked_meanwhile = last - before
+            self.documents = sum(isinstance(one, PageAnswer) for one in gc.get_objects())
         return await super().answer(request, timeout_seconds)
 
 
@@ -279,6 +284,8 @@ def test_no_more_is_kept_than_the_bytes_that_are_allowed() -> None:
     # A page is some 60 bytes.
     assert MOST < narrow.asked_meanwhile <= 1000 // 50
     assert narrow.asked_meanwhile < wide.asked_meanwhile <= 4 * MOST
+    # Of what waits only the bodies are kept.
+    assert wide.documents <= 2
 
 
 def test_a_slice_that_ends_takes_in_what_came_without_a_check_every_few_pages() -> None:
