@@ -124,8 +124,8 @@ COMPILE := $(BIN)/uv pip compile --quiet pyproject.toml --group build --universa
 
 lock: $(DEV)  ## Pin the dependencies anew; LOCK_OPTIONS=--upgrade takes newer versions
 	$(COMPILE) --extra embedded --extra flower --output-file requirements/runtime.txt
-	$(COMPILE) --extra flower --constraint requirements/runtime.txt --output-file requirements/server.txt
 	$(COMPILE) --all-extras --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	$(COMPILE) --extra flower --extra otel --constraint requirements/dev.txt --output-file requirements/server.txt
 	$(COMPILE) --extra parquet --extra files --extra gcs --extra duckdb --constraint requirements/dev.txt \
 		--output-file requirements/destinations.txt
 	printf 'openapi-python-client\nopenapi-spec-validator\n' | $(BIN)/uv pip compile --quiet - --universal \

@@ -48,6 +48,12 @@ class ApiClient:
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
 
+    @property
+    def url(self) -> str:
+        """The address of the API, without a slash at its end, nor what of it may be secret."""
+        host = self._url.netloc.rpartition("@")[2]
+        return f"{self._url.scheme}://{host}{self._url.path.rstrip('/')}"
+
     def get(self, path: str, query: Mapping[str, JSON] | None = None) -> JSON:
         """Read a thing, or a page of a listing; a query value of None is left out."""
         given = {name: value for name, value in (query or {}).items() if value is not None}
@@ -64,6 +70,10 @@ class ApiClient:
     def delete(self, path: str) -> JSON:
         """Remove a thing."""
         return self.call("DELETE", path)
+
+    def make_sign_in_link(self, onwards: str = "") -> str:
+        """Return a link that signs in to the dashboard once, and leads to a page of it; raise ApiError."""
+        return str(self.post(f"/ui/sign-in-link?{urlencode({'next': onwards})}")["url"])
 
     def call(self, method: str, path: str, body: JSON = None, *, headers: Mapping[str, str] | None = None) -> JSON:
         """Make any request; raise ApiError when it can not be made or is not answered by a 2xx and JSON."""

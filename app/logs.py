@@ -14,6 +14,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Final
 
+from app import tracing
+
 _JSON_LINES: Final = "json"
 _VARIABLE: Final = "FERRYMAN_LOG_FORMAT"
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -41,9 +43,10 @@ def begin(**facts: object) -> None:
 
 
 def list_facts(record: logging.LogRecord) -> dict[str, object]:
-    """Return a record's facts: those that are bound, then its own."""
+    """Return a record's facts: those that are bound, then its own, then the trace that it belongs to."""
     own = {name: value for name, value in vars(record).items() if name not in _STANDARD | _CELERYS_OWN}
-    return {**_bound.get(), **own}
+    facts = {**_bound.get(), **own}
+    return {**facts, **tracing.list_ids(facts.get("run_id"))}
 
 
 class FactsFormatter(logging.Formatter):

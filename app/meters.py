@@ -77,6 +77,12 @@ DELIVERY_SECONDS: Final = Histogram(
     buckets=_REQUEST_BUCKETS,
     registry=REGISTRY,
 )
+NOTIFICATIONS: Final = Counter(
+    "ferryman_notifications_total",
+    "Attempts to send a notification, by the type of its destination and by outcome: sent or failed.",
+    ("type", "outcome"),
+    registry=REGISTRY,
+)
 SWEEP_SECONDS: Final = Histogram(
     "ferryman_sweep_look_seconds",
     "Time that the leader's look at what is due took.",
@@ -88,5 +94,14 @@ API_SECONDS: Final = Histogram(
     "Time until the API had answered.",
     ("method", "route", "status"),
     buckets=_REQUEST_BUCKETS,
+    registry=REGISTRY,
+)
+SPANS_SENT: Final = Counter(
+    "ferryman_spans_sent_total", "Spans of traces that the collector has taken.", registry=REGISTRY
+)
+SPANS_DROPPED: Final = Counter(
+    "ferryman_spans_dropped_total",
+    "Spans of traces that were dropped, since as many waited as may, or the collector did not take them.",
+    ("reason",),
     registry=REGISTRY,
 )

@@ -7,11 +7,14 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 from app import broker_urls, database_urls
 
 _GROUP_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _ORIGIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_SMTP_SCHEMES: Final = ("smtps", "smtp", "smtp+insecure")
+_MAIL_ADDRESS: Final = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,253}")
 _KEY_BYTES: Final = 32
 LARGEST_REQUEST_BYTES: Final = 10 * 1024 * 1024
 LEAST_MESSAGE_KEY_CHARACTERS: Final = 32
@@ -35,13 +38,19 @@ _MAY_BE_ZERO: Final = frozenset(
             "delivery_linger_seconds",
             "prepare_statements",
             "ambient_credentials",
+            "dashboard_kills",
             "metrics_port",
+            "tracing",
+            "trace_upstreams",
             "read_ahead_bytes",
             "ask_again_percent",
+            "notification_reminder_seconds",
         ),
+        *("destination_wait_seconds", "destination_behind_seconds", "destination_failing_seconds"),
         *("retry_base_seconds", "delete_limit_percent"),
         *("run_retention_seconds", "delivered_retention_seconds"),
-        *("tombstone_retention_seconds", "daemon_retention_seconds", "erase_after"),
+        *("tombstone_retention_seconds", "daemon_retention_seconds"),
+        *("audit_retention_seconds", "erase_after"),
     }
 )
 _MOST: Final[Mapping[str, float]] = {
@@ -49,6 +58,9 @@ _MOST: Final[Mapping[str, float]] = {
     "delete_limit_percent": 100,
     "prepare_statements": 1,
     "ambient_credentials": 1,
+    "dashboard_kills": 1,
+    "tracing": 1,
+    "trace_upstreams": 1,
     "metrics_port": 65535,
 }
 _LONGER_THAN: Final = (("daemon_silence_seconds", "heartbeat_seconds"), ("deaf_seconds", "heartbeat_seconds"))
@@ -79,6 +91,9 @@ def check_together(values: Mapping[str, object], variable: Callable[[str], str])
             faults.append(f"{variable(longer)}: expected more than {variable(shorter)}, which is {comes:g}")
     if values["session_database_url"] and "options" in database_urls.read_arguments(str(values["database_url"])):
         faults.append(f"{variable('database_url')}: {_NO_OPTIONS}")
+    if bool(values["smtp_url"]) != bool(values["smtp_from"]):
+        lacking = "smtp_from" if values["smtp_url"] else "smtp_url"
+        faults.append(f"{variable(lacking)} is not set: expected both or neither of SMTP_URL and SMTP_FROM")
     return faults
 
 
@@ -146,6 +161,37 @@ def _check_origins(text: str) -> str | None:
     return None
 
 
+def _check_public_url(text: str) -> str | None:
+    try:
+        parts = urlsplit(text)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    is_plain = is_address and "@" not in text and "?" not in text and "#" not in text and " " not in text
+    return None if is_plain else "expected an address such as https://ferryman.example.com, without user and query"
+
+
+def _check_smtp_url(text: str) -> str | None:
+    expected = "expected an address such as smtps://user:password@mail.example.com, or smtp:// for STARTTLS"
+    try:
+        parts = urlsplit(text)
+        is_address = parts.scheme in _SMTP_SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or parts.path not in ("", "/") or parts.query or parts.fragment:
+        return expected
+    if bool(parts.username) != bool(parts.password):
+        return f"{expected}; user and password go together"
+    if parts.username and parts.scheme == "smtp+insecure":
+        return "smtp+insecure:// takes no user: a password would be sent in clear"
+    return None
+
+
+def _check_mail_address(text: str) -> str | None:
+    is_address = _MAIL_ADDRESS.fullmatch(text)
+    return None if is_address else "expected an address such as ferryman@example.com"
+
+
 _TEXTS: Final[Mapping[str, Callable[[str], str | None]]] = {
     "database_url": _make_check(database_urls.read_arguments),
     "session_database_url": _make_check(database_urls.read_arguments),
@@ -159,4 +205,7 @@ _TEXTS: Final[Mapping[str, Callable[[str], str | None]]] = {
     "allowed_networks": _check_networks,
     "trusted_proxies": _check_networks,
     "cors_origins": _check_origins,
+    "public_url": _check_public_url,
+    "smtp_url": _check_smtp_url,
+    "smtp_from": _check_mail_address,
 }

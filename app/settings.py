@@ -68,6 +68,12 @@ class Settings:
     """Accounts of one destination that are written at once, over all daemons."""
     destination_slices: int = 2
     """Slices of destinations that a daemon does at once; its other threads are left to runs."""
+    destination_wait_seconds: float = 3600.0
+    """How long a run with ``wait_for_destinations`` waits for them before it fails; 0: for as long as it takes."""
+    destination_behind_seconds: float = 900.0
+    """How long the oldest entry that a destination has not written may wait before webhooks are told; 0: for ever."""
+    destination_failing_seconds: float = 60.0
+    """How long a destination may fail before ``destination:failing`` is sent; 0: the first failure is told."""
     destination_directory: str = ""
     """Where datastores of the types filesystem and duckdb keep their files, each below it; empty: there are none."""
     ambient_credentials: int = 0
@@ -89,6 +95,10 @@ class Settings:
     """Networks, separated by commas, of proxies whose forwarded client addresses are trusted."""
     cors_origins: str = ""
     """Origins, separated by commas, whose pages may call the API from a browser; ``*`` is every page."""
+    dashboard_session_seconds: float = 12 * 3600.0
+    """How long somebody stays signed in to the dashboard."""
+    dashboard_kills: int = 0
+    """1: admins may kill daemons of the API's machine on the dashboard, to see that nothing is lost."""
     heartbeat_seconds: float = 10.0
     """How often a daemon calls itself through the broker, and reports to the leader."""
     daemon_silence_seconds: float = 40.0
@@ -105,6 +115,8 @@ class Settings:
     delivered_retention_seconds: float = 7 * 24 * 3600.0
     tombstone_retention_seconds: float = 30 * 24 * 3600.0
     daemon_retention_seconds: float = 7 * 24 * 3600.0
+    audit_retention_seconds: float = 400 * 24 * 3600.0
+    """How long it is kept who changed what."""
     erase_after: float = 30 * 24 * 3600.0
     """Seconds after which a deleted account is erased with all that is held of it; 0 is at once."""
     log_format: str = "console"
@@ -114,6 +126,20 @@ class Settings:
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
     """Where a daemon serves its own metrics: the first free port from here on; 0: nowhere."""
+    public_url: str = ""
+    """Where people reach this Ferryman, for links in notifications; empty: those have none."""
+    smtp_url: str = field(default="", repr=False)
+    """The mail server of notifications that name none: smtps://, or smtp:// for STARTTLS."""
+    smtp_from: str = ""
+    """The address from which it sends."""
+    notification_interval_seconds: float = 300.0
+    """Between two notifications about one cause to one destination."""
+    notification_reminder_seconds: float = 24 * 3600.0
+    """After how long people are told again of what is still so; 0: never."""
+    tracing: int = 0
+    """1: runs are traced, and sent by OTLP as OpenTelemetry's own variables say."""
+    trace_upstreams: int = 0
+    """1: upstreams get the ``traceparent`` of the requests to them."""
     database_pool_size: int = 10
     prepare_statements: int = 1
     """0: for a pooler before Postgres that keeps no prepared statements."""

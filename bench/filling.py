@@ -24,14 +24,17 @@ _RECORDS = """
 _RUNS = """
     insert into sync_job_run (id, environment_id, sync_job_id, integrated_account_id, status, args, args_hash,
                               resources, sync_job, daemon_group_key, queue, created_at, updated_at, started_at,
-                              finished_at)
+                              finished_at, error)
     select gen_random_uuid(), %(environment_id)s, (%(job_ids)s::uuid[])[1 + number %% cardinality(%(job_ids)s::uuid[])],
            (%(account_ids)s::uuid[])[1 + number %% cardinality(%(account_ids)s::uuid[])],
-           case when number %% 1000 = 0 then 'failed' else 'completed' end, '{}', '\\x00', '[]',
+           case when number %% 1000 = 0 then 'failed' else 'completed' end,
+           jsonb_build_object('plan', case when number %% 997 = 0 then 'pro' else 'free' end, 'number', number),
+           '\\x00', '[{"resource": "tickets", "method": "list", "persist": true}]',
            jsonb_build_object('id', (%(job_ids)s::uuid[])[1 + number %% cardinality(%(job_ids)s::uuid[])],
                               'integration_name', 'acme', 'label', 'acme', 'args_schema', '{}'::jsonb, 'resources',
                               '[{"resource": "tickets", "method": "list", "persist": true}]'::jsonb),
-           'default', 'daemon-group.default', moment, moment, moment, moment
+           'default', 'daemon-group.default', moment, moment, moment, moment,
+           case when number %% 1000 = 0 then '{"code": "http_500", "message": "the upstream answered 500"}'::jsonb end
       from generate_series(1, %(runs)s) number,
            lateral (select now() - make_interval(secs => %(run_seconds)s * (%(runs)s - number)) as moment) as at
 """
@@ -70,6 +73,26 @@ _EXPIRED_RUNS = """
     select gen_random_uuid(), id, environment_id, 'http_500', 'the upstream answered 500', finished_at from run
 """
 
+# A run at work on a large list: its units, and errors of a few causes.
+_BUSY_RUN = """
+    with run as (
+        update sync_job_run set status = 'running', finished_at = null
+         where id = (select id from sync_job_run where environment_id = %(environment_id)s and status = 'completed'
+                      order by created_at desc limit 1)
+     returning id, environment_id),
+    unit as (
+        insert into unit (id, run_id, resource_id, kind, status, elements)
+        select gen_random_uuid(), run.id, r.id, 'fetch', case when number %% 10 = 0 then 'ready' else 'done' end, '[{}]'
+          from run join run_resource r on r.run_id = run.id, generate_series(1, %(units)s) number),
+    error as (
+        insert into run_error (id, run_id, environment_id, resource, method, code, message, details)
+        select gen_random_uuid(), run.id, run.environment_id, 'tickets', 'list', 'http_' || 500 + number %% 5,
+               'GET http://127.0.0.1:9/tickets was answered 500', jsonb_build_object('status', 500 + number %% 5,
+               'excerpt', repeat('it is broken ', 30))
+          from run, generate_series(1, %(units)s) number)
+    select id from run
+"""
+
 _NEWEST_RUN = """
     select id from sync_job_run where integrated_account_id = %s and status = 'completed'
      order by created_at desc limit 1 offset %s
@@ -103,6 +126,15 @@ def fill_runs(database_url: str, environment_id: str, *, job_ids: list[str], acc
     with _hasty(database_url) as connection:
         connection.execute(_RUNS, values)
         connection.execute(_RESOURCES, values)
+
+
+def fill_busy_run(database_url: str, environment_id: str, *, units: int) -> str:
+    """Let the newest run be at work, with so many units and errors; return its id."""
+    with _hasty(database_url) as connection:
+        (run_id,) = connection.execute(_BUSY_RUN, {"environment_id": environment_id, "units": units}).fetchone() or (
+            None,
+        )
+    return str(run_id)
 
 
 def fill_expired_runs(database_url: str, runs: int) -> None:

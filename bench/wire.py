@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -43,10 +43,10 @@ class Wire:
         """Send a JSON object and read the answer."""
         return _checked(self.call("POST", path, json.dumps(body).encode()), path)
 
-    def call(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
-        """Make a request; give the answer's status and content."""
+    def call(self, method: str, path: str, body: bytes = b"", head: str = "") -> tuple[int, bytes]:
+        """Make a request, with other headers than those of the connection; give the answer's status and content."""
         kind = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
-        head = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._headers}{kind}\r\n"
+        head = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._headers}{head}{kind}\r\n"
         self._socket.sendall(head.encode() + body)
         return self._receive()
 
@@ -78,6 +78,8 @@ class Call:
     method: str
     path: str
     body: bytes = b""
+    head: str = field(default="", repr=False)
+    """More headers, each with the end of its line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +132,7 @@ def _series(
             except Empty:
                 return done
             began = time.monotonic()
-            got, content = wire.call(call.method, call.path, call.body)
+            got, content = wire.call(call.method, call.path, call.body, call.head)
             done.append((time.monotonic() - began, content))
             if got != status:
                 raise BenchError(f"{call.method} {call.path} answered {got}: {content[:300]!r}")

@@ -7,11 +7,13 @@ only wakes units; which resource has ended is decided in Postgres (app/engine/ru
 from celery import chain, group
 from celery.canvas import Signature
 
+from app import tracing
 from app.broker import tasks
 from app.engine.ids import new_timed_id
 from app.services.contexts.context import RunContext
 from app.services.runs.start import RunStart
 from app.services.units.unit_worker import UnitWorker
+from app.tracing import Kind
 
 
 def set_off(start: RunStart, worker: UnitWorker) -> bool:
@@ -20,7 +22,8 @@ def set_off(start: RunStart, worker: UnitWorker) -> bool:
     The first slice of a run of one resource is worked on here: a message less, and nothing is read again.
     """
     if start.only_resource_id is None:
-        build(start).apply_async()
+        with tracing.span("send canvas", kind=Kind.PRODUCER, run_id=start.context.run.id):
+            build(start).apply_async()
         return not start.has_work
     context = start.context if start.is_current else None
     outcome = worker.work_on_resource(start.only_resource_id, context=context)

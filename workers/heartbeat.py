@@ -14,11 +14,13 @@ from typing import Any, Final
 from celery import Celery
 from celery.worker import state
 
+from app import tracing
 from app.broker import tasks
 from app.broker.queues import build_daemon_queue
 from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
 from app.engine.status import DaemonStatus
 from app.services.maintenance.ports import Heartbeat
+from app.version import find_version
 from workers import metrics
 from workers.runtime import identity, liveness, services
 
@@ -50,10 +52,10 @@ def build_handler(task: Any, app: Celery, consumer: Any, **_: object) -> Callabl
     return on_message
 
 
-def register(label: str) -> None:
-    """Write this daemon into the registry; ``label`` is what Celery calls it."""
+def register(label: str, *, slots: int) -> None:
+    """Write this daemon into the registry; ``label`` is what Celery calls it, ``slots`` what it does at once."""
     who = identity()
-    metadata = {"hostname": socket.gethostname(), "pid": os.getpid()}
+    metadata = {"hostname": socket.gethostname(), "pid": os.getpid(), "slots": slots, "version": find_version()}
     if (address := metrics.serve()) is not None:
         metadata["metrics_address"] = address
     services().daemons.register(who.id, group_key=who.group_key, label=label or who.id, metadata=metadata)
@@ -139,5 +141,6 @@ def _exit_stalled() -> None:
         services().daemons.set_status(identity().id, DaemonStatus.STOPPED)
     except StoreUnavailableError:
         logger.warning("could not sign off", extra={"daemon_id": identity().id})
+    tracing.stop()
     logging.shutdown()
     os._exit(EXIT_CODE)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app import settings
 from app.bootstrap.daemon import DaemonServices, build_daemon_services
+from app.bootstrap.tracing import start_tracing
 from app.engine.ids import new_id
 from app.liveness_files import LivenessFiles
 
@@ -28,7 +29,9 @@ def services() -> DaemonServices:
     global _services, _owner_pid  # noqa: PLW0603 - see the module's docstring
     with _lock:
         if _services is None or _owner_pid != os.getpid():
-            _services = build_daemon_services(settings.read_environment())
+            read = settings.read_environment()
+            start_tracing(read, service="ferryman-daemon", instance=identity().id)
+            _services = build_daemon_services(read)
             _owner_pid = os.getpid()
         return _services
 

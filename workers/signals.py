@@ -12,7 +12,7 @@ from typing import Any
 from celery import Task, signals
 from kombu.exceptions import OperationalError
 
-from app import interpreter, logs
+from app import interpreter, logs, tracing
 from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
 from app.engine.status import DaemonStatus
@@ -107,7 +107,7 @@ def register(sender: Any, **_: object) -> None:
     """Register this daemon as active, once it consumes."""
     interpreter.tune_garbage_collection()
     interpreter.raise_recursion_limit()
-    heartbeat.register(sender.hostname)
+    heartbeat.register(sender.hostname, slots=sender.controller.concurrency)
 
 
 def start_shutdown(**_: object) -> None:
@@ -124,6 +124,7 @@ def finish_shutdown(**_: object) -> None:
     services().leadership.resign()
     services().daemons.set_status(identity().id, DaemonStatus.STOPPED)
     services().close()
+    tracing.stop()
 
 
 def _is_ours(task: Task) -> bool:

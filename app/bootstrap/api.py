@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 
-from sqlalchemy import Engine
-
 from app.api.resources.services import (
     ApiServices,
     CallServices,
@@ -13,7 +11,9 @@ from app.api.resources.services import (
 )
 from app.bootstrap.api_landing import build_landing_services
 from app.bootstrap.api_reading import build_reading_services
+from app.bootstrap.dashboard import build_dashboard_services
 from app.bootstrap.limits import build_budget_desk, build_call_limits, build_request_limits
+from app.bootstrap.notifications import build_notification_services
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
@@ -73,11 +73,9 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
     drafts = build_run_drafts(shared, settings)
     source = outside.source or HttpSource(settings, choose_budgets(settings), shared.build_token_cache())
     accounts, deletion = _build_accounts(shared), _build_account_deletion(shared, settings)
-    budgets = _build_budgets(shared, accounts, settings)
-    deliveries = _build_deliveries(shared)
+    budgets, deliveries = _build_budgets(shared, accounts, settings), _build_deliveries(shared)
     runs = _build_run_service(shared, drafts, _build_dry_runs(shared, source, settings), budgets)
-    calls, effective = DirectCallStore(shared.engine), shared.effective_integrations
-    inspect_account = shared.accounts.inspect
+    reading = build_reading_services(shared, runs, settings)
     return ApiServices(
         runs=runs,
         run_waits=RunWaits(runs),
@@ -87,8 +85,8 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         templates=TemplateService(TemplateStore(shared.engine), jobs),
         states=StateService(StateStore(shared.engine)),
         integrations=IntegrationService(shared.integrations),
-        key_changes=KeyChanges(RecordKeyStore(shared.engine).of, effective, inspect_account),
-        known_names=KnownNames(shared.integrations.find_by_name, effective, inspect_account),
+        key_changes=_build_key_changes(shared),
+        known_names=_build_known_names(shared),
         installed_integrations=_build_installed_integrations(shared),
         accounts=accounts,
         account_deletion=deletion,
@@ -97,15 +95,25 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         webhooks=WebhookService(shared.webhooks, shared.sender.send_test, wake=deliveries.wake),
         deliveries=deliveries,
         landing=build_landing_services(shared, settings),
+        notifications=build_notification_services(shared, settings),
         tokens=TokenService(TokenStore(shared.engine)),
         environments=EnvironmentService(EnvironmentStore(shared.engine)),
         request_limits=build_request_limits(settings),
-        calls=_build_call_services(shared, source, calls, settings),
+        calls=_build_call_services(shared, source, settings),
         unified=_build_unified_services(shared),
         credentials=_build_credential_services(shared),
-        reading=build_reading_services(shared, runs, calls, settings),
-        close=_build_close(source, shared.engine),
+        reading=reading,
+        dashboard=build_dashboard_services(shared, runs, reading, settings),
+        close=_build_close(source, shared),
     )
+
+
+def _build_key_changes(shared: Shared) -> KeyChanges:
+    return KeyChanges(RecordKeyStore(shared.engine).of, shared.effective_integrations, shared.accounts.inspect)
+
+
+def _build_known_names(shared: Shared) -> KnownNames:
+    return KnownNames(shared.integrations.find_by_name, shared.effective_integrations, shared.accounts.inspect)
 
 
 def _build_installed_integrations(shared: Shared) -> EnvironmentIntegrationService:
@@ -146,7 +154,7 @@ def _build_deliveries(shared: Shared) -> DeliveryService:
     )
 
 
-def _build_call_services(shared: Shared, source: Source, calls: DirectCallStore, settings: Settings) -> CallServices:
+def _build_call_services(shared: Shared, source: Source, settings: Settings) -> CallServices:
     called = CalledAccounts(
         accounts=shared.accounts,
         record_origins=shared.accounts.record_origins,
@@ -168,7 +176,7 @@ def _build_call_services(shared: Shared, source: Source, calls: DirectCallStore,
             find_integration=shared.integrations.find_by_name,
             models=shared.unified_models.read_mapped_models,
         ),
-        log=CallLog(calls.add),
+        log=CallLog(DirectCallStore(shared.engine).add),
     )
 
 
@@ -197,10 +205,11 @@ def _build_credential_services(shared: Shared) -> CredentialServices:
     )
 
 
-def _build_close(source: Source, engine: Engine) -> Callable[[], None]:
+def _build_close(source: Source, shared: Shared) -> Callable[[], None]:
     def close() -> None:
         source.close()
-        engine.dispose()
+        shared.notifier.close()
+        shared.engine.dispose()
 
     return close
 

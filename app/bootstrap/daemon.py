@@ -6,7 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from app.bootstrap.destinations import build_destination_dispatcher, build_destination_erasing, build_destination_worker
+from app.bootstrap.bulk_actions import build_bulk_duty
+from app.bootstrap.destinations import (
+    build_destination_dispatcher,
+    build_destination_erasing,
+    build_destination_telling,
+    build_destination_worker,
+)
+from app.bootstrap.notifications import build_notification_duties
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets, choose_session_engine
 from app.broker.dispatcher import build_publisher
 from app.broker.heartbeats import CeleryHeartbeats
@@ -16,6 +23,7 @@ from app.services.maintenance.duties import Duties, Duty
 from app.services.maintenance.duty_rows import Pace
 from app.services.maintenance.erasure import ErasureDuty
 from app.services.maintenance.heartbeats import HEARTBEATS_AT_ONCE, HeartbeatCollector
+from app.services.maintenance.landing import RunLanding
 from app.services.maintenance.liveness import ConsumerLiveness, DroppedMessages
 from app.services.maintenance.numbering import Numbering
 from app.services.maintenance.rescue import StuckRunRescuer
@@ -170,7 +178,11 @@ def _build_sweeper(
         publish_after_seconds=settings.publish_timeout_seconds,
         ring_after_seconds=settings.ring_after_seconds,
     )
-    duties = [*_build_due_duties(shared, pool, settings), *_build_periodic_duties(shared, heartbeats, settings)]
+    duties = [
+        *_build_due_duties(shared, pool, settings),
+        *_build_periodic_duties(shared, heartbeats, settings),
+        *build_notification_duties(shared, outside, settings),
+    ]
     return Sweeper(
         look=due.find_due_work,
         duties=Duties(duties, clock=shared.clock, monotonic=time.monotonic, start=outside.start_duty),
@@ -204,8 +216,15 @@ def _build_due_duties(shared: Shared, pool: DeliveryPool, settings: Settings) ->
         clock=shared.clock,
         settings=settings,
     )
+    landing = RunLanding(
+        find_landed=shared.runs.find_landed,
+        lifecycle=shared.lifecycle,
+        limit_seconds=settings.destination_wait_seconds,
+        monotonic=time.monotonic,
+    )
     return (
         *sweeping.build_duties(),
+        landing.build_duty(),
         Duty(name="triggers", do=scheduler.run_due_now, is_due=lambda due: due.triggers),
         Duty(name="destinations", do=build_destination_dispatcher(shared, settings).dispatch_due),
         Duty(name="announcing", do=announcement_sender.send_due, is_due=lambda due: due.announcements),
@@ -232,7 +251,9 @@ def _build_periodic_duties(shared: Shared, heartbeats: CeleryHeartbeats, setting
         Duty(name="orphaned sessions", do=sessions.end_orphaned, every_seconds=settings.lease_seconds / 3),
         Duty(name="rescue", do=rescuer.rescue_stuck, every_seconds=settings.ring_after_seconds),
         *_build_clearing_duties(shared, settings),
+        build_destination_telling(shared, settings),
         *_build_schema_learner(shared).build_duties(),
+        *build_bulk_duty(shared).build_duties(),
     )
 
 

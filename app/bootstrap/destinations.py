@@ -10,12 +10,15 @@ from app.broker import tasks
 from app.broker.sender import QueueRefusedError
 from app.services.destinations.dispatching import DestinationDispatcher
 from app.services.destinations.erasing import DestinationErasing
+from app.services.destinations.telling import EVERY_SECONDS, DestinationTelling
 from app.services.destinations.work import DueCursor
 from app.services.destinations.writing import DestinationWorker, WritingStores, WritingTerms
+from app.services.maintenance.duties import Duty
 from app.settings import Settings
 from app.store.destinations.cursors import CursorStore
 from app.store.destinations.due import DueCursors
 from app.store.destinations.erasing import ErasedPlaces
+from app.store.destinations.health import DestinationHealthStore
 from app.store.destinations.log import DestinationLog
 from app.store.schemas.declarations import Declarations
 from app.store.schemas.schemas import SchemaStore
@@ -64,6 +67,18 @@ def build_destination_dispatcher(shared: Shared, settings: Settings) -> Destinat
         most_of_destination=settings.destination_accounts,
         monotonic=time.monotonic,
     )
+
+
+def build_destination_telling(shared: Shared, settings: Settings) -> Duty:
+    """Build what tells webhooks how destinations are."""
+    health = DestinationHealthStore(shared.engine, shared.clock)
+    telling = DestinationTelling(
+        health.look,
+        health.tell,
+        behind_seconds=settings.destination_behind_seconds,
+        failing_seconds=settings.destination_failing_seconds,
+    )
+    return Duty(name="telling of destinations", do=telling.tell_changes, every_seconds=EVERY_SECONDS)
 
 
 def build_destination_erasing(shared: Shared) -> DestinationErasing:

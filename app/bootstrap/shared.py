@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from app.bootstrap.writers import build_writers
 from app.broker.dispatcher import CeleryDispatcher, build_publisher
+from app.destinations.notifications.sender import NotificationSender, OperatorMail
 from app.destinations.webhook_sender import HttpWebhookSender
 from app.limits import redis_budgets
 from app.limits.redis_budgets import RedisBudgets
@@ -114,6 +115,13 @@ class Shared:
             clock=self.clock,
             timeout_seconds=settings.delivery_timeout_seconds,
             allowed=allowed,
+        )
+        self.notifier = NotificationSender(
+            loop=LoopThread("ferryman-notifications"),
+            clock=self.clock,
+            timeout_seconds=settings.delivery_timeout_seconds,
+            allowed=allowed,
+            operator_mail=OperatorMail(url=settings.smtp_url, sender=settings.smtp_from),
         )
         self.credentials = CredentialService(
             store=CredentialStore(self.engine, self.cipher),

@@ -32,7 +32,7 @@ def build_writers(settings: Settings, allowed: AllowedNetworks, clock: Clock) ->
     """Return how each type of datastore is opened."""
     files = partial(_open_files, settings=settings, allowed=allowed, clock=clock)
     return {
-        DatastoreType.POSTGRES: _open_postgres(settings, allowed),
+        DatastoreType.POSTGRES: _open_postgres(allowed),
         DatastoreType.S3: files,
         DatastoreType.AZURE_BLOB: files,
         DatastoreType.GOOGLE_CLOUD_STORAGE: files,
@@ -41,11 +41,15 @@ def build_writers(settings: Settings, allowed: AllowedNetworks, clock: Clock) ->
     }
 
 
-def _open_postgres(settings: Settings, allowed: AllowedNetworks) -> OpenWriter:
+def _open_postgres(allowed: AllowedNetworks) -> OpenWriter:
+    from app.destinations.postgres.kept import KeptConnections  # noqa: PLC0415 - see the module's docstring
+
+    kept = KeptConnections()
+
     def open_writer(target: Target) -> DestinationWriter:
         from app.destinations.postgres.writer import PostgresWriter  # noqa: PLC0415 - see the module's docstring
 
-        return PostgresWriter(target, allowed=allowed)
+        return PostgresWriter(target, allowed=allowed, kept=kept)
 
     return open_writer
 

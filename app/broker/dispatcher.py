@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from app import broker_urls
+from app import broker_urls, tracing
 from app.broker import tasks, transport
 from app.broker.queue_looks import choose_queues
 from app.broker.sender import QueueRefusedError, choose_sender
 from app.engine.runs.work import WakeUp
 from app.net.circuit import Circuit
 from app.services.ports import QueueState
+from app.tracing import Kind
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +78,14 @@ class CeleryDispatcher:
         return True
 
     def _publish(self, task: str, args: list[str], queue: str) -> bool:
+        of_run = "" if task == tasks.WRITE_DESTINATION else args[0]
+        facts = {"messaging.system": "celery", "messaging.operation.name": task, "messaging.destination.name": queue}
+        with tracing.span(f"send {queue}", facts, kind=Kind.PRODUCER, run_id=of_run) as span:
+            is_published = self._send(task, args, queue)
+            span.error = None if is_published else "broker_unavailable"
+        return is_published
+
+    def _send(self, task: str, args: list[str], queue: str) -> bool:
         if not self._circuit.can_call(probe_seconds=_PROBE_SECONDS):
             return False
         try:

@@ -65,7 +65,7 @@ def log(client: ApiClient, *, follow: bool, as_json: bool, **filters: JSON) -> N
 def _follow(client: ApiClient, query: JsonObject, columns: Sequence[str], *, as_json: bool) -> None:
     newest = {**query, "limit": _MOST}
     for entry in new_entries(lambda: client.get(_PATH, newest)["result"], query["limit"], pause=time.sleep):
-        _print_line(entry, columns, as_json=as_json)
+        print_entry(entry, columns, as_json=as_json)
 
 
 def new_entries(
@@ -79,17 +79,19 @@ def new_entries(
     newest = read()
     yield from reversed(newest[:first])
     while True:
-        known = {_identify(entry) for entry in newest}
+        known = {identify_entry(entry) for entry in newest}
         pause(_POLL_SECONDS)
         newest = read()
-        yield from [entry for entry in reversed(newest) if _identify(entry) not in known]
+        yield from [entry for entry in reversed(newest) if identify_entry(entry) not in known]
 
 
-def _identify(entry: JsonObject) -> tuple[JSON, ...]:
+def identify_entry(entry: JsonObject) -> tuple[JSON, ...]:
+    """Return what two looks at the same state of one entry have in common."""
     return entry["id"], entry.get("status"), entry.get("delivery_status")
 
 
-def _print_line(entry: JsonObject, columns: Sequence[str], *, as_json: bool) -> None:
+def print_entry(entry: JsonObject, columns: Sequence[str], *, as_json: bool) -> None:
+    """Print an entry as one line."""
     if as_json:
         print_json(entry)
         return

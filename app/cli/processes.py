@@ -9,6 +9,7 @@ import click
 
 from app import settings
 from app.bootstrap.encryption import check_encryption_key
+from app.bootstrap.tracing import check_tracing
 from app.engine.ids import new_id
 from app.stack import commands, daemon_names, extras
 from app.stack.joining import build_joining_environment
@@ -32,7 +33,9 @@ def api(host: str, port: int, workers: int, threads: int) -> None:
 
     Reads DATABASE_URL, BROKER_URL and FERRYMAN_ENCRYPTION_KEY from the environment.
     """
-    check_encryption_key(settings.read_environment())
+    read = settings.read_environment()
+    check_encryption_key(read)
+    check_tracing(read)
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     temporary = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else Path("/tmp")  # noqa: S108
     command = commands.build_api_command(bind, worker_tmp_dir=str(temporary), workers=workers, threads=threads)
@@ -44,6 +47,7 @@ def become_daemon(*, group: str, daemon_id: str | None, concurrency: int, data_d
     environment = {} if data_dir is None else build_joining_environment(data_dir)
     read = settings.read_environment({**os.environ, **environment})
     check_encryption_key(read)
+    check_tracing(read)
     place = environment.get(daemon_names.PLACE)
     name = daemon_names.take_name(group, broker_url=read.broker_url, directory=None if place is None else Path(place))
     identity = {"FERRYMAN_DAEMON_ID": daemon_id or new_id(), "FERRYMAN_DAEMON_GROUP": group}

@@ -1,7 +1,8 @@
 """``ferryman up``: the whole stack on this machine."""
 
 import os
-from pathlib import Path
+import webbrowser
+from typing import Any
 
 import click
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.markup import escape
 from app.cli.next_steps import print_next_step
 from app.cli.options import concurrency_option, data_dir_option, group_option
 from app.cli.signals import raise_interrupt_on_signals
+from app.client import ApiClient
 from app.stack import extras
 from app.stack.given_broker import hide_login
 from app.stack.postgres import build_psql_line
@@ -28,17 +30,9 @@ _PORT = click.IntRange(0, 65535)
 @click.option(
     "--flower/--no-flower", default=None, help="Serve Flower, Celery's dashboard.  [default: if it is installed]"
 )
+@click.option("--open", "opens", is_flag=True, help="Open the dashboard in a browser, signed in.")
 @click.option("--flower-port", default=5555, show_default=True, type=_PORT, help="Port of Flower.")
-def up(
-    host: str,
-    port: int,
-    data_dir: Path,
-    group: str,
-    daemons: int,
-    concurrency: int,
-    flower: bool | None,
-    flower_port: int,
-) -> None:
+def up(flower: bool | None, opens: bool, **given: Any) -> None:
     """Run everything on this machine: Postgres, the broker, the API, daemons and Flower.
 
     Needs no Docker and no system service. Data lives in the data directory and survives a restart; Ctrl-C ends
@@ -48,15 +42,9 @@ def up(
     ferryman[embedded].
     """
     options = StackOptions(
-        data_dir=data_dir,
-        host=host,
-        port=port,
-        group=group,
-        daemons=daemons,
-        concurrency=concurrency,
+        **given,
         broker_url=os.environ.get("BROKER_URL", ""),
         flower=extras.has_flower() if flower is None else flower,
-        flower_port=flower_port,
     )
     raise_interrupt_on_signals()
     console = Console(highlight=False, soft_wrap=True)
@@ -64,16 +52,20 @@ def up(
     try:
         console.print(f"Starting Ferryman on {escape(str(stack.data.root))} …")
         with stack:
-            _print_addresses(console, stack)
+            dashboard = ApiClient(stack.api_url, stack.token).make_sign_in_link()
+            _print_addresses(console, stack, dashboard)
+            if opens:
+                webbrowser.open(dashboard)
             print_next_step("connector", "list", why="in another terminal")
             stack.wait()
     except KeyboardInterrupt:
         console.print("Stopped; the data is kept.")
 
 
-def _print_addresses(console: Console, stack: Stack) -> None:
+def _print_addresses(console: Console, stack: Stack, dashboard: str) -> None:
     rows = {
         "API": stack.api_url,
+        "Dashboard": f"{dashboard} (signs in once)",
         "Docs": f"{stack.api_url}/docs",
         "Flower": _flower_text(stack),
         "Broker": f"{hide_login(stack.broker_url)} (BROKER_URL)" if stack.options.broker_url else None,

@@ -1,6 +1,7 @@
 """``ferryman demo``: from nothing to proven records in Postgres and at a webhook, by the public HTTP API alone."""
 
 import io
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -78,6 +79,7 @@ class _Demo:
                 port=options.port or 0,
                 daemons=options.daemons,
                 flower=options.keep and has_flower(),
+                environment={"FERRYMAN_DASHBOARD_KILLS": "1"},
             ),
             report=self._warn,
         )
@@ -96,6 +98,8 @@ class _Demo:
             report.print_verdict(self._console, faults, time.monotonic() - self._start)
             if self._options.keep:
                 self._keep_running(servers)
+            elif self._is_watched():
+                self._offer_dashboard(ready)
         return 1 if faults else 0
 
     @contextmanager
@@ -150,6 +154,20 @@ class _Demo:
         self._show(build_status_table(rows), heading=STATEMENT)
         return find_typed_faults(rows, holds["tickets"])
 
+    def _is_watched(self) -> bool:
+        """Whether somebody sits at a terminal, who may look around; a machine that checks is to end."""
+        return self._console.is_terminal and sys.stdin.isatty() and not os.environ.get("CI")
+
+    def _offer_dashboard(self, ready: Scenario) -> None:
+        """Begin one more run, and keep everything up until Enter or Ctrl-C, with a link to that run's page."""
+        link = ready.client.make_sign_in_link(f"/ui/runs/{ready.run_on_daemons()}")
+        self._console.print("\nOne more run is under way: watch it, and kill a daemon meanwhile (Fleet, g f):")
+        self._console.print(f"  [bold]{escape(link)}[/]", soft_wrap=True)
+        try:
+            self._console.input("Enter stops and removes everything. ")
+        except (KeyboardInterrupt, EOFError):
+            self._console.print()
+
     def _watch(self, client: ApiClient, run_id: str, holds: Mapping[str, int]) -> JsonObject:
         return watch_run(lambda: client.get(f"/sync-job-run/{run_id}"), holds, self._console)
 
@@ -157,6 +175,7 @@ class _Demo:
         """Keep everything up until Ctrl-C, which is no error here."""
         addresses = {
             "API": self._stack.api_url,
+            "Dashboard": ApiClient(self._stack.api_url, self._stack.token).make_sign_in_link(),
             "Docs": f"{self._stack.api_url}/docs",
             "Flower": self._stack.flower_url,
             "Token": self._stack.data.token_file,

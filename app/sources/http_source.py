@@ -14,7 +14,7 @@ from app.engine.records.outcomes import Reading, ReadingReason, ReadingWay
 from app.engine.redaction import MASK
 from app.services.ports import BudgetStore, FetchedPage, PageCall, PlainAnswer
 from app.settings import Settings
-from app.sources import fetched_pages, partitioned_lists, requests
+from app.sources import fetched_pages, partitioned_lists, request_spans, requests
 from app.sources.answers import answers, computed_parts, plain_answers
 from app.sources.answers.answers import ReadAnswer
 from app.sources.credentials.token_cache import TokenCache
@@ -104,6 +104,7 @@ class HttpSource:
             lambda: self._finish(requests.draft(call, config), PageRequest(), config),
             is_long=computed_parts.has_computed_parts(config),
         )
+        request = request_spans.name_request(request, call, config)
         return plain_answers.build_plain_answer(await self._send(call, request, _return_response), request)
 
     def _build_request(self, call: PageCall, config: MethodConfig) -> tuple[RequestDraft, Listing, HttpRequest]:
@@ -161,7 +162,8 @@ class HttpSource:
         return replace(asked.build_page(answer, result), reading=reading)
 
     def _request_page(self, call: PageCall, config: MethodConfig, request: HttpRequest) -> Awaitable[ReadAnswer]:
-        return self._send(call, request, partial(answers.read, call, config, request))
+        named = request_spans.name_request(request, call, config)
+        return self._send(call, named, partial(answers.read, call, config, request))
 
     def _read_on(
         self, asked: "_AskedPage", answer: ReadAnswer, result: PageResult, ahead: ReadAhead | None

@@ -21,6 +21,7 @@ from app.engine.limits.constants import LONGEST_WAIT_IN_PLACE_SECONDS
 from app.engine.limits.headers import RateLimitHeaders
 from app.engine.record_errors import RateLimitedError, SourceError, TransientSourceError
 from app.settings import Settings
+from app.sources import request_spans
 from app.sources.answers import error_rules
 from app.sources.exchange import faults
 from app.sources.exchange.exchange import FoundError, HttpRequest, HttpResponse
@@ -63,7 +64,7 @@ class Sending(Generic[T]):
         while True:
             admission = await self._enter()
             try:
-                response = await self._attempt()
+                response = await self._trace_attempt(admission)
                 with response.held:
                     if await self._accept(admission, response):
                         return await self.read(response)
@@ -78,6 +79,19 @@ class Sending(Generic[T]):
                 raise
             # As a mere refusal it would be retried for ever where the upstream fails with its quota used up.
             raise TransientSourceError(self.failure, limit.retry_after_seconds or 0.0) from limit
+
+    async def _trace_attempt(self, admission: Admission) -> HttpResponse:
+        """Make one attempt, as one span."""
+        facts = {
+            "http.request.resend_count": self.failures + self.refusals or None,
+            "ferryman.integration.name": self.integration,
+            "ferryman.endpoint": self.endpoint,
+            "ferryman.limiter.wait_seconds": round(admission.waited_seconds, 3),
+        }
+        with request_spans.open_span(self.request, facts) as span:
+            response = await self._attempt()
+            request_spans.record_status(span, response.status)
+        return response
 
     async def _attempt(self) -> HttpResponse:
         """Make one attempt."""
@@ -101,10 +115,11 @@ class Sending(Generic[T]):
 
     async def _request(self, timeout_seconds: float) -> HttpResponse:
         """Make one request; a second one where the answer to a read is late."""
+        request = request_spans.pass_on(self.request) if self.settings.trace_upstreams else self.request
         percent = self.settings.ask_again_percent if self.request.is_repeatable else 0.0
         late_seconds = self.gate.hedging.late_seconds(self.endpoint) if percent else None
         if late_seconds is None or late_seconds >= timeout_seconds:
-            return await self.attempt(self.request, timeout_seconds)
+            return await self.attempt(request, timeout_seconds)
         hedges: list[Admission] = []
 
         def may_ask_again() -> bool:
@@ -113,7 +128,7 @@ class Sending(Generic[T]):
             return admission is not None
 
         try:
-            ask = partial(self.attempt, self.request, timeout_seconds)
+            ask = partial(self.attempt, request, timeout_seconds)
             response, is_second = await hedging.await_first_answer(
                 ask, late_seconds=late_seconds, may_ask_again=may_ask_again, drop=lambda late: late.held.release()
             )

@@ -39,7 +39,6 @@ _ACCOUNTS: Final = 50
 _PARTS: Final = 10
 _REQUESTS: Final = 400
 _WARM_UP: Final = 40
-_DATABASE: Final = "bench_lists"
 _LONG_ARRAYS: Final = re.compile(r"\{[^{}]{100,}\}")
 _LIMIT: Final = 100
 """Rows of a page: the API's default."""
@@ -81,7 +80,7 @@ class Listing:
 
 def measure(workbench: Workbench) -> Measurement:
     """Fill a database of its own, serve it by the API's own command, and ask for pages at random depths."""
-    installation = _install(workbench)
+    installation = install_years(workbench, "bench_lists")
     settle(installation.url)
     listings = _listings(installation)
     environment = {**workbench.stack.environment, "DATABASE_URL": installation.url}
@@ -99,8 +98,9 @@ def measure(workbench: Workbench) -> Measurement:
     )
 
 
-def _install(workbench: Workbench) -> Installation:
-    url = workbench.database(_DATABASE)
+def install_years(workbench: Workbench, database: str) -> Installation:
+    """Fill a database of one's own with a million runs and ten million records, or a part of that."""
+    url = workbench.database(database)
     migrate.upgrade(url)
     engine = connect(url, pool_size=1)
     try:

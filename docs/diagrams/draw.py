@@ -81,6 +81,7 @@ def draw_layers(pyproject: Path) -> str:
         "stack": "the embedded servers and processes",
         "serving": "the HTTP server",
         "bootstrap": "names the concrete classes",
+        "ui": "the dashboard",
         "api": "the edges: HTTP, Postgres, Celery, Redis",
         "services": "order and transactions",
         "formats": "records as files",

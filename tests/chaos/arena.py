@@ -79,6 +79,8 @@ class Arena:
     outside_url: str
     failpoints: Path
     """Where failpoints are armed."""
+    lake: Path
+    """Where destinations have their files."""
     reports: list[str]
     """What the supervisor had to tell: a line for each child that ended."""
 
@@ -224,7 +226,13 @@ def opened(broker_url: str = "") -> Iterator[Arena]:
         outside_url = opened.enter_context(_outside_world())
         failpoints = place / "failpoints"
         failpoints.mkdir()
-        environment = {**SETTINGS, "FERRYMAN_FAILPOINTS": str(failpoints)}
+        lake = place / "lake"
+        lake.mkdir()
+        environment = {
+            **SETTINGS,
+            "FERRYMAN_FAILPOINTS": str(failpoints),
+            "FERRYMAN_DESTINATION_DIRECTORY": str(lake),
+        }
         node = opened.enter_context(running_node(place / "rabbitmq")) if broker_url == RABBITMQ else None
         if broker_url:
             environment["BROKER_URL"] = node.url if node else broker_url
@@ -232,7 +240,7 @@ def opened(broker_url: str = "") -> Iterator[Arena]:
             data_dir=place / "data", port=0, daemons=2, concurrency=4, flower=False, environment=environment
         )
         stack = opened.enter_context(Stack(options, report=reports.append))
-        yield Arena(stack, _broker(stack, node, broker_url), outside_url, failpoints, reports)
+        yield Arena(stack, _broker(stack, node, broker_url), outside_url, failpoints, lake, reports)
 
 
 def _broker(stack: Stack, node: RabbitNode | None, broker_url: str) -> Broker | None:

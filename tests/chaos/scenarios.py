@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from app import failpoints
@@ -12,7 +13,7 @@ from app.client import ApiError
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.failpoints import Failpoint
-from tests.chaos import faults, receivers, troubled_rows
+from tests.chaos import faults, landing, receivers, troubled_rows
 from tests.chaos.arena import DAEMONS, Round
 from tests.chaos.doubled_messages import doubled_messages
 from tests.chaos.skewed_daemon import with_clock_skew
@@ -210,6 +211,34 @@ def pgbouncer_between(round: Round) -> None:
     wait_for(lambda: pooler.pid not in {None, pid} and pooler.is_ready(), what="PgBouncer again")
 
 
+@scenario("a daemon dies after a destination's target has a range, before the cursor moves", begin_at=(0.0, 0.1))
+def dies_in_a_destinations_write(round: Round) -> None:
+    landing.land(round)
+    for _ in range(2):
+        wanted = round.dice.randint(1, 4)
+        file = failpoints.arm(round.arena.failpoints, Failpoint.BEFORE_CURSOR, wanted)
+        wait_for(partial(_is_gone, file), what=f"a write of a destination, the {wanted}th")
+        round.killed(DAEMONS[0])
+        round.story.append(f"at write {wanted}")
+
+
+@scenario("`kill -9` of a destination's Postgres, twice", begin_at=(0.0, 0.1))
+def target_killed(round: Round) -> None:
+    landed = landing.land(round)
+    landed.wait_for_rows()
+    for _ in range(2):
+        time.sleep(round.dice.uniform(0, 0.5))
+        landed.kill_target()
+
+
+@scenario("a destination's object store answers 503, slowly, or not after it has written", begin_at=(0.0, 0.1))
+def object_store_failing(round: Round) -> None:
+    _, proxy = landing.land_through_faults(round)
+    proxy.faults += round.dice.choices(("busy", "slow", "lose"), k=12)
+    wait_for(lambda: not proxy.faults, what="faults of the object store")
+    round.story.append(f"{proxy.met} requests failed")
+
+
 @scenario("two faults at once")
 def two_faults(round: Round) -> None:
     pair = round.dice.sample(
@@ -246,6 +275,10 @@ for _name in _STOPPED_TOO:
         strike=SCENARIOS[_name].strike,
         stops=True,
     )
+
+
+def _is_gone(file: Path) -> bool:
+    return not file.exists()
 
 
 def _small_sync(round: Round) -> Sync:

@@ -13,6 +13,7 @@ from app.engine.ids import new_id
 from app.stack import postgres
 from app.stack.stack import Stack, StackOptions
 from tests.support import pgbouncer
+from tests.support.collector import Collector
 from tests.support.debian import need
 from tests.support.ferryman import IMPATIENT, new_workspace
 from tests.support.pgbouncer import pooled_engines, running_pgbouncer
@@ -58,11 +59,20 @@ def direct_database_url(postgres_server: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def ferryman(session_directory: Path) -> Iterator[Stack]:
+def collector() -> Iterator[Collector]:
+    """What the shared Ferryman sends its traces to."""
+    made = Collector()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def ferryman(session_directory: Path, collector: Collector) -> Iterator[Stack]:
     """A whole Ferryman with two daemons; tests share it, each in an environment of its own."""
     # Messages are signed here; those between the nodes of tests/integration/workers are not.
     # One address of this machine stands for a proxy.
     environment = {**IMPATIENT, "FERRYMAN_MESSAGE_KEY": new_id(), "FERRYMAN_TRUSTED_PROXIES": "127.0.0.9"}
+    environment |= collector.environment
     options = StackOptions(
         data_dir=session_directory / "stack", port=0, daemons=2, flower=False, environment=environment
     )

@@ -2,11 +2,13 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+_SLOW_SECONDS: Final = 2.0
 _BUSY: Final = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -17,7 +19,7 @@ class HttpFaults:
     upstream: tuple[str, int]
     listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
     faults: list[str] = field(default_factory=list)
-    """Each is ``busy``, ``hang``, or ``lose``: the request arrives, its answer does not."""
+    """Each is ``busy``, ``hang``, ``slow``, or ``lose``: the request arrives, its answer does not."""
     met: int = 0
     _open: list[socket.socket] = field(default_factory=list)
 
@@ -53,6 +55,7 @@ class HttpFaults:
                 client.sendall(_BUSY)
                 client.shutdown(socket.SHUT_RDWR)
             elif fault != "hang":
+                time.sleep(_SLOW_SECONDS if fault == "slow" else 0)
                 self._pass_on(client, first, loses=fault == "lose")
 
     def _pass_on(self, client: socket.socket, first: bytes, *, loses: bool) -> None:

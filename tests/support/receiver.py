@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from standardwebhooks import Webhook
@@ -22,6 +22,7 @@ class Delivery:
     payload: JsonObject
     body: JsonObject
     """The whole event."""
+    headers: Mapping[str, str]
     attempt: int
     """Counts the deliveries with this id, from 1."""
 
@@ -72,7 +73,9 @@ class Receiver:
     def _delivery(self, request: Request) -> Delivery:
         id, body = request.headers["webhook-id"], json.loads(request.body)
         attempt = 1 + sum(delivery.id == id for delivery in self.deliveries)
-        return Delivery(id=id, event=body["event"], payload=body["payload"], body=body, attempt=attempt)
+        return Delivery(
+            id=id, event=body["event"], payload=body["payload"], body=body, headers=request.headers, attempt=attempt
+        )
 
     def _is_genuine(self, request: Request) -> bool:
         try:

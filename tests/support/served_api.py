@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from app.cli.main import main
 from app.client import ApiClient
 from app.engine.objects.environments import EnvironmentId
 from app.settings import Settings
+from app.ui.mounting import mount
 from tests.support.servers import PostgresServer
 
 
@@ -30,6 +31,17 @@ class ServedApi:
     services: ApiServices
     environment: EnvironmentId
     database_url: str
+    settings: Settings
+
+    @property
+    def operator(self) -> Mapping[str, str]:
+        """The environment of its operator."""
+        settings = self.settings
+        return {
+            "DATABASE_URL": settings.database_url,
+            "BROKER_URL": settings.broker_url,
+            "FERRYMAN_ENCRYPTION_KEY": settings.encryption_key,
+        }
 
     @property
     def client(self) -> ApiClient:
@@ -59,7 +71,7 @@ def served_api(
         services = build_api_services(settings)
         environment = services.tokens.default_environment()
         _, token = services.tokens.create(environment, "tests")
-        server = make_server("127.0.0.1", 0, create_app(services, settings), threaded=True)
+        server = make_server("127.0.0.1", 0, mount(create_app(services, settings)), threaded=True)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -69,6 +81,7 @@ def served_api(
                 services=services,
                 environment=environment,
                 database_url=url,
+                settings=settings,
             )
         finally:
             server.shutdown()

@@ -13,6 +13,7 @@ from psycopg import sql
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.stack import postgres
+from app.stack.child import Child
 from app.stack.data_directory import DataDirectory
 from app.stack.joining import find_socket_root, remove_own_socket_directory
 from app.stack.supervisor import Supervisor
@@ -35,8 +36,14 @@ class TargetServer:
         rules = self.data.postgres / "pg_hba.conf"
         rules.write_text("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
         command = (*spec.command, "-c", "listen_addresses=127.0.0.1", "-c", f"port={self.port}", "-c", "fsync=off")
-        self._supervisor.spawn(replace(spec, command=command, is_ready=lambda _pid: self._answers()))
+        self._supervisor.spawn(replace(spec, command=command, is_ready=lambda _pid: self.answers()))
         self._supervisor.wait_until_ready()
+
+    @property
+    def child(self) -> Child:
+        """The server's process, which is started again when it ends."""
+        (child,) = self._supervisor.children.values()
+        return child
 
     def stop(self) -> None:
         self._supervisor.stop()
@@ -45,7 +52,8 @@ class TargetServer:
         host = (self.place / postgres.SOCKET_NAME).parent
         return psycopg.connect(host=str(host), port=self.port, user="ferryman", dbname=database, autocommit=True)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it takes connections."""
         try:
             self.admin().close()
         except psycopg.OperationalError:

@@ -12,10 +12,10 @@ from app.services.calls.request_limits import Allowance
 # An answer is data for the caller alone. Pages set a Content-Security-Policy of their own.
 _ALWAYS: Final = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _UNLESS_SET: Final = {
+    "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }

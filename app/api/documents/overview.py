@@ -1,9 +1,9 @@
 """What the document says of the API as a whole."""
 
-import importlib.metadata
 from typing import Final
 
 from app.engine.json_types import JsonObject
+from app.version import find_version
 
 _DESCRIPTION: Final = """\
 Ferryman is a self-hosted sync engine: describe once what to pull from an API, run it safely for every customer.
@@ -24,16 +24,9 @@ persisted (`GET /record`) or sent to a webhook.
 """
 
 
-def _version() -> str:
-    try:
-        return importlib.metadata.version("ferryman")
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
-        return "0"
-
-
 CONFIG: Final[JsonObject] = {
     "API_TITLE": "Ferryman",
-    "API_VERSION": _version(),
+    "API_VERSION": find_version(),
     "API_SPEC_OPTIONS": {
         "info": {
             "summary": "A self-hosted sync engine",

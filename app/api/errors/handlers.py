@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
@@ -100,9 +101,8 @@ class ErrorAwareApi(Api):  # type: ignore[misc]  # flask-smorest has no types
         """Describe no pagination header: lists have their cursor in the body."""
 
     def _register_error_handlers(self) -> None:
-        self._app.register_error_handler(FerrymanError, _answer_own)
-        self._app.register_error_handler(HTTPException, _answer_http)
-        self._app.register_error_handler(Exception, _answer_unforeseen)
+        self._app.register_error_handler(HTTPException, _answer)
+        self._app.register_error_handler(Exception, _answer)
 
     def _openapi_json(self) -> flask.Response:
         """Return the document, with the API's URL as its reader reaches it."""
@@ -124,21 +124,40 @@ def _body(status: HTTPStatus, message: str, failures: Sequence[Failure] = ()) ->
     return {"statusCode": int(status), "error": status.phrase, "message": cut, "details": {"failures": shown}}
 
 
-def _answer_own(error: FerrymanError) -> ResponseReturnValue:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What is answered for an exception, in whichever form."""
+
+    status: HTTPStatus
+    message: str
+    failures: Sequence[Failure] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def describe(error: Exception) -> Fault:
+    """Return what is answered for an exception; what was not foreseen is hidden, and logged under the request's id."""
+    if isinstance(error, HTTPException):
+        return _describe_http(error)
     if isinstance(error, InvalidInputError):
         are_missing = bool(error.failures) and all(failure.missing_reference for failure in error.failures)
         status = HTTPStatus.NOT_FOUND if are_missing else HTTPStatus.BAD_REQUEST
-        return _body(status, error.message, error.failures), status
+        return Fault(status=status, message=error.message, failures=error.failures)
     if isinstance(error, RecordError):
-        remote = remote_errors.status_of(error)
-        return {**_body(remote, error.message), **remote_errors.details_of(error)}, remote, _remote_headers(error)
+        headers = _remote_headers(error)
+        return Fault(status=HTTPStatus(remote_errors.status_of(error)), message=error.message, headers=headers)
     kind = next((kind for kind in _STATUSES if isinstance(error, kind)), None)
-    if kind is None:
-        return _answer_unforeseen(error)
+    if kind is None or not isinstance(error, FerrymanError):
+        return _describe_unforeseen(error)
     status = _STATUSES[kind]
     if isinstance(error, TooManyRequestsError):
-        return _body(status, error.message), status, {"Retry-After": str(error.retry_after_seconds)}
-    return _body(status, error.message), status, _HEADERS.get(status, {})
+        return Fault(status=status, message=error.message, headers={"Retry-After": str(error.retry_after_seconds)})
+    return Fault(status=status, message=error.message, headers=_HEADERS.get(status, {}))
+
+
+def _answer(error: Exception) -> ResponseReturnValue:
+    fault = describe(error)
+    remote = remote_errors.details_of(error) if isinstance(error, RecordError) else {}
+    return {**_body(fault.status, fault.message, fault.failures), **remote}, fault.status, dict(fault.headers)
 
 
 def _remote_headers(error: RecordError) -> dict[str, str]:
@@ -146,11 +165,11 @@ def _remote_headers(error: RecordError) -> dict[str, str]:
     return {name: value for name, value in remote_errors.headers_of(error).items() if value.isprintable()}
 
 
-def _answer_http(error: HTTPException) -> ResponseReturnValue:
+def _describe_http(error: HTTPException) -> Fault:
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     allowed = getattr(error, "valid_methods", None)
     headers = {"Allow": ", ".join(sorted(allowed))} if allowed else {}
-    return _body(status, _message_of(status)), status, headers
+    return Fault(status=status, message=_message_of(status), headers=headers)
 
 
 def _message_of(status: HTTPStatus) -> str:
@@ -172,9 +191,8 @@ def _reason() -> str:
     return f": {reason}" if reason else ""
 
 
-def _answer_unforeseen(error: Exception) -> ResponseReturnValue:
-    """Hide the cause from the caller; the log has it under the request's id."""
+def _describe_unforeseen(error: Exception) -> Fault:
     request_id = flask.g.get("request_id")
     logger.error("a request broke", exc_info=error, extra={"request_id": request_id})
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return _body(status, f"something broke here; the server's log has it under the request id {request_id}"), status
+    message = f"something broke here; the server's log has it under the request id {request_id}"
+    return Fault(status=HTTPStatus.INTERNAL_SERVER_ERROR, message=message)

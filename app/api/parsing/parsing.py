@@ -71,7 +71,7 @@ class RequestParser(FlaskParser):
         """Load a ``Body`` from the body, or a dict from the query."""
         schema = self._get_schema(argmap, flask.request)
         if location == "json":
-            return _load_body(schema, read_json_object(flask.request), is_strict=preferences.is_strict())
+            return load_body(schema, read_json_object(flask.request), is_strict=preferences.is_strict())
         unknown = _unknown_parameters(_known_names(schema)) if preferences.is_strict() else []
         try:
             query = schema.load(_flatten_query(flask.request.args))
@@ -149,7 +149,7 @@ def read_storable_json(request: flask.Request) -> JSON:
     return body
 
 
-def _load_body(schema: Schema, body: JsonObject, *, is_strict: bool) -> Body:
+def load_body(schema: Schema, body: JsonObject, *, is_strict: bool) -> Body:
     """Load the fields of a body that the schema knows; others are warnings, or faults where that is strict."""
     known = _known_names(schema)
     unstorable = {key: tuple(_find_unstorable(value, key, 1)) for key, value in body.items() if key in known}

@@ -31,6 +31,7 @@ from app.services.catalog.states import StateService
 from app.services.catalog.templates import TemplateService
 from app.services.catalog.tokens import TokenService
 from app.services.contexts.account_configs import ShownContexts
+from app.services.dashboard.services import DashboardServices
 from app.services.destinations.datastores import DatastoreService
 from app.services.destinations.destinations import DestinationService
 from app.services.destinations.verifying import DestinationVerification
@@ -38,6 +39,9 @@ from app.services.diagnosis.fleet import FleetStatus
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
+from app.services.notifications.destinations import NotificationDestinationService
+from app.services.notifications.rules import NotificationRuleService
+from app.services.reading.audit import AuditService
 from app.services.reading.exports import ExportService
 from app.services.reading.logs import LogService
 from app.services.reading.records import RecordService
@@ -88,6 +92,7 @@ class ReadingServices:
     records: RecordService
     exports: ExportService
     logs: LogService
+    audit: AuditService
     list_erasures: Callable[[EnvironmentId, ListFilters], Page[Erasure]]
     find_erasure: Callable[[EnvironmentId, str], Erasure | None]
     daemons: DaemonService
@@ -113,6 +118,14 @@ class LandingServices:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationServices:
+    """What keeps whom to tell of what."""
+
+    destinations: NotificationDestinationService
+    rules: NotificationRuleService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiServices:
     """The services of an API process."""
 
@@ -134,6 +147,7 @@ class ApiServices:
     webhooks: WebhookService
     deliveries: DeliveryService
     landing: LandingServices
+    notifications: NotificationServices
     tokens: TokenService
     environments: EnvironmentService
     request_limits: RequestLimits
@@ -141,6 +155,7 @@ class ApiServices:
     unified: UnifiedServices
     credentials: CredentialServices
     reading: ReadingServices
+    dashboard: DashboardServices
     close: Callable[[], None]
     """Closes connections, once no request is under way."""
 

@@ -119,6 +119,23 @@ def backfill_destination(body: Body, id: str) -> Answer:
     return _show(services().landing.destinations.backfill(environment(), id, from_sequence=from_sequence))
 
 
+@destinations.serves("POST", "/<id>/rebuild", answer=schemas.Destination)
+def rebuild_destination(id: str) -> Answer:
+    """Make everything at the target as it is in Postgres, and remove what is surplus, with readers at work."""
+    return _show(services().landing.destinations.rebuild(environment(), id))
+
+
+@destinations.serves(
+    "GET", "/<id>/quarantined", query=schemas.QuarantinedQuery, answer=page_of(schemas.QuarantinedRecord)
+)
+def list_quarantined_records(query: JsonObject, id: str) -> Answer:
+    """List the records that were left out, as they do not fit a frozen schema, with the reasons."""
+    page = services().landing.destinations.list_quarantined(
+        environment(), id, cursor=query.get("next_cursor"), limit=query["limit"]
+    )
+    return show_page(page, show_plain)
+
+
 @destinations.serves("GET", "/<id>/cursors", query=schemas.CursorQuery, answer=page_of(schemas.Cursor))
 def list_destination_cursors(query: JsonObject, id: str) -> Answer:
     """List how far each account is, in the order of their ids."""

@@ -10,6 +10,7 @@ from app.api.parsing.parsing import Body, read_json_object
 from app.api.parsing.preconditions import if_match
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
+from app.api.resources.traced import mark_run
 from app.api.resources.views import Answer, answer_created, read_filters, show_page, show_plain
 from app.api.schemas.dry_runs import DryRun
 from app.api.schemas.fields import Deleted, Listing, page_of
@@ -72,6 +73,7 @@ def create_run(body: Body) -> Answer | flask.Response:
     run, is_replay = services().runs.create(
         environment(), RunRequest(**fields), idempotency=_read_idempotency_key(), faults=faults
     )
+    mark_run(run.id)
     preferences.apply_respond_async()
     run = _await_end(run)
     return (show_run(run), 200, {"Idempotency-Replayed": "true"}) if is_replay else answer_created(show_run(run))
@@ -99,6 +101,7 @@ def stop_run(body: Body, id: str) -> Answer:
         return show_run(run)
     if status != RunStatus.STOPPED:
         raise InvalidInputError([Failure("status", "a run can only be set to 'stopped'")])
+    mark_run(run.id)
     return show_run(runs.stop(environment(), run.id))
 
 
@@ -107,6 +110,7 @@ def resume_sync_job_run(body: Body, id: str) -> Answer:
     """Resume a run that has ended from its cursors; a live one stays as it is."""
     wishes = body.require_valid()
     run = services().runs.resume(environment(), id, errors_only=wishes.get("errors_only", False))
+    mark_run(run.id)
     return show_run(run)
 
 

@@ -133,6 +133,7 @@ class Progress(Schema):
 
     accounts = fields.Integer(metadata={"description": "Those that have a cursor."})
     failing = fields.Integer(metadata={"description": "Those whose last attempt failed."})
+    rebuilding = fields.Integer(metadata={"description": "Those whose rebuild has not ended."})
     lag_records = fields.Integer(metadata={"description": "Numbers of the logs that are not written."})
     lag_seconds = fields.Float(metadata={"description": "For how long the oldest of them has waited."})
     last_error = fields.String(allow_none=True)
@@ -159,7 +160,7 @@ class Destination(Warned):
     daemon_group_key = fields.String(allow_none=True)
     status = fields.String(
         metadata={
-            "enum": ["paused", "failing", "behind", "current"],
+            "enum": ["paused", "failing", "rebuilding", "behind", "current"],
             "description": "behind: not all is written.",
         }
     )
@@ -210,6 +211,20 @@ class Cursor(Schema):
 
 
 CursorQuery = Listing
+
+
+class QuarantinedRecord(Schema):
+    """A record that a destination has left out."""
+
+    integrated_account_id = Id()
+    resource = fields.String()
+    remote_id = fields.String()
+    sequence = fields.Integer(metadata={"description": "Of the change that did not fit."})
+    reason = fields.String()
+    created_at = Time()
+
+
+QuarantinedQuery = Listing
 
 
 class VerifiedResource(Schema):

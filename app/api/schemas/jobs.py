@@ -8,6 +8,7 @@ from app.api.schemas.fields import (
     NO_TEAMS,
     SHARING,
     TEXT,
+    Flag,
     Id,
     Input,
     JsonObjectField,
@@ -56,6 +57,9 @@ class JobPatch(Input):
         validate=validate.Range(0, 30 * 24 * 3600, error="expected seconds from 0 to 2592000"),
         metadata={"description": "How far increments reach back before the last one's upper bound; null: 120."},
     )
+    wait_for_destinations = Flag(
+        metadata={"description": "Runs complete once their records are at every destination that reads them."}
+    )
 
 
 class NewJob(JobPatch):
@@ -77,6 +81,7 @@ class Job(Warned):
     mutex_key = fields.String(allow_none=True)
     state_key = fields.String(allow_none=True)
     overlap_seconds = fields.Integer(allow_none=True)
+    wait_for_destinations = fields.Boolean()
     environment_id = Id()
     created_at = Time()
     updated_at = Time()

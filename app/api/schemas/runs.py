@@ -67,6 +67,11 @@ class NewRun(Input):
         allow_none=True,
         metadata={"description": "The only events that the webhook gets, such as sync_job_run:record; null is all."},
     )
+    wait_for_destinations = Flag(
+        metadata={
+            "description": "Complete once the records are at every destination that reads them; excludes webhook_id."
+        }
+    )
     resources = fields.Raw(metadata={**RESOURCE_LIST, "description": "Replaces the job's resources for this run."})
 
     @pre_load
@@ -122,6 +127,18 @@ class RunReason(Schema):
     at = Time()
 
 
+class RunDestination(Schema):
+    """What became of a run's records at a destination that it has waited for."""
+
+    destination_id = Id()
+    label = fields.String(allow_none=True)
+    through = fields.Integer(metadata={"description": "Up to which number of the account's log it was written."})
+    records = fields.Integer(metadata={"description": "Those that the run changed: landed, quarantined, filtered."})
+    landed = fields.Integer(metadata={"description": "Those that are there, written by this run or there already."})
+    quarantined = fields.Integer(metadata={"description": "Those that do not fit a frozen schema."})
+    filtered = fields.Integer(metadata={"description": "Those of resources that the destination does not want."})
+
+
 class Run(Warned):
     """A sync job run."""
 
@@ -162,6 +179,14 @@ class Run(Warned):
     )
     changes_only = fields.Boolean(
         metadata={"description": "The webhook gets only the records that have changed since it last got them."}
+    )
+    wait_for_destinations = fields.Boolean(
+        metadata={"description": "It completes once its records are at every destination that reads them."}
+    )
+    destinations = fields.List(
+        fields.Nested(RunDestination),
+        allow_none=True,
+        metadata={"description": "Of a run that has waited for its destinations: what became of its records there."},
     )
     waiting_on = fields.String(
         allow_none=True, metadata={"description": "The run that a created run waits for: they share a mutex."}

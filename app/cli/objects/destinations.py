@@ -24,6 +24,7 @@ from app.engine.objects.destinations import Deletes, Layout, WriteMode
 _CURSOR_COLUMNS: Final = (
     *("integrated_account_id", "status", "cursor", "last_sequence", "lag_records", "lag_seconds", "last_error"),
 )
+_QUARANTINED_COLUMNS: Final = ("integrated_account_id", "resource", "remote_id", "sequence", "reason", "created_at")
 _DIFFERENCE_COLUMNS: Final = (
     *("integrated_account_id", "resource", "expected", "equal", "missing", "outdated", "surplus", "quarantined"),
 )
@@ -123,6 +124,27 @@ def backfill(client: ApiClient, destination_id: str, from_sequence: int) -> Answ
 
 @destination.command()
 @add_named_argument("destination_id", metavar="ID")
+@print_answer
+@pass_client
+def rebuild(client: ApiClient, destination_id: str) -> Answer:
+    """Make everything there as it is in Postgres, and remove what is surplus."""
+    return _act(client, destination_id, "rebuild")
+
+
+@destination.command()
+@add_named_argument("destination_id", metavar="ID")
+@limit_option
+@print_answer
+@pass_client
+def quarantined(client: ApiClient, destination_id: str, limit: int) -> Answer:
+    """List the records that were left out, with the reasons."""
+    page = client.get(f"{DESTINATION.path_of(destination_id)}/quarantined", {"limit": limit})
+    none = "No record was left out."
+    return Answer(page, lambda: print_page(page, _QUARANTINED_COLUMNS, limit=limit, none=none))
+
+
+@destination.command()
+@add_named_argument("destination_id", metavar="ID")
 @limit_option
 @print_answer
 @pass_client
@@ -147,7 +169,7 @@ def verify(client: ApiClient, destination_id: str) -> Answer:
     def show() -> None:
         print_table(found["differences"], _DIFFERENCE_COLUMNS, none="")
 
-    return Answer(found, show, ("destination", "backfill", destination_id), exit_code=1)
+    return Answer(found, show, ("destination", "rebuild", destination_id), exit_code=1)
 
 
 def _act(client: ApiClient, destination_id: str, action: str, body: JsonObject | None = None) -> Answer:

@@ -11,7 +11,10 @@ JOB: Final = Kind(
     group="job",
     path="/sync-job",
     columns=("id", "label", "integration_name", "created_at"),
-    facts=("integration_name", "resources", "args_schema", "args_validation", "mutex_key", "state_key", "created_at"),
+    facts=(
+        *("integration_name", "resources", "args_schema", "args_validation", "mutex_key", "state_key"),
+        *("wait_for_destinations", "created_at"),
+    ),
     title=lambda job: f"sync job {job['id']}  {job['label']}",
     arguments=("integration_name",),
     fields=(
@@ -21,6 +24,11 @@ JOB: Final = Kind(
         Field(name="args_validation", option="--args-validation", help="JSONata that refuses arguments."),
         Field(name="mutex_key", option="--mutex-key", help="Runs with one key never run together."),
         Field(name="state_key", option="--state-key", help="The namespace of its runs' states."),
+        Field(
+            name="wait_for_destinations",
+            option="--wait-for-destinations/--no-wait-for-destinations",
+            help="Whether its runs complete only once their records are at every destination.",
+        ),
     ),
     filters=(
         Field(name="integration_name", option="--integration", help="Only jobs of this integration."),

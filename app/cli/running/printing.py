@@ -11,6 +11,7 @@ from app.cli.next_steps import NextStep, list_connection_words
 from app.cli.running.stats import choose_counters, count_errors, format_duration, is_final, list_resources
 from app.cli.terminal import build_console, print_table
 from app.engine.json_types import JSON, JsonObject
+from app.engine.runs.books import describe_failed
 from app.engine.status import RunStatus
 from app.invocation import write_command
 
@@ -24,7 +25,7 @@ def print_run(run: JsonObject, *, waits: JsonObject | None = None) -> None:
     """
     output = build_console()
     took = format_duration(run)
-    output.print(f"run {escape(run['id'])}  {_colour(run['status'])}{f'  {took}' if took else ''}")
+    output.print(f"run {escape(run['id'])}  {colour_status(run['status'])}{f'  {took}' if took else ''}")
     for wait in (waits or {}).get("waits", ()):
         output.print(f"  waits for {escape(wait['message'])}{escape(_find_advice(run, wait))}")
     if waits and waits["is_slow"]:
@@ -38,24 +39,28 @@ def print_run(run: JsonObject, *, waits: JsonObject | None = None) -> None:
         output.print(f"[yellow]warning[/] {escape(warning)}")
     if errors := sum(stats.get("errors", 0) for _, stats in list_resources(run)):
         listing = write_command(["run", "errors", run["id"], *list_connection_words()])
-        output.print(f"{errors:,} requests or records failed: '{escape(listing)}' lists them")
+        output.print(f"{describe_failed(errors)}: '{escape(listing)}' lists them")
 
 
-def explain_run(run: JsonObject, waits: JsonObject) -> str:
-    """Return in one sentence what a run waits for, or what it ended by."""
+def explain_run(run: JsonObject, waits: JsonObject, errors: Sequence[JsonObject] = ()) -> str:
+    """Return in one sentence what a run waits for, or what it ended by; ``errors`` are its first ones."""
     if run.get("error"):
         return f"It {run['status']} with {run['error']['code']}: {_format_reason(run['error'])}"
     if waits["waits"]:
         first = waits["waits"][0]
         return f"It waits for {first['message']}{_find_advice(run, first)}"
     if is_final(run):
-        errors = count_errors(run)
-        return f"It {run['status']}" + (
-            f", and {errors:,} requests or records failed" if errors else " without an error"
-        )
+        return f"It {run['status']}{_describe_errors(count_errors(run), errors)}"
     if waits["is_slow"]:
         return f"It works, slower than usual: its last runs took {waits['usual_seconds']:,.1f} s"
     return "It works, and waits for nothing"
+
+
+def _describe_errors(count: int, errors: Sequence[JsonObject]) -> str:
+    if not count:
+        return " without an error"
+    first = next((f"; the first with {one['code']}: {_format_reason(one)}" for one in errors), "")
+    return f", and {describe_failed(count)}{first}"
 
 
 def print_runs(runs: Sequence[JsonObject], tenants: Mapping[str, str]) -> None:
@@ -67,7 +72,7 @@ def print_runs(runs: Sequence[JsonObject], tenants: Mapping[str, str]) -> None:
         job = (run.get("sync_job") or {}).get("label") or run["sync_job_id"]
         others = (run["created_at"], format_duration(run) or "-", job, account_id, tenants.get(account_id, "-"))
         count = f"[red]{errors:,}[/]" if errors else "0"
-        table.add_row(escape(run["id"]), _colour(run["status"]), count, *map(escape, others))
+        table.add_row(escape(run["id"]), colour_status(run["status"]), count, *map(escape, others))
     if runs:
         print_table(table)
     else:
@@ -78,7 +83,7 @@ def print_verification(found: JsonObject) -> None:
     """Print each equation of a run's books with its two sides, and whether all of them hold."""
     output = build_console()
     verdict = "[green]the books balance[/]" if found["balanced"] else "[red]the books do not balance[/]"
-    output.print(f"run {escape(found['id'])}  {_colour(found['status'])}  {verdict}")
+    output.print(f"run {escape(found['id'])}  {colour_status(found['status'])}  {verdict}")
     table = Table("resource", "equation", box=None, pad_edge=False)
     for side in ("left", "right", ""):
         table.add_column(side, justify="right")
@@ -103,7 +108,8 @@ def choose_next_step(run: JsonObject) -> NextStep:
     return "record", "list", run["integrated_account_id"]
 
 
-def _colour(status: str) -> str:
+def colour_status(status: str) -> str:
+    """Return a status as the console colours it."""
     return f"[{_COLOURS.get(status, 'cyan')}]{escape(status)}[/]"
 
 
@@ -115,7 +121,7 @@ def _print_resources(run: JsonObject, paces: Mapping[str, JsonObject]) -> None:
     for name, stats in list_resources(run):
         counted = [f"{stats.get(key, 0):,}" for key in counters]
         pace = _format_pace(paces.get(name, {})) if paces else ()
-        table.add_row(escape(name), _colour(stats.get("status", "")), *counted, *pace)
+        table.add_row(escape(name), colour_status(stats.get("status", "")), *counted, *pace)
     if table.row_count:
         print_table(table)
 

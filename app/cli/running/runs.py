@@ -25,6 +25,7 @@ from app.cli.calling import (
 from app.cli.next_steps import list_connection_words
 from app.cli.options import ERROR_HANDLING, RUN_STATUS
 from app.cli.running import dry_runs, printing
+from app.cli.running.bulk import bulk
 from app.cli.running.following import follow_run
 from app.cli.running.stats import count_errors
 from app.cli.terminal import INTERRUPTED
@@ -45,6 +46,9 @@ def run() -> None:
     """Create, show, list, stop, resume, verify and follow runs of sync jobs."""
 
 
+run.add_command(bulk)
+
+
 @run.command()
 @add_named_argument("sync_job_id")
 @add_named_argument("integrated_account_id")
@@ -57,6 +61,11 @@ def run() -> None:
 )
 @click.option("--mutex-key", help="Never run together with another run of the job that has the same key.")
 @click.option("--force", is_flag=True, default=None, help="Start at once, whatever other run holds the mutex.")
+@click.option(
+    "--wait-for-destinations/--no-wait-for-destinations",
+    default=None,
+    help="Complete once its records are at every destination.  [default: as its job]",
+)
 @click.option("--idempotency-key", help="Repeat the command with the same key and get the same run.")
 @click.option("--follow", is_flag=True, help="Show its progress until it ends.")
 @click.option("--record", type=_CASSETTE, help="Run it in this process, and keep its exchanges in a HAR file.")
@@ -116,7 +125,8 @@ def why(client: ApiClient, run_id: str) -> Answer:
     """Say in one sentence what a run waits for, or what it ended by."""
     run = client.get(_path_of(run_id))
     found = client.get(f"{_path_of(run_id)}/waits")
-    reason = printing.explain_run(run, found)
+    errors = client.get(f"{_path_of(run_id)}/errors", {"limit": 1})["result"] if count_errors(run) else ()
+    reason = printing.explain_run(run, found, errors)
     return Answer({"id": run_id, "status": run["status"], "reason": reason}, reason)
 
 

@@ -58,23 +58,26 @@ def build_table(table: str, mode: WriteMode) -> str:
         synced_at timestamptz not null, deleted_at timestamptz, primary key ({key}))"""
 
 
-def build_merge(table: str, columns: Sequence[str], *, mode: WriteMode, deletes: Deletes) -> list[str]:
-    """Build the statements that bring ``incoming`` into a table."""
+def build_merge(
+    table: str, columns: Sequence[str], *, mode: WriteMode, deletes: Deletes, is_rebuild: bool = False
+) -> list[str]:
+    """Build the statements that bring ``incoming`` into a table; what a rebuild brings is right in any case."""
     names = [quote(name) for name in (*SYSTEM_COLUMNS, *columns)]
     listed = ", ".join(names)
     if mode is WriteMode.APPEND:
         return [f"insert into {table} ({listed}) select {listed} from incoming on conflict do nothing"]
     changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in ('"account_id"', '"remote_id"'))
     is_hard = deletes is Deletes.HARD
+    newer = "true" if is_rebuild else "excluded.sequence > t.sequence"
     upsert = f"""
         insert into {table} as t ({listed})
         select {listed} from {_REDUCED} {"where deleted_at is null" if is_hard else ""}
-            on conflict (account_id, remote_id) do update set {changes} where excluded.sequence > t.sequence
+            on conflict (account_id, remote_id) do update set {changes} where {newer}
     """
     removal = f"""
         delete from {table} as t using {_REDUCED} i
          where t.account_id = i.account_id and t.remote_id = i.remote_id and i.deleted_at is not null
-               and i.sequence > t.sequence
+               and {"true" if is_rebuild else "i.sequence > t.sequence"}
     """
     return [upsert, removal] if is_hard else [upsert]
 

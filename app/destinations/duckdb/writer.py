@@ -140,7 +140,8 @@ class DuckDbWriter:
         try:
             changed = _count(ask(connection, statements.build_count(table, mode=mode, deletes=deletes)))
             names = [column.name for column in layout.columns]
-            for statement in statements.build_merge(table, names, mode=mode, deletes=deletes):
+            is_rebuild = log_range.is_rebuild
+            for statement in statements.build_merge(table, names, mode=mode, deletes=deletes, is_rebuild=is_rebuild):
                 ask(connection, statement)
         finally:
             connection.unregister("incoming")

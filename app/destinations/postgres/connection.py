@@ -26,6 +26,8 @@ from app.net.guarded_connections import explain_block
 _PORT: Final = 5432
 _VERIFYING: Final = frozenset({"verify-ca", "verify-full"})
 _OPPORTUNISTIC: Final = frozenset({"disable", "allow", "prefer"})
+_ANY_AUTHENTICATION: Final = "password,md5,scram-sha-256,gss,sspi,none"
+"""An empty text forbids every one, and without any text the environment counts."""
 _CERTIFICATES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -89,7 +91,7 @@ def connect(place: Place, allowed: AllowedNetworks) -> psycopg.Connection[tuple[
             user=place.user,
             password=place.password,
             sslmode=sslmode,
-            require_auth="!password" if sslmode in _OPPORTUNISTIC else "",
+            require_auth="!password" if sslmode in _OPPORTUNISTIC else _ANY_AUTHENTICATION,
             prepare_threshold=None,
         )
 

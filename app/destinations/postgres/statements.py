@@ -47,9 +47,18 @@ def build_incoming(name: sql.Identifier, columns: Sequence[Column]) -> sql.Compo
 
 
 def build_merge(
-    table: sql.Identifier, incoming: sql.Identifier, columns: Sequence[Column], *, mode: WriteMode, deletes: Deletes
+    table: sql.Identifier,
+    incoming: sql.Identifier,
+    columns: Sequence[Column],
+    *,
+    mode: WriteMode,
+    deletes: Deletes,
+    is_rebuild: bool = False,
 ) -> list[sql.Composed]:
-    """Build the statements that bring a batch into a table; their row counts together are the rows that changed."""
+    """Build the statements that bring a batch into a table; their row counts together are the rows that changed.
+
+    What a rebuild brings is right whatever the row's sequence: rows that are the same stay as they are.
+    """
     names = [sql.Identifier(name) for name in (*_HEAD, *(column.name for column in columns))]
     values = [*map(sql.Identifier, _HEAD), *(sql.Identifier(f"c{number}") for number in range(len(columns)))]
     parts = {
@@ -58,12 +67,24 @@ def build_merge(
         "names": sql.SQL(", ").join([sql.SQL("account_id"), sql.SQL("tenant_id"), *names]),
         "values": sql.SQL(", ").join(values),
         "changes": sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(name) for name in names[1:]),
+        "newer": _compare_rows(names[1:]) if is_rebuild else sql.SQL("excluded.sequence > t.sequence"),
+        "is_due": sql.SQL("t.deleted_at is null" if is_rebuild else "i.sequence > t.sequence"),
+        "is_gone": sql.SQL("true" if is_rebuild else "i.sequence > t.sequence"),
     }
     if mode is WriteMode.APPEND:
         return [_APPEND.format(**parts)]
     if deletes is Deletes.SOFT:
         return [_UPSERT.format(**parts, kept=sql.SQL("not is_absent")), _MARK.format(**parts)]
     return [_UPSERT.format(**parts, kept=sql.SQL("deleted_at is null")), _DELETE.format(**parts)]
+
+
+def _compare_rows(names: Sequence[sql.Identifier]) -> sql.Composed:
+    """Build the condition that a row is another one than it would be."""
+    held, wanted = (
+        sql.SQL(", ").join(sql.SQL("{}.{}").format(sql.Identifier(side), name) for name in names)
+        for side in ("t", "excluded")
+    )
+    return sql.SQL("row({}) is distinct from row({})").format(held, wanted)
 
 
 _APPEND: Final = sql.SQL("""
@@ -76,17 +97,17 @@ _UPSERT: Final = sql.SQL("""
     select %(account_id)s, %(tenant_id)s, {values} from {incoming} where {kept}
         on conflict (account_id, remote_id) do update
        set tenant_id = excluded.tenant_id, {changes}
-     where excluded.sequence > t.sequence
+     where {newer}
 """)
 _MARK: Final = sql.SQL("""
     update {table} t set deleted_at = coalesce(t.deleted_at, i.deleted_at), sequence = i.sequence
       from {incoming} i
-     where i.is_absent and t.account_id = %(account_id)s and t.remote_id = i.remote_id and i.sequence > t.sequence
+     where i.is_absent and t.account_id = %(account_id)s and t.remote_id = i.remote_id and {is_due}
 """)
 _DELETE: Final = sql.SQL("""
     delete from {table} t using {incoming} i
      where i.deleted_at is not null and t.account_id = %(account_id)s and t.remote_id = i.remote_id
-           and i.sequence > t.sequence
+           and {is_gone}
 """)
 
 

@@ -10,6 +10,7 @@ from psycopg import sql
 from app.destinations.postgres import statements
 from app.destinations.postgres.connection import Place, connect, read_place
 from app.destinations.postgres.faults import explain_faults
+from app.destinations.postgres.kept import KeptConnections
 from app.destinations.postgres.rows import build_lines
 from app.destinations.postgres.tables import Connection, Tables
 from app.engine.errors import LeaseLostError
@@ -28,18 +29,21 @@ _FACTS: Final = """
 
 
 class PostgresWriter:
-    """One destination in a Postgres; it connects at its first use."""
+    """One destination in a Postgres; it connects at its first use, or takes a connection that was kept."""
 
-    def __init__(self, target: Target, *, allowed: AllowedNetworks) -> None:
+    def __init__(self, target: Target, *, allowed: AllowedNetworks, kept: KeptConnections) -> None:
         self._target = target
         self._allowed = allowed
+        self._kept = kept
         self._place: Place = read_place(target.config)
         self._tables = Tables(target)
         self._connection: Connection | None = None
         self._has_notes = False
 
     def test(self) -> JsonObject:
-        """Connect, and make a table that is gone at the end; return what the server is and what the user may."""
+        """Connect anew, and make a table that is gone at the end; return what the server is and what the user may."""
+        with explain_faults(self._place.password):
+            self._connection = self._connect()
         with self._use() as connection, connection.transaction(force_rollback=True):
             row = connection.execute(_FACTS).fetchone()
             assert row is not None
@@ -94,9 +98,9 @@ class PostgresWriter:
         return erased
 
     def close(self) -> None:
-        """End the session."""
+        """Let go of the session, which is kept for the next writer to the same place."""
         if self._connection is not None:
-            self._connection.close()
+            self._kept.give_back(self._place, self._connection)
             self._connection = None
 
     @contextmanager
@@ -104,13 +108,18 @@ class PostgresWriter:
         """Lend the connection; raise DestinationError for what goes wrong, after which the next use connects anew."""
         with explain_faults(self._place.password):
             if self._connection is None:
-                self._connection = connect(self._place, self._allowed)
-                self._connection.autocommit = True
+                self._connection = self._kept.take(self._place) or self._connect()
             try:
                 yield self._connection
             except psycopg.Error:
-                self.close()
+                self._connection.close()
+                self._connection = None
                 raise
+
+    def _connect(self) -> Connection:
+        connection = connect(self._place, self._allowed)
+        connection.autocommit = True
+        return connection
 
     def _ensure_notes(self, connection: Connection) -> None:
         if not self._has_notes:
@@ -137,21 +146,24 @@ class PostgresWriter:
         changed, size = 0, 0
         for number, batch in enumerate(log_range.batches):
             table = self._tables.place_of(log_range.integration_name, batch.resource, log_range.tenant_id)
-            written, copied = self._write_batch(connection, self._tables.known(table), batch, number, place)
+            written, copied = self._write_batch(
+                connection, self._tables.known(table), batch, {**place, "number": number}, log_range.is_rebuild
+            )
             changed, size = changed + written, size + copied
         if not log_range.listing:
             connection.execute(statements.MOVE, {**place, "last": log_range.last_sequence})
         return Written(written=changed, unchanged=count - changed, bytes=size)
 
     def _write_batch(
-        self, connection: Connection, table: sql.Identifier, batch: Batch, number: int, place: dict[str, Any]
+        self, connection: Connection, table: sql.Identifier, batch: Batch, place: dict[str, Any], is_rebuild: bool
     ) -> tuple[int, int]:
         """Merge a batch; return how many rows changed, and how many characters were copied."""
         columns = list(batch.schema.list_shown())
-        incoming = sql.Identifier(f"_ferryman_in_{number}")
+        incoming = sql.Identifier(f"_ferryman_in_{place['number']}")
         connection.execute(statements.build_incoming(incoming, columns))
         size = _copy(connection, incoming, build_lines(batch.records, columns))
-        merges = statements.build_merge(table, incoming, columns, mode=self._target.mode, deletes=self._target.deletes)
+        mode, deletes = self._target.mode, self._target.deletes
+        merges = statements.build_merge(table, incoming, columns, mode=mode, deletes=deletes, is_rebuild=is_rebuild)
         return sum(connection.execute(merge, place).rowcount for merge in merges), size
 
 

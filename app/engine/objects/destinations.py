@@ -123,11 +123,26 @@ class DestinationCursor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantinedRecord:
+    """A record that a destination has left out, as it does not fit its frozen schema."""
+
+    integrated_account_id: str
+    resource: str
+    remote_id: str
+    sequence: int
+    """Of the change that did not fit."""
+    reason: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationProgress:
     """A destination as a whole: its accounts' cursors together."""
 
     accounts: int
     failing: int
+    rebuilding: int
+    """Accounts of which what is surplus was not looked for yet."""
     lag_records: int
     lag_seconds: float
     last_error: str | None

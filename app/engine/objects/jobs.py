@@ -23,6 +23,8 @@ class SyncJob:
     state_key: str | None = None
     overlap_seconds: int | None = None
     """How far increments reach back before the last one's upper bound; None is the setting."""
+    wait_for_destinations: bool = False
+    """Its runs complete once their records are at every destination that reads them."""
     created_at: datetime
     updated_at: datetime
 

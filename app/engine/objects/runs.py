@@ -13,7 +13,18 @@ _SHOWN: Final = (
     *("id", "environment_id", "sync_job_id", "integrated_account_id", "status", "args", "resources", "daemon_id"),
     *("daemon_group_key", "webhook_id", "error_handling", "ignore_previous_run", "version", "previous_run_date"),
     *("upper_bound", "overlap_seconds", "resource_stats", "error", "mutex_key", "force", "state_key", "events_to_send"),
-    *("changes_only", "waiting_on", "resumes", "retry_after", "created_at", "updated_at", "started_at", "finished_at"),
+    *(
+        "changes_only",
+        "wait_for_destinations",
+        "destinations",
+        "waiting_on",
+        "resumes",
+        "retry_after",
+        "created_at",
+        "updated_at",
+        "started_at",
+        "finished_at",
+    ),
     "sync_job",
 )
 """The fields of a run in the API and in webhook events, in their order."""
@@ -60,6 +71,12 @@ class SyncJobRun:
     """The only events that its webhook gets; None is every one."""
     changes_only: bool = False
     """Its webhook gets only records that have changed since they were last sent to it."""
+    wait_for_destinations: bool = False
+    """It completes once its records are at every destination that reads them."""
+    landing_since: datetime | None = None
+    """When it began to wait for them: all else was done."""
+    destinations: list[JsonObject] | None = None
+    """Of one that has waited for them: ``{destination_id, label, through, records, landed, quarantined, filtered}``."""
     waiting_on: str | None = None
     """The run that a created one waits for, since both have the same mutex."""
     resumes: int = 0

@@ -5,12 +5,19 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from app.engine.destinations.options import check_options
-from app.engine.errors import Failure
+from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.daemons import GROUP_KEY
-from app.engine.objects.destinations import DatastoreType, Destination, DestinationCursor, DestinationProgress
+from app.engine.objects.destinations import (
+    DatastoreType,
+    Destination,
+    DestinationCursor,
+    DestinationProgress,
+    QuarantinedRecord,
+    WriteMode,
+)
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.jobs import SyncJob
 from app.engine.objects.lists import ListFilters, Page, RowVersion
@@ -21,7 +28,7 @@ KIND: Final = "destination"
 InspectAccount: TypeAlias = Callable[[EnvironmentId, str], IntegratedAccount | None]
 _FIXED: Final = ("datastore_id", "integrated_account_id", "sync_job_id", "mode", "layout", "options")
 _NO_PROGRESS: Final = DestinationProgress(
-    accounts=0, failing=0, lag_records=0, lag_seconds=0.0, last_error=None,
+    accounts=0, failing=0, rebuilding=0, lag_records=0, lag_seconds=0.0, last_error=None,
     read=0, written=0, unchanged=0, quarantined=0, filtered=0,
 )  # fmt: skip
 
@@ -35,11 +42,13 @@ class ShownDestination:
 
     @property
     def status(self) -> str:
-        """Whether it is paused, failing, behind or current."""
+        """Whether it is paused, failing, rebuilding, behind or current."""
         if self.destination.paused_at is not None:
             return "paused"
         if self.progress.failing:
             return "failing"
+        if self.progress.rebuilding:
+            return "rebuilding"
         return "behind" if self.progress.lag_records else "current"
 
 
@@ -88,6 +97,13 @@ class DestinationService:
         self._get(environment_id, destination_id)
         return self._cursors.list(destination_id, cursor=cursor, limit=limit)
 
+    def list_quarantined(
+        self, environment_id: EnvironmentId, destination_id: str, *, cursor: str | None, limit: int
+    ) -> Page[QuarantinedRecord]:
+        """Read a page of the records that were left out, with the reasons; raise NotFoundError."""
+        self._get(environment_id, destination_id)
+        return self._cursors.list_quarantined(destination_id, cursor=cursor, limit=limit)
+
     def update(
         self,
         environment_id: EnvironmentId,
@@ -127,6 +143,14 @@ class DestinationService:
     def backfill(self, environment_id: EnvironmentId, destination_id: str, *, from_sequence: int) -> ShownDestination:
         """Have everything from a number on written again, of all accounts, without asking an upstream."""
         again = self._destinations.begin_anew(environment_id, destination_id, cursor=max(0, from_sequence - 1))
+        return self._show(require(again, KIND, destination_id))
+
+    def rebuild(self, environment_id: EnvironmentId, destination_id: str) -> ShownDestination:
+        """Have everything made as it is in Postgres, and what is surplus removed; raise InvalidInputError."""
+        if self._get(environment_id, destination_id).mode is WriteMode.APPEND:
+            message = "is append: its earlier states are nowhere else; a backfill adds what is missing"
+            raise InvalidInputError([Failure("mode", message)])
+        again = self._destinations.begin_anew(environment_id, destination_id, cursor=0, is_rebuild=True)
         return self._show(require(again, KIND, destination_id))
 
     def _get(self, environment_id: EnvironmentId, destination_id: str) -> Destination:

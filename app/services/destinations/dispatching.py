@@ -6,7 +6,8 @@ from typing import Final
 from app.services.destinations.stores import DueCursors
 from app.services.destinations.work import DueCursor
 
-_AT_ONCE: Final = 200
+_AT_ONCE: Final = 100
+"""Messages that wait: those for which daemons had no room lately count too."""
 _NEW_AT_ONCE: Final = 5000
 _RING_AFTER_SECONDS: Final = 30.0
 _REST: Final = 5.0

@@ -53,7 +53,8 @@ class GapListing:
         """Yield records that the target holds and Postgres does not, some at once."""
         account_id, now = claimed.claim.account_id, self._clock.now()
         held = writer.read_held(account_id, claimed.tenant_id, resource)
-        while keys := [key for key, sequence in islice(held, KEYS_AT_ONCE) if sequence <= through]:
+        while page := list(islice(held, KEYS_AT_ONCE)):
+            keys = [key for key, sequence in page if sequence <= through]
             absent = self._log.find_absent(account_id, resource, keys)
             if absent:
                 yield [

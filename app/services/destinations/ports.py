@@ -61,6 +61,8 @@ class LogRange:
 
     ``last_sequence`` is that of the listing then, ``first_sequence`` one more, and no cursor moves.
     """
+    is_rebuild: bool = False
+    """Rows are made as they are here, whatever sequence the target has for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,13 @@ from typing import Protocol
 
 from app.engine.json_types import JSON
 from app.engine.objects.accounts import Erasure
-from app.engine.objects.destinations import Datastore, Destination, DestinationCursor, DestinationProgress
+from app.engine.objects.destinations import (
+    Datastore,
+    Destination,
+    DestinationCursor,
+    DestinationProgress,
+    QuarantinedRecord,
+)
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.schemas.columns import ResourceSchema
@@ -70,8 +76,10 @@ class DestinationStore(Protocol):
     def pause(self, environment_id: EnvironmentId, destination_id: str, *, is_paused: bool) -> Destination | None:
         """Have nothing more written, or go on, at once."""
 
-    def begin_anew(self, environment_id: EnvironmentId, destination_id: str, *, cursor: int) -> Destination | None:
-        """Have everything behind a number written again, of all accounts."""
+    def begin_anew(
+        self, environment_id: EnvironmentId, destination_id: str, *, cursor: int, is_rebuild: bool = False
+    ) -> Destination | None:
+        """Have everything behind a number written again, of all accounts; a rebuild also removes what is surplus."""
 
     def wake_datastore(self, datastore_id: str) -> None:
         """Try at once what has failed in a datastore."""
@@ -82,6 +90,9 @@ class CursorReader(Protocol):
 
     def list(self, destination_id: str, *, cursor: str | None, limit: int) -> Page[DestinationCursor]:
         """Read a page of a destination's cursors."""
+
+    def list_quarantined(self, destination_id: str, *, cursor: str | None, limit: int) -> Page[QuarantinedRecord]:
+        """Read a page of the records that a destination has left out."""
 
     def progress(self, destination_ids: Sequence[str]) -> Mapping[str, DestinationProgress]:
         """Return each destination as a whole."""
@@ -106,6 +117,9 @@ class Cursors(Protocol):
 
     def note_listed(self, claim: CursorClaim, through: int) -> None:
         """Record that what vanished in a gap was found by a listing; raise LeaseLostError."""
+
+    def note_rebuilt(self, claim: CursorClaim) -> None:
+        """Record that the target holds nothing surplus any more; raise LeaseLostError."""
 
     def keep(self, claim: CursorClaim, *, lease_seconds: float) -> bool:
         """Prolong the lease; False when it is gone."""
@@ -134,6 +148,9 @@ class DueCursors(Protocol):
 
     def redispatch(self, cursors: Sequence[DueCursor]) -> None:
         """Mark cursors as not dispatched: the broker did not take the message."""
+
+    def put_back(self, destination_id: str, account_id: str, *, seconds: float) -> None:
+        """Record that a daemon had no room for a cursor: the leader waits so long, a slice that ends does not."""
 
 
 class AccountLogs(Protocol):

@@ -31,6 +31,8 @@ class CursorClaim:
     epoch: int
     attempts: int
     """Those that have failed since the last success."""
+    is_rebuilding: bool = False
+    """Rows are made as they are in Postgres, and what is surplus is deleted at the end of the log."""
 
     @property
     def unit_id(self) -> str:

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 RECORDS_AT_ONCE: Final = 10_000
 _BASE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 300.0
+_NO_ROOM_SECONDS: Final = 2.0
 _FINAL_PAUSE_SECONDS: Final = 900.0
 """Another attempt would fail too, until somebody changes something; that may be at the target, unseen by Ferryman."""
 
@@ -86,9 +87,14 @@ class DestinationWorker:
 
     def work(self, destination_id: str, account_id: str) -> None:
         """Write for one slice what an account's log holds for a destination; nothing where somebody else does."""
-        if self._is_stopping() or not self._room.acquire(blocking=False):
+        if self._is_stopping():
             # Still due: the leader sends another message within a second.
             self._stores.due.redispatch([DueCursor(destination_id=destination_id, account_id=account_id, queue="")])
+            return
+        if not self._room.acquire(blocking=False):
+            # Were it sent again at once, all daemons that are full would get it in turn, for as long as they are.
+            pause = _NO_ROOM_SECONDS * (1 + random.random())  # noqa: S311  # no secret depends on it
+            self._stores.due.put_back(destination_id, account_id, seconds=pause)
             return
         try:
             claim = self._stores.cursors.claim(
@@ -167,6 +173,7 @@ class _Walk:
         if part.gap_until > self._listed_through:
             self._fill_gap(part.gap_until)
         if part.through == self._cursor:
+            self._end_rebuild()
             return False
         if not self._stores.cursors.fix_range(self._claim, part.through):
             return False
@@ -185,6 +192,8 @@ class _Walk:
             ),
         )
         self._cursor, self._through = part.through, None
+        if part.is_last:
+            self._end_rebuild()
         return not part.is_last
 
     def _read(self) -> LogPart:
@@ -204,6 +213,12 @@ class _Walk:
         self._stores.cursors.note_listed(self._claim, gap_until)
         self._listed_through = gap_until
 
+    def _end_rebuild(self) -> None:
+        """Remove what the target holds and Postgres does not, after all else is as it is there."""
+        if self._claim.is_rebuilding:
+            self._gaps.fill(self._claimed, self._writer, self._learner, self._empty_range(self._cursor))
+            self._stores.cursors.note_rebuilt(self._claim)
+
     def _build_range(self, part: LogPart) -> tuple[LogRange, tuple[Quarantined, ...]]:
         learned = [self._learner.learn(resource, records) for resource, records in sorted(part.records.items())]
         log_range = self._empty_range(part.through, [one.batch for one in learned if one.batch.records])
@@ -220,6 +235,7 @@ class _Walk:
             first_sequence=self._cursor + 1,
             last_sequence=through,
             batches=batches or (),
+            is_rebuild=self._claim.is_rebuilding,
         )
 
 

@@ -49,7 +49,10 @@ class RunDiagnosis:
 
     def explain(self, environment_id: EnvironmentId, run_id: str) -> Diagnosis:
         """Return what a run waits for; raise NotFoundError."""
-        run = self._runs.get(environment_id, run_id)
+        return self.explain_run(self._runs.get(environment_id, run_id))
+
+    def explain_run(self, run: SyncJobRun) -> Diagnosis:
+        """Return what a run waits for that was read just now."""
         facts, now = self._read_facts(run), self._clock.now()
         resources = [paces.measure_pace(resource, now) for resource in facts.resources]
         seconds = _seconds(run, now)

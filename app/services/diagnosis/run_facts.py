@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.engine.runs.landing import AwaitedDestination
 from app.engine.runs.settling import Exchanges
 from app.engine.status import ResourceStatus
 
@@ -63,5 +64,9 @@ class RunFacts:
     resources: Sequence[ResourceFacts]
     active_daemons: int
     """Of the run's group."""
+    destinations: Sequence[AwaitedDestination] = ()
+    """Of a run that waits for them."""
+    destination_wait_seconds: float = 0.0
+    """How long it waits; 0: for as long as it takes."""
     usual_seconds: float | None = None
     """How long the last runs of the same job and account took that completed."""

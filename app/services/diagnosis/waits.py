@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from app.engine.objects.runs import SyncJobRun
+from app.engine.runs.landing import AwaitedDestination
 from app.engine.status import RunStatus
 from app.engine.times import format_utc
 from app.services.diagnosis.paces import ResourcePace
@@ -29,6 +30,8 @@ class WaitKind(StrEnum):
     """The upstream asked to wait."""
     RECEIVER = "receiver"
     """The receiver of its webhook."""
+    DESTINATION = "destination"
+    """A destination that has not written all that the run has changed."""
     UPSTREAM = "upstream"
     """The upstream's answers, which are slower than usual, or do not come."""
 
@@ -57,9 +60,18 @@ def find_waits(
             found.append(_wait_for_daemon(run, facts, is_broker_reachable))
         if facts.units.parked:
             found.append(_wait_for_limit(facts.units))
+    if not run.status.is_final:
+        found += [_wait_for_destination(run, one, facts) for one in facts.destinations if not one.has_landed]
     if run.webhook_id is not None and (receiver := _wait_for_receiver(facts)):
         found.append(receiver)
     return found
+
+
+def _wait_for_destination(run: SyncJobRun, awaited: AwaitedDestination, facts: RunFacts) -> Wait:
+    since, limit = run.landing_since, facts.destination_wait_seconds
+    until = since + timedelta(seconds=limit) if since and limit else None
+    end = f"; the run fails at {format_utc(until)} if that has not come" if until else ""
+    return Wait(kind=WaitKind.DESTINATION, message=f"{awaited.describe()}{end}")
 
 
 def find_upstream_wait(pace: ResourcePace) -> Wait | None:

@@ -42,13 +42,17 @@ class DueWork:
     """No daemon has taken up a run."""
     unsettled: bool = False
     """A run has no work left and has not ended."""
+    landing: bool = False
+    """A run waits for its destinations."""
     triggers: bool = False
     """A cron trigger's time has come."""
     announcements: bool = False
     """An event that belongs to no run can be sent."""
 
 
-ALL_DUE: Final = DueWork(messages=True, units=True, runs=True, unsettled=True, triggers=True, announcements=True)
+ALL_DUE: Final = DueWork(
+    messages=True, units=True, runs=True, unsettled=True, landing=True, triggers=True, announcements=True
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,8 +154,17 @@ class PrunableRows(Protocol):
     def prune_calls(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove direct calls that were made so long ago."""
 
+    def prune_audit_entries(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Remove entries of the audit log of so long ago."""
+
     def prune_announcements(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove events of no run that ended so long ago."""
+
+    def prune_notifications(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Remove notifications that were written so long ago, and sent or given up."""
+
+    def prune_incidents(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Remove incidents that were over so long ago."""
 
     def prune_vanished(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove what was sent to webhooks as vanished so long ago."""

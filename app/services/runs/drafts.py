@@ -134,6 +134,7 @@ class RunDrafts:
             mutex_key=keys.get(run_keys.MUTEX_KEY),
             state_key=keys.get(run_keys.STATE_KEY),
             changes_only=webhook is not None and webhook.changes_only,
+            wait_for_destinations=_waits_for_destinations(request, job),
             idempotency=idempotency,
         )
 
@@ -146,6 +147,12 @@ class RunDrafts:
     def _choose_overlap(self, request: RunRequest, job: SyncJob) -> int:
         chosen = (request.overlap_seconds, job.overlap_seconds, self._default_overlap_seconds)
         return next(seconds for seconds in chosen if seconds is not None)
+
+
+def _waits_for_destinations(request: RunRequest, job: SyncJob) -> bool:
+    """Whether a run completes only once its records have landed; a webhook's records land nowhere else."""
+    wish = request.wait_for_destinations
+    return request.webhook_id is None and (job.wait_for_destinations if wish is None else wish)
 
 
 def _take_snapshot(job: SyncJob) -> JsonObject:
@@ -228,6 +235,9 @@ def _find_destination_failures(request: RunRequest) -> list[Failure]:
     if request.daemon_group_key and not daemons.GROUP_KEY.fullmatch(request.daemon_group_key):
         message = "expected 1 to 100 letters, digits, dots, dashes or underscores, beginning with a letter or digit"
         failures.append(Failure("daemon_group_key", message))
+    if request.wait_for_destinations and request.webhook_id:
+        message = "is for daemon runs: a run with webhook_id completes once its receiver has everything"
+        failures.append(Failure("wait_for_destinations", message))
     return [*failures, *events.check_events(request.events_to_send)]
 
 

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from app import meters
+from app import meters, tracing
 from app.engine.objects.daemons import name_queue
 from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.work import ErrorDraft, WakeUp, draft_error
@@ -21,6 +21,7 @@ from app.services.runs.ports import RunMoves
 from app.services.runs.settlement import Settlement, log_end, view_error
 from app.services.runs.start import RunStart, plan_first_work
 from app.settings import Settings
+from app.tracing import Kind
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class RunLifecycle:
         """Move a created run to running; False when it is not created, or waits for another run's mutex."""
         return self._moves.take_up(run_id, daemon_id=daemon_id)
 
+    @tracing.trace_method("start", kind=Kind.CONSUMER)
     def start(self, run_id: str) -> RunStart | None:
         """Write a running run's first units; None when it has units, as a resumed run has."""
         try:
@@ -82,6 +84,7 @@ class RunLifecycle:
         with self._lock(run.id) as settlement:
             return settlement is not None and settlement.move(RunStatus.RUNNING)
 
+    @tracing.trace_method("settle")
     @retry_on_conflict
     def settle(self, run_id: str) -> None:
         """End what is done: resources without work left, then the run, once its books balance."""
@@ -166,6 +169,8 @@ class RunLifecycle:
             if settlement is None or settlement.run.status is not RunStatus.CREATED:
                 return False
             settlement.frees_mutex = settlement.locked.move(RunStatus.STOPPED)
+            if settlement.frees_mutex:
+                log_end(settlement.run, RunStatus.STOPPED)
             return settlement.frees_mutex
 
     def announce_removal(self, run: SyncJobRun) -> Announcement:

@@ -10,6 +10,7 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.runs import RunError, SyncJobRun
 from app.engine.records.outcomes import PageWarning
+from app.engine.runs.landing import AwaitedDestination
 from app.engine.runs.settling import Progress
 from app.engine.runs.work import ErrorDraft, EventDraft, Pass, UnitDraft, Vanished, WakeUp
 from app.engine.status import ResourceStatus, RunStatus
@@ -96,6 +97,15 @@ class LockedRun(Protocol):
 
     def replace_keys(self, ended: Pass, keys: Sequence[JsonObject]) -> None:
         """Record that a pass' records are held by these keys alone."""
+
+    def read_awaited(self) -> Sequence[AwaitedDestination]:
+        """List the destinations that read what the run has changed."""
+
+    def begin_landing(self) -> None:
+        """Record that all but its destinations is done; what has vanished upstream is not decided again."""
+
+    def note_landed(self, landed: Sequence[AwaitedDestination]) -> None:
+        """Write what became of its records at its destinations."""
 
     def warn(self, resource_id: str, warning: PageWarning) -> None:
         """Count a warning of one of the run's resources."""

@@ -41,6 +41,8 @@ class RunRequest:
     """A trial: no increment goes on from where it ends, and it goes on from none."""
     events_to_send: Sequence[str] | None = None
     """The only events that the webhook gets; None is every one."""
+    wait_for_destinations: bool | None = None
+    """Replaces the job's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,7 @@ class RunDraft:
     state_key: str | None = None
     changes_only: bool = False
     """As its webhook wishes at this moment."""
+    wait_for_destinations: bool = False
     idempotency: IdempotencyKey | None
     supposes: CachedJob | None = None
     """What the draft was made of without a look at the job and the account: to be compared when it is written."""
@@ -123,6 +126,7 @@ class RunDraft:
             state_key=self.state_key,
             events_to_send=list(request.events_to_send) if request.events_to_send is not None else None,
             changes_only=self.changes_only,
+            wait_for_destinations=self.wait_for_destinations,
             waiting_on=waiting_on,
             created_at=at,
             updated_at=at,

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from app import meters
+from app import meters, tracing
 from app.engine.ids import new_id
 from app.engine.jobs.items import NodeKind
 from app.engine.json_types import JsonObject
 from app.engine.objects.daemons import name_queue
 from app.engine.objects.runs import SyncJobRun
 from app.engine.runs import increments
+from app.engine.runs.landing import describe_delay
 from app.engine.runs.settling import Progress, ResourceState, find_ended_resources, judge
 from app.engine.runs.work import ErrorDraft, EventDraft, WakeUp, draft_error
 from app.engine.status import ErrorHandling, RunStatus
@@ -101,9 +102,25 @@ class Settlement:
         elif deletions.delivery_unit_id:
             # The run completes, and its books balance, once these are delivered.
             self._wake(deletions.delivery_unit_id)
-        else:
+        elif self._has_landed():
             self._hold_increments(progress)
             self._end(RunStatus.COMPLETED)
+
+    def _has_landed(self) -> bool:
+        """Whether nothing is to be waited for at destinations; a run that has waited too long fails here."""
+        if not self.run.wait_for_destinations:
+            return True
+        awaited = self.locked.read_awaited()
+        if all(one.has_landed for one in awaited):
+            self.locked.note_landed(awaited)
+            return True
+        since, limit = self.run.landing_since, self.settings.destination_wait_seconds
+        if since is None:
+            self.locked.begin_landing()
+        elif limit and (self.clock.now() - since).total_seconds() >= limit:
+            message = describe_delay(awaited, limit_seconds=limit)
+            self.fail(draft_error("destinations_behind", message, at=self.clock.now()))
+        return False
 
     def _hold_increments(self, progress: Progress) -> None:
         """Make the next run request again what this one has not read."""
@@ -169,7 +186,21 @@ def log_end(run: SyncJobRun, status: RunStatus, error: Mapping[str, Any] | None 
     code = {"code": error["code"]} if error else {}
     facts = {"run_id": run.id, "account_id": run.integrated_account_id, "status": status.value, **code}
     logger.info("a run has ended", extra=facts)
+    _record_span(run, status, facts.get("code"))
     meters.RUNS_ENDED.labels(status.value, facts.get("code", "")).inc()
+
+
+def _record_span(run: SyncJobRun, status: RunStatus, code: str | None) -> None:
+    facts = {
+        "ferryman.run.id": run.id,
+        "ferryman.run.status": status.value,
+        "ferryman.job.id": run.sync_job_id,
+        "ferryman.account.id": run.integrated_account_id,
+        "ferryman.environment.id": run.environment_id,
+    }
+    is_resumed = run.resumes > 0
+    started_at = (run.started_at if is_resumed else None) or run.created_at
+    tracing.record_run(run.id, facts, started_at=started_at, error=code, resumes=run.resumes)
 
 
 def view_error(error: ErrorDraft) -> JsonObject:

@@ -1,9 +1,12 @@
 """The duty that learns columns from what was written, account by account, and has views show them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
+from app.engine.json_types import JSON
+from app.engine.objects.environments import EnvironmentId
 from app.engine.schemas import learning
 from app.engine.schemas.columns import ResourceSchema
 from app.engine.schemas.declaring import declare, read_types
@@ -17,6 +20,13 @@ _LOGS_AT_ONCE: Final = 20
 _VIEWS_AT_ONCE: Final = 20
 _EVERY_SECONDS: Final = 1.0
 _BUSY_SECONDS: Final = 5.0
+
+
+class _Known(NamedTuple):
+    """What is known of an integration's records."""
+
+    schemas: Sequence[ResourceSchema]
+    declared: Mapping[str, JSON]
 
 
 class SchemaLearner:
@@ -42,6 +52,8 @@ class SchemaLearner:
         self._view_rows = DutyRows("updating views", monotonic=share.monotonic)
         self._busy_views: dict[str, float] = {}
         """Until when views are left alone that others were at work on."""
+        self._known: dict[tuple[EnvironmentId, str], _Known] = {}
+        """By environment and integration, what was read in this turn."""
         self._heads: Mapping[str, int] = {}
         """By account, how far its log was at the last look."""
 
@@ -53,14 +65,14 @@ class SchemaLearner:
         """Learn for a while; return whether there is more to do at once."""
         logs = self._values.list_unlearned(skipped=self._rows.list_skipped(), limit=_LOGS_AT_ONCE)
         self._note_heads(logs)
+        self._known.clear()
+        self._update_views()
         until = self._share.monotonic() + TURN_SECONDS
         left = list(logs)
         while left and self._share.monotonic() < until:
             log = left.pop(0)
             following = self._rows.handle(log.account_id, partial(self._share.take, partial(self._learn_some, log)))
             left += [following] if following is not None else []
-            self._update_views()
-        self._update_views()
         return bool(left)
 
     def _note_heads(self, logs: Sequence[UnlearnedLog]) -> None:
@@ -71,31 +83,38 @@ class SchemaLearner:
 
     def _learn_some(self, log: UnlearnedLog) -> UnlearnedLog | None:
         """Learn from the next records of a log; return it as it is then, or None at its end."""
-        known = self._schemas.list(log.environment_id, integration_name=log.integration_name)
-        stretch = self._values.read(log, known, limit=self._share.batch)
-        self._share.count(stretch.rows)
-        if stretch.resources:
-            self._save(log, known, stretch.resources)
+        known = self._read_known(log)
+        stretch = self._share.read(
+            lambda limit: self._values.read(log, known.schemas, limit=limit), count=lambda found: found.rows
+        )
+        if self._save(log, known, stretch.resources):
+            del self._known[log.environment_id, log.integration_name]
+            self._update_views()
         self._values.move_on(log.account_id, stretch.through)
         if stretch.is_last:
             return None
-        return UnlearnedLog(
-            account_id=log.account_id,
-            environment_id=log.environment_id,
-            integration_name=log.integration_name,
-            learned_through=stretch.through,
-            last_sequence=log.last_sequence,
-        )
+        return replace(log, learned_through=stretch.through)
 
-    def _save(self, log: UnlearnedLog, known: Sequence[ResourceSchema], resources: Mapping[str, SeenValues]) -> None:
-        declared = self._declarations.of(log.environment_id, log.integration_name)
-        by_resource = {schema.resource: schema for schema in known}
+    def _read_known(self, log: UnlearnedLog) -> "_Known":
+        place = (log.environment_id, log.integration_name)
+        if place not in self._known:
+            self._known[place] = _Known(
+                self._schemas.list(log.environment_id, integration_name=log.integration_name),
+                self._declarations.of(*place),
+            )
+        return self._known[place]
+
+    def _save(self, log: UnlearnedLog, known: "_Known", resources: Mapping[str, SeenValues]) -> bool:
+        """Save what is new; return whether anything is: nothing is locked for most stretches."""
+        by_resource = {schema.resource: schema for schema in known.schemas}
+        has_saved = False
         for resource, seen in resources.items():
-            change = partial(self._learn, seen, declared.get(resource))
+            change = partial(self._learn, seen, known.declared.get(resource))
             schema = by_resource.get(resource)
-            # Most pages hold nothing new: nothing is locked for those.
             if schema is None or change(schema) != schema:
                 self._schemas.save(log.environment_id, log.integration_name, resource, change)
+                has_saved = True
+        return has_saved
 
     def _learn(self, seen: SeenValues, declared: object, schema: ResourceSchema) -> ResourceSchema:
         now = self._clock.now()

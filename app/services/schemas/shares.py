@@ -9,7 +9,7 @@ T = TypeVar("T")
 SMALL: Final = 0.04
 """Of the time of one session, while somebody writes records."""
 LARGE: Final = 0.5
-_SMALL_BATCH_SECONDS: Final = 0.02
+_SMALL_BATCH_SECONDS: Final = 0.05
 _LARGE_BATCH_SECONDS: Final = 0.2
 _FIRST_BATCH: Final = 200
 _FEWEST: Final = 10
@@ -31,25 +31,26 @@ class Share:
         self.is_small = True
         self.batch = _FIRST_BATCH
         """How many rows the next batch should have."""
-        self._rows = 0
 
     def take(self, do: Callable[[], T]) -> T:
-        """Do a batch, then rest; it says by ``count`` how many rows it had."""
-        self._rows = 0
+        """Do a batch, then rest from all that it took."""
         began = self.monotonic()
         try:
             return do()
         finally:
             took = self.monotonic() - began
-            self._fit_batch(took)
             share = SMALL if self.is_small else LARGE
             self._pause(min(took * (1 / share - 1), _LONGEST_REST_SECONDS))
 
-    def count(self, rows: int) -> None:
-        """Count rows of the batch that is being done."""
-        self._rows += rows
+    def read(self, find: Callable[[int], T], count: Callable[[T], int]) -> T:
+        """Read as many rows as the batch should have, and fit the next one by how long that took.
 
-    def _fit_batch(self, took: float) -> None:
-        if self._rows and took > 0:
+        What a batch costs whatever its size is none of it: else a busy machine would have ever smaller ones.
+        """
+        began = self.monotonic()
+        found = find(self.batch)
+        took, rows = self.monotonic() - began, count(found)
+        if rows and took > 0:
             aim = _SMALL_BATCH_SECONDS if self.is_small else _LARGE_BATCH_SECONDS
-            self.batch = max(_FEWEST, min(_MOST, 2 * self.batch, int(self._rows * aim / took)))
+            self.batch = max(_FEWEST, min(_MOST, 2 * self.batch, int(rows * aim / took)))
+        return found

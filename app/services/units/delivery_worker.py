@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
 
-from app import failpoints
+from app import failpoints, tracing
 from app.engine.errors import DeliveryError, LeaseLostError, StoreUnavailableError
 from app.engine.objects import daemons
 from app.engine.objects.runs import SyncJobRun
@@ -24,6 +24,7 @@ from app.services.units.delivery_pool import Answer, DeliveryPool, Place
 from app.services.units.lease_keeper import LeaseKeeper
 from app.services.units.ports import Deliveries, Report, Units, WorkerContext, report_nothing
 from app.services.webhooks.health import WebhookHealth
+from app.tracing import Kind, Span
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 @dataclass(slots=True)
 class _Slice:
     claim: Claim
+    span: Span
     deadline: float
     report: Report = report_nothing
     steps: int = 0
@@ -92,7 +94,9 @@ class DeliveryWorker:
 
         Then nothing is done yet, and the slice goes on by itself.
         """
-        slice = _Slice(claim, self._clock.now().timestamp() + self._settings.slice_seconds, report)
+        facts = {"ferryman.unit.id": claim.unit_id, "ferryman.webhook.id": claim.webhook_id}
+        span = tracing.begin("slice of deliveries", facts, kind=Kind.CONSUMER, run_id=claim.run_id)
+        slice = _Slice(claim, span, self._clock.now().timestamp() + self._settings.slice_seconds, report)
         self._keeper.keep(claim, on_lost=slice.cancel)
         is_under_way = self._advance(slice, partial(self._send_on, slice))
         return NOTHING_DONE if is_under_way else SliceOutcome(run_id=claim.run_id, may_settle=True)
@@ -114,14 +118,17 @@ class DeliveryWorker:
         """Do the next part of a slice, and end it unless an event is under way; return whether one is."""
         is_under_way = False
         try:
-            is_under_way = act()
+            with tracing.within(slice.span):
+                is_under_way = act()
         except LeaseLostError:
             pass
         except Exception as error:
+            slice.span.error = tracing.read_error(error)
             self._break_off(slice.claim, error)
         finally:
             if not is_under_way:
                 self._keeper.release(slice.claim)
+                slice.span.end()
         if not is_under_way:
             self._dispatch_waiting(slice.claim)
         return is_under_way

@@ -15,7 +15,7 @@ from app.engine.record_errors import (
     UnwritablePageError,
 )
 from app.engine.runs.frontier import Frontier
-from app.engine.runs.work import Claim, PageWrite, SliceOutcome, WakeUp
+from app.engine.runs.work import Claim, SliceOutcome, WakeUp
 from app.engine.status import ErrorHandling
 from app.failpoints import Failpoint
 from app.services.contexts import calls
@@ -24,6 +24,7 @@ from app.services.ports import FetchedPage, OpenList, Source
 from app.services.unified import mappings
 from app.services.units.account_fairness import AccountFairness
 from app.services.units.page_batch import PageBatch
+from app.services.units.page_writing import write_pages
 from app.services.units.ports import Deliveries, Pages, Units, WorkerContext
 from app.services.units.slices import Asked, ReadSpool, Slice, Taken, submit_batch
 
@@ -236,13 +237,12 @@ class FetchWorker:
             self._freeze_upper_bound(current.claim.run_id, write.server_date)
             current.has_bound = True
         try:
-            delivery_unit_id = self._pages.write(write)
+            delivery_unit_id = write_pages(self._pages, write, current.context)
         except UnwritablePageError as error:
             batch = self._give_up_taken(current, batch, error)
             write = batch.build_write(current.frontier)
-            delivery_unit_id = self._pages.write(write)
+            delivery_unit_id = write_pages(self._pages, write, current.context)
         current.held_at = time.monotonic()
-        _count(write, current.context.account.integration_name)
         current.has_progress |= write.has_progress
         unit_ids = [*(child.id for child in write.children), *([delivery_unit_id] if delivery_unit_id else ())]
         run_id, queue = current.claim.run_id, current.context.queue
@@ -284,11 +284,3 @@ class FetchWorker:
             claim, wake_seconds=wake_seconds, has_failed=current.has_failed, is_idle=is_idle
         )
         return is_held and not wake_seconds
-
-
-def _count(write: PageWrite, integration: str) -> None:
-    """Measure pages that are written."""
-    meters.PAGES.labels(integration).inc(write.counters.pages)
-    meters.RECORDS.labels(integration).inc(write.counters.fetched)
-    if write.counters.quarantined:
-        meters.QUARANTINED.labels(integration).inc(write.counters.quarantined)

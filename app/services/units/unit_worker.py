@@ -3,10 +3,10 @@
 import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from app import logs, meters
+from app import logs, meters, tracing
 from app.engine.ids import new_id
 from app.engine.jobs.items import ResourceItem
 from app.engine.runs.frontier import Frontier
@@ -28,6 +28,7 @@ from app.services.units.delivery_worker import DeliveryWorker
 from app.services.units.fetch_worker import FetchWorker
 from app.services.units.lease_keeper import LeaseKeeper
 from app.services.units.ports import Report, Units, WorkerContext, report_nothing
+from app.tracing import Kind, Value
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +128,8 @@ class UnitWorker:
         report(WorkFacts(run_id=claim.run_id, account_id=context.account.id, what=f"{item.name} {item.method}"))
         if context.run.status is RunStatus.RATE_LIMITED:
             self._lifecycle.unpark(context.run)
-        with logs.bind(account_id=context.account.id, resource=item.name):
+        span = tracing.span(f"slice {item.name}", _describe(claim, item), kind=Kind.CONSUMER, run_id=claim.run_id)
+        with logs.bind(account_id=context.account.id, resource=item.name), span:
             return self._fetch_worker.work(claim, context)
 
     def _rest(self, claim: Claim, account_id: str) -> SliceOutcome:
@@ -168,6 +170,16 @@ class UnitWorker:
 
     def _draft(self, code: str, message: str, source: ResourceItem | None = None) -> ErrorDraft:
         return draft_error(code, message, at=self._clock.now(), source=source)
+
+
+def _describe(claim: Claim, item: ResourceItem) -> Mapping[str, Value]:
+    """Return the attributes of a slice's span."""
+    return {
+        "ferryman.unit.id": claim.unit_id,
+        "ferryman.unit.attempts": claim.attempts,
+        "ferryman.resource.name": item.name,
+        "ferryman.resource.method": item.method,
+    }
 
 
 def _read_place(claim: Claim) -> str:

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
@@ -216,7 +217,8 @@ class TokenCache:
         return known
 
     async def _in_thread(self, work: Callable[[], V]) -> V:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        # With what is bound to log lines and spans here.
+        return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
 
 
 def _replace_context(call: PageCall, known: _Known) -> PageCall:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import aiohttp
 import orjson
 
+from app import tracing
 from app.engine.accounts.oauth import TokenRequest
 from app.engine.json_types import JsonObject
 from app.engine.limits import retry
@@ -20,6 +21,7 @@ from app.net.loop import LoopThread
 from app.sources.reading import content_encodings
 from app.sources.reading.content_encodings import Body, OverLimitError
 from app.sources.request_parts import bodies
+from app.tracing import Kind
 
 _ANSWER_LIMIT_BYTES: Final = 256 * 1024
 _ATTEMPTS: Final = 3
@@ -61,7 +63,7 @@ class HttpTokenEndpoint:
 
     async def _attempt(self, request: TokenRequest) -> JsonObject:
         try:
-            status, body = await self._exchange(request)
+            status, body = await self._trace_exchange(request)
         except TimeoutError as error:
             raise _build_error(
                 request, f"gave no answer within {self._attempt_seconds:.0f} s", retryable=True
@@ -74,6 +76,15 @@ class HttpTokenEndpoint:
             retryable = not isinstance(error, aiohttp.InvalidURL)
             raise _build_error(request, f"can not be reached ({type(error).__name__})", retryable=retryable) from error
         return _judge(request, status, body)
+
+    async def _trace_exchange(self, request: TokenRequest) -> tuple[int, bytes]:
+        """Make the exchange as a span of the run that needs the token, where one does."""
+        facts = {**tracing.describe_address(request.url), "http.request.method": "POST", "ferryman.endpoint": "token"}
+        with tracing.span("POST", facts, kind=Kind.CLIENT) as span:
+            status, body = await self._exchange(request)
+            span.set({"http.response.status_code": status})
+            span.error = str(status) if status >= 400 else None
+        return status, body
 
     async def _exchange(self, request: TokenRequest) -> tuple[int, bytes]:
         # A session for each call: there is one per account and hour, and none is left over at a fork.

@@ -29,6 +29,8 @@ class HttpRequest:
     """It may be sent twice."""
     account_id: str = ""
     """Set when it is sent."""
+    path_template: str = ""
+    """Its path with names in the place of values, for traces; empty where there is none, or where nothing is traced."""
     error_expression: Expression | None = None
     """Finds errors in answers."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)

@@ -1,6 +1,5 @@
 """The headers of a request: their precedence, and those that are refused."""
 
-import importlib.metadata
 import re
 from typing import Final
 
@@ -9,16 +8,9 @@ from multidict import CIMultiDict
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_errors import SourceError
 from app.sources.request_parts.bodies import to_text
+from app.version import find_version
 
-
-def _find_version() -> str:
-    try:
-        return importlib.metadata.version("ferryman")
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
-        return "dev"
-
-
-_USER_AGENT: Final = f"ferryman/{_find_version()}"
+_USER_AGENT: Final = f"ferryman/{find_version()}"
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OF_THE_CONNECTION: Final = frozenset(
     {"content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"}

@@ -133,7 +133,7 @@ def list_rows(
         )
 
 
-def build_object(kind: type[T], row: Row, **values: object) -> T:
+def build_object(kind: type[T], row: Row, /, **values: object) -> T:
     """Build an object from the columns that are named as its fields; ``values`` are those that are not.
 
     Ids are texts, however a row was read.

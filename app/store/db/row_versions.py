@@ -36,6 +36,8 @@ _TABLES: Final[Mapping[str, Table]] = {
     "datastore": tables.datastore,
     "destination": tables.destination,
     "schema": tables.resource_schema,
+    "notification destination": tables.notification_destination,
+    "notification rule": tables.notification_rule,
 }
 
 

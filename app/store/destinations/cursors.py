@@ -36,7 +36,7 @@ _CLAIM: Final = text(f"""
            and :most_of_destination > (
                 select count(*) from destination_cursor o
                  where o.destination_id = c.destination_id and o.lease_until > now())
- returning fence, cursor, range_through, listed_through, epoch, attempts
+ returning fence, cursor, range_through, listed_through, epoch, attempts, is_rebuilding
 """)
 _LOAD: Final = text("""
     select d.*, e.name as environment_name, a.tenant_id, i.name as integration_name,
@@ -63,6 +63,7 @@ _MOVE: Final = text(f"""
      where {_OF_CLAIM}
 """)
 _LISTED: Final = text(f"update destination_cursor set listed_through = :through where {_OF_CLAIM}")
+_REBUILT: Final = text(f"update destination_cursor set is_rebuilding = false where {_OF_CLAIM}")
 _KEEP: Final = text(f"""
     update destination_cursor set lease_until = now() + make_interval(secs => :lease_seconds)
      where {_OF_CLAIM} and lease_until is not null
@@ -145,6 +146,11 @@ class CursorStore:
     def note_listed(self, claim: CursorClaim, through: int) -> None:
         """Record that what vanished in a gap was found by a listing; raise LeaseLostError."""
         if self._autocommit.count(_LISTED, {**_place(claim), "through": through}) != 1:
+            raise LeaseLostError
+
+    def note_rebuilt(self, claim: CursorClaim) -> None:
+        """Record that the target holds nothing surplus any more; raise LeaseLostError."""
+        if self._autocommit.count(_REBUILT, _place(claim)) != 1:
             raise LeaseLostError
 
     def keep(self, claim: CursorClaim, *, lease_seconds: float) -> bool:

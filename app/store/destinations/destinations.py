@@ -37,7 +37,8 @@ _NEXT_EPOCH: Final = text("""
 # A higher fence refuses what is under way.
 _BEGIN_ANEW: Final = text(f"""
     update destination_cursor
-       set cursor = least(cursor, :cursor), epoch = :epoch, range_through = null, listed_through = 0,
+       set cursor = least(cursor, :cursor), epoch = :epoch, is_rebuilding = :is_rebuild,
+           range_through = null, listed_through = 0,
            fence = fence + 1, status = '{CursorStatus.WAITING}', lease_owner = null, lease_until = null,
            due_at = now(), rung_at = null,
            attempts = 0, failing_since = null, last_error = null, error_code = null,
@@ -93,13 +94,15 @@ class DestinationStore:
                 connection.execute(_WAKE, {"id": destination_id})
         return destination_of(row) if row else None
 
-    def begin_anew(self, environment_id: EnvironmentId, destination_id: str, *, cursor: int) -> Destination | None:
+    def begin_anew(
+        self, environment_id: EnvironmentId, destination_id: str, *, cursor: int, is_rebuild: bool = False
+    ) -> Destination | None:
         """Have everything behind a number written again, of all accounts; whatever is under way is refused."""
         values = {"id": destination_id, "environment_id": environment_id}
         with self._engine.begin() as connection:
             row = connection.execute(_NEXT_EPOCH, values).mappings().one_or_none()
             if row:
-                again = {"id": destination_id, "cursor": cursor, "epoch": row["epoch"]}
+                again = {"id": destination_id, "cursor": cursor, "epoch": row["epoch"], "is_rebuild": is_rebuild}
                 connection.execute(_BEGIN_ANEW, again)
         return destination_of(row) if row else None
 

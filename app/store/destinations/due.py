@@ -29,8 +29,9 @@ _ADD_NEW: Final = text("""
      limit :limit
         on conflict do nothing
 """)
+_HAS_ROOM: Final = "(c.no_room_until is null or c.no_room_until <= now())"
 _IS_FREE: Final = "c.due_at <= now() and (c.lease_until is null or c.lease_until < now())"
-_LAGS: Final = "l.integrated_account_id = c.integrated_account_id and l.last_sequence > c.cursor"
+_LAGS: Final = "l.integrated_account_id = c.integrated_account_id and (l.last_sequence > c.cursor or c.is_rebuilding)"
 # In turn over destinations: the first of each before the second of any.
 _DISPATCH_DUE: Final = text(f"""
     with held as (
@@ -45,12 +46,13 @@ _DISPATCH_DUE: Final = text(f"""
                  from destination_cursor c
                  join account_log l on {_LAGS}
                  join integrated_account a on a.id = c.integrated_account_id
-                where c.destination_id = d.id and {_IS_FREE}
+                where c.destination_id = d.id and {_IS_FREE} and {_HAS_ROOM}
                       and (c.rung_at is null or c.rung_at < now() - make_interval(secs => :ring_after))
                 order by c.due_at limit greatest(0, :most_of_destination - coalesce(held.leased, 0))) found
          where d.paused_at is null
-         order by found.place, d.id limit :limit)
-    update destination_cursor c set rung_at = now()
+         order by found.place, d.id
+         limit greatest(0, :limit - (select count(*) from destination_cursor where no_room_until > now())))
+    update destination_cursor c set rung_at = now(), no_room_until = null
       from chosen
      where c.destination_id = chosen.destination_id and c.integrated_account_id = chosen.integrated_account_id
  returning c.destination_id, c.integrated_account_id, chosen.daemon_group_key
@@ -64,7 +66,7 @@ _NEXT: Final = text(f"""
          where c.destination_id = :destination_id and {_IS_FREE}
                and (c.rung_at is null or c.rung_at < now() - make_interval(secs => :ring_after))
          order by c.due_at limit 1 for update of c skip locked)
-    update destination_cursor c set rung_at = now()
+    update destination_cursor c set rung_at = now(), no_room_until = null
       from next
      where c.destination_id = next.destination_id and c.integrated_account_id = next.integrated_account_id
  returning c.destination_id, c.integrated_account_id, next.daemon_group_key
@@ -73,6 +75,10 @@ _REDISPATCH: Final = text("""
     update destination_cursor set rung_at = null
      where (destination_id, integrated_account_id) in (
            select * from unnest(cast(:destinations as uuid[]), cast(:accounts as uuid[])))
+""")
+_PUT_BACK: Final = text("""
+    update destination_cursor set rung_at = null, no_room_until = now() + make_interval(secs => :seconds)
+     where destination_id = :destination_id and integrated_account_id = :account_id and rung_at is not null
 """)
 _ANY: Final = text("select exists (select from destination where paused_at is null)")
 
@@ -116,6 +122,12 @@ class DueCursors:
         }
         with self._engine.begin() as connection:
             connection.execute(_REDISPATCH, values)
+
+    def put_back(self, destination_id: str, account_id: str, *, seconds: float) -> None:
+        """Record that a daemon had no room for a cursor: the leader waits so long, a slice that ends does not."""
+        values = {"destination_id": destination_id, "account_id": account_id, "seconds": seconds}
+        with self._engine.begin() as connection:
+            connection.execute(_PUT_BACK, values)
 
     def _due(self, destination_id: object, account_id: object, group_key: str | None) -> DueCursor:
         queue = name_queue(group_key or self._default_group)

@@ -44,6 +44,11 @@ class DatabaseHealth:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    def has_leader(self) -> bool:
+        """Whether a daemon leads; raise StoreUnavailableError."""
+        with reading(self._engine) as connection:
+            return bool(connection.execute(_HAS_LEADER, {"lead": leadership.LOCKS["lead"]}).scalar_one())
+
     def read(self) -> DatabaseFacts:
         """Read them; raise StoreUnavailableError."""
         with reading(self._engine) as connection:

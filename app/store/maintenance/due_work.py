@@ -7,6 +7,7 @@ from sqlalchemy import text
 from app.services.maintenance.duties import DueWork
 from app.store.announcements.announcements import DUE_ANNOUNCEMENTS
 from app.store.db.leadership import Leadership
+from app.store.runs.landing import LANDING_RUNS
 from app.store.runs.runs import DUE_RUNS, UNSETTLED_RUNS
 from app.store.schedules.triggers import DUE_TRIGGERS
 from app.store.units.dispatching import EXPIRED_UNITS, PARKED_UNITS, UNANSWERED_UNITS
@@ -14,13 +15,14 @@ from app.store.units.dispatching import EXPIRED_UNITS, PARKED_UNITS, UNANSWERED_
 _PROMPT: Final = f"""
     exists(select from outbox where created_at < now() - make_interval(secs => :publish_after)) as messages,
     exists({PARKED_UNITS}) or exists({EXPIRED_UNITS}) as units,
-    exists({DUE_TRIGGERS}) as triggers, exists({DUE_ANNOUNCEMENTS}) as announcements
+    exists({LANDING_RUNS}) as landing, exists({DUE_TRIGGERS}) as triggers, exists({DUE_ANNOUNCEMENTS}) as announcements
 """
 
 _LOOK: Final = text(f"select {_PROMPT}, false as runs, false as unsettled")
 
 _LOOK_THOROUGHLY: Final = text(f"""
-    select messages, triggers, announcements, units or exists({UNANSWERED_UNITS}) as units, exists({DUE_RUNS}) as runs,
+    select messages, landing, triggers, announcements,
+           units or exists({UNANSWERED_UNITS}) as units, exists({DUE_RUNS}) as runs,
            exists({UNSETTLED_RUNS}) as unsettled
       from (select {_PROMPT}) prompt
 """)
@@ -41,6 +43,7 @@ class DueWorkReader:
             units=found.units,
             runs=found.runs,
             unsettled=found.unsettled,
+            landing=found.landing,
             triggers=found.triggers,
             announcements=found.announcements,
         )

@@ -64,11 +64,42 @@ _CALLS: Final = text("""
         select id from direct_call
          where environment_id = :environment_id and integrated_account_id = :account_id limit :limit)
 """)
+# That something was changed, when and by whom stays.
+_AUDITED: Final = text("""
+    update audit_entry set before = null, after = null, remote_address = case actor_kind when 'account' then null
+                                                                         else remote_address end
+     where id in (
+        select id from audit_entry
+         where integrated_account_id = :account_id and (before is not null or after is not null) limit :limit)
+""")
 # Events of no run name the account in their body alone.
 _EVENTS: Final = text("""
     delete from delivery where id in (
         select id from delivery
          where run_id is null and position(convert_to(:account_id, 'UTF8') in body) > 0 limit :limit)
+""")
+# With what was found by them, and told.
+_RULES: Final = text("""
+    delete from notification_rule where id in (
+        select id from notification_rule
+         where environment_id = :environment_id and integrated_account_id = :account_id limit :limit)
+""")
+_INCIDENTS: Final = text("""
+    delete from incident where id in (select id from incident where integrated_account_id = :account_id limit :limit)
+""")
+# A notification names the account in its text.
+_NOTIFICATIONS: Final = text("""
+    delete from notification where id in (
+        select id from notification
+         where environment_id = :environment_id and strpos(cast(message as text), cast(:account_id as text)) > 0
+         limit :limit)
+""")
+# What its runs had in common may be their account, or what a person typed of it.
+_BULK: Final = text("""
+    delete from bulk_action where id in (
+        select id from bulk_action
+         where environment_id = :environment_id
+               and position(cast(:account_id as text) in filters::text) > 0 limit :limit)
 """)
 # The primary key begins with the webhook: its few values are stepped through.
 _TOLD: Final = text("""
@@ -107,6 +138,7 @@ _FIRST: Final[Mapping[str, TextClause]] = {
     "credentials": _CREDENTIALS,
     "sync_job_cron_trigger": _TRIGGERS,
     "sync_job_run_state": _STATES,
+    "notification_rule": _RULES,
 }
 _LAST: Final[Mapping[str, TextClause]] = {
     "record": _RECORDS,
@@ -114,6 +146,10 @@ _LAST: Final[Mapping[str, TextClause]] = {
     "webhook_record": _TOLD,
     "direct_call": _CALLS,
     "delivery": _EVENTS,
+    "audit_entry": _AUDITED,
+    "incident": _INCIDENTS,
+    "notification": _NOTIFICATIONS,
+    "bulk_action": _BULK,
 }
 _STILL_LIVE: Final = [str(status) for status in RunStatus if not status.is_final]
 

@@ -71,12 +71,32 @@ _CALLS: Final = text("""
          order by created_at, id limit :limit offset :skip for update skip locked)
 """)
 
+_AUDIT_ENTRIES: Final = text("""
+    delete from audit_entry where id in (
+        select id from audit_entry where created_at < now() - make_interval(secs => :seconds)
+         order by created_at, id limit :limit offset :skip for update skip locked)
+""")
+
 _ANNOUNCEMENTS: Final = text(f"""
     delete from delivery where id in (
         select id from delivery
          where run_id is null and created_at < now() - make_interval(secs => :seconds)
                and status <> '{DeliveryStatus.PENDING}'
          order by created_at, id limit :limit offset :skip for update skip locked)
+""")
+
+_NOTIFICATIONS: Final = text("""
+    delete from notification where id in (
+        select id from notification
+         where created_at < now() - make_interval(secs => :seconds)
+               and (sent_at is not null or given_up_at is not null)
+         order by created_at, id limit :limit offset :skip for update skip locked)
+""")
+
+_INCIDENTS: Final = text("""
+    delete from incident where id in (
+        select id from incident where closed_at < now() - make_interval(secs => :seconds)
+         order by closed_at, id limit :limit offset :skip for update skip locked)
 """)
 
 _TOLD: Final = text("""
@@ -167,9 +187,21 @@ class RetentionStore:
         """Remove direct calls that were made so long ago."""
         return self._forget(_CALLS, {"seconds": seconds, "limit": limit, "skip": skip})
 
+    def prune_audit_entries(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+        """Remove entries of the audit log of so long ago."""
+        return self._forget(_AUDIT_ENTRIES, {"seconds": seconds, "limit": limit, "skip": skip})
+
     def prune_announcements(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Remove events of no run that ended so long ago."""
         return self._forget(_ANNOUNCEMENTS, {"seconds": seconds, "limit": limit, "skip": skip})
+
+    def prune_notifications(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+        """Remove notifications that were written so long ago, and sent or given up."""
+        return self._forget(_NOTIFICATIONS, {"seconds": seconds, "limit": limit, "skip": skip})
+
+    def prune_incidents(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+        """Remove incidents that were over so long ago."""
+        return self._forget(_INCIDENTS, {"seconds": seconds, "limit": limit, "skip": skip})
 
     def prune_vanished(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Remove what webhooks know of records that vanished so long ago."""

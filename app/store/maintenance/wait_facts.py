@@ -11,6 +11,7 @@ from app.services.diagnosis.run_facts import DeliveryFacts, ResourceFacts, RunFa
 from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import Row, reading
 from app.store.maintenance.daemons import DaemonStore
+from app.store.runs import landing
 from app.store.tables.statuses import any_of, is_free
 
 _COMPARED_RUNS: Final = 20
@@ -73,10 +74,13 @@ _USUAL_SECONDS = text(f"""
 class RunFactStore:
     """The facts of all runs."""
 
-    def __init__(self, engine: Engine, daemons: DaemonStore, *, silence_seconds: float) -> None:
+    def __init__(
+        self, engine: Engine, daemons: DaemonStore, *, silence_seconds: float, destination_wait_seconds: float
+    ) -> None:
         self._engine = engine
         self._daemons = daemons
         self._silence_seconds = silence_seconds
+        self._destination_wait_seconds = destination_wait_seconds
 
     def of(self, run: SyncJobRun) -> RunFacts:
         """Read those of a run."""
@@ -91,11 +95,14 @@ class RunFactStore:
             units = connection.execute(_UNITS, values).mappings().one()
             deliveries = connection.execute(_DELIVERIES, values).mappings().one()
             resources = connection.execute(_RESOURCES, values).mappings().all()
+            awaited = landing.read_awaited(connection, run.id) if run.landing_since else ()
             usual_seconds = connection.execute(_USUAL_SECONDS, values).scalar_one()
         return RunFacts(
             units=UnitFacts(**units),
             deliveries=DeliveryFacts(**deliveries),
             resources=[_resource(row) for row in resources],
+            destinations=awaited,
+            destination_wait_seconds=self._destination_wait_seconds,
             active_daemons=self._active_daemons(run),
             usual_seconds=None if usual_seconds is None else float(usual_seconds),
         )

@@ -8,6 +8,7 @@ from sqlalchemy import Engine, bindparam, literal_column, text
 from app.engine.json_types import JsonObject
 from app.engine.objects.runs import SyncJobRun
 from app.engine.records.outcomes import PageWarning
+from app.engine.runs.landing import AwaitedDestination
 from app.engine.runs.settling import Progress
 from app.engine.runs.work import ErrorDraft, EventDraft, Pass, Vanished, WakeUp
 from app.engine.status import ResourceStatus, RunStatus
@@ -17,7 +18,7 @@ from app.store.announcements.announcements import insert_announcements
 from app.store.db.database import driver_cursor
 from app.store.records import keys as record_keys
 from app.store.records import tombstones, webhook_changes
-from app.store.runs import increments, reopening, status, stuck
+from app.store.runs import increments, landing, reopening, status, stuck
 from app.store.runs.outbox import START_RUN_TASK, insert_message
 from app.store.runs.rows import SELECT_RUN, find_run, read_progress, run_of
 from app.store.tables.statuses import origins
@@ -161,6 +162,18 @@ class LockedRun:
     def replace_keys(self, ended: Pass, keys: Sequence[JsonObject]) -> None:
         """Record that a pass' records are held by these keys alone, in this transaction."""
         record_keys.replace(self._connection, ended, keys)
+
+    def read_awaited(self) -> Sequence[AwaitedDestination]:
+        """List the destinations that read what the run has changed."""
+        return landing.read_awaited(self._connection, self._run_id)
+
+    def begin_landing(self) -> None:
+        """Record that all but its destinations is done, in this transaction."""
+        landing.begin(self._connection, self._run_id)
+
+    def note_landed(self, landed: Sequence[AwaitedDestination]) -> None:
+        """Write what became of its records at its destinations, in this transaction."""
+        landing.note_landed(self._connection, self._run_id, landed)
 
     def warn(self, resource_id: str, warning: PageWarning) -> None:
         """Count a warning of one of the run's resources, in this transaction."""

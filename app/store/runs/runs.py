@@ -31,6 +31,7 @@ from app.store.db.row_versions import demand, unchanged
 from app.store.records import webhook_records
 from app.store.runs import mutexes
 from app.store.runs.creation import insert_run, insert_run_as_supposed, insert_run_within, read_lower_bounds
+from app.store.runs.landing import LANDED_RUNS
 from app.store.runs.rows import SELECT_RUN, error_of, find_run, read_run, run_of, stats_of
 from app.store.runs.stuck import STUCK_RUNS
 from app.store.tables.statuses import any_of
@@ -73,7 +74,7 @@ DUE_RUNS = f"select r.id from sync_job_run r where {_NOBODY_CAME}"
 UNSETTLED_RUNS = f"""
     select r.id from sync_job_run r
      where r.status in {any_of(BEGUN_RUN_STATUSES)} and r.updated_at < now() - interval '2 seconds'
-           and r.begun_at is not null
+           and r.begun_at is not null and r.landing_since is null
            and not exists (select from unit u where u.run_id = r.id and u.status in {any_of(OPEN_UNIT_STATUSES)})
 """
 """Runs that have no work left, and that nobody has ended."""
@@ -91,6 +92,8 @@ _DUE = text(f"""
 """)
 
 _UNSETTLED = text(f"{UNSETTLED_RUNS} and r.id <> all(cast(:skipped as uuid[])) limit :limit")
+
+_LANDED = text(f"{LANDED_RUNS} and r.id <> all(cast(:skipped as uuid[])) limit :limit")
 
 _STUCK = text(f"{STUCK_RUNS} and r.id <> all(cast(:skipped as uuid[])) limit :limit")
 
@@ -192,6 +195,12 @@ class RunStore:
         values = {"limit": limit, "skipped": list(skipped)}
         with reading(self._engine) as connection:
             return [str(run_id) for run_id in connection.execute(_UNSETTLED, values).scalars()]
+
+    def find_landed(self, *, limit_seconds: float, limit: int, skipped: Sequence[str] = ()) -> Sequence[str]:
+        """List runs that need not wait for their destinations any more, or have for so long."""
+        values = {"limit_seconds": limit_seconds, "limit": limit, "skipped": list(skipped)}
+        with reading(self._engine) as connection:
+            return [str(id) for id in connection.execute(_LANDED, values).scalars()]
 
     def find_stuck(self, *, seconds: float, limit: int, skipped: Sequence[str] = ()) -> Sequence[str]:
         """List live runs that no daemon could work on for so long, but for those to be skipped."""

@@ -21,6 +21,7 @@ _MOVE = text(f"""
            daemon_id = case when :target = '{RunStatus.CREATED}' then null else daemon_id end,
            resumes = resumes + case when :target = '{RunStatus.CREATED}' then 1 else 0 end,
            rung_at = case when :target = '{RunStatus.CREATED}' then now() else rung_at end,
+           landing_since = case when :target <> '{RunStatus.CREATED}' then landing_since end,
            completed_at = case when :target = '{RunStatus.COMPLETED}' then coalesce(completed_at, now())
            else completed_at end,
            finished_at = case when :is_final then clock_timestamp() end

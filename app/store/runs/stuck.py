@@ -19,7 +19,8 @@ from app.store.tables.statuses import any_of, origins
 # unit that is ready or leased, be it the one that delivers.
 STUCK_RUNS: Final = f"""
     select r.id from sync_job_run r
-     where r.status in {any_of(BEGUN_RUN_STATUSES)} and r.updated_at < now() - make_interval(secs => :stuck_after)
+     where r.status in {any_of(BEGUN_RUN_STATUSES)} and r.landing_since is null
+           and r.updated_at < now() - make_interval(secs => :stuck_after)
            and not exists (select from unit u where u.run_id = r.id and u.status in {any_of(ACTIVE_UNIT_STATUSES)})
            and not exists (select from unit u where u.run_id = r.id
                            and u.updated_at > now() - make_interval(secs => :stuck_after))

@@ -90,9 +90,17 @@ DELETED_OVERRIDE: Final = SealedColumn(tables.deleted_account, ACCOUNT_OVERRIDE.
 WEBHOOK_SECRET: Final = SealedColumn(tables.webhook, "secret_encrypted")
 WEBHOOK_PREVIOUS_SECRET: Final = SealedColumn(tables.webhook, "previous_secret_encrypted")
 DATASTORE_CONFIG: Final = SealedColumn(tables.datastore, "config_encrypted")
+NOTIFICATION_CONFIG: Final = SealedColumn(tables.notification_destination, "config_encrypted")
 CONFIG: Final = SealedColumn(tables.integration, "config")
 # Read beside its integration, without its own id; there is one of each integration.
 OVERRIDE: Final = SealedColumn(tables.environment_integration, "override", identity="integration_id")
 
-WHOLE: Final = (CONTEXT, DELETED_CONTEXT, WEBHOOK_SECRET, WEBHOOK_PREVIOUS_SECRET, DATASTORE_CONFIG)
+WHOLE: Final = (
+    CONTEXT,
+    DELETED_CONTEXT,
+    WEBHOOK_SECRET,
+    WEBHOOK_PREVIOUS_SECRET,
+    DATASTORE_CONFIG,
+    NOTIFICATION_CONFIG,
+)
 IN_JSON: Final = (CONFIG, OVERRIDE, ACCOUNT_OVERRIDE, DELETED_OVERRIDE)

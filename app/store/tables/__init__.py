@@ -4,7 +4,9 @@ Ids are UUIDs made by the application. Times are ``timestamptz``. ``*_encrypted`
 app/store/secrets/encryption.py sealed.
 """
 
+from app.store.tables.audit import audit_entry
 from app.store.tables.base import metadata
+from app.store.tables.bulk_actions import bulk_action, bulk_action_run
 from app.store.tables.calls import direct_call
 from app.store.tables.catalog import (
     api_token,
@@ -18,9 +20,17 @@ from app.store.tables.catalog import (
     tenant,
     webhook,
 )
+from app.store.tables.dashboard import dashboard_session, sign_in_code
 from app.store.tables.deliveries import delivery, webhook_record
 from app.store.tables.destinations import datastore, destination, destination_cursor, destination_quarantine
 from app.store.tables.erasures import deleted_account, erasure
+from app.store.tables.notifications import (
+    incident,
+    notification,
+    notification_destination,
+    notification_rule,
+    notification_watermark,
+)
 from app.store.tables.online_migrations import online_migration
 from app.store.tables.records import account_log, record, record_key, record_seen
 from app.store.tables.runs import (
@@ -47,8 +57,12 @@ __all__ = [
     "COUNTERS",
     "account_log",
     "api_token",
+    "audit_entry",
+    "bulk_action",
+    "bulk_action_run",
     "cron_trigger_fire",
     "daemon",
+    "dashboard_session",
     "datastore",
     "deleted_account",
     "delivery",
@@ -63,9 +77,14 @@ __all__ = [
     "environment_unified_model",
     "erasure",
     "idempotency_key",
+    "incident",
     "integrated_account",
     "integration",
     "metadata",
+    "notification",
+    "notification_destination",
+    "notification_rule",
+    "notification_watermark",
     "online_migration",
     "outbox",
     "record",
@@ -77,6 +96,7 @@ __all__ = [
     "run_error",
     "run_resource",
     "schema_cursor",
+    "sign_in_code",
     "spool_batch",
     "sync_job",
     "sync_job_cron_trigger",

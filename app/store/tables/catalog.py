@@ -107,6 +107,13 @@ integrated_account = Table(
     *times(),
     known_statuses(AccountStatus, "integrated_account_status"),
     Index("integrated_account_page", "environment_id", "created_at", "id"),
+    # Those of whom people are told: a sliver of the table.
+    Index(
+        "integrated_account_to_reconnect",
+        "environment_id",
+        postgresql_where=text(f"status = '{AccountStatus.NEEDS_REAUTH}'"),
+    ),
+    Index("integrated_account_by_tenant", "environment_id", "tenant_id"),
 )
 
 sync_job = Table(
@@ -123,6 +130,7 @@ sync_job = Table(
     Column("mutex_key", Text),
     Column("state_key", Text),
     Column("overlap_seconds", Integer),  # None: the setting
+    Column("wait_for_destinations", Boolean, nullable=False, server_default=text("false")),
     *times(),
     Index("sync_job_page", "environment_id", "created_at", "id"),
 )

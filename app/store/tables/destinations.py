@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -50,9 +51,11 @@ destination = Table(
     Column("daemon_group_key", Text),
     Column("epoch", Integer, nullable=False, server_default="0"),  # of its last backfill: how many there were
     Column("paused_at", time_type),
+    Column("health", Text, nullable=False, server_default="well"),  # as webhooks were last told
     *times(),
     CheckConstraint("mode in ('merge', 'append')", name="destination_mode"),
     CheckConstraint("deletes in ('soft', 'hard')", name="destination_deletes"),
+    CheckConstraint("health in ('well', 'behind', 'failing')", name="destination_health"),
     CheckConstraint("layout in ('shared', 'tenant')", name="destination_layout"),
     Index("destination_page", "environment_id", "created_at", "id"),
     Index("destination_by_datastore", "datastore_id"),
@@ -71,6 +74,7 @@ destination_cursor = Table(
     Column("epoch", Integer, nullable=False, server_default="0"),
     Column("due_at", time_type, nullable=False, server_default=func.now()),
     Column("rung_at", time_type),  # when a message was last sent for it
+    Column("no_room_until", time_type),  # a daemon had no room for it: the leader sends no message before
     Column("lease_owner", Text),
     Column("lease_until", time_type),
     Column("fence", BigInteger, nullable=False, server_default="0"),
@@ -83,12 +87,14 @@ destination_cursor = Table(
     Column("unchanged", BigInteger, nullable=False, server_default="0"),
     Column("quarantined", BigInteger, nullable=False, server_default="0"),
     Column("filtered", BigInteger, nullable=False, server_default="0"),
+    Column("is_rebuilding", Boolean, nullable=False, server_default=text("false")),  # until what is surplus is gone
     Column("written_at", time_type),  # when its cursor last moved
     PrimaryKeyConstraint("destination_id", "integrated_account_id"),
     known_statuses(CursorStatus, "destination_cursor_status"),
     CheckConstraint('"read" = written + unchanged + quarantined + filtered', name="destination_cursor_books"),
     Index("destination_cursor_by_account", "integrated_account_id"),
     Index("destination_cursor_due", "destination_id", "due_at"),
+    Index("destination_cursor_no_room", "no_room_until", postgresql_where=text("no_room_until is not null")),
     Index("destination_cursor_leased", "destination_id", postgresql_where=text("lease_until is not null")),
     postgresql_with={"fillfactor": "70"},
 )

@@ -57,6 +57,9 @@ sync_job_run = Table(
     Column("state_key", Text),  # resolved: the namespace of its states
     Column("events_to_send", ARRAY(Text)),  # the only ones that the webhook gets; null is every one
     Column("changes_only", Boolean, nullable=False, server_default=text("false")),
+    Column("wait_for_destinations", Boolean, nullable=False, server_default=text("false")),
+    Column("landing_since", time_type),  # when all but its destinations was done; null again when it is resumed
+    Column("destinations", JSONB(none_as_null=True)),  # what became of its records there, as it completed
     Column("deletions_decided", Boolean, nullable=False, server_default=text("false")),  # which records have vanished
     Column("retry_after", time_type),  # when a rate-limited run goes on
     Column("resumes", Integer, nullable=False, server_default="0"),
@@ -79,12 +82,34 @@ sync_job_run = Table(
         "id",
         postgresql_where=text(f"status <> '{RunStatus.COMPLETED}'"),
     ),
+    # A search for some statuses merges one list in order of time for each.
+    Index("sync_job_run_by_status", "environment_id", "status", "created_at", "id"),
+    Index(
+        "sync_job_run_by_args",
+        "args",
+        postgresql_using="gin",
+        postgresql_ops={"args": "jsonb_path_ops"},
+        postgresql_where=text("args <> '{}'::jsonb"),
+    ),
+    Index(
+        "sync_job_run_by_error",
+        "environment_id",
+        text("(error ->> 'code'::text)"),
+        "created_at",
+        "id",
+        postgresql_where=text("error is not null"),
+    ),
     # The sweeper and the daemons ask only for live runs, a sliver of the table.
     Index(
         "sync_job_run_live",
         "status",
         "rung_at",
         postgresql_where=text(f"status in {any_of(LIVE_RUN_STATUSES)}"),
+    ),
+    Index(
+        "sync_job_run_landing",
+        "landing_since",
+        postgresql_where=text(f"landing_since is not null and status in {any_of(LIVE_RUN_STATUSES)}"),
     ),
     Index(
         "sync_job_run_mutex",
@@ -234,6 +259,7 @@ run_error = Table(
     Column("created_at", time_type, nullable=False, server_default=func.now()),
     Index("run_error_page", "run_id", "created_at", "id"),
     Index("run_error_log", "environment_id", "created_at", "id"),
+    Index("run_error_by_code", "environment_id", "code", "run_id"),
 )
 
 outbox = Table(

@@ -7,12 +7,17 @@ import pytest
 from sqlalchemy import text
 
 from app import failpoints
+from app.bootstrap.destinations import build_destination_dispatcher
 from app.broker import tasks
+from app.destinations.postgres.connection import connect, read_place
+from app.destinations.postgres.kept import KeptConnections
 from app.engine.errors import LeaseLostError
+from app.net.addresses import AllowedNetworks
 from app.services.destinations import writing
 from app.services.destinations.opening import open_writer
 from app.services.destinations.work import Claimed, CursorClaim, Moved
 from app.store.destinations.cursors import CursorStore
+from app.store.destinations.due import DueCursors
 from tests.support.landing import Landing
 from tests.support.pump_database import KilledError
 from tests.support.target import TargetDatabase
@@ -278,3 +283,98 @@ def test_the_datastores_password_is_nowhere_in_clear(landing: Landing, target: T
 
     assert "the-only-secret" not in str(everything)
     assert "the-only-secret" not in repr(landing.api.landing.datastores.get(landing.environment, id))
+
+
+def test_daemons_without_room_are_not_sent_the_same_again_and_again(database_url: str, target: TargetDatabase) -> None:
+    place = Landing(database_url, {"destination_slices": 1})
+    try:
+        destination = place.destination(target.config)
+        accounts = [place.account() for _ in range(3)]
+        for account in accounts:
+            place.write(account, {"1": {"n": 1}})
+        place.dispatch()
+        messages = place.take()
+        worker: Any = place.daemon.destination_worker
+        with worker._room:
+            for message in messages:
+                worker.work(*message)
+            dispatcher = build_destination_dispatcher(place.shared, place.settings)
+            dispatcher.dispatch_due()
+            again = place.take()
+
+        worker.work(*messages[0])
+
+        assert (len(messages), again) == (3, [])
+        # The slice that has ended has the next one written at once.
+        (following,) = place.take()
+        assert following in messages[1:]
+        assert sum(one.written for one in place.cursors(destination)) == 1
+    finally:
+        place.close()
+
+
+def test_what_was_put_back_takes_the_place_of_other_messages(landing: Landing, target: TargetDatabase) -> None:
+    destination = landing.destination(target.config)
+    for _ in range(3):
+        landing.write(landing.account(), {"1": {"n": 1}})
+    landing.dispatch()
+    due = DueCursors(landing.engine, default_group="default")
+    for message in landing.take()[:2]:
+        due.put_back(*message, seconds=60.0)
+
+    def dispatch(limit: int) -> int:
+        with landing.engine.begin() as connection:
+            connection.execute(text("update destination_cursor set rung_at = null"))
+        return len(due.dispatch_due(most_of_destination=9, ring_after_seconds=30, limit=limit))
+
+    assert [dispatch(2), dispatch(3)] == [0, 1]
+    assert due.next_of(destination, ring_after_seconds=30) is not None
+
+
+def test_slices_use_one_connection_to_a_target_one_after_the_other(landing: Landing, target: TargetDatabase) -> None:
+    landing.destination(target.config)
+    account = landing.account()
+    pids = set()
+    for n in range(3):
+        landing.write(account, {str(n): {"n": n}})
+        landing.land()
+        pids |= set(target.rows(_SESSIONS))
+
+    assert len(pids) == 1
+
+
+_SESSIONS = "select pid from pg_stat_activity where application_name = 'ferryman' and datname = current_database()"
+
+
+def test_a_kept_connection_that_was_ended_is_replaced_unseen(landing: Landing, target: TargetDatabase) -> None:
+    landing.destination(target.config)
+    account = landing.account()
+    landing.write(account, {"1": {"n": 1}})
+    landing.land()
+    target.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ferryman'")
+    landing.write(account, {"2": {"n": 2}})
+
+    landing.land()
+
+    assert target.rows(_ALL) == [("1", 1), ("2", 2)]
+
+
+def test_a_connection_that_nobody_uses_is_closed(target: TargetDatabase) -> None:
+    now = [0.0]
+    kept = KeptConnections(idle_seconds=3600, monotonic=lambda: now[0])
+    place = read_place(target.config)
+    one, other, broken = (connect(place, AllowedNetworks.parse("127.0.0.0/8")) for _ in range(3))
+    for connection in (one, other):
+        connection.autocommit = True
+    broken.execute("select 1")
+    kept.give_back(place, one)
+    now[0] = 3000.0
+    kept.give_back(place, other)
+    kept.give_back(place, broken)
+
+    now[0] = 4000.0
+    kept.close_idle()
+
+    assert (one.closed, other.closed, broken.closed) == (True, False, True)
+    assert (kept.take(place), kept.take(place)) == (other, None)
+    other.close()

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from app.engine.errors import InvalidInputError
+from app.engine.objects.bulk_actions import BulkStatus
 from app.engine.status import (
     AccountStatus,
     CursorStatus,
@@ -34,6 +35,7 @@ _TABLES = {
     "integrated_account": AccountStatus,
     "deleted_account": AccountStatus,
     "destination_cursor": CursorStatus,
+    "bulk_action": BulkStatus,
 }
 _CHECKS = """
     select conrelid::regclass::text, pg_get_constraintdef(oid) from pg_constraint

@@ -10,6 +10,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.runs import SyncJobRun
 from app.engine.records.outcomes import PageWarning
 from app.engine.runs.books import Counters
+from app.engine.runs.landing import AwaitedDestination
 from app.engine.runs.settling import Progress, ResourceState
 from app.engine.runs.work import ErrorDraft, EventDraft, Pass, UnitDraft, UnitKind, Vanished, WakeUp
 from app.engine.status import FINAL_UNIT_STATUSES, ResourceStatus, RunStatus, UnitStatus, allowed_origins
@@ -47,6 +48,10 @@ class FakeMoves:
     key_notes: list[KeyNote] = field(default_factory=list)
     closed_spools: list[str] = field(default_factory=list)
     """Ids of resources whose spools were closed, each once."""
+    awaited: list[AwaitedDestination] = field(default_factory=list)
+    """The destinations that read what the run has changed."""
+    landed: list[str] | None = None
+    """Those at which its records were counted."""
     reopened: list[bool] = field(default_factory=list)
     """For each resume, whether it took up the errors only."""
 
@@ -133,6 +138,17 @@ class FakeLockedRun:
 
     def replace_keys(self, ended: Pass, keys: Sequence[JsonObject]) -> None:
         self._moves.held_keys[ended.resource] = {**self._moves.held_keys[ended.resource], "keys": list(keys)}
+
+    def read_awaited(self) -> Sequence[AwaitedDestination]:
+        return self._moves.awaited
+
+    def begin_landing(self) -> None:
+        run = self._moves.runs.rows[self._run_id]
+        self._moves.runs.add(replace(run, landing_since=datetime(2026, 3, 1, 12, tzinfo=UTC)))
+        self._moves.has_decided_deletions = True
+
+    def note_landed(self, landed: Sequence[AwaitedDestination]) -> None:
+        self._moves.landed = [one.id for one in landed]
 
     def warn(self, resource_id: str, warning: PageWarning) -> None:
         self._moves.warnings.append((resource_id, warning))

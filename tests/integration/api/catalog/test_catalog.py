@@ -23,7 +23,7 @@ def test_creates_a_job_with_its_defaults(api: Caller, catalog: Catalog) -> None:
         **{"id": "", "environment_id": "", "created_at": "", "updated_at": ""},
         **{"integration_name": "acme", "label": "Untitled", "args_schema": {}, "args_validation": None},
         **{"resources": RESOURCES, "default_runtime_version": 3, "mutex_key": None, "state_key": None},
-        "overlap_seconds": None,
+        **{"overlap_seconds": None, "wait_for_destinations": False},
     }
 
 

@@ -10,7 +10,7 @@ from schemathesis.engine.recorder import CheckNode, Interaction
 from schemathesis.generation.case import Case
 
 _NAMED: Final = re.compile(r"parameters? (`.+`) in query")
-_DATASTORE_TEST: Final = re.compile(r"/datastore/[^/]+/test(/|$)")
+_DATASTORE_TEST: Final = re.compile(r"/(datastore|notification-destination)/[^/]+/test(/|$)")
 _OWNERS: Final = {
     "environment-integration": {"integration"},
     "environment-unified-model": {"unified-model"},
@@ -32,7 +32,7 @@ def is_mistake(check: CheckNode, case: Case, interaction: Interaction, others: I
             told = check.failure_info.failure.message
             return _is_valid_as_sent(told, case, interaction.request.uri) or _is_valid_without_empty_texts(case)
         case "not_a_server_error":
-            # The datastores of such a world are nowhere: 502 says so.
+            # The datastores and receivers of such a world are nowhere: 502 says so.
             return (
                 interaction.response.status_code == 502 and _DATASTORE_TEST.search(interaction.request.uri) is not None
             )

@@ -25,6 +25,8 @@ CHANGES: Mapping[str, JsonObject] = {
     "environment-unified-model-resource-method": {"config": {"query": {"a": "b"}}},
     "integrated-account": {"tenant_id": "other"},
     "integration": {"category": "other"},
+    "notification-destination": {"label": "other"},
+    "notification-rule": {"label": "other"},
     "sync-job": {"label": "other"},
     "sync-job-cron-trigger": {"meta": {"other": 1}},
     "sync-job-run": {"status": "stopped"},
@@ -38,6 +40,8 @@ CHANGES: Mapping[str, JsonObject] = {
 """A change of each thing that can be changed."""
 REMOVED = (
     "api-token",
+    "notification-rule",
+    "notification-destination",
     "sync-job-cron-trigger",
     "sync-job-run-state",
     "sync-job-template",

@@ -10,12 +10,16 @@ from sqlalchemy import text
 
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
+from app.engine.objects.bulk_actions import BulkKind, BulkStatus
 from app.engine.objects.lists import ListFilters
 from app.engine.webhooks import events
+from app.services.dashboard.bulk_actions import BulkActions
+from app.services.dashboard.run_filters import RunFilters
 from app.services.maintenance.heartbeats import HeartbeatCollector
 from app.services.maintenance.ports import Heartbeat
 from app.services.runs.requests import RunRequest
 from app.store.announcements.announcements import insert_announcements
+from app.store.dashboard.bulk_actions import BulkActionStore
 from app.store.db.database import connections_of
 from app.store.db.writing_sessions import WritingSessions
 from app.store.maintenance.daemons import DaemonStore
@@ -42,22 +46,24 @@ def poison_queue(place: LedPlace, run_id: str) -> None:
 def test_every_duty_of_the_leader_has_a_poisoned_row(place: LedPlace) -> None:
     """Whoever adds a duty poisons a row of it, and names here where."""
     poisoned_here = {
-        *("publishing", "ringing runs", "ringing units", "settling", "rescue", "triggers", "announcing"),
-        *("roll call", "orphaned sessions"),
+        *("publishing", "ringing runs", "ringing units", "settling", "landing", "rescue", "triggers", "announcing"),
+        *("roll call", "orphaned sessions", "bulk actions"),
     }
     poisoned_in_clearing = {"forgetting runs", "forgetting keys", "erasing", "numbering records"}
     # test_what_can_not_be_removed_is_passed_over (store), test_row_that_breaks_its_batch_is_found… (services)
     poisoned_as_a_kind = {
         *("forgetting bodies", "forgetting tombstones", "forgetting told", "forgetting told to nobody"),
         *("forgetting messages", "forgetting daemons", "forgetting fires", "forgetting calls"),
-        "forgetting announcements",
+        *("forgetting announcements", "forgetting notifications", "forgetting incidents", "forgetting bulk actions"),
     }
+    # tests/integration/notifications/test_deaths.py
+    poisoned_in_notifications = {"watching", "notifying"}
 
     # Nothing of a row is read but its ids; an account whose log breaks the learner: tests/integration/store/schemas.
-    by_ids_alone = {"destinations", "learning schemas"}
+    by_ids_alone = {"destinations", "telling of destinations", "learning schemas"}
 
     names = {turns.duty.name for turns in place.daemon.sweeper._duties._turns}
-    assert names == poisoned_here | poisoned_in_clearing | poisoned_as_a_kind | by_ids_alone
+    assert names == poisoned_here | poisoned_in_clearing | poisoned_as_a_kind | poisoned_in_notifications | by_ids_alone
 
 
 def test_message_that_can_not_be_published(place: LedPlace) -> None:
@@ -127,6 +133,19 @@ def spoil_runs(place: LedPlace, aged: str) -> tuple[str, str]:
 
 def test_run_that_can_not_be_settled(place: LedPlace) -> None:
     poisoned, sound = spoil_runs(place, "now() - interval '1 minute'")
+
+    place.sweep_until(lambda: place.status_of(sound) == "completed", "the end")
+
+    assert "AttributeError" in place.errors_of(poisoned)[0]
+    assert place.status_of(poisoned) == "running"
+
+
+def test_run_that_has_landed_and_can_not_be_settled(place: LedPlace) -> None:
+    poisoned, sound = spoil_runs(place, "now()")
+    for run_id in (poisoned, sound):
+        place.execute(
+            "update sync_job_run set wait_for_destinations = true, landing_since = now() where id = :id", run_id
+        )
 
     place.sweep_until(lambda: place.status_of(sound) == "completed", "the end")
 
@@ -257,6 +276,28 @@ def test_event_of_no_run_that_can_not_be_sent(place: LedPlace, poison: str) -> N
     else:
         assert (row.status, "'00000000'" in row.last_error) == ("pending", True)
         assert len(place.services.webhooks.list(place.environment, ListFilters()).result) == 2
+
+
+def test_bulk_action_that_can_not_be_counted_and_run_that_can_not_be_resumed(place: LedPlace) -> None:
+    poisoned, sound = place.runs()
+    place.execute("update sync_job_run set status = 'failed', finished_at = now() where id = :id", poisoned)
+    place.execute("update sync_job_run set status = 'failed', finished_at = now() where id = :id", sound)
+    place.execute("update sync_job_run set events_to_send = '{}', args = '7' where id = :id", poisoned)
+    bulk = BulkActions(BulkActionStore(place.engine))
+    unread, action = (bulk.count(place.environment, BulkKind.RESUME, RunFilters()) for _ in range(2))
+    place.execute(
+        """update bulk_action set status = 'counting', filters = '{"colour": "red"}' where id = :id""", unread.id
+    )
+    bulk.confirm(place.environment, action.id)
+    place.mailbox.poisoned = "poisoned"
+    place.execute("update sync_job_run set daemon_group_key = null where id = :id", sound)
+
+    place.sweep_until(
+        lambda: bulk.get(place.environment, action.id).status is BulkStatus.FINISHED, "the end of the action"
+    )
+
+    assert place.status_of(sound) != "failed"
+    assert "colour" in str(bulk.get(place.environment, unread.id).last_error)
 
 
 class Reports:

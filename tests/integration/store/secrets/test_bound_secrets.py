@@ -25,12 +25,14 @@ from app.store.catalog.tokens import TokenStore
 from app.store.catalog.webhooks import WebhookStore
 from app.store.db.database import connect
 from app.store.destinations.datastores import DatastoreStore
+from app.store.notifications.destinations import NotificationDestinationStore
 from app.store.secrets.bound_values import (
     ACCOUNT_OVERRIDE,
     CONFIG,
     CONTEXT,
     DATASTORE_CONFIG,
     IN_JSON,
+    NOTIFICATION_CONFIG,
     OVERRIDE,
     WEBHOOK_PREVIOUS_SECRET,
     WEBHOOK_SECRET,
@@ -68,6 +70,7 @@ class Tenant:
     webhook: str
     installed: str
     datastore: str
+    notified: str
 
     def identity(self, column: Column) -> str:
         return {
@@ -78,6 +81,7 @@ class Tenant:
             CONFIG: self.integration,
             OVERRIDE: self.integration,
             DATASTORE_CONFIG: self.datastore,
+            NOTIFICATION_CONFIG: self.notified,
         }[column]
 
 
@@ -92,6 +96,7 @@ class Process:
         self.webhooks, self.integrations = WebhookStore(engine, cipher), IntegrationStore(engine, cipher)
         self.installed = EnvironmentIntegrationStore(engine, cipher)
         self.datastores = DatastoreStore(engine, cipher)
+        self.notified = NotificationDestinationStore(engine, cipher)
         self.effective = EffectiveIntegrations(engine, cipher)
         rows = SealedRows(engine, cipher)
         self.rotation = KeyRotation(
@@ -110,7 +115,9 @@ class Process:
         installed, _ = self.installed.install(environment, {"integration_id": integration, "override": config})
         place = {"type": "postgres", "config": {"password": f"canary-{new_id()}"}}
         datastore = self.datastores.create(environment, new_id(), place).id
-        return Tenant(environment, integration, account, webhook, installed.id, datastore)
+        told = {"type": "slack", "config": {"webhook_url": f"https://example.com/canary-{new_id()}"}}
+        notified = self.notified.create(environment, new_id(), told).id
+        return Tenant(environment, integration, account, webhook, installed.id, datastore, notified)
 
     def readers(self, column: Column, of: Tenant) -> list[Callable[[], object]]:
         environment = of.environment
@@ -129,6 +136,7 @@ class Process:
             ],
             OVERRIDE: [lambda: self.effective.get(environment, of.integration)],
             DATASTORE_CONFIG: [lambda: self.datastores.get(environment, of.datastore)],
+            NOTIFICATION_CONFIG: [lambda: self.notified.get(environment, of.notified)],
         }
         return readers[column]
 
@@ -152,9 +160,8 @@ class Process:
     def put_as_before(self, column: Column, of: Tenant, value: str) -> None:
         """Store what the release before would have stored."""
         if column in WHOLE:
-            self.put(
-                column, of, self.sealed_as_before({"token": value} if column in (CONTEXT, DATASTORE_CONFIG) else value)
-            )
+            objects = (CONTEXT, DATASTORE_CONFIG, NOTIFICATION_CONFIG)
+            self.put(column, of, self.sealed_as_before({"token": value} if column in objects else value))
         else:
             self.put(column, of, {"client": {"secret": in_json(self.sealed_as_before(value))}})
 
@@ -272,6 +279,9 @@ def test_a_value_is_read_again_however_its_id_was_written(process: Process, own:
         ),
         DATASTORE_CONFIG: lambda: process.datastores.update(
             own.environment, own.datastore.upper(), {"config": {"password": "changed"}}
+        ),
+        NOTIFICATION_CONFIG: lambda: process.notified.update(
+            own.environment, own.notified.upper(), {"config": {"webhook_url": "https://example.com/changed"}}
         ),
         CONFIG: lambda: process.integrations.update(
             own.environment, own.integration.upper(), {"config": config}, version=1

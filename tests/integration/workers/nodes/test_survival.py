@@ -65,7 +65,8 @@ def test_run_goes_on_where_killed_daemons_left_it(
     daemons[0].container.start()
 
     assert_exact(sync, run_id)
-    assert pages_asked(upstream) == ["0", "2", "4", "4", "6", "8"]
+    # Page 4 is asked while page 2 is written: what was not committed by the kill is asked again.
+    assert pages_asked(upstream) in (["0", "2", "4", "4", "6", "8"], ["0", "2", "4", "2", "4", "6", "8"])
 
 
 def test_terminated_daemons_hand_their_work_over_without_an_error(

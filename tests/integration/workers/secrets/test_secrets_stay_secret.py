@@ -15,6 +15,7 @@ from app.cli.main import main
 from app.client import ApiError
 from app.stack.stack import Stack
 from tests.integration.workers.secrets.secret_search import Reader, broker_traffic, found_in, the_database
+from tests.support.collector import Collector
 from tests.support.ferryman import IMPATIENT
 from tests.support.http_server import Request, Response
 from tests.support.receiver import Receiver
@@ -118,7 +119,7 @@ CONTEXT = {
 
 
 def test_no_secret_is_in_anything_that_is_written_or_shown(
-    ferryman: Stack, workspace: Workspace, evil: Upstream, receiver: Receiver, tmp_path: Path
+    ferryman: Stack, workspace: Workspace, evil: Upstream, receiver: Receiver, collector: Collector, tmp_path: Path
 ) -> None:
     api = workspace.api
     with broker_traffic(ferryman) as traffic:
@@ -138,6 +139,8 @@ def test_no_secret_is_in_anything_that_is_written_or_shown(
     pages += [("the broker", b"\n".join(traffic)), ("the dry run", json.dumps(dry_run).encode())]
     pages += [(f"log {path.name}", path.read_bytes()) for path in Path(ferryman.data.logs).iterdir()]
     pages += [("the HAR file", tape)]
+    traced = [span for run in runs for span in collector.wait_for(str(run["id"]), "run", "settle")]
+    pages += [("traces", body) for body in collector.bodies]
     pages += [("deliveries", json.dumps([delivery.body for delivery in receiver.deliveries]).encode())]
     leaks = sorted({leak for place, content in pages for leak in found_in(place, content, secrets)})
 
@@ -146,6 +149,7 @@ def test_no_secret_is_in_anything_that_is_written_or_shown(
     assert {400, 401, 422} <= {one["response"]["status"] for one in json.loads(tape)["log"]["entries"]}
     assert sync.records("things") == {"1": {"id": 1}, "2": {"id": 2}}
     assert any(b"sync_unit" in line for line in traffic)
+    assert {"GET /things", "POST /keyed", "POST"} <= {span.name for span in traced}
     assert _sent(evil) >= {
         PLANTED[kind] for kind in ("query_key", "hapikey", "base_url_key", "override_key", "account_key")
     }

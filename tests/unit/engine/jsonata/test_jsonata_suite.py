@@ -38,7 +38,9 @@ _OTHER_CODES = {
 
 
 @pytest.mark.parametrize("group", sorted({name.split("/")[0] for name in _CASES}))
-def test_every_case_of_the_suite_gives_what_the_reference_gives(group: str) -> None:
+def test_every_case_of_the_suite_gives_what_the_reference_gives(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What a case gives is compared here: a busy machine may take longer for 200,000 items than a record may.
+    monkeypatch.setitem(expressions._LONG, "timeout", 30.0)
     cases = [case for name, case in _CASES.items() if name.split("/")[0] == group and name not in _STOPPED]
 
     faults = [fault for case in cases if (fault := _fault(case))]

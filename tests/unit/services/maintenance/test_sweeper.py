@@ -9,6 +9,7 @@ from app.engine.errors import StoreUnavailableError
 from app.engine.runs.work import WakeUp
 from app.engine.status import RunStatus
 from app.services.maintenance.duties import DueWork, Duties, Duty, start_here
+from app.services.maintenance.landing import RunLanding
 from app.services.maintenance.ports import LostBefore
 from app.services.maintenance.sweeper import BATCH, SweepDuties, Sweeper
 from tests.unit.services.service_fakes import FakeClock
@@ -25,6 +26,7 @@ class Neglected:
     units: list[WakeUp] = field(default_factory=list)
     runs: list[tuple[str, str]] = field(default_factory=list)
     unsettled_runs: list[str] = field(default_factory=list)
+    landed_runs: list[str] = field(default_factory=list)
     messages: list[tuple[str, str, list[str], str]] = field(default_factory=list)
     looks: list[bool] = field(default_factory=list)
     """How thorough each look was."""
@@ -44,6 +46,7 @@ class Neglected:
         return DueWork(
             messages=bool(self.messages),
             units=bool(self.units),
+            landing=bool(self.landed_runs),
             runs=is_thorough and bool(self.runs),
             unsettled=is_thorough and bool(self.unsettled_runs),
         )
@@ -156,6 +159,18 @@ def test_sweep_settles_runs_that_nobody_settled() -> None:
     here.moves.resources = [resource_state()]
 
     sweeper(here, Neglected(unsettled_runs=["run"])).sweep()
+
+    assert here.runs.rows["run"].status is RunStatus.COMPLETED
+
+
+def test_sweep_settles_runs_whose_destinations_have_passed_them() -> None:
+    here = setting(run_fields={"wait_for_destinations": True})
+    here.moves.resources = [resource_state()]
+
+    landing = RunLanding(
+        find_landed=lambda **_: ["run"], lifecycle=here.lifecycle(), limit_seconds=1.0, monotonic=lambda: 0.0
+    )
+    sweeper(here, Neglected(landed_runs=["run"]), landing.build_duty()).sweep()
 
     assert here.runs.rows["run"].status is RunStatus.COMPLETED
 

@@ -3,11 +3,13 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from app.engine.json_types import JsonObject
 from app.engine.runs.books import Counters
+from app.engine.runs.landing import AwaitedDestination
 from app.engine.runs.work import ErrorDraft, EventDraft, UnitKind, Vanished
 from app.engine.status import ErrorHandling, ResourceStatus, RunStatus, UnitStatus
 from app.engine.webhooks import events
@@ -747,3 +749,56 @@ def test_run_that_can_not_be_read_is_ended_all_the_same() -> None:
 
     ended = here.runs.rows["run"]
     assert (ended.status, (ended.error or {})["code"]) == (RunStatus.FAILED, "unreadable")
+
+
+def _awaited(**changes: Any) -> AwaitedDestination:
+    facts = {"id": "d", "label": "lake", "cursor": 3, "through": 9, "is_paused": False, "last_error": None}
+    return AwaitedDestination(**{**facts, **changes})
+
+
+def test_a_run_waits_until_its_destinations_have_passed_it() -> None:
+    here = setting(run_fields={"wait_for_destinations": True})
+    here.moves.resources = [resource_state()]
+    here.moves.awaited = [_awaited()]
+    here.lifecycle().settle("run")
+    before = here.runs.rows["run"]
+
+    here.moves.awaited = [_awaited(cursor=9)]
+    here.lifecycle().settle("run")
+
+    assert (before.status, before.landing_since) == (RunStatus.RUNNING, NOON)
+    assert (here.runs.rows["run"].status, here.moves.landed) == (RunStatus.COMPLETED, ["d"])
+
+
+@pytest.mark.parametrize(("limit", "status"), [(60.0, RunStatus.FAILED), (0.0, RunStatus.RUNNING)])
+def test_a_run_that_has_waited_too_long_for_destinations_fails_and_names_them(limit: float, status: RunStatus) -> None:
+    run_fields = {"wait_for_destinations": True, "landing_since": NOON - timedelta(seconds=61)}
+    here = setting(run_fields=run_fields, destination_wait_seconds=limit)
+    here.moves.resources = [resource_state()]
+    here.moves.awaited = [_awaited(is_paused=True), _awaited(id="e", label=None, last_error="gone")]
+
+    here.lifecycle().settle("run")
+
+    run = here.runs.rows["run"]
+    assert run.status is status
+    if run.error is not None:
+        assert run.error["code"] == "destinations_behind"
+        assert "destination d ('lake'), which has to read 6 more numbers" in run.error["message"]
+        assert "and is paused; destination e, which has to read 6 more" in run.error["message"]
+        assert "and fails: gone" in run.error["message"]
+
+
+def test_what_vanished_is_decided_before_a_run_waits_and_not_again_after() -> None:
+    tracked = {"resource": "tickets", "delete_tracking": "soft"}
+    here = setting([tracked], run_fields={"wait_for_destinations": True})
+    here.moves.resources = [resource_state()]
+    here.moves.vanished = Vanished(held=100, vanished=1)
+    here.moves.awaited = [_awaited()]
+    here.lifecycle().settle("run")
+    first, here.moves.deleted = here.moves.deleted, {}
+
+    here.moves.awaited = []
+    here.lifecycle().settle("run")
+
+    assert (first, here.moves.deleted) == ({"tickets": 1}, {})
+    assert here.runs.rows["run"].status is RunStatus.COMPLETED

@@ -25,7 +25,6 @@ def test_rest_follows_from_the_share(is_small: bool, share: float) -> None:
 
     def work() -> None:
         hands.now += 0.01
-        subject.count(100)
 
     for _ in range(10):
         subject.take(work)
@@ -38,15 +37,33 @@ def test_batch_grows_to_what_its_time_allows_and_shrinks_at_once() -> None:
     subject = Share(monotonic=lambda: hands.now, pause=hands.rest)
     subject.is_small = False
 
-    def work(seconds_per_row: float) -> None:
-        hands.now += subject.batch * seconds_per_row
-        subject.count(subject.batch)
+    def read(rows: int, seconds_per_row: float) -> int:
+        hands.now += rows * seconds_per_row
+        return rows
 
     first = subject.batch
-    subject.take(lambda: work(1e-6))
+    subject.read(lambda rows: read(rows, 1e-6), count=int)
     assert subject.batch == 2 * first
-    subject.take(lambda: work(0.01))
+    subject.read(lambda rows: read(rows, 0.01), count=int)
     assert subject.batch == 20
+
+
+def test_what_a_batch_costs_beside_its_rows_makes_none_smaller() -> None:
+    hands = Hands()
+    subject = Share(monotonic=lambda: hands.now, pause=hands.rest)
+
+    def work() -> None:
+        def read(rows: int) -> int:
+            hands.now += rows * 1e-5
+            return rows
+
+        subject.read(read, count=int)
+        hands.now += 0.5
+
+    for _ in range(9):
+        subject.take(work)
+
+    assert subject.batch >= 4990
 
 
 def test_batch_that_fails_rests_too() -> None:

@@ -1,0 +1,1 @@
+"""How notifications are sent: as Slack takes them, by mail, as a signed event."""

@@ -1,0 +1,1 @@
+"""Notification destinations, their rules, and the duties that watch and tell."""

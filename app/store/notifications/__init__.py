@@ -1,0 +1,1 @@
+"""Notification destinations, rules, incidents, and messages that wait to be sent."""

@@ -1,0 +1,137 @@
+"""The pictures of a run: its resources as a graph, its units as bars in time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from app.engine.status import FINAL_UNIT_STATUSES, UnitStatus
+from app.services.dashboard.run_books import ResourceBooks
+from app.services.dashboard.run_graph import GraphNode
+from app.services.dashboard.run_pages import RunPage
+from app.services.dashboard.run_parts import UnitSpan
+
+NODE_WIDTH: Final = 190
+NODE_HEIGHT: Final = 58
+_GAP_X: Final = 56
+_GAP_Y: Final = 14
+_LONGEST_NAME: Final = 24
+BAR_WIDTH: Final = 1000
+_LEAST_BAR: Final = 4.0
+_FILLS: Final[Mapping[UnitStatus, str]] = {
+    UnitStatus.DONE: "good",
+    UnitStatus.FAILED: "bad",
+    UnitStatus.LEASED: "live",
+    UnitStatus.READY: "live",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeBox:
+    """One resource of the graph, as it is drawn."""
+
+    x: float
+    y: float
+    name: str
+    """Cut where it does not fit."""
+    title: str
+    call: str
+    status: str
+    counts: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphChart:
+    """The graph as it is drawn."""
+
+    width: float
+    height: float
+    boxes: Sequence[NodeBox]
+    edges: Sequence[str]
+    """Each as a path."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitBar:
+    """One unit as a bar in the time of its run."""
+
+    span: UnitSpan
+    x: float
+    width: float
+    fill: str
+    wait_x: float
+    wait_width: float
+    """0: it waits for no time."""
+    told: str
+    """What it does, or waits for."""
+
+
+def draw_graph_chart(page: RunPage) -> GraphChart:
+    """Lay out the graph of a run, from left to right."""
+    books = {each.name: each for each in page.books}
+    graph = page.graph
+    return GraphChart(
+        width=graph.layers * (NODE_WIDTH + _GAP_X) - _GAP_X,
+        height=graph.rows * (NODE_HEIGHT + _GAP_Y) - _GAP_Y,
+        boxes=[_draw_box(node, books.get(node.name)) for node in graph.nodes],
+        edges=[_draw_edge(parent, child) for parent, child in graph.edges],
+    )
+
+
+def draw_units(page: RunPage) -> Sequence[UnitBar]:
+    """Lay out the units of a run between its start and its end, or now."""
+    spans = page.parts.units.shown
+    begun = min([page.run.created_at, *(span.created_at for span in spans)])
+    waited = [span.wake_at for span in spans if span.wake_at is not None and span.status is UnitStatus.READY]
+    end = max([page.now, *waited])
+    scale = BAR_WIDTH / max(0.001, (end - begun).total_seconds())
+
+    def place(moment: datetime) -> float:
+        return round(min(BAR_WIDTH, max(0.0, (moment - begun).total_seconds() * scale)), 1)
+
+    has_begun = page.run.started_at is not None and page.run.status != "created"
+    bars = []
+    for span in spans:
+        is_over = span.status in FINAL_UNIT_STATUSES
+        is_parked = span.status is UnitStatus.READY and span.wake_at is not None and span.wake_at > page.now
+        x, until = place(span.created_at), place(span.updated_at if is_over or is_parked else page.now)
+        wake = place(span.wake_at) if is_parked and span.wake_at is not None else until
+        bars.append(
+            UnitBar(
+                span=span,
+                x=min(x, BAR_WIDTH - _LEAST_BAR),
+                width=max(_LEAST_BAR, until - x),
+                fill=_FILLS.get(span.status, "still"),
+                wait_x=until,
+                wait_width=max(0.0, wake - until),
+                told=span.describe_wait(page.now, has_begun=has_begun),
+            )
+        )
+    return bars
+
+
+def _place_node(node: GraphNode) -> tuple[float, float]:
+    return node.layer * (NODE_WIDTH + _GAP_X), node.row * (NODE_HEIGHT + _GAP_Y)
+
+
+def _draw_box(node: GraphNode, books: ResourceBooks | None) -> NodeBox:
+    x, y = _place_node(node)
+    counts = _count(books) if books else ""
+    status = books.status if books else "waiting"
+    name = node.name if len(node.name) <= _LONGEST_NAME else f"{node.name[: _LONGEST_NAME - 1]}\N{HORIZONTAL ELLIPSIS}"
+    title = f"{node.name} ({node.call}): {status}, {counts}"
+    return NodeBox(x=x, y=y, name=name, title=title, call=node.call[:32], status=status, counts=counts)
+
+
+def _count(books: ResourceBooks) -> str:
+    counters = books.counters
+    standing = counters.standing_errors
+    errors = f" · {standing:,} error{'' if standing == 1 else 's'}" if standing else ""
+    return f"{counters.fetched:,} fetched{errors}"
+
+
+def _draw_edge(parent: GraphNode, child: GraphNode) -> str:
+    (x, y), (to_x, to_y) = _place_node(parent), _place_node(child)
+    x, middle = x + NODE_WIDTH, NODE_HEIGHT / 2
+    half = (x + to_x) / 2
+    return f"M{x:g} {y + middle:g}C{half:g} {y + middle:g} {half:g} {to_y + middle:g} {to_x:g} {to_y + middle:g}"

@@ -1,0 +1,36 @@
+"""The dashboard in a browser: over an API in this process, and over a whole Ferryman where runs have to run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.ecosystem.ui.browsing import Tab, opened_tab, running_browser
+from tests.support.served_api import ServedApi, served_api
+from tests.support.servers import PostgresServer, running_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_server(session_directory: Path) -> Iterator[PostgresServer]:
+    with running_postgres(session_directory / "ui-servers") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def served(postgres_server: PostgresServer) -> Iterator[ServedApi]:
+    """An API with a database of the test's own, and an admin's token."""
+    with served_api(postgres_server, trusted_proxies="127.0.0.1") as served:
+        yield served
+
+
+@pytest.fixture
+def tab(browser: Browser, served: ServedApi) -> Iterator[Tab]:
+    with opened_tab(browser, served.url) as tab:
+        yield tab
