@@ -17,6 +17,7 @@ from app.api.documents.field_schemas import DescribingPlugin
 from app.api.errors.handlers import ErrorAwareApi
 from app.api.resources.resource import OtherThan
 from app.api.resources.services import ApiServices, attach
+from app.api.routes.bulk_actions import bulk_actions
 from app.api.routes.custom import custom
 from app.api.routes.destinations import datastores, destinations
 from app.api.routes.direct import proxy, unified
@@ -45,6 +46,7 @@ from app.settings import Settings
 
 _RESOURCES: Final = (
     sync_job_runs,
+    bulk_actions,
     sync_jobs,
     sync_job_cron_triggers,
     sync_job_run_states,

@@ -35,9 +35,7 @@ from app.store.schedules.triggers import TriggerStore
 from app.store.schemas.schemas import SchemaStore
 
 
-def build_reading_services(
-    shared: Shared, runs: RunService, calls: DirectCallStore, settings: Settings
-) -> ReadingServices:
+def build_reading_services(shared: Shared, runs: RunService, settings: Settings) -> ReadingServices:
     """Build what reads records, logs, erasures, daemons and the state of it all."""
     erasures, entries = ErasureStore(shared.engine), AuditReader(shared.engine)
     silence_seconds = max(settings.daemon_silence_seconds, settings.deaf_seconds)
@@ -53,7 +51,7 @@ def build_reading_services(
         exports=ExportService(
             ExportReader(shared.engine), SchemaStore(shared.engine).read, shared.accounts, shared.clock
         ),
-        logs=LogService(_list_log_sources(shared, calls), shared.clock),
+        logs=LogService(_list_log_sources(shared), shared.clock),
         audit=AuditService(entries=entries, list_entries=entries.list),
         list_erasures=erasures.list,
         find_erasure=erasures.get,
@@ -84,7 +82,7 @@ def _build_diagnosis(shared: Shared, runs: RunService, settings: Settings, silen
     )
 
 
-def _list_log_sources(shared: Shared, calls: DirectCallStore) -> Mapping[LogType, LogSource]:
+def _list_log_sources(shared: Shared) -> Mapping[LogType, LogSource]:
     of_runs = ("sync_job_run_id", "sync_job_id", "sync_job_run_event", "integrated_account_id", "integration")
     runs = LogSource(read=RunLogReader(shared.engine).read, filters=frozenset({*of_runs, "webhook_id"}))
     return {
@@ -101,6 +99,7 @@ def _list_log_sources(shared: Shared, calls: DirectCallStore) -> Mapping[LogType
             filters=frozenset({"id", "webhook_id", "event", "status", "sync_job_run_id"}),
         ),
         LogType.DIRECT_CALLS: LogSource(
-            read=calls.list, filters=frozenset({"id", "integrated_account_id", "resource", "method", "request_type"})
+            read=DirectCallStore(shared.engine).list,
+            filters=frozenset({"id", "integrated_account_id", "resource", "method", "request_type"}),
         ),
     }

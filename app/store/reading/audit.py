@@ -1,4 +1,4 @@
-"""The audit log, page by page; migration 0027 has the triggers that write it."""
+"""The audit log, page by page; migration 0031 has the triggers that write it."""
 
 from sqlalchemy import Engine
 

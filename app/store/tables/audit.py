@@ -1,4 +1,4 @@
-"""Who changed what: written by triggers in the transaction of each change (migration 0027)."""
+"""Who changed what: written by triggers in the transaction of each change (migration 0031)."""
 
 from sqlalchemy import Column, Index, Table, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from app.store.migrations.locking import lock_tables
 
-revision = "0027"
+revision = "0031"
 down_revision = "0030"
 
 _UUID = sa.UUID(as_uuid=False)
