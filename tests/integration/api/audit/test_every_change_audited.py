@@ -53,6 +53,7 @@ CHANGES: Final[Mapping[str, JsonObject]] = {
     "POST /integrated-account/restore": {},
 }
 LAST: Final = (
+    "POST /bulk-action/{id}/cancel",
     "POST /integrated-account/bulk-delete",
     "POST /integrated-account/restore",
     "DELETE /record",
