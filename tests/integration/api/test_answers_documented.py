@@ -46,6 +46,7 @@ NEVER_NULL: Final[dict[str, str]] = {
     "RefreshedAccount.environment_integration_id": "an account of before integrations were installed",
     "AuditEntry.actor_id": _OF_NOBODY,
     "AuditEntry.actor_name": _OF_NOBODY,
+    "AuditEntry.after": "a deletion: test_audit_log",
     "AuditEntry.operation": _OF_NOBODY,
     "AuditEntry.remote_address": _OF_NOBODY,
     "AuditEntry.request_id": _OF_NOBODY,

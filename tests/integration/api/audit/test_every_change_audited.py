@@ -18,9 +18,9 @@ UNAUDITED: Final[Mapping[str, str]] = {
     "POST /sync-job/validate": "changes nothing",
     "POST /webhook/test": "changes nothing",
     "POST /datastore/{id}/test": "changes nothing",
+    "POST /notification-destination/{id}/test": "changes nothing",
     "POST /datastore/{id}/test/{method}": "changes nothing",
     "POST /destination/{id}/verify": "changes nothing",
-    "POST /notification-destination/{id}/test": "changes nothing",
     "POST /integrated-account/token": "changes nothing: what it answers is stored nowhere",
     "POST /integrated-account/run-post-install-actions": "is always refused",
     "DELETE /integrated-account/{id}/budget": "needs Redis: test_audit_notes",
@@ -54,8 +54,6 @@ CHANGES: Final[Mapping[str, JsonObject]] = {
 }
 LAST: Final = (
     "POST /bulk-action/{id}/cancel",
-    "DELETE /notification-rule/{id}",
-    "DELETE /notification-destination/{id}",
     "POST /integrated-account/bulk-delete",
     "POST /integrated-account/restore",
     "DELETE /record",
@@ -66,6 +64,8 @@ LAST: Final = (
     "DELETE /sync-job-cron-trigger/{id}",
     "DELETE /sync-job-run-state/{id}",
     "DELETE /sync-job-run/{id}",
+    "DELETE /notification-rule/{id}",
+    "DELETE /notification-destination/{id}",
     "DELETE /destination/{id}",
     "DELETE /datastore/{id}",
     "DELETE /sync-job-template/{id}",
