@@ -54,7 +54,7 @@ def prepare(app: flask.Flask, navigation: Sequence[Entry]) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(texts.FILTERS)
-    app.jinja_env.globals.update(asset=_find_asset, may=_may, here=_here, at=at)
+    app.jinja_env.globals.update(asset=_find_asset, may=_may, here=_here, at=at, has_openid=_has_openid)
 
 
 def show(template: str, status: int = HTTPStatus.OK, **values: Any) -> flask.Response:
@@ -130,6 +130,11 @@ def _here(**changes: object) -> str:
     """Return this page's address with other filters; None takes one away."""
     values: dict[str, Any] = {**(flask.request.view_args or {}), **flask.request.args.to_dict(flat=False), **changes}
     return flask.url_for(str(flask.request.endpoint), **{name: one for name, one in values.items() if one is not None})
+
+
+def _has_openid() -> bool:
+    """Whether one may sign in by an OpenID provider."""
+    return services().dashboard.openid is not None
 
 
 def read_environment_name() -> str:
