@@ -11,6 +11,7 @@ from app.services.diagnosis.fleet import FleetStatus
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
+from app.services.reading.audit import AuditService
 from app.services.reading.exports import ExportService
 from app.services.reading.logs import LogService, LogSource
 from app.services.reading.records import RecordService
@@ -23,6 +24,7 @@ from app.store.maintenance.erasures import ErasureStore
 from app.store.maintenance.fleet import FleetReader
 from app.store.maintenance.wait_facts import RunFactStore
 from app.store.reading.account_log import LogReader
+from app.store.reading.audit import AuditReader
 from app.store.reading.direct_calls import DirectCallStore
 from app.store.reading.exports import ExportReader
 from app.store.reading.records import RecordReader
@@ -35,7 +37,7 @@ from app.store.schemas.schemas import SchemaStore
 
 def build_reading_services(shared: Shared, runs: RunService, settings: Settings) -> ReadingServices:
     """Build what reads records, logs, erasures, daemons and the state of it all."""
-    erasures = ErasureStore(shared.engine)
+    erasures, entries = ErasureStore(shared.engine), AuditReader(shared.engine)
     silence_seconds = max(settings.daemon_silence_seconds, settings.deaf_seconds)
     fleet = FleetReader(shared.engine, shared.daemons, silence_seconds=silence_seconds)
     return ReadingServices(
@@ -50,6 +52,7 @@ def build_reading_services(shared: Shared, runs: RunService, settings: Settings)
             ExportReader(shared.engine), SchemaStore(shared.engine).read, shared.accounts, shared.clock
         ),
         logs=LogService(_list_log_sources(shared), shared.clock),
+        audit=AuditService(entries=entries, list_entries=entries.list),
         list_erasures=erasures.list,
         find_erasure=erasures.get,
         daemons=DaemonService(shared.daemons),

@@ -52,18 +52,18 @@ _MEANINGS: Final[Mapping[str, _Meaning]] = {
     "23503": _Meaning("other_constraint", "a constraint that is not Ferryman's refuses a row", True),
 }
 _CONNECTING: Final[Mapping[str, _Meaning]] = {
+    # First: it says "database" too, and is over in a moment.
+    "database system is": _BUSY,
     "password authentication failed": _DENIED,
     "no password supplied": _DENIED,
     "no pg_hba.conf entry": _DENIED,
     "authentication method requirement": _DENIED,
-    "role ": _DENIED,
-    "database ": _MEANINGS["3D000"],
+    'role "': _DENIED,
+    'database "': _MEANINGS["3D000"],
     "certificate": _TLS,
     "does not support SSL": _TLS,
     "SSL error": _TLS,
     "too many": _BUSY,
-    "starting up": _BUSY,
-    "shutting down": _BUSY,
 }
 """Before there is a session, libpq has texts only: the server's own codes are lost."""
 

@@ -85,7 +85,7 @@ class CursorReader:
             rows = connection.execute(_QUARANTINED, {"id": destination_id, **place, "limit": limit + 1}).mappings()
             found = [build_object(QuarantinedRecord, row) for row in rows]
         last = found[limit - 1] if len(found) > limit else None
-        following = last and paging.encode_cursor(last.integrated_account_id, last.resource, last.remote_id)
+        following = paging.encode_cursor(last.integrated_account_id, last.resource, last.remote_id) if last else None
         return Page(result=found[:limit], next_cursor=following, limit=limit)
 
     def progress(self, destination_ids: Sequence[str]) -> Mapping[str, DestinationProgress]:
@@ -96,8 +96,10 @@ class CursorReader:
 
 
 def _progress(row: RowMapping) -> DestinationProgress:
-    counts = ("accounts", "failing", "rebuilding", "lag_records", *("read", "written", "unchanged"))
-    counts += ("quarantined", "filtered")
+    counts = (
+        *("accounts", "failing", "rebuilding", "lag_records"),
+        *("read", "written", "unchanged", "quarantined", "filtered"),
+    )
     numbers = {name: int(str(row[name])) for name in counts}
     error = row["last_error"]
     return DestinationProgress(

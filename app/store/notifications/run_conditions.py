@@ -145,8 +145,7 @@ STALE: Final = f"""
                select from sync_job j
                 where j.environment_id = a.environment_id and j.integration_name = i.name
                       and (cast(:job_id as uuid) is null or j.id = cast(:job_id as uuid))
-                      and exists (select from jsonb_array_elements(j.resources) item
-                                   where item ->> 'resource' = cast(:resource as text)))
+                      and j.resources @> jsonb_build_array(jsonb_build_object('resource', cast(:resource as text))))
 """
 
 WAITING_EVENTS: Final = f"""

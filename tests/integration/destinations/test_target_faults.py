@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from app.destinations.postgres.connection import connect, read_place
+from app.destinations.postgres.faults import explain_faults
 from app.engine.errors import DestinationError
 from app.engine.ids import new_id
 from app.net.addresses import AllowedNetworks
@@ -171,3 +173,24 @@ def test_a_store_that_refuses_the_key_is_named_and_what_waited_lands_after(datab
     assert (refused.value.code, cursor.error_code, cursor.cursor) == ("wrong_credentials",) * 2 + (0,)
     assert "not-the-key" not in refused.value.message + cursor.last_error
     assert (after.cursor, after.last_error) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "is_final"),
+    [
+        ("the database system is starting up", "target_busy", False),
+        ("the database system is not yet accepting connections", "target_busy", False),
+        ("the database system is in recovery mode", "target_busy", False),
+        ("the database system is shutting down", "target_busy", False),
+        ('database "warehouse" does not exist', "no_database", True),
+        ('role "loader" does not exist', "wrong_credentials", True),
+        ('password authentication failed for user "loader"', "wrong_credentials", True),
+        ("sorry, too many clients already", "target_busy", False),
+        ("server closed the connection unexpectedly", "target_away", False),
+    ],
+)
+def test_what_a_server_says_before_there_is_a_session_is_understood(said: str, code: str, is_final: bool) -> None:
+    with pytest.raises(DestinationError) as refused, explain_faults("secret"):
+        raise psycopg.OperationalError(f'connection to server at "127.0.0.1", port 5 failed: FATAL:  {said}')
+
+    assert (refused.value.code, refused.value.is_final) == (code, is_final)

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -150,6 +152,24 @@ def test_killed_collector_ends_in_bounded_time(monkeypatch: pytest.MonkeyPatch) 
 
     assert time.monotonic() - begun < 5
     assert dropped("queue_full") + dropped("not_sent") - before >= 15
+
+
+def test_process_that_ends_sends_what_waits(own_collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = new_id()
+    script = f"""
+from app import tracing
+from app.bootstrap.tracing import start_tracing
+from app.settings import Settings
+
+start_tracing(Settings(database_url="", broker_url="", encryption_key="", tracing=1), service="api")
+with tracing.span("slice", run_id="{run_id}"):
+    pass
+"""
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "60000")
+
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+    assert [span.name for span in own_collector.trace(run_id)] == ["slice"]
 
 
 def test_child_of_a_fork_sends_what_is_its_own_alone(own_collector: Collector) -> None:

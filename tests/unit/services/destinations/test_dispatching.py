@@ -38,6 +38,9 @@ class FakeDueCursors:
     def redispatch(self, cursors: Sequence[DueCursor]) -> None:
         self.again.extend(cursors)
 
+    def put_back(self, destination_id: str, account_id: str, *, seconds: float) -> None:
+        raise AssertionError("a dispatcher puts nothing back")
+
 
 @pytest.fixture
 def due() -> FakeDueCursors:
