@@ -94,6 +94,9 @@ def check_together(values: Mapping[str, object], variable: Callable[[str], str])
     if bool(values["smtp_url"]) != bool(values["smtp_from"]):
         lacking = "smtp_from" if values["smtp_url"] else "smtp_url"
         faults.append(f"{variable(lacking)} is not set: expected both or neither of SMTP_URL and SMTP_FROM")
+    if values["oidc_issuer"]:
+        missing = (name for name in ("oidc_client_id", "oidc_client_secret") if not values[name])
+        faults += [f"{variable(name)}: is not set, which {variable('oidc_issuer')} needs" for name in missing]
     return faults
 
 
@@ -143,6 +146,11 @@ def _check_metrics_token(text: str) -> str | None:
 def _check_group(text: str) -> str | None:
     is_key = _GROUP_KEY.fullmatch(text)
     return None if is_key else "expected 1 to 100 letters, digits, '.', '-' and '_', beginning with a letter or digit"
+
+
+def _check_issuer(text: str) -> str | None:
+    is_url = text.startswith(("https://", "http://")) and not set(text) & set(" ?#")
+    return None if is_url else "expected the address of an OpenID provider, such as https://login.example.com"
 
 
 def _check_networks(text: str) -> str | None:
@@ -205,6 +213,7 @@ _TEXTS: Final[Mapping[str, Callable[[str], str | None]]] = {
     "allowed_networks": _check_networks,
     "trusted_proxies": _check_networks,
     "cors_origins": _check_origins,
+    "oidc_issuer": _check_issuer,
     "public_url": _check_public_url,
     "smtp_url": _check_smtp_url,
     "smtp_from": _check_mail_address,

@@ -97,6 +97,12 @@ class Settings:
     """Origins, separated by commas, whose pages may call the API from a browser; ``*`` is every page."""
     dashboard_session_seconds: float = 12 * 3600.0
     """How long somebody stays signed in to the dashboard."""
+    oidc_issuer: str = ""
+    """The OpenID provider that people sign in to the dashboard by; empty: they do by tokens alone."""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = field(default="", repr=False)
+    oidc_claim: str = "ferryman"
+    """The claim that gives ``environment:role``."""
     dashboard_kills: int = 0
     """1: admins may kill daemons of the API's machine on the dashboard, to see that nothing is lost."""
     heartbeat_seconds: float = 10.0

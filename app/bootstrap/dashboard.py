@@ -1,10 +1,13 @@
 """Build what only the dashboard calls."""
 
+import hashlib
+
 from app.api.resources.services import ReadingServices
 from app.bootstrap.shared import Shared
 from app.services.dashboard.bulk_actions import BulkActions
 from app.services.dashboard.fleet_board import FleetBoard
 from app.services.dashboard.killing import DaemonKiller
+from app.services.dashboard.openid import OpenIdProvider
 from app.services.dashboard.overview import OverviewReads
 from app.services.dashboard.run_pages import RunPages
 from app.services.dashboard.services import DashboardServices
@@ -44,8 +47,22 @@ def build_dashboard_services(
             list_due=overview.list_due,
         ),
         fleet=FleetBoard(reading.fleet, reading.daemons, DatabaseHealth(shared.engine).has_leader),
+        openid=_build_openid(settings),
         killer=DaemonKiller(reading.daemons) if settings.dashboard_kills else None,
         list_held_resources=accounts.list_resources,
         read_timeline=accounts.read_timeline,
         count_backlogs=WebhookFacts(shared.engine).count_backlogs,
+    )
+
+
+def _build_openid(settings: Settings) -> OpenIdProvider | None:
+    if not settings.oidc_issuer:
+        return None
+    return OpenIdProvider(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=settings.oidc_client_secret,
+        claim=settings.oidc_claim,
+        # The same in all processes, and nothing that the key itself could be found by.
+        cookie_key=hashlib.sha256(b"sign-in of the dashboard\0" + settings.encryption_key.encode()).hexdigest(),
     )

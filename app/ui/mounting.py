@@ -5,7 +5,8 @@ from typing import Final
 
 import flask
 
-from app.ui import errors, rendering, sign_in
+from app.api.resources.services import services_of
+from app.ui import errors, openid, rendering, sign_in
 from app.ui.screen import Screens
 from app.ui.screens.accounts import accounts
 from app.ui.screens.audit import audit
@@ -38,11 +39,13 @@ def mount(app: flask.Flask, offered: Sequence[Screens] = SCREENS) -> flask.Flask
     # Their addresses change with their content.
     ui.get_send_file_max_age = _remember  # type: ignore[method-assign]
     ui.register_blueprint(sign_in.blueprint)
+    ui.register_blueprint(openid.blueprint)
     for screens in offered:
         ui.register_blueprint(screens)
     app.register_blueprint(ui)
     rendering.prepare(app, [screens.entry for screens in offered if screens.entry])
     errors.answer_pages(app)
+    openid.prepare(app, services_of(app).dashboard.openid)
     return app
 
 

@@ -70,7 +70,9 @@ def prepare(app: flask.Flask, navigation: Sequence[Entry]) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(texts.FILTERS)
-    app.jinja_env.globals.update(asset=_find_asset, find_page=find_page, may=_may, here=_here, at=at)
+    app.jinja_env.globals.update(
+        asset=_find_asset, find_page=find_page, may=_may, here=_here, at=at, has_openid=_has_openid
+    )
 
 
 def show(template: str, status: int = HTTPStatus.OK, **values: Any) -> flask.Response:
@@ -153,6 +155,11 @@ def _here(**changes: object) -> str:
     asked = {name: one for name, one in flask.request.args.to_dict(flat=False).items() if name not in _OF_URL_FOR}
     values: dict[str, Any] = {**asked, **(flask.request.view_args or {}), **changes}
     return flask.url_for(str(flask.request.endpoint), **{name: one for name, one in values.items() if one is not None})
+
+
+def _has_openid() -> bool:
+    """Whether one may sign in by an OpenID provider."""
+    return services().dashboard.openid is not None
 
 
 def read_environment_name() -> str:

@@ -23,9 +23,9 @@ blueprint = flask.Blueprint("sign-in", __name__)
 @blueprint.get("/sign-in")
 def show() -> flask.Response:
     """Show the form, or the button of a sign-in link: looking at that does not use it up."""
-    code, onwards = flask.request.args.get("code", ""), _read_next(flask.request.args.get("next"))
+    code, onwards = flask.request.args.get("code", ""), read_next(flask.request.args.get("next"))
     if not code and _find_session() is not None:
-        return _lead(onwards)
+        return lead(onwards)
     return rendering.show("sign_in.html", code=code, next=onwards, fault="")
 
 
@@ -35,7 +35,7 @@ def enter() -> flask.Response:
     screen.check_origin()
     _spend()
     form = flask.request.form
-    code, onwards = form.get("code", ""), _read_next(form.get("next"))
+    code, onwards = form.get("code", ""), read_next(form.get("next"))
     sessions = services().dashboard.sessions
     try:
         if code:
@@ -45,7 +45,7 @@ def enter() -> flask.Response:
     except UnauthorizedError as error:
         status = HTTPStatus.UNAUTHORIZED
         return rendering.show("sign_in.html", status, code="", next=onwards, fault=_explain(error, is_code=bool(code)))
-    response = _lead(onwards)
+    response = lead(onwards)
     cookies.keep_secret(response, secret)
     return response
 
@@ -60,7 +60,7 @@ def leave() -> flask.Response:
     else:
         screen.check_form()
         services().dashboard.sessions.close(flask.g.session)
-    response = _lead("/ui/sign-in")
+    response = lead("/ui/sign-in")
     cookies.drop_secret(response)
     return response
 
@@ -71,7 +71,7 @@ def make_link() -> tuple[flask.Response, int]:
     token = services().tokens.authenticate(gate.read_bearer_secret())
     code = services().dashboard.sessions.issue_code(token)
     asked = flask.request.args.get("next")
-    onwards = _read_next(asked) if asked else None
+    onwards = read_next(asked) if asked else None
     url = flask.url_for("ui.sign-in.show", code=code, next=onwards, _external=True)
     return flask.jsonify({"url": url, "expires_in": int(CODE_SECONDS)}), HTTPStatus.CREATED
 
@@ -86,7 +86,7 @@ def _read_token(text: str) -> str:
     return text.strip().removeprefix("Bearer ").strip()
 
 
-def _read_next(text: str | None) -> str:
+def read_next(text: str | None) -> str:
     """Return the address to go on to: one of the dashboard's own, or its first page."""
     is_own = text is not None and _OWN.fullmatch(text) is not None and not text.startswith("/ui/sign-")
     return str(text) if is_own else "/ui/"
@@ -110,7 +110,8 @@ def _spend() -> None:
         )
 
 
-def _lead(address: str) -> flask.Response:
+def lead(address: str) -> flask.Response:
+    """Return an answer that leads to a page of the dashboard."""
     response = rendering.finish(flask.Response(status=HTTPStatus.SEE_OTHER))
     response.location = f"{flask.request.script_root}{address}"
     return response

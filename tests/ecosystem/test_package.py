@@ -18,8 +18,8 @@ pytestmark = pytest.mark.timeout(600)
 IMPORT_ALL = """
 import importlib, pkgutil, app, workers
 apart = {"app.wsgi", "app.cli.__main__", "workers.flower_pages", "workers.flower_config"}
-extras = {"duckdb", "google", "obstore", "pyarrow", "requests"}
-of_extras = ("app.destinations.", "app.formats.")
+extras = {"authlib", "duckdb", "google", "joserfc", "obstore", "opentelemetry", "pyarrow", "requests"}
+of_extras = ("app.destinations.", "app.formats.", "app.otlp", "app.ui.openid_client")
 for package in (app, workers):
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         if module.name not in apart and ".migrations." not in module.name:

@@ -167,7 +167,12 @@ def attach(app: flask.Flask, services: ApiServices) -> None:
 
 def services() -> ApiServices:
     """Return the services of the request's application."""
-    return cast("ApiServices", flask.current_app.extensions[_KEY])
+    return services_of(flask.current_app)
+
+
+def services_of(app: flask.Flask) -> ApiServices:
+    """Return the services that were attached to an application."""
+    return cast("ApiServices", app.extensions[_KEY])
 
 
 def enter(token: ApiToken) -> None:

@@ -8,6 +8,7 @@ from app.services.dashboard.bulk_actions import BulkActions
 from app.services.dashboard.facts import Backlog, HeldResource, Timeline
 from app.services.dashboard.fleet_board import FleetBoard
 from app.services.dashboard.killing import DaemonKiller
+from app.services.dashboard.openid import OpenIdProvider
 from app.services.dashboard.overview import OverviewReads
 from app.services.dashboard.run_lines import RunLines
 from app.services.dashboard.run_pages import RunPages
@@ -25,6 +26,8 @@ class DashboardServices:
     run_pages: RunPages
     overview: OverviewReads
     fleet: FleetBoard
+    openid: OpenIdProvider | None
+    """None where nobody signs in by a provider."""
     killer: DaemonKiller | None
     """None where no daemon may be killed."""
     list_held_resources: Callable[[EnvironmentId, str], Sequence[HeldResource]]

@@ -9,7 +9,7 @@ import secrets
 from typing import Final
 
 from app.engine.errors import UnauthorizedError
-from app.engine.objects.environments import ApiToken
+from app.engine.objects.environments import ApiToken, EnvironmentId, Role
 from app.engine.objects.sessions import Session
 from app.services.dashboard.ports import SessionStore
 
@@ -28,9 +28,11 @@ class SessionService:
 
     def open(self, token: ApiToken) -> tuple[Session, str]:
         """Begin a session with the rights of a valid token; return it, and its secret, which is not kept."""
-        secret = secrets.token_urlsafe(_SECRET_BYTES)
-        values = {"environment_id": token.environment_id, "token_id": token.id, "name": token.name, "role": token.role}
-        return self._sessions.create(_hash(secret), values, seconds=self._session_seconds), secret
+        return self._open(environment_id=token.environment_id, token_id=token.id, name=token.name, role=token.role)
+
+    def open_person(self, environment_id: EnvironmentId, name: str, role: Role) -> tuple[Session, str]:
+        """Begin the session of a person whom an OpenID provider knows, as ``open`` does."""
+        return self._open(environment_id=environment_id, token_id=None, name=name, role=role)
 
     def open_by_code(self, code: str) -> tuple[Session, str]:
         """Begin the session of a sign-in link, which is used up by this; raise UnauthorizedError when it is already."""
@@ -52,6 +54,10 @@ class SessionService:
         code = secrets.token_urlsafe(_SECRET_BYTES)
         self._sessions.add_code(_hash(code), token.id, seconds=CODE_SECONDS)
         return code
+
+    def _open(self, **values: object) -> tuple[Session, str]:
+        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        return self._sessions.create(_hash(secret), values, seconds=self._session_seconds), secret
 
 
 def make_form_token(secret: str) -> str:

@@ -37,12 +37,10 @@ _PACES: Final = text(f"""
         (select id, started_at, null from sync_job_run
           where status in {any_of(LIVE_RUN_STATUSES)} and environment_id = :environment and started_at is not null
           limit {_MOST_RUNS}))
-  select run.started_at as begun_at, coalesce(run.finished_at, now()) as ended_at,
-         sum(resource.fetched)::bigint as records
-    from run join run_resource resource on resource.run_id = run.id
-   where run.started_at is not null
-   group by run.id, run.started_at, run.finished_at
-  having sum(resource.fetched) > 0
+  select run.started_at as begun_at, coalesce(run.finished_at, now()) as ended_at, resource.records
+    from run cross join lateral (
+         select sum(fetched)::bigint as records from run_resource where run_id = run.id) resource
+   where run.started_at is not null and resource.records > 0
 """)
 _DUE: Final = text("""
     select trigger.id, coalesce(job.label, 'a job that was removed') as job, trigger.cron_expression, trigger.timezone,
@@ -52,6 +50,7 @@ _DUE: Final = text("""
      order by trigger.next_run_at limit 6
 """)
 
+# By the index of runs that have not completed, which is by created_at: a run that worked for a week is missed.
 # Of each kind: id, name, and what is wrong, the newest first.
 _TROUBLES: Final[Mapping[str, TextClause]] = {
     name: text(
@@ -82,7 +81,8 @@ _TROUBLES: Final[Mapping[str, TextClause]] = {
             select id, coalesce(sync_job ->> 'label', id::text) as name, coalesce(error ->> 'message', '') as told
               from sync_job_run
              where environment_id = :environment and status = '{RunStatus.FAILED}'
-                   and finished_at > now() - interval '24 hours' order by finished_at desc""",
+                   and finished_at > now() - interval '24 hours' and created_at > now() - interval '7 days'
+             order by finished_at desc""",
         "waiting": f"""
             select id, coalesce(sync_job ->> 'label', id::text) as name, concat('in ', queue) as told from sync_job_run
              where environment_id = :environment and status = '{RunStatus.CREATED}'

@@ -17,8 +17,9 @@ def postgres_server(session_directory: Path) -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser; for one module at a time, since its event loop would be in the way of other tests'."""
     with running_browser() as browser:
         yield browser
 

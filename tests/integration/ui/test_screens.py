@@ -27,7 +27,15 @@ _PAGE = """{% extends "layout.html" %}{% block title %}{{ page.name }}{% endbloc
 {% call(row) ui.table(["Name", "#Count"], [page], "Things") %}<td>{{ row.name }}</td><td>{{ row.big }}</td>{% endcall %}
 {% if may("run") %}{{ ui.confirm(url_for(".act"), "Act", page.name) }}{% endif %}
 {% call ui.fragment(url_for(".part"), every=2) %}{% include "part.html" %}{% endcall %}{% endblock %}"""
-_OPEN = {"sign-in.show", "sign-in.enter", "sign-in.leave", "sign-in.make_link", "static"}
+_OPEN = {
+    "sign-in.show",
+    "sign-in.enter",
+    "sign-in.leave",
+    "sign-in.make_link",
+    "openid.begin",
+    "openid.finish",
+    "static",
+}
 _OPENLY = {f"ui.{name}" for name in _OPEN}
 
 
