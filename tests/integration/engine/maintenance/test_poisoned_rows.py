@@ -54,7 +54,13 @@ def test_every_duty_of_the_leader_has_a_poisoned_row(place: LedPlace) -> None:
     poisoned_as_a_kind = {
         *("forgetting bodies", "forgetting tombstones", "forgetting told", "forgetting told to nobody"),
         *("forgetting messages", "forgetting daemons", "forgetting fires", "forgetting calls"),
-        *("forgetting announcements", "forgetting notifications", "forgetting incidents", "forgetting bulk actions"),
+        *(
+            "forgetting announcements",
+            "forgetting notifications",
+            "forgetting incidents",
+            "forgetting bulk actions",
+            "forgetting audit entries",
+        ),
     }
     # tests/integration/notifications/test_deaths.py
     poisoned_in_notifications = {"watching", "notifying"}
