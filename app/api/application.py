@@ -17,7 +17,6 @@ from app.api.documents.field_schemas import DescribingPlugin
 from app.api.errors.handlers import ErrorAwareApi
 from app.api.resources.resource import OtherThan
 from app.api.resources.services import ApiServices, attach
-from app.api.routes.bulk_actions import bulk_actions
 from app.api.routes.custom import custom
 from app.api.routes.destinations import datastores, destinations
 from app.api.routes.direct import proxy, unified
@@ -29,10 +28,11 @@ from app.api.routes.logs import logs
 from app.api.routes.notifications.destinations import notification_destinations
 from app.api.routes.notifications.rules import notification_rules
 from app.api.routes.observed import audit_entries, daemons, erasures, records
+from app.api.routes.of_runs.bulk_actions import bulk_actions
+from app.api.routes.of_runs.sync_job_run_states import sync_job_run_states
 from app.api.routes.schemas import schemas
 from app.api.routes.service import service
 from app.api.routes.sync_job_cron_triggers import sync_job_cron_triggers
-from app.api.routes.sync_job_run_states import sync_job_run_states
 from app.api.routes.sync_job_runs import sync_job_runs
 from app.api.routes.sync_jobs import sync_job_templates, sync_jobs
 from app.api.routes.tenants import tenants

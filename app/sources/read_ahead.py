@@ -19,13 +19,28 @@ from app.sources.exchange.faults import RefusedError
 class _Asked:
     """A page that was requested."""
 
-    task: "asyncio.Task[ReadAnswer]"
+    task: "asyncio.Task[ReadAnswer] | None"
+    """None once its answer is kept as ``read_again`` alone."""
     witness: JsonObject | None
     """The last page that was read before this request, where an earlier page was still missing."""
     is_counted: bool = False
     """Its answer is counted, or it is of no more interest."""
     size: int = 0
     """The bytes of its answer, which is kept."""
+    read_again: Callable[[], Awaitable[ReadAnswer]] | None = None
+    """Reads the body that is kept in the place of its document, which takes several times as much memory."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its answer is there, or there is none."""
+        return self.task is None or self.task.done()
+
+    async def read(self) -> ReadAnswer:
+        """Return its answer, or raise its error."""
+        if self.task is not None:
+            return await self.task
+        assert self.read_again is not None
+        return await self.read_again()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +136,7 @@ class ReadAhead:
             self._drop()
             return await ask()
         try:
-            answer = await asked.task
+            answer = await asked.read()
         except RefusedError:
             if asked.witness is None:
                 raise
@@ -181,7 +196,8 @@ class ReadAhead:
         self._under_way = self._kept_bytes = 0
         for asked in dropped.values():
             asked.is_counted = True
-            asked.task.cancel()
+            if asked.task is not None:
+                asked.task.cancel()
 
     def _fill(self) -> None:
         while self._has_room() and (following := next(self._following, None)):
@@ -193,7 +209,7 @@ class ReadAhead:
         asked = _Asked(task, self._witness if self._under_way else None)
         self._asked[following.place] = asked
         self._under_way += 1
-        task.add_done_callback(lambda _: self._on_answer(asked))
+        task.add_done_callback(lambda task: self._on_answer(asked, task))
 
     def _has_room(self) -> bool:
         if self._is_closed or self._under_way >= min(self.depth, self.most):
@@ -206,25 +222,27 @@ class ReadAhead:
             return
         asked.is_counted = True
         self._under_way -= 1
-        if _is_answered(asked.task):
+        if asked.task is not None and _is_answered(asked.task):
             asked.size = len(asked.task.result().response.body)
             self._kept_bytes += asked.size
             self._largest_bytes = max(self._largest_bytes, asked.size)
 
-    def _on_answer(self, asked: _Asked) -> None:
+    def _on_answer(self, asked: _Asked, task: "asyncio.Task[ReadAnswer]") -> None:
         self._count_answer(asked)
-        if asked.task.cancelled():
+        if task.cancelled():
             return
-        if asked.task.exception() is not None:
+        if task.exception() is not None:
             # It is handled in its turn; until then nothing more is requested.
             self._following = iter(())
+        elif asked is not next(iter(self._asked.values()), None) and (again := task.result().read_again):
+            asked.read_again, asked.task = again, None
         self._fill()
         self._update_ready()
 
     def _update_ready(self) -> None:
         following = next(iter(self._asked.values()), None)
         self._shared.count(self, is_kept=following is not None)
-        self.is_ready = following is not None and following.task.done()
+        self.is_ready = following is not None and following.is_done
 
 
 def _is_answered(task: "asyncio.Task[ReadAnswer]") -> bool:

@@ -11,6 +11,7 @@ from app.cli.next_steps import NextStep, list_connection_words
 from app.cli.running.stats import choose_counters, count_errors, format_duration, is_final, list_resources
 from app.cli.terminal import build_console, print_table
 from app.engine.json_types import JSON, JsonObject
+from app.engine.runs.books import describe_failed
 from app.engine.status import RunStatus
 from app.invocation import write_command
 
@@ -38,7 +39,7 @@ def print_run(run: JsonObject, *, waits: JsonObject | None = None) -> None:
         output.print(f"[yellow]warning[/] {escape(warning)}")
     if errors := sum(stats.get("errors", 0) for _, stats in list_resources(run)):
         listing = write_command(["run", "errors", run["id"], *list_connection_words()])
-        output.print(f"{errors:,} requests or records failed: '{escape(listing)}' lists them")
+        output.print(f"{describe_failed(errors)}: '{escape(listing)}' lists them")
 
 
 def explain_run(run: JsonObject, waits: JsonObject, errors: Sequence[JsonObject] = ()) -> str:
@@ -59,7 +60,7 @@ def _describe_errors(count: int, errors: Sequence[JsonObject]) -> str:
     if not count:
         return " without an error"
     first = next((f"; the first with {one['code']}: {_format_reason(one)}" for one in errors), "")
-    return f", and {count:,} requests or records failed{first}"
+    return f", and {describe_failed(count)}{first}"
 
 
 def print_runs(runs: Sequence[JsonObject], tenants: Mapping[str, str]) -> None:

@@ -1,6 +1,7 @@
 """Read a whole answer for a call: decode the body, find its records, and collect warnings."""
 
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from app.engine.config.paths import MarkedPath
@@ -31,6 +32,8 @@ class ReadAnswer:
     warnings: tuple[PageWarning, ...] = ()
     is_file: bool = False
     """It holds no records, and is passed on unchanged."""
+    read_again: "Callable[[], Awaitable[ReadAnswer]] | None" = field(default=None, repr=False)
+    """Reads it from its body once more, which takes a fraction of its document's memory; None where that takes long."""
 
 
 async def read(call: PageCall, config: MethodConfig, request: HttpRequest, response: HttpResponse) -> ReadAnswer:
@@ -70,9 +73,18 @@ async def _read_document(
         headers=response.plain_headers if reads_headers(config.pagination) else {},
         key=config.key,
     )
+    again = partial(_read_again, call, config, request, replace(response, documents={}))
     return ReadAnswer(
-        response=response, page=page, warnings=_build_warnings(document.replaced, was_late=response.was_late)
+        response=response,
+        page=page,
+        warnings=_build_warnings(document.replaced, was_late=response.was_late),
+        read_again=None if response.is_large or computed_parts.has_computed_parts(config) else again,
     )
+
+
+async def _read_again(call: PageCall, config: MethodConfig, request: HttpRequest, response: HttpResponse) -> ReadAnswer:
+    with response.held:
+        return await _read_document(call, config, request, response)
 
 
 def _build_place(call: PageCall, config: MethodConfig, response: HttpResponse) -> RecordPlace:

@@ -134,7 +134,7 @@ _EXPIRED: Final = text(f"""
          order by r.finished_at, r.id limit :limit)
     select r.id, r.finished_at,
            not exists (select from delivery d where d.run_id = r.id and d.status = '{DeliveryStatus.PENDING}')
-           and r.id not in (select sync_job_run_id from sync_job_run_state where sync_job_run_id is not null)
+           and not exists (select from sync_job_run_state s where s.sync_job_run_id = r.id)
            and (r.status <> '{RunStatus.COMPLETED}' or exists (
                 select from sync_job_run later
                  where later.sync_job_id = r.sync_job_id and later.integrated_account_id = r.integrated_account_id

@@ -19,6 +19,11 @@ _CONFIGS: dict[DatastoreType, dict[str, Any]] = {
     DatastoreType.GOOGLE_CLOUD_STORAGE: {"bucket": "b", "credentials": {"private_key": _SECRET}},
     DatastoreType.AZURE_BLOB: {"container": "c", "account_name": "a", "account_key": _SECRET},
 }
+_LEFT_OUT = """
+    insert into destination_quarantine
+           (destination_id, integrated_account_id, resource, remote_id, sequence, reason)
+    values (:id, :account, 'tickets', :remote_id, 7, 'n is a text')
+"""
 
 
 def _failures(answer: Answer) -> dict[str, str]:
@@ -133,3 +138,37 @@ def test_a_destination_is_paused_filled_anew_and_shown(api: Caller) -> None:
     assert api.get(f"{path}/cursors").body["result"] == []
     assert api.get(f"{path}/cursors", next_cursor="x").status == 400
     assert api.delete(path).status == 200
+
+
+def test_what_was_left_out_is_listed_page_by_page(api: Caller, engine: Engine) -> None:
+    datastore = api.post("/datastore", {"type": "postgres", "config": _POSTGRES}).body["id"]
+    id = api.post("/destination", {"datastore_id": datastore}).body["id"]
+    accounts = sorted(new_id() for _ in range(2))
+    with engine.begin() as connection:
+        for account in accounts:
+            for remote_id in ("a", "b"):
+                connection.execute(
+                    text(_LEFT_OUT),
+                    {"id": id, "account": account, "remote_id": remote_id},
+                )
+
+    first = api.get(f"/destination/{id}/quarantined", limit=3).body
+    rest = api.get(f"/destination/{id}/quarantined", limit=3, next_cursor=first["next_cursor"]).body
+
+    keys = [(one["integrated_account_id"], one["remote_id"]) for one in [*first["result"], *rest["result"]]]
+    assert keys == [(account, remote_id) for account in accounts for remote_id in ("a", "b")]
+    assert {one["reason"] for one in first["result"]} == {"n is a text"}
+    assert rest["next_cursor"] is None
+    assert api.get(f"/destination/{id}/quarantined", next_cursor="nonsense").status == 400
+    assert api.get(f"/destination/{new_id()}/quarantined").status == 404
+
+
+def test_a_destination_of_states_is_not_rebuilt(api: Caller) -> None:
+    datastore = api.post("/datastore", {"type": "postgres", "config": _POSTGRES}).body["id"]
+    merging, appending = (
+        api.post("/destination", {"datastore_id": datastore, "mode": mode}).body["id"] for mode in ("merge", "append")
+    )
+
+    assert api.post(f"/destination/{merging}/rebuild", {}).body["epoch"] == 1
+    refused = api.post(f"/destination/{appending}/rebuild", {})
+    assert (refused.status, refused.paths) == (400, ["mode"])

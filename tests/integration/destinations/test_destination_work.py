@@ -13,7 +13,7 @@ from app.destinations.postgres.connection import connect, read_place
 from app.destinations.postgres.kept import KeptConnections
 from app.engine.errors import LeaseLostError
 from app.net.addresses import AllowedNetworks
-from app.services.destinations import writing
+from app.services.destinations import gaps, writing
 from app.services.destinations.opening import open_writer
 from app.services.destinations.work import Claimed, CursorClaim, Moved
 from app.store.destinations.cursors import CursorStore
@@ -378,3 +378,23 @@ def test_a_connection_that_nobody_uses_is_closed(target: TargetDatabase) -> None
     assert (one.closed, other.closed, broken.closed) == (True, False, True)
     assert (kept.take(place), kept.take(place)) == (other, None)
     other.close()
+
+
+def test_a_gap_is_compared_to_its_end_also_behind_keys_that_have_changed_meanwhile(
+    landing: Landing, target: TargetDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gaps, "KEYS_AT_ONCE", 2)
+    destination, account = landing.destination(target.config), landing.account()
+    landing.write(account, {str(n): {"n": n} for n in range(1, 5)})
+    landing.land()
+    landing.api.landing.destinations.pause(landing.environment, destination)
+    landing.write(account, {"4": {"n": 4}}, deleted=True)
+    landing.write(account, {"5": {"n": 5}})
+    _forget(landing, account, "4")
+    target.execute("update acme.tickets set sequence = 1000 where remote_id in ('1', '2')")
+
+    landing.api.landing.destinations.resume(landing.environment, destination)
+    landing.land()
+
+    gone = target.rows("select remote_id from acme.tickets where deleted_at is not null")
+    assert gone == [("4",)]

@@ -8,11 +8,15 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from cryptography.fernet import Fernet
 
 from app import meters, tracing
 from app.bootstrap.tracing import start_tracing
+from app.cli.main import main
 from app.engine.ids import new_id
 from app.otlp import OtlpRecorder
 from app.setting_errors import MissingSettingError
@@ -210,6 +214,21 @@ def test_every_variable_that_is_wrong_is_named_at_once(monkeypatch: pytest.Monke
     for name in wrong:
         assert f"{name}: expected" in str(caught.value)
     assert not tracing.is_on()
+
+
+def test_wrong_variable_is_one_sentence_before_anything_starts(tmp_path: Path) -> None:
+    environment = {
+        "DATABASE_URL": "postgresql:///nowhere",
+        "BROKER_URL": "memory://",
+        "FERRYMAN_ENCRYPTION_KEY": Fernet.generate_key().decode(),
+        "FERRYMAN_TRACING": "1",
+        "OTEL_TRACES_SAMPLER": "sometimes",
+    }
+
+    told = CliRunner(env=environment).invoke(main, ["prepare", str(tmp_path / "token")])
+
+    assert told.exit_code == 1
+    assert told.stderr.startswith("Error: OTEL_TRACES_SAMPLER: expected always_on, always_off, traceidratio")
 
 
 @pytest.mark.parametrize(

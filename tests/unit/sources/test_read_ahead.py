@@ -1,6 +1,7 @@
 """Pages that are asked for side by side keep what pages in turn would have kept, whatever happens to the list."""
 
 import asyncio
+import gc
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -19,6 +20,9 @@ from app.engine.json_types import JsonObject
 from app.services.ports import FetchedPage, PageCall
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.http_source import HttpSource
+from app.sources.pagination.listing import Listing
+from app.sources.pagination.state import ListState
+from app.sources.pagination.values import PageAnswer
 from app.sources.read_ahead import SharedBytes
 from app.sources.sending import Attempt
 from tests.support.listings.reading import SETTINGS
@@ -252,6 +256,8 @@ class Hanging(Moving):
     """A page of it is answered when nothing more is requested."""
 
     asked_meanwhile: int = 0
+    documents: int = 0
+    """Decoded answers that are there meanwhile."""
 
     async def answer(self, request: HttpRequest, timeout_seconds: float) -> HttpResponse:
         start = (int(asked(request.url, {}, b"").query["page"]) - 1) * PAGE
@@ -262,6 +268,7 @@ class Hanging(Moving):
                 quiet = quiet + 1 if len(self.requests) == last else 0
                 last = len(self.requests)
             self.asked_meanwhile = last - before
+            self.documents = sum(isinstance(one, PageAnswer) for one in gc.get_objects())
         return await super().answer(request, timeout_seconds)
 
 
@@ -277,6 +284,39 @@ def test_no_more_is_kept_than_the_bytes_that_are_allowed() -> None:
     # A page is some 60 bytes.
     assert MOST < narrow.asked_meanwhile <= 1000 // 50
     assert narrow.asked_meanwhile < wide.asked_meanwhile <= 4 * MOST
+    # Of what waits only the bodies are kept.
+    assert wide.documents <= 2
+
+
+def test_a_slice_that_ends_takes_in_what_came_without_a_check_every_few_pages() -> None:
+    """Each check is a round trip in which nothing else is requested."""
+    one = Reader()
+    one.list = upstream = Hanging(listed(3000), tells_total=True)
+    call, ahead, cursor, asked_before = _call(upstream, {}), one.source.open_list(), None, 0
+    assert ahead is not None
+
+    for number in range(1, 1000):
+        ahead.most = 64 if number <= 31 else 0
+        page = ahead.submit(replace(call, cursor=cursor)).result(timeout=LONGEST_SECONDS)
+        cursor = json.loads(json.dumps(page.next_cursor))
+        if number == 31:
+            asked_before = len(upstream.requests)
+        if number > 31 and not ahead.is_under_way:
+            break
+
+    one.source.close()
+    assert number >= 200
+    assert len(upstream.requests) - asked_before <= 2
+
+
+def test_pages_that_were_requested_are_passed_over_but_for_the_next_one() -> None:
+    call = _call(Moving([], tells_total=True), {})
+    cursor = ListState(next=4, pages=3, asked=3, got=9, size=3, total=900).to_json()
+    listing = Listing(call.config.find_method("things", "list").pagination, cursor, {}, request={}, plain=lambda it: it)
+
+    found = [one.place for one in listing.list_ahead(cursor, 2, lambda place: place not in ("6", "9"))]
+
+    assert found == ["4", "6", "9"]
 
 
 def test_lists_that_are_read_at_once_share_the_bytes(reader: Reader) -> None:

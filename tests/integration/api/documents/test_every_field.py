@@ -27,8 +27,8 @@ NOT_LOOKED_AT: Final[dict[str, str]] = {
 NO_FILTERS: Final = {"limit", "next_cursor", "sort", "wait", "state_key"}
 """What a list is asked for, not narrowed by; each has tests of its own."""
 EMPTY: Final[dict[str, str]] = {
-    "GET /destination/{id}/cursors": "nothing is written anywhere: tests/integration/destinations",
     "GET /destination/{id}/quarantined": "nothing is written anywhere: tests/integration/destinations",
+    "GET /destination/{id}/cursors": "nothing is written anywhere: tests/integration/destinations",
     "GET /erasure": "nothing was deleted: test_erased_accounts",
     "GET /daemon": "no daemon runs: tests/integration/stack and test_manners",
 }

@@ -4,8 +4,8 @@ from app.api.parsing.parsing import Body
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
 from app.api.resources.views import Answer, answer_created, read_filters, show_page, show_plain
-from app.api.schemas.bulk_actions import BulkAction, BulkActionQuery, NewBulkAction
 from app.api.schemas.fields import page_of
+from app.api.schemas.of_runs.bulk_actions import BulkAction, BulkActionQuery, NewBulkAction
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.bulk_actions import BulkKind
