@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from urllib.parse import quote
 
 import click
 
@@ -50,6 +51,6 @@ def list_entries(client: ApiClient, since: timedelta | None, limit: int, **filte
 @pass_client
 def show(client: ApiClient, entry_id: str) -> Answer:
     """Show a change: who made it, and what was there before and after."""
-    found = client.get(f"{_PATH}/{entry_id}")
+    found = client.get(f"{_PATH}/{quote(entry_id, safe='')}")
     facts = [(name, found[name]) for name in _FACTS]
     return Answer(found, lambda: print_facts(f"audit entry {found['id']}", facts))

@@ -9,8 +9,10 @@ from app.engine.status import DeliveryStatus
 from app.services.dashboard.facts import Backlog
 from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
+from app.store.tables.deliveries import FAILED
+from app.store.tables.statuses import any_of
 
-_FAILED: Final = f"('{DeliveryStatus.DEAD_LETTERED}', '{DeliveryStatus.QUARANTINED}')"
+_FAILED: Final = any_of(FAILED)
 _BACKLOGS: Final = text(f"""
     select webhook.id, found.*
       from unnest(cast(:ids as uuid[])) webhook (id)

@@ -16,12 +16,16 @@ from app.store.db.audit_notes import note_of_delivery
 from app.store.db.database import Row, driver_cursor, reading
 from app.store.db.owned_rows import build_object
 from app.store.deliveries.deliveries import counters_of_end
-from app.store.tables.statuses import origins
+from app.store.tables.deliveries import FAILED
+from app.store.tables.statuses import any_of, origins
 from app.store.units import checkpoint
 
 _TABLE = tables.delivery
 LISTED = tuple(column for column in _TABLE.c if column.name != "body")
 """What a delivery is listed by: its body may be large."""
+
+# As a literal: of a parameter Postgres can not tell that the index of those that failed has them all.
+_IS_FAILED: Final = text(f"delivery.status in {any_of(FAILED)}")
 
 _COUNTED = (DeliveryStatus.DELIVERED, DeliveryStatus.DEAD_LETTERED, DeliveryStatus.QUARANTINED)
 
@@ -84,6 +88,8 @@ class WebhookDeliveryStore:
     def list(self, webhook_id: str, filters: ListFilters) -> Page[Delivery]:
         """Read a page of a webhook's deliveries, without their bodies."""
         statement = select(*LISTED).where(_TABLE.c.webhook_id == webhook_id)
+        if _asks_for_failed(filters):
+            statement = statement.where(_IS_FAILED)
         statement = paging.narrow(statement, _TABLE, filters)
         with reading(self._engine) as connection:
             return paging.read_page(
@@ -128,6 +134,13 @@ class WebhookDeliveryStore:
         with self._engine.begin() as connection:
             connection.execute(_HURRY_ALL, {"webhook_id": webhook_id})
             return [_dispatch(unit) for unit in connection.execute(_WAKE_ALL, {"webhook_id": webhook_id})]
+
+
+def _asks_for_failed(filters: ListFilters) -> bool:
+    """Whether a list holds nothing but deliveries that failed."""
+    given = [values for name, values in filters.among if name == "status"]
+    given += [[filters.equal["status"]]] if "status" in filters.equal else []
+    return any(set(values) <= set(FAILED) for values in given)
 
 
 def _uncount(connection: Connection, row: Row) -> None:

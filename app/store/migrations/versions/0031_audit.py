@@ -200,6 +200,12 @@ def _create_entries() -> None:
     ):
         op.create_index(name, "audit_entry", columns)
     op.create_index(
+        "delivery_failed",
+        "delivery",
+        ["webhook_id", "created_at", "id"],
+        postgresql_where=sa.text("status in ('dead_lettered', 'quarantined')"),
+    )
+    op.create_index(
         "audit_entry_by_account",
         "audit_entry",
         ["integrated_account_id", "created_at", "id"],
@@ -215,4 +221,5 @@ def downgrade() -> None:
         op.execute(f"drop trigger audit_of_itself on {table}")
     for function in ("audit_change", "audit_write", "audit_show", "audit_difference", "audit_digest", "audit_mask"):
         op.execute(f"drop function {function}")
+    op.drop_index("delivery_failed", "delivery")
     op.drop_table("audit_entry")
