@@ -71,7 +71,7 @@ class ApiClient:
         """Remove a thing."""
         return self.call("DELETE", path)
 
-    def make_sign_in_link(self, onwards: str = "/ui/") -> str:
+    def make_sign_in_link(self, onwards: str = "") -> str:
         """Return a link that signs in to the dashboard once, and leads to a page of it; raise ApiError."""
         return str(self.post(f"/ui/sign-in-link?{urlencode({'next': onwards})}")["url"])
 

@@ -49,7 +49,8 @@ _MAY_BE_ZERO: Final = frozenset(
         *("destination_wait_seconds", "destination_behind_seconds", "destination_failing_seconds"),
         *("retry_base_seconds", "delete_limit_percent"),
         *("run_retention_seconds", "delivered_retention_seconds"),
-        *("tombstone_retention_seconds", "daemon_retention_seconds", "erase_after"),
+        *("tombstone_retention_seconds", "daemon_retention_seconds"),
+        *("audit_retention_seconds", "erase_after"),
     }
 )
 _MOST: Final[Mapping[str, float]] = {

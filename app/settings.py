@@ -115,6 +115,8 @@ class Settings:
     delivered_retention_seconds: float = 7 * 24 * 3600.0
     tombstone_retention_seconds: float = 30 * 24 * 3600.0
     daemon_retention_seconds: float = 7 * 24 * 3600.0
+    audit_retention_seconds: float = 400 * 24 * 3600.0
+    """How long it is kept who changed what."""
     erase_after: float = 30 * 24 * 3600.0
     """Seconds after which a deleted account is erased with all that is held of it; 0 is at once."""
     log_format: str = "console"

@@ -27,11 +27,12 @@ from app.api.routes.integrations import integrations
 from app.api.routes.logs import logs
 from app.api.routes.notifications.destinations import notification_destinations
 from app.api.routes.notifications.rules import notification_rules
-from app.api.routes.observed import daemons, erasures, records
+from app.api.routes.observed import audit_entries, daemons, erasures, records
+from app.api.routes.of_runs.bulk_actions import bulk_actions
+from app.api.routes.of_runs.sync_job_run_states import sync_job_run_states
 from app.api.routes.schemas import schemas
 from app.api.routes.service import service
 from app.api.routes.sync_job_cron_triggers import sync_job_cron_triggers
-from app.api.routes.sync_job_run_states import sync_job_run_states
 from app.api.routes.sync_job_runs import sync_job_runs
 from app.api.routes.sync_jobs import sync_job_templates, sync_jobs
 from app.api.routes.tenants import tenants
@@ -45,6 +46,7 @@ from app.settings import Settings
 
 _RESOURCES: Final = (
     sync_job_runs,
+    bulk_actions,
     sync_jobs,
     sync_job_cron_triggers,
     sync_job_run_states,
@@ -65,6 +67,7 @@ _RESOURCES: Final = (
     schemas,
     daemons,
     logs,
+    audit_entries,
     unified,
     proxy,
     custom,

@@ -75,8 +75,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
     accounts, deletion = _build_accounts(shared), _build_account_deletion(shared, settings)
     budgets, deliveries = _build_budgets(shared, accounts, settings), _build_deliveries(shared)
     runs = _build_run_service(shared, drafts, _build_dry_runs(shared, source, settings), budgets)
-    calls, effective = DirectCallStore(shared.engine), shared.effective_integrations
-    reading = build_reading_services(shared, runs, calls, settings)
+    reading = build_reading_services(shared, runs, settings)
     return ApiServices(
         runs=runs,
         run_waits=RunWaits(runs),
@@ -86,8 +85,8 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         templates=TemplateService(TemplateStore(shared.engine), jobs),
         states=StateService(StateStore(shared.engine)),
         integrations=IntegrationService(shared.integrations),
-        key_changes=KeyChanges(RecordKeyStore(shared.engine).of, effective, shared.accounts.inspect),
-        known_names=KnownNames(shared.integrations.find_by_name, effective, shared.accounts.inspect),
+        key_changes=_build_key_changes(shared),
+        known_names=_build_known_names(shared),
         installed_integrations=_build_installed_integrations(shared),
         accounts=accounts,
         account_deletion=deletion,
@@ -100,13 +99,21 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         tokens=TokenService(TokenStore(shared.engine)),
         environments=EnvironmentService(EnvironmentStore(shared.engine)),
         request_limits=build_request_limits(settings),
-        calls=_build_call_services(shared, source, calls, settings),
+        calls=_build_call_services(shared, source, settings),
         unified=_build_unified_services(shared),
         credentials=_build_credential_services(shared),
         reading=reading,
         dashboard=build_dashboard_services(shared, runs, reading, settings),
         close=_build_close(source, shared),
     )
+
+
+def _build_key_changes(shared: Shared) -> KeyChanges:
+    return KeyChanges(RecordKeyStore(shared.engine).of, shared.effective_integrations, shared.accounts.inspect)
+
+
+def _build_known_names(shared: Shared) -> KnownNames:
+    return KnownNames(shared.integrations.find_by_name, shared.effective_integrations, shared.accounts.inspect)
 
 
 def _build_installed_integrations(shared: Shared) -> EnvironmentIntegrationService:
@@ -147,7 +154,7 @@ def _build_deliveries(shared: Shared) -> DeliveryService:
     )
 
 
-def _build_call_services(shared: Shared, source: Source, calls: DirectCallStore, settings: Settings) -> CallServices:
+def _build_call_services(shared: Shared, source: Source, settings: Settings) -> CallServices:
     called = CalledAccounts(
         accounts=shared.accounts,
         record_origins=shared.accounts.record_origins,
@@ -169,7 +176,7 @@ def _build_call_services(shared: Shared, source: Source, calls: DirectCallStore,
             find_integration=shared.integrations.find_by_name,
             models=shared.unified_models.read_mapped_models,
         ),
-        log=CallLog(calls.add),
+        log=CallLog(DirectCallStore(shared.engine).add),
     )
 
 

@@ -11,6 +11,7 @@ from app.services.diagnosis.fleet import FleetStatus
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
+from app.services.reading.audit import AuditService
 from app.services.reading.exports import ExportService
 from app.services.reading.logs import LogService, LogSource
 from app.services.reading.records import RecordService
@@ -23,6 +24,7 @@ from app.store.maintenance.erasures import ErasureStore
 from app.store.maintenance.fleet import FleetReader
 from app.store.maintenance.wait_facts import RunFactStore
 from app.store.reading.account_log import LogReader
+from app.store.reading.audit import AuditReader
 from app.store.reading.direct_calls import DirectCallStore
 from app.store.reading.exports import ExportReader
 from app.store.reading.records import RecordReader
@@ -33,11 +35,9 @@ from app.store.schedules.triggers import TriggerStore
 from app.store.schemas.schemas import SchemaStore
 
 
-def build_reading_services(
-    shared: Shared, runs: RunService, calls: DirectCallStore, settings: Settings
-) -> ReadingServices:
+def build_reading_services(shared: Shared, runs: RunService, settings: Settings) -> ReadingServices:
     """Build what reads records, logs, erasures, daemons and the state of it all."""
-    erasures = ErasureStore(shared.engine)
+    erasures, entries = ErasureStore(shared.engine), AuditReader(shared.engine)
     silence_seconds = max(settings.daemon_silence_seconds, settings.deaf_seconds)
     fleet = FleetReader(shared.engine, shared.daemons, silence_seconds=silence_seconds)
     return ReadingServices(
@@ -51,7 +51,8 @@ def build_reading_services(
         exports=ExportService(
             ExportReader(shared.engine), SchemaStore(shared.engine).read, shared.accounts, shared.clock
         ),
-        logs=LogService(_list_log_sources(shared, calls), shared.clock),
+        logs=LogService(_list_log_sources(shared), shared.clock),
+        audit=AuditService(entries=entries, list_entries=entries.list),
         list_erasures=erasures.list,
         find_erasure=erasures.get,
         daemons=DaemonService(shared.daemons),
@@ -81,7 +82,7 @@ def _build_diagnosis(shared: Shared, runs: RunService, settings: Settings, silen
     )
 
 
-def _list_log_sources(shared: Shared, calls: DirectCallStore) -> Mapping[LogType, LogSource]:
+def _list_log_sources(shared: Shared) -> Mapping[LogType, LogSource]:
     of_runs = ("sync_job_run_id", "sync_job_id", "sync_job_run_event", "integrated_account_id", "integration")
     runs = LogSource(read=RunLogReader(shared.engine).read, filters=frozenset({*of_runs, "webhook_id"}))
     return {
@@ -98,6 +99,7 @@ def _list_log_sources(shared: Shared, calls: DirectCallStore) -> Mapping[LogType
             filters=frozenset({"id", "webhook_id", "event", "status", "sync_job_run_id"}),
         ),
         LogType.DIRECT_CALLS: LogSource(
-            read=calls.list, filters=frozenset({"id", "integrated_account_id", "resource", "method", "request_type"})
+            read=DirectCallStore(shared.engine).list,
+            filters=frozenset({"id", "integrated_account_id", "resource", "method", "request_type"}),
         ),
     }

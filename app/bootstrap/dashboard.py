@@ -11,11 +11,13 @@ from app.services.dashboard.services import DashboardServices
 from app.services.dashboard.sessions import SessionService
 from app.services.runs.runs import RunService
 from app.settings import Settings
+from app.store.dashboard.account_facts import AccountFacts
 from app.store.dashboard.bulk_actions import BulkActionStore
 from app.store.dashboard.overview import OverviewReader
 from app.store.dashboard.run_parts import RunPartReader
 from app.store.dashboard.run_search import RunSearch
 from app.store.dashboard.sessions import SessionStore
+from app.store.dashboard.webhook_facts import WebhookFacts
 from app.store.maintenance.database_health import DatabaseHealth
 
 
@@ -23,7 +25,7 @@ def build_dashboard_services(
     shared: Shared, runs: RunService, reading: ReadingServices, settings: Settings
 ) -> DashboardServices:
     """Build the dashboard's own services."""
-    overview = OverviewReader(shared.engine)
+    overview, accounts = OverviewReader(shared.engine), AccountFacts(shared.engine)
     return DashboardServices(
         sessions=SessionService(SessionStore(shared.engine), session_seconds=settings.dashboard_session_seconds),
         search_runs=RunSearch(shared.engine).search,
@@ -43,4 +45,7 @@ def build_dashboard_services(
         ),
         fleet=FleetBoard(reading.fleet, reading.daemons, DatabaseHealth(shared.engine).has_leader),
         killer=DaemonKiller(reading.daemons) if settings.dashboard_kills else None,
+        list_held_resources=accounts.list_resources,
+        read_timeline=accounts.read_timeline,
+        count_backlogs=WebhookFacts(shared.engine).count_backlogs,
     )

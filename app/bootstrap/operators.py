@@ -1,9 +1,11 @@
 """Build what an operator's commands need of a database, and nothing else: an API would take seconds to load."""
 
+import getpass
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from app.actors import Actor, ActorKind
 from app.services.catalog.environments import EnvironmentService
 from app.services.catalog.tokens import TokenService
 from app.settings import Settings
@@ -43,4 +45,13 @@ def connect_operator(settings: Settings) -> Engine:
         pool_size=1,
         is_pooled=bool(settings.session_database_url),
         prepares=bool(settings.prepare_statements),
+        actor=Actor(kind=ActorKind.OPERATOR, name=_find_user()),
     )
+
+
+def _find_user() -> str | None:
+    """Return the name of the user who runs this process; a container may have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None

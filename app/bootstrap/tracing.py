@@ -3,7 +3,6 @@
 import atexit
 import os
 from collections.abc import Callable, Mapping
-from importlib import metadata
 from importlib.util import find_spec
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ from app.engine.errors import MissingExtraError
 from app.formats.formats import import_extra
 from app.setting_errors import MissingSettingError
 from app.settings import Settings
+from app.version import find_version
 
 _GOODBYE_SECONDS: Final = 3.0
 _QUEUE_LENGTH, _BATCH = "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
@@ -32,7 +32,7 @@ def start_tracing(settings: Settings, *, service: str, instance: str = "") -> No
         tracing.stop()
         return
     check_tracing(settings)
-    described = {"service.name": service, "service.version": metadata.version("ferryman")}
+    described = {"service.name": service, "service.version": find_version()}
     recorder = import_extra("app.otlp", extra="otel").OtlpRecorder(
         described | ({"service.instance.id": instance} if instance else {}),
         most_waiting=int(os.environ.get(_QUEUE_LENGTH) or _SPANS),

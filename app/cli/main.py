@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "ps": ("app.cli.watching.ps:ps", "Watch the runs under way and the daemons."),
     "logs": ("app.cli.watching.logs:logs", "Show what was logged of a run, or by a process."),
     "open": ("app.cli.watching.opening:open_page", "Open something's page in the browser."),
+    "audit": ("app.cli.audit:audit", "Who changed what, and when."),
     "token": ("app.cli.operating.tokens:token", "Create, list and revoke tokens of the API."),
     "environment": (
         "app.cli.operating.environments:environment",

@@ -73,8 +73,6 @@ class _Demo:
         self._options = options
         self._console = console
         self._start = time.monotonic()
-        self._run_id = ""
-        """Of the last run."""
         self._stack = Stack(
             StackOptions(
                 data_dir=data_dir,
@@ -101,7 +99,7 @@ class _Demo:
             if self._options.keep:
                 self._keep_running(servers)
             elif self._is_watched():
-                self._offer_dashboard()
+                self._offer_dashboard(ready)
         return 1 if faults else 0
 
     @contextmanager
@@ -160,10 +158,10 @@ class _Demo:
         """Whether somebody sits at a terminal, who may look around; a machine that checks is to end."""
         return self._console.is_terminal and sys.stdin.isatty() and not os.environ.get("CI")
 
-    def _offer_dashboard(self) -> None:
-        """Keep everything up until Enter or Ctrl-C, with a link to the page of the last run."""
-        link = ApiClient(self._stack.api_url, self._stack.token).make_sign_in_link(f"/ui/runs/{self._run_id}")
-        self._console.print("\nLook at the run; start another one from its job, and kill a daemon meanwhile (Fleet):")
+    def _offer_dashboard(self, ready: Scenario) -> None:
+        """Begin one more run, and keep everything up until Enter or Ctrl-C, with a link to that run's page."""
+        link = ready.client.make_sign_in_link(f"/ui/runs/{ready.run_on_daemons()}")
+        self._console.print("\nOne more run is under way: watch it, and kill a daemon meanwhile (Fleet, g f):")
         self._console.print(f"  [bold]{escape(link)}[/]", soft_wrap=True)
         try:
             self._console.input("Enter stops and removes everything. ")
@@ -171,7 +169,6 @@ class _Demo:
             self._console.print()
 
     def _watch(self, client: ApiClient, run_id: str, holds: Mapping[str, int]) -> JsonObject:
-        self._run_id = run_id
         return watch_run(lambda: client.get(f"/sync-job-run/{run_id}"), holds, self._console)
 
     def _keep_running(self, servers: Servers) -> None:

@@ -13,6 +13,7 @@ FerrymanError
 ├── TooManyRequestsError       a token or an account has used up its requests for the moment
 ├── StoreUnavailableError      Postgres can not be used at the moment
 │   ├── StoreReadOnlyError     it is read-only
+│   ├── StoreFullError         it has no connection left
 │   ├── StoreConflictError     other transactions win every retry
 │   └── StoreOutdatedError     it has to be migrated to this version
 ├── StoreOfLaterVersionError   a later version of Ferryman has migrated the database
@@ -152,6 +153,10 @@ class StoreUnavailableError(FerrymanError):
     """The database can not be reached at the moment; try again."""
 
     code = "store_unavailable"
+
+
+class StoreFullError(StoreUnavailableError):
+    """Postgres has no connection left: all that max_connections or a role's limit allows are taken."""
 
 
 class StoreReadOnlyError(StoreUnavailableError):

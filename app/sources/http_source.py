@@ -153,7 +153,7 @@ class HttpSource:
             return fetched_pages.build_page(drafted, request, result, status=error.response.status)
         if answer.is_file:
             return fetched_pages.build_file_page(drafted, request, answer.response)
-        depth = ahead.depth if ahead else 1
+        depth = ahead.widest if ahead else 1
         read = partial(listing.read_page, answer.page, decides_deletions=call.decides_deletions, depth=depth)
         result = await self._run_aside(call, read, is_long=is_computed or answer.response.is_large)
         if found := partitioned_lists.choose_parts(call, config, drafted, result, answer.page.document):
@@ -182,10 +182,12 @@ class HttpSource:
             # Where the end is known, no request is in vain; else as many again as the list has had.
             depth = ahead.most if reading.reason is ReadingReason.TOTAL else cursor.get("pages", 0)
             witness = asked.listing.build_witness(answer.page)
-            ahead.go_on(self._find_following(asked, cursor), depth=depth, witness=witness)
+            ahead.go_on(self._find_following(asked, cursor, ahead), depth=depth, witness=witness)
         return reading
 
-    def _find_following(self, asked: "_AskedPage", cursor: JsonObject) -> Callable[[int], Iterator[Following]]:
+    def _find_following(
+        self, asked: "_AskedPage", cursor: JsonObject, ahead: ReadAhead
+    ) -> Callable[[int], Iterator[Following]]:
         """Return a function that yields the pages which likely follow a page, the next one first."""
         call, config = replace(asked.call, cursor=cursor), asked.config
 
@@ -198,7 +200,7 @@ class HttpSource:
         def list_following(depth: int) -> Iterator[Following]:
             return (
                 Following(one.place, partial(ask, one), is_extra=one.is_check)
-                for one in asked.listing.list_ahead(cursor, depth)
+                for one in asked.listing.list_ahead(cursor, depth, ahead.is_asked)
             )
 
         return list_following

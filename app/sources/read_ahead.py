@@ -22,6 +22,10 @@ class _Asked:
     task: "asyncio.Task[ReadAnswer]"
     witness: JsonObject | None
     """The last page that was read before this request, where an earlier page was still missing."""
+    is_counted: bool = False
+    """Its answer is counted, or it is of no more interest."""
+    size: int = 0
+    """The bytes of its answer, which is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,11 @@ class ReadAhead:
         self._asked: dict[str, _Asked] = {}
         self._following: Iterator[Following] = iter(())
         self._depth = 0
+        self._widest = 1
+        self._under_way = 0
+        self._kept_bytes = 0
+        self._largest_bytes = 0
+        """Of the answers so far: as many may come to each request."""
         self._witness: JsonObject | None = None
 
     @property
@@ -88,6 +97,15 @@ class ReadAhead:
     def depth(self) -> int:
         """How many pages are requested concurrently; it grows as long as the answers are used."""
         return max(1, min(self._depth, self.most))
+
+    @property
+    def widest(self) -> int:
+        """How many pages were requested concurrently at most: what a slice that ends takes in was requested so."""
+        return self._widest
+
+    def is_asked(self, place: str) -> bool:
+        """Whether a page was requested whose turn has not come."""
+        return place in self._asked
 
     def submit(self, call: PageCall) -> "Future[FetchedPage]":
         """Start to fetch the list's next page and those behind it; callable from any thread."""
@@ -112,7 +130,10 @@ class ReadAhead:
             return await ask()
         finally:
             # Not earlier: the others were requested ahead of it.
-            self._asked.pop(place, None)
+            if self._asked.get(place) is asked:
+                del self._asked[place]
+                self._count_answer(asked)
+                self._kept_bytes -= asked.size
             self._update_ready()
         self._depth += 1
         return replace(answer, page=replace(answer.page, witness=asked.witness)) if asked.witness else answer
@@ -126,6 +147,7 @@ class ReadAhead:
             return
         self._witness = witness or self._witness
         self._depth = self._depth or max(1, depth)
+        self._widest = max(self._widest, self.depth)
         if self._are_in_vain(following(self.depth)):
             self._drop()
             # Not as many as before: these were in vain, and the list may end here.
@@ -140,7 +162,7 @@ class ReadAhead:
 
     def _are_in_vain(self, following: Iterator[Following]) -> bool:
         """Whether pages were requested, and none of them is the one that the list goes on with."""
-        checks: set[object] = set()
+        checks: set[str] = set()
         for one in following:
             if not one.is_extra:
                 return one.place not in self._asked and bool(self._asked.keys() - checks)
@@ -156,7 +178,9 @@ class ReadAhead:
     def _drop(self) -> None:
         dropped, self._asked, self.is_ready = self._asked, {}, False
         self._shared.count(self, is_kept=False)
+        self._under_way = self._kept_bytes = 0
         for asked in dropped.values():
+            asked.is_counted = True
             asked.task.cancel()
 
     def _fill(self) -> None:
@@ -165,23 +189,33 @@ class ReadAhead:
                 self._send(following)
 
     def _send(self, following: Following) -> None:
-        is_ahead = any(not one.task.done() for one in self._asked.values())
         task = asyncio.ensure_future(following.ask())
-        self._asked[following.place] = _Asked(task, self._witness if is_ahead else None)
-        task.add_done_callback(self._on_answer)
+        asked = _Asked(task, self._witness if self._under_way else None)
+        self._asked[following.place] = asked
+        self._under_way += 1
+        task.add_done_callback(lambda _: self._on_answer(asked))
 
     def _has_room(self) -> bool:
-        under_way = sum(not one.task.done() for one in self._asked.values())
-        if self._is_closed or under_way >= min(self.depth, self.most):
+        if self._is_closed or self._under_way >= min(self.depth, self.most):
             return False
-        sizes = [len(one.task.result().response.body) for one in self._asked.values() if _is_answered(one.task)]
-        expected = sum(sizes) + under_way * max(sizes, default=0)
-        return expected < self._shared.share
+        return self._kept_bytes + self._under_way * self._largest_bytes < self._shared.share
 
-    def _on_answer(self, task: "asyncio.Task[ReadAnswer]") -> None:
-        if task.cancelled():
+    def _count_answer(self, asked: _Asked) -> None:
+        """Count what has come in, once."""
+        if asked.is_counted:
             return
-        if task.exception() is not None:
+        asked.is_counted = True
+        self._under_way -= 1
+        if _is_answered(asked.task):
+            asked.size = len(asked.task.result().response.body)
+            self._kept_bytes += asked.size
+            self._largest_bytes = max(self._largest_bytes, asked.size)
+
+    def _on_answer(self, asked: _Asked) -> None:
+        self._count_answer(asked)
+        if asked.task.cancelled():
+            return
+        if asked.task.exception() is not None:
             # It is handled in its turn; until then nothing more is requested.
             self._following = iter(())
         self._fill()

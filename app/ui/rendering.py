@@ -7,6 +7,7 @@ from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, cast
+from urllib.parse import quote
 
 import flask
 from jinja2 import StrictUndefined
@@ -18,6 +19,21 @@ from app.services.dashboard.sessions import make_form_token
 from app.ui import cookies, texts
 
 STATIC: Final = Path(__file__).with_name("static")
+_OF_URL_FOR: Final = frozenset({"endpoint", "_anchor", "_external", "_method", "_scheme"})
+"""What Flask takes for itself; no page has such a parameter."""
+_FOLDERS: Final = {
+    "run": "runs",
+    "sync_job_run": "runs",
+    "sync_job": "jobs",
+    "sync_job_cron_trigger": "triggers",
+    "account": "accounts",
+    "integrated_account": "accounts",
+    "webhook": "webhooks",
+    "destination": "destinations",
+    "resource_schema": "schemas",
+    "audit": "audit",
+}
+"""Where the pages of things are, by their kind."""
 _NAVIGATION: Final = "ferryman-ui"
 _POLICY: Final = "; ".join(
     (
@@ -54,7 +70,7 @@ def prepare(app: flask.Flask, navigation: Sequence[Entry]) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(texts.FILTERS)
-    app.jinja_env.globals.update(asset=_find_asset, may=_may, here=_here, at=at)
+    app.jinja_env.globals.update(asset=_find_asset, find_page=find_page, may=_may, here=_here, at=at)
 
 
 def show(template: str, status: int = HTTPStatus.OK, **values: Any) -> flask.Response:
@@ -126,9 +142,16 @@ def at(path: str) -> str:
     return f"{flask.request.script_root}/ui{path}"
 
 
+def find_page(kind: str, id: str) -> str | None:
+    """Return the address of the page of a thing; None where its kind has none."""
+    folder = _FOLDERS.get(kind)
+    return None if folder is None else at(f"/{folder}/{quote(id, safe='')}")
+
+
 def _here(**changes: object) -> str:
     """Return this page's address with other filters; None takes one away."""
-    values: dict[str, Any] = {**(flask.request.view_args or {}), **flask.request.args.to_dict(flat=False), **changes}
+    asked = {name: one for name, one in flask.request.args.to_dict(flat=False).items() if name not in _OF_URL_FOR}
+    values: dict[str, Any] = {**asked, **(flask.request.view_args or {}), **changes}
     return flask.url_for(str(flask.request.endpoint), **{name: one for name, one in values.items() if one is not None})
 
 

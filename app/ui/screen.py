@@ -9,7 +9,9 @@ from typing import Any, TypeAlias
 
 import flask
 
+from app.actors import ActorKind
 from app.api.resources import roles
+from app.api.resources.acting import act_as
 from app.api.resources.services import enter, services
 from app.engine.errors import ForbiddenError, UnauthorizedError
 from app.engine.objects.environments import Role
@@ -103,6 +105,7 @@ def admit(needs: Role) -> None:
         raise UnauthorizedError("the session has expired: sign in again")
     flask.g.session, flask.g.session_secret = session, secret
     enter(session.holder)
+    act_as(ActorKind.UI, session.holder.id, session.name)
     if not session.role.covers(needs):
         raise ForbiddenError(f"this needs the role '{needs}': you are signed in as '{session.role}'")
 

@@ -70,7 +70,8 @@ def make_link() -> tuple[flask.Response, int]:
     """Return a link that signs in once, with the rights of the token that asks; ``next`` is the page that it opens."""
     token = services().tokens.authenticate(gate.read_bearer_secret())
     code = services().dashboard.sessions.issue_code(token)
-    onwards = _read_next(flask.request.args.get("next"))
+    asked = flask.request.args.get("next")
+    onwards = _read_next(asked) if asked else None
     url = flask.url_for("ui.sign-in.show", code=code, next=onwards, _external=True)
     return flask.jsonify({"url": url, "expires_in": int(CODE_SECONDS)}), HTTPStatus.CREATED
 

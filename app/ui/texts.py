@@ -3,7 +3,10 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
+
+from cron_descriptor import FormatError, MissingFieldError, Options, WrongArgumentError, get_description
 
 ABSENT: Final = "\N{EN DASH}"
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60))
@@ -47,8 +50,20 @@ def write_json(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
+@lru_cache(maxsize=1024)
+def write_cron(expression: str) -> str:
+    """Write a cron expression in words; one that has no words stays as it is."""
+    options = Options()
+    options.use_24hour_time_format = True
+    try:
+        return str(get_description(expression, options))
+    except (FormatError, MissingFieldError, WrongArgumentError, ValueError):
+        return expression
+
+
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "count": write_count,
+    "cron_words": write_cron,
     "seconds": write_seconds,
     "time": write_time,
     "machine_time": write_machine_time,

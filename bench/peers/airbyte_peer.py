@@ -1,6 +1,7 @@
 """Airbyte's declarative CDK with 20 threads: a source alone, whose records go nowhere; prints what it did as JSON.
 
-Runs in the peers' environment: ``python airbyte_peer.py <upstream world's URL> bulk|nested``
+Runs in the peers' environment: ``python airbyte_peer.py <upstream world's URL> <mode>``; the modes are ``bulk``,
+``nested``, ``by_page``, ``by_offset`` and ``by_cursor``.
 """
 
 import json
@@ -15,6 +16,19 @@ from airbyte_cdk.models import AirbyteMessageSerializer, ConfiguredAirbyteCatalo
 from airbyte_cdk.sources.declarative.concurrent_declarative_source import ConcurrentDeclarativeSource
 
 _THREADS = 20
+_CURSOR = {
+    "type": "CursorPagination",
+    "cursor_value": "{{ response.get('next_cursor') or '' }}",
+    "stop_condition": "{{ not response.get('next_cursor') }}",
+}
+_PAGES: dict[str, tuple[dict[str, Any], str]] = {
+    "by_page": (
+        {"type": "PageIncrement", "page_size": 100, "start_from_page": 1, "inject_on_first_request": True},
+        "page",
+    ),
+    "by_offset": ({"type": "OffsetIncrement", "page_size": 100, "inject_on_first_request": True}, "offset"),
+}
+"""How it reads a list that it does not read by cursor, and the parameter for that."""
 
 
 def main() -> None:
@@ -33,23 +47,19 @@ def main() -> None:
 
 
 def _streams(world_url: str, mode: str) -> list[dict[str, Any]]:
-    tickets = _stream(world_url, "tickets", "/tickets")
-    if mode == "bulk":
+    tickets = _stream(world_url, "tickets", "/tickets", mode)
+    if mode != "nested":
         return [tickets]
     parent = {"type": "ParentStreamConfig", "stream": tickets, "parent_key": "id", "partition_field": "id"}
     router = {"type": "SubstreamPartitionRouter", "parent_stream_configs": [parent]}
-    comments = _stream(world_url, "comments", "/tickets/{{ stream_partition.id }}/comments")
+    comments = _stream(world_url, "comments", "/tickets/{{ stream_partition.id }}/comments", mode)
     comments["retriever"]["partition_router"] = router
     return [tickets, comments]
 
 
-def _stream(world_url: str, name: str, path: str) -> dict[str, Any]:
-    cursor = {
-        "type": "CursorPagination",
-        "cursor_value": "{{ response.get('next_cursor') or '' }}",
-        "stop_condition": "{{ not response.get('next_cursor') }}",
-    }
-    option = {"type": "RequestOption", "inject_into": "request_parameter", "field_name": "cursor"}
+def _stream(world_url: str, name: str, path: str, mode: str) -> dict[str, Any]:
+    strategy, parameter = _PAGES.get(mode, (_CURSOR, "cursor"))
+    option = {"type": "RequestOption", "inject_into": "request_parameter", "field_name": parameter}
     retriever = {
         "type": "SimpleRetriever",
         "requester": {"type": "HttpRequester", "url_base": world_url, "path": path, "http_method": "GET"},
@@ -57,7 +67,7 @@ def _stream(world_url: str, name: str, path: str) -> dict[str, Any]:
             "type": "RecordSelector",
             "extractor": {"type": "DpathExtractor", "field_path": ["data"]},
         },
-        "paginator": {"type": "DefaultPaginator", "page_token_option": option, "pagination_strategy": cursor},
+        "paginator": {"type": "DefaultPaginator", "page_token_option": option, "pagination_strategy": strategy},
     }
     schema = {"type": "object", "additionalProperties": True, "properties": {}}
     return {

@@ -1,6 +1,7 @@
 """dlt's REST API source into Postgres, by its defaults; prints what it did as JSON.
 
-Runs in the peers' environment: ``python dlt_peer.py <upstream world's URL> <database URL> bulk|nested``
+Runs in the peers' environment: ``python dlt_peer.py <upstream world's URL> <database URL> <mode>``; the modes are
+``bulk``, ``nested``, ``by_page``, ``by_offset`` and ``by_cursor``.
 """
 
 import json
@@ -15,7 +16,12 @@ os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 import dlt
 from dlt.sources.rest_api import rest_api_source
 
-_PAGES = {"type": "cursor", "cursor_path": "next_cursor", "cursor_param": "cursor"}
+_CURSOR = {"type": "cursor", "cursor_path": "next_cursor", "cursor_param": "cursor"}
+_PAGES: dict[str, dict[str, Any]] = {
+    "by_page": {"type": "page_number", "base_page": 1, "page_param": "page", "total_path": None},
+    "by_offset": {"type": "offset", "limit": 100, "total_path": None},
+}
+"""How the peer reads a list that it does not read by cursor."""
 
 
 def main() -> None:
@@ -37,7 +43,7 @@ def main() -> None:
 
 
 def _source(world_url: str, mode: str) -> object:
-    endpoint: dict[str, Any] = {"data_selector": "data", "paginator": _PAGES}
+    endpoint: dict[str, Any] = {"data_selector": "data", "paginator": _PAGES.get(mode, _CURSOR)}
     resources: list[dict[str, Any]] = [{"name": "tickets", "endpoint": {**endpoint, "path": "tickets"}}]
     if mode == "nested":
         bound = {"id": {"type": "resolve", "resource": "tickets", "field": "id"}}

@@ -9,11 +9,14 @@ from urllib.parse import quote
 
 from psycopg.conninfo import conninfo_to_dict
 
+from app.engine.json_types import JsonObject
 from app.stack.commands import PROJECT_ROOT
 from bench import checking
 from bench.customer import LISTING, NESTED
-from bench.measurement import BenchError, Figure, Measurement
+from bench.measurement import BenchError, Figure, Measurement, at_least
 from bench.scenario import Scenario
+from bench.scenarios import slow_lists
+from bench.wire import read
 from bench.workbench import Workbench
 from bench.worlds import COMMENTS_PER_TICKET, World, new_world
 
@@ -41,6 +44,62 @@ def measure(workbench: Workbench) -> Measurement:
             "airbyte-cdk writes its records nowhere",
         ],
     )
+
+
+def measure_slow(workbench: Workbench) -> Measurement:
+    """Have Ferryman sync a list that takes its time for each page, and each peer a tenth of it, in one run."""
+    records = workbench.effort.sized(slow_lists.RECORDS, least=10 * slow_lists.PAGE_SIZE)
+    ours: dict[str, tuple[JsonObject, JsonObject]] = {
+        "page": (slow_lists.declare_total(slow_lists.PAGE), {}),
+        "offset": (slow_lists.declare_total(slow_lists.OFFSET), {}),
+        "cursor": (slow_lists.CURSOR, {"partition": slow_lists.partition_by_id(records)}),
+    }
+    figures = []
+    for mode, (pagination, method) in ours.items():
+        figures += _compare_slow(workbench, mode, pagination, method, records)
+    return Measurement(
+        scenario="slow-peers",
+        figures=figures,
+        notes=[
+            f"{records:,} records in pages of {slow_lists.PAGE_SIZE}, {slow_lists.DELAY_MS} ms each; peers a tenth of "
+            "them; one round each, requests as the upstream counted them",
+            "by cursor, Ferryman reads the list in parts by its ids",
+            "airbyte-cdk writes its records nowhere",
+        ],
+    )
+
+
+def _compare_slow(
+    workbench: Workbench, mode: str, pagination: JsonObject, method: JsonObject, records: int
+) -> list[Figure]:
+    world = _new_slow_world(records)
+    run = slow_lists.run_list(workbench, world, pagination, method=method)
+    speed = records / run.seconds
+    figures = [
+        Figure(name=f"by {mode}: Ferryman", value=speed, unit="records/s"),
+        Figure(name=f"by {mode}: requests of Ferryman", value=_count_requests(workbench, world), unit=""),
+    ]
+    for name in ("dlt", "airbyte"):
+        few = _new_slow_world(records // 10)
+        url = workbench.prepare(few)
+        workbench.settle_disk()
+        address = [_address(workbench.database(_DATABASE))] if name == "dlt" else []
+        theirs = few.records / _run(name, [url, *address, f"by_{mode}"], few.records)
+        workbench.say(f"by {mode}: {name} {theirs:,.0f} records/s, Ferryman {speed:,.0f}")
+        figures += [
+            Figure(name=f"by {mode}: Ferryman / {name}", value=speed / theirs, unit="×", bar=at_least(10)),
+            Figure(name=f"by {mode}: {name}", value=theirs, unit="records/s"),
+            Figure(name=f"by {mode}: requests of {name}", value=_count_requests(workbench, few), unit=""),
+        ]
+    return figures
+
+
+def _new_slow_world(records: int) -> World:
+    return new_world(records, page_size=slow_lists.PAGE_SIZE, delay_ms=slow_lists.DELAY_MS)
+
+
+def _count_requests(workbench: Workbench, world: World) -> float:
+    return float(read(f"{workbench.url_of(world)}/stats")["requests"])
 
 
 def _compared(workbench: Workbench, mode: str, world: World) -> list[Figure]:
@@ -86,6 +145,13 @@ SCENARIOS = (
             what="dlt and airbyte-cdk over the same upstream",
             bar="none: shown beside Ferryman",
             measure=measure,
+        ),
+        Scenario(
+            name="slow-peers",
+            what="a list of 200 ms a page by number, by offset and by cursor in parts, beside dlt and airbyte-cdk on a "
+            "tenth of it",
+            bar="at least 10 × the records per second of both",
+            measure=measure_slow,
         ),
     )
     if PYTHON.exists()

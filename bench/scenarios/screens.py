@@ -1,4 +1,4 @@
-"""The dashboard at a million runs and ten million records: how long pages take, and parts that renew themselves."""
+"""The dashboard at a million runs and ten million records: its pages, and the parts of them that renew themselves."""
 
 import random
 from collections.abc import Callable, Sequence

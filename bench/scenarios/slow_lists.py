@@ -15,27 +15,28 @@ from bench.wire import read
 from bench.workbench import Workbench
 from bench.worlds import World, new_world
 
-_RECORDS: Final = 200_000
-_PAGE_SIZE: Final = 100
-_DELAY_MS: Final = 200
+RECORDS: Final = 200_000
+PAGE_SIZE: Final = 100
+DELAY_MS: Final = 200
 _LIMITED_REQUESTS: Final = 2000
 _PER_SECOND: Final = 10
 _WINDOW: Final = 64
 """Requests that an account may have under way (``FERRYMAN_REQUESTS_PER_ACCOUNT``)."""
 
-_PAGE: Final[JsonObject] = {"format": "page", "config": {"limit_param": "limit", "limit": _PAGE_SIZE}}
-_OFFSET: Final[JsonObject] = {"format": "offset", "config": {"limit": _PAGE_SIZE}}
+PAGE: Final[JsonObject] = {"format": "page", "config": {"limit_param": "limit", "limit": PAGE_SIZE}}
+OFFSET: Final[JsonObject] = {"format": "offset", "config": {"limit": PAGE_SIZE}}
+CURSOR: Final[JsonObject] = {"format": "cursor", "config": {"cursor_path": "next_cursor", "cursor_param": "cursor"}}
 
 
 def measure(workbench: Workbench) -> Measurement:
     """Sync a list by page number, by offset, and by cursor in parts, with trouble, and one behind a limit."""
-    records = workbench.effort.sized(_RECORDS, least=10 * _PAGE_SIZE)
+    records = workbench.effort.sized(RECORDS, least=10 * PAGE_SIZE)
     kinds = {
-        "by number, total told": _total(_PAGE),
-        "by number": _PAGE,
-        "by offset, total told": _total(_OFFSET),
+        "by number, total told": declare_total(PAGE),
+        "by number": PAGE,
+        "by offset, total told": declare_total(OFFSET),
     }
-    ideal = records / _PAGE_SIZE * _DELAY_MS / 1000 / _WINDOW
+    ideal = records / PAGE_SIZE * DELAY_MS / 1000 / _WINDOW
     figures = []
     for name, pagination in kinds.items():
         seconds = [_sync(workbench, records, pagination, name)[0] for _ in range(workbench.effort.rounds)]
@@ -48,7 +49,7 @@ def measure(workbench: Workbench) -> Measurement:
         scenario="slow-lists",
         figures=figures,
         notes=[
-            f"{records:,} records in pages of {_PAGE_SIZE}, {_DELAY_MS} ms each",
+            f"{records:,} records in pages of {PAGE_SIZE}, {DELAY_MS} ms each",
             f"ideal is requests × latency / {_WINDOW}",
             "trouble: of 100 pages one is answered 503 at first, and one hangs for 30 s",
             f"limit: {_PER_SECOND} requests per second, nothing told of it",
@@ -58,7 +59,7 @@ def measure(workbench: Workbench) -> Measurement:
 
 def measure_ahead(workbench: Workbench) -> Measurement:
     """Sync a list by cursor with the next page asked for ahead, and without."""
-    records = workbench.effort.sized(_RECORDS)
+    records = workbench.effort.sized(RECORDS)
     parallel, alone = in_turn(
         workbench.effort.rounds,
         lambda: _cursor(workbench, records, parallel=True),
@@ -79,20 +80,22 @@ def measure_ahead(workbench: Workbench) -> Measurement:
     )
 
 
-def _total(pagination: JsonObject) -> JsonObject:
+def declare_total(pagination: JsonObject) -> JsonObject:
+    """Return a pagination that reads the total which the upstream declares."""
     return {**pagination, "config": {**pagination["config"], "total_header": "X-Total-Count"}}
+
+
+def partition_by_id(records: int) -> JsonObject:
+    """Return how a list of so many records is cut into parts."""
+    return {"by": "number", "from": "from", "to": "to", "start": 1, "end": records + 1}
 
 
 def _parts(workbench: Workbench, records: int, ideal: float) -> list[Figure]:
     """Sync the list by cursor, cut into parts by its ids, and a tenth of it by cursor alone."""
-    partition = {"by": "number", "from": "from", "to": "to", "start": 1, "end": records + 1}
-    cursor = {"format": "cursor", "config": {"cursor_path": "next_cursor", "cursor_param": "cursor"}}
-    rounds = range(workbench.effort.rounds)
-    seconds = [
-        _sync(workbench, records, cursor, "by cursor, in parts", method={"partition": partition})[0] for _ in rounds
-    ]
-    few = max(_PAGE_SIZE, records // 10)
-    alone, _ = _sync(workbench, few, cursor, "a tenth by cursor")
+    rounds, parted = range(workbench.effort.rounds), {"partition": partition_by_id(records)}
+    seconds = [_sync(workbench, records, CURSOR, "by cursor, in parts", method=parted)[0] for _ in rounds]
+    few = max(PAGE_SIZE, records // 10)
+    alone, _ = _sync(workbench, few, CURSOR, "a tenth by cursor")
     speed = records / median(seconds)
     return [
         Figure(name="by cursor, in parts / ideal", value=median(seconds) / ideal, unit="×", bar=at_most(1.3)),
@@ -104,8 +107,8 @@ def _parts(workbench: Workbench, records: int, ideal: float) -> list[Figure]:
 def _troubled(workbench: Workbench, records: int) -> Figure:
     clean, troubled = in_turn(
         workbench.effort.rounds,
-        lambda: _sync(workbench, records, _total(_PAGE), "clean")[0],
-        lambda: _sync(workbench, records, _total(_PAGE), "with trouble", trouble="1")[0],
+        lambda: _sync(workbench, records, declare_total(PAGE), "clean")[0],
+        lambda: _sync(workbench, records, declare_total(PAGE), "with trouble", trouble="1")[0],
     )
     return Figure(
         name="with trouble / clean",
@@ -119,8 +122,8 @@ def _troubled(workbench: Workbench, records: int) -> Figure:
 
 def _limited(workbench: Workbench) -> list[Figure]:
     requests = workbench.effort.sized(_LIMITED_REQUESTS, least=100)
-    world = new_world(requests * _PAGE_SIZE, page_size=_PAGE_SIZE, delay_ms=_DELAY_MS)
-    run = _run(workbench, world, _total(_PAGE), per_second=str(_PER_SECOND))
+    world = new_world(requests * PAGE_SIZE, page_size=PAGE_SIZE, delay_ms=DELAY_MS)
+    run = run_list(workbench, world, declare_total(PAGE), per_second=str(_PER_SECOND))
     statistics = read(f"{workbench.url_of(world)}/stats")
     asked, refused = int(statistics["requests"]), int(statistics["refused"])
     used = (asked - refused) / run.seconds / _PER_SECOND
@@ -141,8 +144,8 @@ def _sync(
     **query: str,
 ) -> tuple[float, int]:
     """Return the seconds of a run and its requests; ``method`` are further keys of the integration's method."""
-    world = new_world(records, page_size=_PAGE_SIZE, delay_ms=_DELAY_MS)
-    run = _run(workbench, world, pagination, method=method, **query)
+    world = new_world(records, page_size=PAGE_SIZE, delay_ms=DELAY_MS)
+    run = run_list(workbench, world, pagination, method=method, **query)
     requests = int(read(f"{workbench.url_of(world)}/stats")["requests"])
     workbench.say(f"{name}: {run.seconds:.2f} s, {records / run.seconds:,.0f} records/s, {requests:,} requests")
     return run.seconds, requests
@@ -151,12 +154,12 @@ def _sync(
 def _cursor(workbench: Workbench, records: int, *, parallel: bool) -> float:
     pages: Mapping[str, JSON] = PAGES["pagination"]
     world = new_world(records, page_size=1000, delay_ms=20)
-    run = _run(workbench, world, {**pages, "config": {**pages["config"], "parallel": parallel}})
+    run = run_list(workbench, world, {**pages, "config": {**pages["config"], "parallel": parallel}})
     workbench.say(f"by cursor, ahead {parallel}: {run.seconds:.2f} s")
     return run.seconds
 
 
-def _run(
+def run_list(
     workbench: Workbench,
     world: World,
     pagination: JsonObject,
@@ -164,6 +167,7 @@ def _run(
     method: Mapping[str, JSON] | None = None,
     **query: str,
 ) -> FinishedRun:
+    """Sync a world's list once, and check that it is there."""
     workbench.clear()
     asked = {"method": "get", "path": "/tickets", "query": query, "pagination": pagination, **(method or {})}
     config = {"response_path": "data", "resources": {"tickets": {"list": asked}}}

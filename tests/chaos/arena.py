@@ -18,6 +18,7 @@ from app.stack import commands
 from app.stack.child import Child
 from app.stack.stack import Stack, StackOptions
 from tests.chaos import sync_under_fire
+from tests.chaos.list_ways import WAYS
 from tests.chaos.outside_world import all_pages
 from tests.chaos.rabbitmq import RabbitNode, running_node
 from tests.chaos.sync_under_fire import SyncUnderFire
@@ -41,6 +42,8 @@ SETTINGS: Final[Mapping[str, str]] = {
     "FERRYMAN_CHILDREN_PER_UNIT": "20",
     "FERRYMAN_REQUESTS_PER_ACCOUNT": f"{REQUESTS_IN_FLIGHT}",
     "FERRYMAN_DELIVERY_BATCH_BYTES": "65536",
+    # A machine that is fought over is slow, and each request that is made again has to have its reason.
+    "FERRYMAN_ASK_AGAIN_PERCENT": "0",
 }
 
 _UNDER_WAY = """
@@ -105,6 +108,7 @@ class Arena:
                 self.outside_url,
                 self.stack.database_url,
                 has_webhook=has_webhook,
+                way=WAYS[dice.choice(list(WAYS))],
             )
             for has_webhook in (False, True)
         ]

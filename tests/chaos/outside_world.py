@@ -115,8 +115,11 @@ class OutsideWorld:
         self._worlds: defaultdict[str, World] = defaultdict(World)
 
     async def list_parents(self, request: web.Request) -> web.Response:
-        """Give a page of parents."""
-        return await self._page(request, "parents", "", parents(), PARENT_PAGE, PARENT_DELAY_SECONDS)
+        """Give a page of parents, of all or of those whose numbers are within a range."""
+        lower, upper = (request.query.get(name) for name in ("from", "to"))
+        ids = parents()[int(lower or 0) : None if upper is None else int(upper)]
+        part = f"{lower or ''}..{upper or ''}" if lower or upper else ""
+        return await self._page(request, f"parents{part}", "", ids, PARENT_PAGE, PARENT_DELAY_SECONDS)
 
     async def list_children(self, request: web.Request) -> web.Response:
         """Give a page of one parent's children."""
@@ -161,16 +164,23 @@ class OutsideWorld:
     async def _page(
         self, request: web.Request, resource: str, parent: str, ids: Sequence[str], size: int, delay: float
     ) -> web.Response:
-        name, start = request.match_info["world"], int(request.query.get("cursor", "0"))
+        name, start = request.match_info["world"], _read_start(request, size)
         world, page = self._worlds[name], f"{parent}/{resource}@{start}"
         end = start + size
-        world.asked[page] += 1
         world.last_asked = time.monotonic()
+        if start < max(len(ids), 1):
+            # How far behind its end a list is asked for is no matter of repeats.
+            world.asked[page] += 1
         if world.asked[page] == 1:
             world.served.append((world.last_asked, len(ids[start:end])))
         await asyncio.sleep(delay)
         data = [record(_seed(name), id) for id in ids[start:end]]
-        return _answer({"data": data, "next_cursor": str(end) if end < len(ids) else None})
+        return _answer({"data": data, "next_cursor": str(end) if end < len(ids) else None, "total": len(ids)})
+
+
+def _read_start(request: web.Request, size: int) -> int:
+    query = request.query
+    return (int(query["page"]) - 1) * size if "page" in query else int(query.get("offset") or query.get("cursor") or 0)
 
 
 def _answer(value: JSON) -> web.Response:

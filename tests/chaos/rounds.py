@@ -9,7 +9,6 @@ from itertools import accumulate, pairwise
 from threading import Thread
 
 from app.client import ApiError
-from app.engine.limits.constants import AHEAD_OF_A_CURSOR
 from app.engine.limits.read_ahead import count_repeated_by_a_crash
 from tests.chaos.arena import LEASE_SECONDS, REQUESTS_IN_FLIGHT, Arena, Round
 from tests.chaos.scenarios import Scenario
@@ -92,10 +91,13 @@ def seconds_of(arrivals: Arrivals) -> float:
 def assert_few_repeats(toll: Toll, interruptions: int, *, pauses: int) -> None:
     """Assert the bound of docs/decisions/0003 for each time that a daemon lost its hold on what it had.
 
-    A listing by cursor has one page that is being written, and the next one. Only a daemon that was frozen while it
-    sent a delivery may bring it again out of its order.
+    A listing by cursor has one page that is being written, and the next one; one that is read side by side has its
+    window. Only a daemon that was frozen while it sent a delivery may bring it again out of its order.
     """
-    of_parents, of_children = 1 + AHEAD_OF_A_CURSOR, count_repeated_by_a_crash(REQUESTS_IN_FLIGHT)
+    of_parents, of_children = (
+        toll.way.most_repeats(REQUESTS_IN_FLIGHT),
+        count_repeated_by_a_crash(REQUESTS_IN_FLIGHT),
+    )
     most = {unit: (of_parents if unit == "parents" else of_children) for unit in toll.repeated}
     over = [(unit, times) for unit, times in toll.repeated.items() if times > interruptions * most[unit]]
     assert_none(f"repeated too often for {interruptions} interruptions", over)

@@ -58,12 +58,15 @@ class Collector:
         return list(self._spans.get(run_id.replace("-", ""), ()))
 
     def wait_for(self, run_id: str, *names: str) -> list[Collected]:
-        """Wait until a run's trace has spans of these names, and give all of it."""
-        wait_for(
-            lambda: set(names) <= {span.name for span in self.trace(run_id)},
-            what=f"the spans {', '.join(names)} of run {run_id}",
-        )
-        return self.trace(run_id)
+        """Wait until a run's trace has spans of these names, and what its spans are below; give all of it."""
+
+        def is_there() -> list[Collected]:
+            spans = self.trace(run_id)
+            above = {span.parent_id for span in spans} - {""}
+            is_whole = set(names) <= {span.name for span in spans} and above <= {span.id for span in spans}
+            return spans if is_whole else []
+
+        return wait_for(is_there, what=f"the spans {', '.join(names)} of run {run_id}")
 
     def close(self) -> None:
         """Stop listening."""

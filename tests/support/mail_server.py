@@ -55,7 +55,11 @@ def running_mail_server(authority: Authority, *, is_tls: bool) -> Iterator[MailS
     loop = asyncio.new_event_loop()
 
     def speak() -> SMTP:
-        login = {"authenticator": _authenticate, "auth_required": not is_tls, "auth_require_tls": not is_tls}
+        login: dict[str, Any] = {
+            "authenticator": _authenticate,
+            "auth_required": not is_tls,
+            "auth_require_tls": not is_tls,
+        }
         return SMTP(kept, hostname="localhost", loop=loop, **login, **options)
 
     server = loop.run_until_complete(loop.create_server(speak, "127.0.0.1", 0, ssl=context if is_tls else None))

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +31,17 @@ class ServedApi:
     services: ApiServices
     environment: EnvironmentId
     database_url: str
+    settings: Settings
+
+    @property
+    def operator(self) -> Mapping[str, str]:
+        """The environment of its operator."""
+        settings = self.settings
+        return {
+            "DATABASE_URL": settings.database_url,
+            "BROKER_URL": settings.broker_url,
+            "FERRYMAN_ENCRYPTION_KEY": settings.encryption_key,
+        }
 
     @property
     def client(self) -> ApiClient:
@@ -70,6 +81,7 @@ def served_api(
                 services=services,
                 environment=environment,
                 database_url=url,
+                settings=settings,
             )
         finally:
             server.shutdown()

@@ -9,7 +9,7 @@ from prometheus_client.core import CollectorRegistry
 
 from app import meters
 from app.api.resources.fleet_metrics import FleetCollector
-from app.services.diagnosis.fleet import Fleet, FleetFacts
+from app.services.diagnosis.fleet import Fleet, FleetFacts, SilentDaemon
 from app.sources.limiter.gate_state import GateState
 from workers.metrics import DAEMON_GAUGES, describe_gates
 
@@ -27,6 +27,7 @@ FACTS = FleetFacts(
     accounts={"active": 4},
     daemons={"a": 1},
     failing_duties=["triggers"],
+    silent_daemons=[SilentDaemon(label="a-1", group_key="a", seconds=9.0)],
 )
 FLEET = Fleet(facts=FACTS, queue_head_seconds={"daemon-group.a": 1.0}, is_broker_reachable=True)
 GATES = [

@@ -105,6 +105,13 @@ def test_number_that_is_none_or_negative_is_told_by_its_variable(name: str, valu
         ("DATABASE_URL", "postgresql://host/db?search_path=app", "parameters are those that libpq knows"),
         ("FERRYMAN_DEFAULT_GROUP", "a b", "expected 1 to 100 letters"),
         ("FERRYMAN_ALLOWED_NETWORKS", "10.0.0.0/8,here", "'here' is not a network such as 10.1.0.0/16"),
+        ("FERRYMAN_PUBLIC_URL", "ferryman.example.com", "expected an address such as https://ferryman.example.com"),
+        ("FERRYMAN_PUBLIC_URL", "https://[::1", "expected an address such as https://ferryman.example.com"),
+        ("FERRYMAN_SMTP_FROM", "a@b\nBcc: c@d", "expected an address such as ferryman@example.com"),
+        ("FERRYMAN_SMTP_FROM", "a@example.com", "FERRYMAN_SMTP_URL is not set"),
+        ("FERRYMAN_SMTP_URL", "smtps://mail.example.com", "FERRYMAN_SMTP_FROM is not set"),
+        ("FERRYMAN_SMTP_URL", "smtps://mail.example.com/inbox", "expected an address such as smtps://"),
+        ("FERRYMAN_SMTP_URL", "smtp+insecure://u:p@localhost", "a password would be sent in clear"),
         ("FERRYMAN_DEAF_SECONDS", "5", "expected more than FERRYMAN_HEARTBEAT_SECONDS, which is 10"),
         ("FERRYMAN_HEARTBEAT_SECONDS", "50", "expected more than FERRYMAN_HEARTBEAT_SECONDS, which is 50"),
     ],
@@ -128,6 +135,9 @@ def test_value_that_can_not_work_is_told(variable: str, value: str, told: str) -
         ("FERRYMAN_ENCRYPTION_KEY", "s3cret"),
         ("FERRYMAN_ENCRYPTION_KEY", f"{REQUIRED['FERRYMAN_ENCRYPTION_KEY']},s3cret"),
         ("FERRYMAN_MESSAGE_KEY", "s3cret"),
+        ("FERRYMAN_SMTP_URL", "http://u:s3cret@host"),
+        ("FERRYMAN_SMTP_URL", "smtps://u:s3cret@[host"),
+        ("FERRYMAN_SMTP_URL", "smtps://s3cret@host"),
     ],
 )
 def test_secret_that_is_malformed_is_told_by_its_variable_alone(variable: str, value: str) -> None:

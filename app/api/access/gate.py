@@ -7,10 +7,12 @@ from typing import Final
 
 import flask
 
-from app import logs, meters
+from app import actors, logs, meters
+from app.actors import ActorKind
 from app.api.access import cross_origin, headers
 from app.api.errors import handlers, problems
 from app.api.resources import roles, traced
+from app.api.resources.acting import act_as
 from app.api.resources.services import enter, enter_for_account, services
 from app.engine.errors import TooManyRequestsError, UnauthorizedError
 from app.engine.ids import new_id
@@ -29,7 +31,7 @@ def guard(app: flask.Flask) -> None:
     """Make every request of an application pass here, before and after its view."""
     app.before_request(_begin)
     app.after_request(_finish)
-    app.teardown_request(lambda _: logs.begin())
+    app.teardown_request(_forget)
 
 
 def _begin() -> flask.Response | None:
@@ -45,17 +47,25 @@ def _begin() -> flask.Response | None:
     return None
 
 
+def _forget(_: BaseException | None) -> None:
+    """Forget whose request this thread has served."""
+    logs.begin()
+    actors.begin(None)
+
+
 def _admit() -> None:
     """Admit the request; raise UnauthorizedError, TooManyRequestsError or ForbiddenError."""
     secret = read_bearer_secret()
     of_account = services().credentials.tokens.open(secret)
     if of_account is not None:
         enter_for_account(of_account)
+        act_as(ActorKind.ACCOUNT, of_account.account_id)
         _spend(f"account:{of_account.account_id}", of_account.environment_id)
         roles.check_account_token()
         return
     token = services().tokens.authenticate(secret)
     enter(token)
+    act_as(ActorKind.TOKEN, token.id, token.name)
     _spend(token.id, token.environment_id)
     roles.check(token.role)
 

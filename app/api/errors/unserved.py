@@ -9,7 +9,7 @@ _AFTERWARDS: Final = "what happens after a run is its webhook's matter"
 _OWN_DAEMONS: Final = "daemons enrol themselves when they start"
 
 PATHS: Final[Mapping[str, str]] = {
-    "alarm": "alerts are a matter of the metrics at /metrics",
+    "alarm": "POST /notification-rule says what people are told of",
     "batch-request": "a run is of a job: make one, and run it",
     "category": "integrations are the operator's own, and few",
     "daemon-job": _PROGRAMS,
@@ -21,7 +21,6 @@ PATHS: Final[Mapping[str, str]] = {
     "integrated-account-webhook": _RECEIVED,
     "link-token": "the page on which users connect accounts is yours: POST /integrated-account/token is for it",
     "mcp": "there is no server of tools for language models: /integrated-account/{id}/tools describes them",
-    "notification-destination": "alerts are a matter of the metrics at /metrics",
     "sandbox-integrated-account": "an account of a test environment does the same",
     "static-gate": "there are no pages but /docs",
     "team": "whoever runs Ferryman is the only team",

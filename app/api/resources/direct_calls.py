@@ -8,6 +8,7 @@ from typing import Final
 
 import flask
 
+from app import actors
 from app.api.resources.resource import Resource
 from app.api.resources.services import environment, own_account, services
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
@@ -26,6 +27,8 @@ def direct_resource(name: str, *, description: str) -> Resource:
     resource = Resource(
         name, description=description, reads=Role.RUN, changes=Role.RUN, is_for_accounts=True, is_free=True
     )
+    # A call changes nothing here: what it leads to, such as a new access token, is Ferryman's own doing.
+    resource.before_request(lambda: actors.begin(None))
     resource.after_request(_record)
     return resource
 

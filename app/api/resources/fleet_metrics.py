@@ -1,6 +1,7 @@
 """The state of the fleet as Prometheus' metrics: gauges that are read from Postgres and the broker at each scrape."""
 
 import platform
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
@@ -18,8 +19,12 @@ class FleetCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
-        facts = self._fleet.facts
         yield build_info()
+        yield from self._collect_labelled()
+        yield from self._collect_plain()
+
+    def _collect_labelled(self) -> Iterator[Metric]:
+        facts = self._fleet.facts
         yield _labelled("ferryman_runs", "Runs that have not ended, by status.", "status", facts.runs)
         yield _labelled(
             "ferryman_oldest_created_run_seconds",
@@ -39,12 +44,24 @@ class FleetCollector(Collector):
         yield _labelled("ferryman_accounts", "Integrated accounts, by status.", "status", facts.accounts)
         yield _labelled("ferryman_daemons", "Daemons that report and take messages, by group.", "group", facts.daemons)
         yield _labelled(
+            "ferryman_daemons_silent",
+            "Daemons that ended without signing off, or hang, and that no other one has replaced, by group.",
+            "group",
+            Counter(daemon.group_key for daemon in facts.silent_daemons),
+        )
+        yield _labelled(
             "ferryman_duty_failing",
             "Duties of the leader that fail.",
             "duty",
             dict.fromkeys(facts.failing_duties, 1),
         )
+
+    def _collect_plain(self) -> Iterator[Metric]:
+        facts = self._fleet.facts
+        mutex_seconds = facts.mutex_wait.seconds if facts.mutex_wait else 0.0
         for name, text, value in (
+            ("ferryman_oldest_mutex_wait_seconds", "How long a run has waited for another's mutex.", mutex_seconds),
+            ("ferryman_longest_limit_seconds", "Until the last rate-limited run goes on.", facts.longest_limit_seconds),
             ("ferryman_deliveries_pending", "Events of runs that wait for their webhook.", facts.deliveries_pending),
             ("ferryman_oldest_delivery_seconds", "Age of the oldest of these.", facts.oldest_delivery_seconds),
             ("ferryman_announcements_pending", "Events of no run that wait.", facts.announcements_pending),

@@ -41,6 +41,7 @@ from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
 from app.services.notifications.destinations import NotificationDestinationService
 from app.services.notifications.rules import NotificationRuleService
+from app.services.reading.audit import AuditService
 from app.services.reading.exports import ExportService
 from app.services.reading.logs import LogService
 from app.services.reading.records import RecordService
@@ -91,6 +92,7 @@ class ReadingServices:
     records: RecordService
     exports: ExportService
     logs: LogService
+    audit: AuditService
     list_erasures: Callable[[EnvironmentId, ListFilters], Page[Erasure]]
     find_erasure: Callable[[EnvironmentId, str], Erasure | None]
     daemons: DaemonService

@@ -1,4 +1,4 @@
-"""``/record``, ``/erasure`` and ``/daemon``: persisted records, their erasure, and the workers."""
+"""``/record``, ``/erasure``, ``/daemon`` and ``/audit-entry``: what is kept, is erased, works, and was changed."""
 
 from http import HTTPStatus
 
@@ -18,6 +18,7 @@ from app.services.reading.ports import LogFilters, RecordFilters
 
 records = Resource("record", description="What was persisted", changes=Role.ADMIN)
 erasures = Resource("erasure", description="What is erased", changes=Role.ADMIN)
+audit_entries = Resource("audit-entry", description="Who changed what", changes=Role.ADMIN)
 daemons = Resource("daemon", description="Who does the work", changes=Role.ADMIN, place=lambda id: {"id": id})
 
 
@@ -121,3 +122,17 @@ def get_daemon(id: str) -> Answer:
 
 def _show_daemon(daemon: Daemon) -> JsonObject:
     return {**show_plain(daemon), "environment_id": environment()}
+
+
+@audit_entries.serves("GET", query=schemas.AuditQuery, answer=page_of(schemas.AuditEntry))
+def list_audit_entries(query: JsonObject) -> Answer:
+    """List changes of the environment's objects, newest first, with who made each and by which request."""
+    return show_page(
+        services().reading.audit.list(environment(), read_filters(query, times=("created_at",))), show_plain
+    )
+
+
+@audit_entries.serves("GET", "/<id>", answer=schemas.AuditEntry)
+def get_audit_entry(id: str) -> Answer:
+    """Show one change."""
+    return show_plain(services().reading.audit.get(environment(), id))

@@ -12,8 +12,8 @@ from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
 from app.api.resources.traced import mark_run
 from app.api.resources.views import Answer, answer_created, read_filters, show_page, show_plain
-from app.api.schemas.dry_runs import DryRun
 from app.api.schemas.fields import Deleted, Listing, page_of
+from app.api.schemas.of_runs.dry_runs import DryRun
 from app.api.schemas.runs import (
     NewRun,
     Run,

@@ -10,7 +10,7 @@ from app.bootstrap.doctor import read_installation
 from app.cli.calling import Answer, print_answer
 from app.cli.operating.operators import read_operator_settings
 from app.cli.options import stack_option
-from app.engine.errors import StoreUnavailableError
+from app.engine.errors import StoreFullError, StoreUnavailableError
 from app.services.diagnosis.doctor import examine
 from app.services.diagnosis.findings import Finding, Severity
 
@@ -21,6 +21,13 @@ _UNREACHABLE: Final = Finding(
     message="Postgres can not be reached",
     why="nothing works without it; accepted runs stay as they are",
     fix="start it, or correct DATABASE_URL",
+)
+_FULL: Final = Finding(
+    check="connections",
+    severity=Severity.ERROR,
+    message="Postgres has no connection left",
+    why="processes that get none answer 503, and their runs wait",
+    fix="raise max_connections, run fewer processes, or put a pooler between (docs/scaling.md)",
 )
 
 
@@ -36,6 +43,8 @@ def doctor(data_dir: Path | None) -> Answer:
     settings = read_operator_settings(data_dir)
     try:
         findings = examine(read_installation(settings))
+    except StoreFullError:
+        findings = [_FULL]
     except StoreUnavailableError:
         findings = [_UNREACHABLE]
     worst = max(finding.severity for finding in findings)

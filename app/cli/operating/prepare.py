@@ -7,6 +7,7 @@ import click
 from app import settings
 from app.bootstrap.encryption import check_encryption_key
 from app.bootstrap.operators import build_operator_access, build_reader_queries
+from app.bootstrap.tracing import check_tracing
 from app.engine.errors import UnauthorizedError
 from app.services.catalog.tokens import TokenService
 from app.stack.data_directory import write_private
@@ -18,6 +19,7 @@ from app.store.db import migrate
 def prepare(token_file: Path) -> None:
     """Migrate, and make the token in TOKEN_FILE anew unless the database knows it."""
     chosen = settings.read_environment()
+    check_tracing(chosen)
     migrate.upgrade(chosen.direct_database_url)
     check_encryption_key(chosen)
     tokens = build_operator_access(chosen).tokens

@@ -11,6 +11,7 @@ from app.cli.next_steps import NextStep, list_connection_words
 from app.cli.running.stats import choose_counters, count_errors, format_duration, is_final, list_resources
 from app.cli.terminal import build_console, print_table
 from app.engine.json_types import JSON, JsonObject
+from app.engine.runs.books import describe_failed
 from app.engine.status import RunStatus
 from app.invocation import write_command
 
@@ -38,24 +39,28 @@ def print_run(run: JsonObject, *, waits: JsonObject | None = None) -> None:
         output.print(f"[yellow]warning[/] {escape(warning)}")
     if errors := sum(stats.get("errors", 0) for _, stats in list_resources(run)):
         listing = write_command(["run", "errors", run["id"], *list_connection_words()])
-        output.print(f"{errors:,} requests or records failed: '{escape(listing)}' lists them")
+        output.print(f"{describe_failed(errors)}: '{escape(listing)}' lists them")
 
 
-def explain_run(run: JsonObject, waits: JsonObject) -> str:
-    """Return in one sentence what a run waits for, or what it ended by."""
+def explain_run(run: JsonObject, waits: JsonObject, errors: Sequence[JsonObject] = ()) -> str:
+    """Return in one sentence what a run waits for, or what it ended by; ``errors`` are its first ones."""
     if run.get("error"):
         return f"It {run['status']} with {run['error']['code']}: {_format_reason(run['error'])}"
     if waits["waits"]:
         first = waits["waits"][0]
         return f"It waits for {first['message']}{_find_advice(run, first)}"
     if is_final(run):
-        errors = count_errors(run)
-        return f"It {run['status']}" + (
-            f", and {errors:,} requests or records failed" if errors else " without an error"
-        )
+        return f"It {run['status']}{_describe_errors(count_errors(run), errors)}"
     if waits["is_slow"]:
         return f"It works, slower than usual: its last runs took {waits['usual_seconds']:,.1f} s"
     return "It works, and waits for nothing"
+
+
+def _describe_errors(count: int, errors: Sequence[JsonObject]) -> str:
+    if not count:
+        return " without an error"
+    first = next((f"; the first with {one['code']}: {_format_reason(one)}" for one in errors), "")
+    return f", and {describe_failed(count)}{first}"
 
 
 def print_runs(runs: Sequence[JsonObject], tenants: Mapping[str, str]) -> None:

@@ -25,6 +25,7 @@ from app.cli.calling import (
 from app.cli.next_steps import list_connection_words
 from app.cli.options import ERROR_HANDLING, RUN_STATUS
 from app.cli.running import dry_runs, printing
+from app.cli.running.bulk import bulk
 from app.cli.running.following import follow_run
 from app.cli.running.stats import count_errors
 from app.cli.terminal import INTERRUPTED
@@ -43,6 +44,9 @@ _MOST_ACCOUNTS: Final = 50
 @click.group()
 def run() -> None:
     """Create, show, list, stop, resume, verify and follow runs of sync jobs."""
+
+
+run.add_command(bulk)
 
 
 @run.command()
@@ -121,7 +125,8 @@ def why(client: ApiClient, run_id: str) -> Answer:
     """Say in one sentence what a run waits for, or what it ended by."""
     run = client.get(_path_of(run_id))
     found = client.get(f"{_path_of(run_id)}/waits")
-    reason = printing.explain_run(run, found)
+    errors = client.get(f"{_path_of(run_id)}/errors", {"limit": 1})["result"] if count_errors(run) else ()
+    reason = printing.explain_run(run, found, errors)
     return Answer({"id": run_id, "status": run["status"], "reason": reason}, reason)
 
 

@@ -30,8 +30,10 @@ _DISPLAYS: Final = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 @pass_client
 def open_page(client: ApiClient, object_id: str) -> Answer:
     """Open the page of a run, account, job, webhook or destination in the browser; print its address."""
-    url = f"{client.url}/ui/{_find_page(client, object_id)}/{quote(object_id, safe='')}"
-    is_opened = has_display() and _open(url)
+    page = f"/ui/{_find_page(client, object_id)}/{quote(object_id, safe='')}"
+    # The link of the browser signs in, once; what is printed may be passed on.
+    is_opened = has_display() and _open(client.make_sign_in_link(page))
+    url = client.url + page
     return Answer({"url": url, "is_opened": is_opened}, url)
 
 

@@ -35,6 +35,19 @@ def find_next_due(expression: str, zone: str, after: datetime) -> datetime:
     return _find_next_due(expression, zone, after)
 
 
+def list_due(expression: str, zone: str, after: datetime, *, until: datetime, most: int) -> list[datetime]:
+    """Return the first due times after a moment, in UTC; none for an expression that is none any more."""
+    if _check_cached(expression, zone):
+        return []
+    due: list[datetime] = []
+    for local in CronSim(expression, after.astimezone(_find_zone(zone))):
+        moment = local.astimezone(UTC)
+        if moment > until or len(due) >= most:
+            break
+        due.append(moment)
+    return due
+
+
 # Thousands of triggers share a few expressions, and their due times.
 @functools.lru_cache(maxsize=1024)
 def _find_next_due(expression: str, zone: str, after: datetime) -> datetime:

@@ -14,6 +14,13 @@ from app.engine.times import format_utc
 MOST_EXAMPLES: Final = 5
 _LONGEST_TEXT: Final = 400
 _PREFIXES: Final = {NotificationKind.RESOLVED: "Over: ", NotificationKind.REMINDER: "Still: "}
+_PAGES: Final = {
+    "sync_job_run_id": "runs",
+    "integrated_account_id": "accounts",
+    "webhook_id": "webhooks",
+    "destination_id": "destinations",
+}
+"""The dashboard's page about an id; the first one counts."""
 _ADVISED: Final = (NotificationKind.OPENED, NotificationKind.REMINDER)
 
 
@@ -99,11 +106,8 @@ def _show_example(event: str, example: JsonObject, public_url: str) -> JsonObjec
 
 
 def _find_page(example: JsonObject) -> str:
-    if run_id := example.get("sync_job_run_id"):
-        return f"/runs/{run_id}"
-    if account_id := example.get("integrated_account_id"):
-        return f"/accounts/{account_id}"
-    return "/webhooks"
+    """Return the dashboard's page about it, below /ui; an empty text is the overview."""
+    return next((f"/{page}/{example[name]}" for name, page in _PAGES.items() if example.get(name)), "")
 
 
 def _link(public_url: str, page: str) -> str | None:

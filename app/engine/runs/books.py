@@ -147,3 +147,8 @@ def show_first_stats(items: Iterable[ResourceItem], bounds: LowerBounds) -> Json
 
 def _compare(left_name: str, left: int, right_name: str, right: int) -> str | None:
     return None if left == right else f"{left_name} ({left}) is not {right_name} ({right})"
+
+
+def describe_failed(count: int) -> str:
+    """Return in words how many requests or records failed."""
+    return "1 request or record failed" if count == 1 else f"{count:,} requests or records failed"

@@ -47,6 +47,16 @@ class ShownContexts:
         """Return an account's context with everything masked that may hold a secret."""
         return redact(account.context, self.find_plain_paths(account))
 
+    def list_missing(self, account: IntegratedAccount) -> list[str]:
+        """List the fields that an account's integration asks for, and its context does not have."""
+        try:
+            integration = self._integrations.get(account.environment_id, account.integration_id)
+        except UnreadableSecretError:
+            return []
+        config = {} if integration is None else apply_override(integration.config, account.integration_override)
+        asked = non_secrets.list_form_fields(config.get("credentials"), account.authentication_method)
+        return [one["name"] for one in asked if one.get("required") is not False and one["name"] not in account.context]
+
     def _find_declared(self, account: IntegratedAccount) -> frozenset[Path]:
         try:
             integration = self._integrations.get(account.environment_id, account.integration_id)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from app.engine.errors import ConflictError, NotFoundError, StoreUnavailableError
+from app.engine.errors import ConflictError, Failure, InvalidInputError, NotFoundError, StoreUnavailableError
 from app.engine.objects.bulk_actions import BulkAction, BulkKind, BulkOutcome, BulkStatus, BulkTarget
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page
@@ -41,7 +41,9 @@ class BulkActions:
     def count(self, environment_id: EnvironmentId, kind: BulkKind, filters: RunFilters) -> BulkAction:
         """Write down which runs an action would be for; it waits for ``confirm``, and is forgotten after an hour."""
         id = self._store.create(environment_id, kind, filters)
-        self._store.count_some(id, limit=COUNTED_AT_ONCE)
+        # The second finds that there are no more, or goes on for as long as a request may take.
+        if self._store.count_some(id, limit=COUNTED_AT_ONCE):
+            self._store.count_some(id, limit=COUNTED_AT_ONCE)
         return self.get(environment_id, id)
 
     def get(self, environment_id: EnvironmentId, id: str) -> BulkAction:
@@ -62,19 +64,23 @@ class BulkActions:
         return self._store.list_tried(environment_id, id, outcome, limit=limit)
 
     def confirm(self, environment_id: EnvironmentId, id: str) -> BulkAction:
-        """Let it begin; one that has begun stays as it is. Raise NotFoundError, and ConflictError where it can not."""
+        """Let it begin; one that has begun stays as it is. Raise NotFoundError, and InvalidInputError if it can not."""
         if not self._store.confirm(environment_id, id):
             status = self.get(environment_id, id).status
             if status is BulkStatus.COUNTING:
-                raise ConflictError("its runs are still being counted: confirm it once their number is known")
+                raise _refuse("is still being counted: confirm it once the number of its runs is known")
             if status is BulkStatus.CANCELLED:
-                raise ConflictError("it was cancelled: begin anew with the same filters")
+                raise _refuse("was cancelled: begin anew with the same filters")
         return self.get(environment_id, id)
 
     def cancel(self, environment_id: EnvironmentId, id: str) -> BulkAction:
         """End it after the runs that are under way; what was done stays, and one that is over too."""
         self._store.cancel(environment_id, id)
         return self.get(environment_id, id)
+
+
+def _refuse(message: str) -> InvalidInputError:
+    return InvalidInputError([Failure("id", message)])
 
 
 class BulkDuty:

@@ -52,16 +52,19 @@ class RunPages:
     """The pages of runs."""
 
     def __init__(
-        self, *, runs: RunService, diagnosis: RunDiagnosis, read_parts: Callable[[str], RunParts], clock: Clock
+        self, *, runs: RunService, diagnosis: RunDiagnosis, read_parts: Callable[..., RunParts], clock: Clock
     ) -> None:
         self._runs = runs
         self._diagnosis = diagnosis
         self._read_parts = read_parts
         self._clock = clock
 
-    def gather(self, environment_id: EnvironmentId, run_id: str) -> RunPage:
-        """Gather a run's page; raise NotFoundError."""
-        run = self._runs.get(environment_id, run_id)
+    def find(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun:
+        """Read a run; raise NotFoundError."""
+        return self._runs.get(environment_id, run_id)
+
+    def gather(self, run: SyncJobRun) -> RunPage:
+        """Gather the page of a run that was read just now."""
         diagnosis = self._diagnosis.explain_run(run)
         graph = draw_graph(run)
         return RunPage(
@@ -70,14 +73,13 @@ class RunPages:
             reason=explain_run(run, diagnosis),
             graph=graph,
             books=write_books(run, graph),
-            parts=self._read_parts(run.id),
+            parts=self._read_parts(run.id, has_webhook=run.webhook_id is not None),
             command=write_replay(run),
             now=run.finished_at or self._clock.now(),
         )
 
-    def read_version(self, environment_id: EnvironmentId, run_id: str) -> str:
-        """Return what changes whenever the page of a run does, for less than that takes; raise NotFoundError."""
-        run = self._runs.get(environment_id, run_id)
+    def name_version(self, run: SyncJobRun) -> str:
+        """Return what changes whenever the page of a run does; that of a live one always does."""
         if not run.status.is_final:
             return format_utc(self._clock.now())
         return f"{format_utc(run.updated_at)} {run.resource_stats}"

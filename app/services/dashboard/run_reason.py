@@ -1,6 +1,7 @@
 """Say in one sentence how a run is: what it waits for, or what it ended by."""
 
 from app.engine.objects.runs import SyncJobRun
+from app.engine.runs.books import describe_failed
 from app.services.diagnosis.run_diagnosis import Diagnosis
 
 
@@ -14,7 +15,7 @@ def explain_run(run: SyncJobRun, diagnosis: Diagnosis) -> str:
         return f"It waits for {diagnosis.waits[0].message}"
     if run.status.is_final:
         errors = count_errors(run)
-        return f"It {run.status}" + (f", and {errors:,} requests or records failed" if errors else " without an error")
+        return f"It {run.status}" + (f", and {describe_failed(errors)}" if errors else " without an error")
     if diagnosis.is_slow:
         return f"It works, slower than usual: its last runs took {diagnosis.usual_seconds:,.1f} s"
     return "It works, and waits for nothing"

@@ -3,14 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from app.engine.objects.daemons import RAPID_BRIDGE_QUEUE, name_queue
 from app.services.diagnosis.findings import Finding, Installation, Severity
+from app.services.diagnosis.fleet_checks import FLEET_CHECKS, FleetCheck
 from app.services.diagnosis.landing_checks import check_destinations, check_views
 
 _MOST_SKEW_SECONDS: Final = 2.0
 _LONG_TRANSACTION_SECONDS: Final = 600.0
-_LONG_WAIT_SECONDS: Final = 60.0
-_LATE_DELIVERY_SECONDS: Final = 900.0
 _FEW_CONNECTIONS: Final = 10
 _MANY_DEAD_ROWS: Final = 100_000
 _FULL_PERCENT: Final = 90
@@ -19,9 +17,7 @@ _FULL_PERCENT: Final = 90
 Check: TypeAlias = Callable[[Installation], Iterator[Finding]]
 
 
-_OF_THE_FLEET: Final = frozenset(
-    {"daemons", "leader", "units", "webhooks", "accounts", "views", "destinations", "keys"}
-)
+_OF_THE_FLEET: Final = frozenset({*FLEET_CHECKS, "views", "destinations", "keys"})
 """They read tables that only the current schema has."""
 _NO_FLEET: Final = "the schema is not the one that this version knows"
 _LATER: Final = "run 'ferryman migrate', then this command again"
@@ -140,98 +136,6 @@ def _check_broker(installation: Installation) -> Iterator[Finding]:
         )
 
 
-def _check_daemons(installation: Installation) -> Iterator[Finding]:
-    assert installation.fleet is not None
-    facts = installation.fleet.facts
-    served = {name_queue(group) for group in facts.daemons} | ({RAPID_BRIDGE_QUEUE} if facts.daemons else set())
-    for queue, seconds in facts.oldest_created_seconds.items():
-        group = queue.removeprefix("daemon-group.")
-        if queue not in served:
-            yield Finding(
-                check="daemons",
-                severity=Severity.ERROR,
-                message=f"runs wait in {queue} for {seconds:.0f} s, and no daemon serves it",
-                why="they wait until one does",
-                fix="ferryman daemon" + ("" if queue == RAPID_BRIDGE_QUEUE else f" --group {group}"),
-            )
-        elif seconds > _LONG_WAIT_SECONDS:
-            yield Finding(
-                check="daemons",
-                severity=Severity.WARNING,
-                message=f"the first run of {queue} has waited for {seconds:.0f} s",
-                why="its daemons are busy, or hang",
-                fix="add daemons of the group; 'ferryman daemon list' shows when each took its last message",
-            )
-
-
-def _check_leader(installation: Installation) -> Iterator[Finding]:
-    assert installation.fleet is not None
-    if not installation.fleet.facts.daemons:
-        return
-    if not installation.database.has_leader:
-        yield Finding(
-            check="leader",
-            severity=Severity.ERROR,
-            message="no daemon leads",
-            why="lost messages, triggers, retention and events of no run wait for a leader",
-            fix="wait for 5 s; then read the daemons' logs, and set FERRYMAN_SESSION_DATABASE_URL behind a pooler",
-        )
-    for duty in installation.fleet.facts.failing_duties:
-        yield Finding(
-            check="leader",
-            severity=Severity.ERROR,
-            message=f"the duty '{duty}' fails",
-            why="what it does for all environments is not done",
-            fix="GET /healthz shows since when and by which kind of error; the leader's log has the trace",
-        )
-
-
-def _check_units(installation: Installation) -> Iterator[Finding]:
-    assert installation.fleet is not None
-    facts = installation.fleet.facts
-    if expired := facts.units.get("expired", 0):
-        yield Finding(
-            check="units",
-            severity=Severity.WARNING,
-            message=f"{expired} units have a lease that has expired",
-            why="their daemon died; another one takes them over within half a minute if there is one",
-            fix="look at it again in a minute",
-        )
-
-
-def _check_deliveries(installation: Installation) -> Iterator[Finding]:
-    assert installation.fleet is not None
-    facts = installation.fleet.facts
-    if facts.webhooks_disabled:
-        yield Finding(
-            check="webhooks",
-            severity=Severity.WARNING,
-            message=f"{facts.webhooks_disabled} webhooks are disabled, since their receivers failed for too long",
-            why="their events are not sent",
-            fix="'ferryman webhook list'; mend the receiver, then 'ferryman webhook update ID --active'",
-        )
-    if facts.oldest_delivery_seconds > _LATE_DELIVERY_SECONDS:
-        yield Finding(
-            check="webhooks",
-            severity=Severity.WARNING,
-            message=f"the oldest event has waited for its receiver for {facts.oldest_delivery_seconds:.0f} s",
-            why="its run does not end before",
-            fix="'ferryman run show ID' names the receiver and its last answer",
-        )
-
-
-def _check_accounts(installation: Installation) -> Iterator[Finding]:
-    assert installation.fleet is not None
-    if count := installation.fleet.facts.accounts.get("needs_reauth", 0):
-        yield Finding(
-            check="accounts",
-            severity=Severity.WARNING,
-            message=f"{count} accounts need new credentials",
-            why="their runs fail",
-            fix="'ferryman account list' shows them; PATCH their context",
-        )
-
-
 def _check_keys(installation: Installation) -> Iterator[Finding]:
     if installation.key_fault is not None:
         yield Finding(
@@ -251,6 +155,14 @@ def _check_keys(installation: Installation) -> Iterator[Finding]:
         )
 
 
+def _give_facts(check: FleetCheck) -> Check:
+    def check_facts(installation: Installation) -> Iterator[Finding]:
+        assert installation.fleet is not None
+        return check(installation, installation.fleet.facts)
+
+    return check_facts
+
+
 CHECKS: Final[Mapping[str, Check]] = {
     "schema": _check_schema,
     "connections": _check_connections,
@@ -258,11 +170,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "bloat": _check_bloat,
     "clocks": _check_clocks,
     "broker": _check_broker,
-    "daemons": _check_daemons,
-    "leader": _check_leader,
-    "units": _check_units,
-    "webhooks": _check_deliveries,
-    "accounts": _check_accounts,
+    **{name: _give_facts(check) for name, check in FLEET_CHECKS.items()},
     "views": check_views,
     "destinations": check_destinations,
     "keys": _check_keys,
@@ -290,6 +198,8 @@ _WELL: Final[Mapping[str, Callable[[Installation], str]]] = {
     "daemons": _describe_daemons,
     "leader": lambda one: "one daemon leads" if one.database.has_leader else "there is no daemon to lead",
     "units": lambda _: "no lease has expired",
+    "mutexes": lambda _: "no run waits long for another one",
+    "limits": lambda _: "no run waits long for its upstream's",
     "webhooks": lambda _: "none is disabled, no event waits for long",
     "accounts": lambda _: "none needs new credentials",
     "views": lambda _: "all are made",

@@ -10,13 +10,35 @@ from app.services.ports import Clock, QueueState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MutexWait:
+    """The run that has waited longest for another one with its mutex."""
+
+    run_id: str
+    waiting_on: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilentDaemon:
+    """A daemon that ended without signing off, or hangs; no other one has taken its name since."""
+
+    label: str
+    group_key: str
+    seconds: float
+    """Since it last reported."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FleetFacts:
     """What Postgres shows of runs, units, deliveries and daemons; no entry is a count of 0."""
 
     runs: Mapping[str, int] = field(default_factory=dict)
     """Runs that have not ended, by status."""
     oldest_created_seconds: Mapping[str, float] = field(default_factory=dict)
-    """By queue: how long its first run has waited to be taken up."""
+    """By queue: how long its first run has waited to be taken up, of those that wait for no other run."""
+    mutex_wait: MutexWait | None = None
+    longest_limit_seconds: float = 0.0
+    """Until the last of the runs goes on that wait for their upstream's limit."""
     units: Mapping[str, int] = field(default_factory=dict)
     """Those of runs that have not ended, by state: ready, parked (a timer runs), leased, expired, blocked."""
     deliveries_pending: int = 0
@@ -34,6 +56,8 @@ class FleetFacts:
     """In the outbox: written, and not yet taken by the broker."""
     daemons: Mapping[str, int] = field(default_factory=dict)
     """Those that report and take messages, by group."""
+    silent_daemons: Sequence[SilentDaemon] = ()
+    """Of the last day."""
     failing_duties: Sequence[str] = ()
 
 

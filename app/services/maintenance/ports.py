@@ -154,6 +154,9 @@ class PrunableRows(Protocol):
     def prune_calls(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove direct calls that were made so long ago."""
 
+    def prune_audit_entries(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Remove entries of the audit log of so long ago."""
+
     def prune_announcements(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove events of no run that ended so long ago."""
 

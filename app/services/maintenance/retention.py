@@ -139,6 +139,7 @@ class Retention:
             ("daemons", prunable.prune_daemons, settings.daemon_retention_seconds),
             ("fires", prunable.prune_occurrences, runs),
             ("calls", prunable.prune_calls, runs),
+            ("audit entries", prunable.prune_audit_entries, settings.audit_retention_seconds),
             ("announcements", prunable.prune_announcements, runs),
             ("notifications", prunable.prune_notifications, runs),
             ("incidents", prunable.prune_incidents, runs),

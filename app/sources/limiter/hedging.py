@@ -51,12 +51,16 @@ async def await_first_answer(
 ) -> tuple[T, bool]:
     """Return the first answer to one or two requests, and whether there were two; raise when none is answered.
 
-    ``drop`` gets an answer that came too, and is not the first.
+    ``may_ask_again`` is asked as long as there is no answer. ``drop`` gets an answer that came too, and is not the
+    first.
     """
     asked: set[asyncio.Future[T]] = {asyncio.ensure_future(ask())}
     try:
         done, _ = await asyncio.wait(asked, timeout=late_seconds)
-        if done or not may_ask_again():
+        while not done and not may_ask_again():
+            # Room there is soon: what waits for this answer in its turn requests no more.
+            done, _ = await asyncio.wait(asked, timeout=late_seconds / 4)
+        if done:
             return await asked.pop(), False
         asked.add(asyncio.ensure_future(ask()))
         pending = set(asked)

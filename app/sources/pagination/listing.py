@@ -118,8 +118,11 @@ class Listing:
         is_known = self._list.knows_end(state)
         return Reading(ReadingWay.PARALLEL, ReadingReason.TOTAL if is_known else ReadingReason.CHECKED)
 
-    def list_ahead(self, cursor: JsonObject, depth: int) -> Iterator["Listing"]:
-        """Yield the list at the page of a cursor, and at the pages that most likely follow it."""
+    def list_ahead(self, cursor: JsonObject, depth: int, is_asked: Callable[[str], bool]) -> Iterator["Listing"]:
+        """Yield the list at the page of a cursor, and at the pages that most likely follow it.
+
+        Of those behind the first one only what was not requested already: with each page there are hundreds of them.
+        """
         if not self._may_read_ahead or self._list is None:
             return
         state = ListState.from_json(cursor)
@@ -131,8 +134,9 @@ class Listing:
         if isinstance(self._list, ChainedList):
             yield self._move_to(state)
             return
-        for position in self._list.list_ahead(state, depth):
-            yield self._move_to(replace(state, next=position))
+        for number, position in enumerate(self._list.list_ahead(state, depth)):
+            if not number or not is_asked(format_position(position)):
+                yield self._move_to(replace(state, next=position))
 
     def _read_numbered(
         self, numbered: NumberedList, answer: PageAnswer, *, decides_deletions: bool, depth: int

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, Select, bindparam, func, insert, null, select, update
 
 from app.engine.errors import UnreadableSecretError
-from app.engine.json_types import JsonObject
+from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
@@ -127,7 +127,7 @@ class AccountStore:
                 return None
             before = self._show(row)
             changed = {
-                **self._seal(row["environment_id"], row["id"], values),
+                **self._seal(row["environment_id"], row["id"], values, row["integration_override"]),
                 **self._seal_context(row, change_context(before.context), before.context, values),
                 "plain_paths": _kept_paths(change_plain(before.plain_paths)),
                 "updated_at": func.now(),
@@ -195,11 +195,11 @@ class AccountStore:
             move_out(connection, environment_id, sorted(found), erase_after_seconds=erase_after_seconds)
         return []
 
-    def _seal(self, environment_id: str, id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    def _seal(self, environment_id: str, id: str, values: Mapping[str, Any], stored: JSON = None) -> dict[str, Any]:
         if "integration_override" not in values:
             return dict(values)
         place = ACCOUNT_OVERRIDE.place(environment_id, id)
-        override = sealed_config.seal_secrets(values["integration_override"], self._cipher, place)
+        override = sealed_config.seal_secrets(values["integration_override"], self._cipher, place, stored=stored)
         return {**values, "integration_override": override}
 
     def _seal_context(self, row: Row, new: JsonObject, old: JsonObject, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,9 @@ class EnvironmentIntegrationStore(OwnedStore[EnvironmentIntegration]):
 
     def install(self, environment_id: EnvironmentId, values: JsonObject) -> tuple[EnvironmentIntegration, bool]:
         """Write one, or change the one of its integration; return whether it is new."""
-        sealed = self._seal_override(environment_id, values["integration_id"], values)
+        sealed = self._seal_override(
+            environment_id, values["integration_id"], values, self._find(environment_id, values["integration_id"])
+        )
         written = insert(_TABLE).values(**{"override": {}, **sealed}, id=new_id(), environment_id=environment_id)
         statement = written.on_conflict_do_update(
             index_elements=["integration_id"], set_={**sealed, "updated_at": func.now()}
@@ -59,29 +61,34 @@ class EnvironmentIntegrationStore(OwnedStore[EnvironmentIntegration]):
 
     def of(self, environment_id: EnvironmentId, integration_id: str) -> EnvironmentIntegration | None:
         """Read the one of an integration."""
+        row = self._find(environment_id, integration_id)
+        return self._read_installed(row) if row else None
+
+    def _find(self, environment_id: EnvironmentId, integration_id: str) -> Row | None:
         with reading(self._engine) as connection:
             found = connection.execute(_OF, {"environment": environment_id, "integration": integration_id})
-            row = found.mappings().one_or_none()
-        return self._read_installed(row) if row else None
+            return found.mappings().one_or_none()
 
     def update(
         self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, seen: RowVersion | None = None
     ) -> EnvironmentIntegration | None:
         """Change one."""
-        integration_id = self._integration_of(environment_id, id) if "override" in values else ""
-        sealed = self._seal_override(environment_id, integration_id, values)
+        stored = owned_rows.find_row(self._engine, _TABLE, environment_id, id) if "override" in values else None
+        sealed = self._seal_override(environment_id, str(stored["integration_id"]) if stored else "", values, stored)
         row = owned_rows.update_row(self._engine, _TABLE, environment_id, id, sealed, seen=seen)
         return self._read_installed(row) if row else None
 
-    def _integration_of(self, environment_id: EnvironmentId, id: str) -> str:
-        row = owned_rows.find_row(self._engine, _TABLE, environment_id, id)
-        return str(row["integration_id"]) if row else ""
-
-    def _seal_override(self, environment_id: str, integration_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    def _seal_override(
+        self, environment_id: str, integration_id: str, values: Mapping[str, Any], stored: Row | None
+    ) -> dict[str, Any]:
         if "override" not in values:
             return dict(values)
-        place = OVERRIDE.place(environment_id, parse_id(integration_id))
-        return {**values, "override": sealed_config.seal_secrets(values["override"], self._cipher, place)}
+        place, present = (
+            OVERRIDE.place(environment_id, parse_id(integration_id)),
+            stored["override"] if stored else None,
+        )
+        override = sealed_config.seal_secrets(values["override"], self._cipher, place, stored=present)
+        return {**values, "override": override}
 
     def _read_installed(self, row: Row) -> EnvironmentIntegration:
         """Read a row for its owner: what does not decrypt stays sealed, and is reported."""

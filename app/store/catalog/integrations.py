@@ -74,7 +74,10 @@ class IntegrationStore:
         seen: RowVersion | None = None,
     ) -> Integration | None:
         """Change an integration that is still at ``version``; None when it is not, or not there."""
-        sealed = self._seal(environment_id, integration_id, values)
+        stored = (
+            owned_rows.find_row(self._engine, _TABLE, environment_id, integration_id) if "config" in values else None
+        )
+        sealed = self._seal(environment_id, integration_id, values, stored)
         row = owned_rows.update_row(
             self._engine, _TABLE, environment_id, integration_id, sealed, version=version, seen=seen
         )
@@ -94,11 +97,13 @@ class IntegrationStore:
             named = ", ".join(str(id) for id in ids.scalars())
         return f"integrated accounts belong to this integration, delete them first: {named}"
 
-    def _seal(self, environment_id: str, id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    def _seal(
+        self, environment_id: str, id: str, values: Mapping[str, Any], stored: Row | None = None
+    ) -> dict[str, Any]:
         if "config" not in values:
             return dict(values)
-        place = CONFIG.place(environment_id, parse_id(id))
-        return {**values, "config": sealed_config.seal_secrets(values["config"], self._cipher, place)}
+        place, present = CONFIG.place(environment_id, parse_id(id)), stored["config"] if stored else None
+        return {**values, "config": sealed_config.seal_secrets(values["config"], self._cipher, place, stored=present)}
 
     def _integration(self, row: Row) -> Integration:
         return integration_of(row, self._cipher)

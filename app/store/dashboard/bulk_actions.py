@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, exists, insert, select, text, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, Select, exists, func, insert, literal, select, text, tuple_
 
 from app.engine.ids import new_id
 from app.engine.objects.bulk_actions import BulkAction, BulkKind, BulkOutcome, BulkStatus, BulkTarget
@@ -17,6 +17,7 @@ from app.store.dashboard.run_search import Matching
 from app.store.db import owned_rows
 from app.store.db.database import Row, reading
 from app.store.db.owned_rows import build_object
+from app.store.tables.base import uuid_type
 from app.store.tables.statuses import any_of
 
 _TABLE, _TARGET, _RUN = tables.bulk_action, tables.bulk_action_run, tables.sync_job_run.c
@@ -129,22 +130,18 @@ class BulkActionStore:
         return [build_object(BulkTarget, row, outcome=BulkOutcome(row["outcome"])) for row in rows]
 
     def count_some(self, id: str, *, limit: int) -> bool:
-        """Write down so many more of the runs that an action is for; return whether there may be more."""
+        """Write down at most so many more of the runs that an action is for; return whether there may be more."""
         with self._engine.begin() as connection:
             row = connection.execute(_LOCK, {"id": id}).mappings().one_or_none()
             if row is None:
                 return False
             connection.execute(_PLAN_EACH)
-            found = connection.execute(_select_next(connection, row).limit(limit)).mappings().all()
-            targets = [{"bulk_action_id": id, "run_id": run["id"], "resumes": run["resumes"]} for run in found]
-            if targets:
-                connection.execute(insert(_TARGET), targets)
-            has_more = len(found) == limit
-            last = found[-1] if found else {"created_at": None, "id": None}
-            status = BulkStatus.COUNTING if has_more else BulkStatus.COUNTED
-            place = {"at": last["created_at"], "run_id": last["id"]}
-            connection.execute(_COUNT, {"id": id, "count": len(found), "status": status, **place})
-        return has_more
+            last = connection.execute(_write_next(connection, row, limit)).one_or_none()
+            # Runs that were deleted meanwhile make a batch smaller: only an empty one is the last.
+            status = BulkStatus.COUNTED if last is None else BulkStatus.COUNTING
+            at, run_id, count = (None, None, 0) if last is None else last
+            connection.execute(_COUNT, {"id": id, "count": count, "status": status, "at": at, "run_id": run_id})
+        return last is not None
 
     def confirm(self, environment_id: EnvironmentId, id: str) -> bool:
         """Let a counted action begin; return whether it was one."""
@@ -193,7 +190,17 @@ class BulkActionStore:
             return removed + (connection.execute(_PRUNE, {"ids": ids}).rowcount if ids else 0)
 
 
-def _select_next(connection: Connection, row: Row) -> Any:
+def _write_next(connection: Connection, row: Row, limit: int) -> Select[Any]:
+    """Write down more runs of an action; select the place of the last of them, and their number."""
+    found = _select_next(connection, row).limit(limit).with_for_update(read=True, key_share=True).cte("found")
+    targets = select(literal(str(row["id"]), uuid_type), found.c.id, found.c.resumes)
+    written = insert(_TARGET).from_select(["bulk_action_id", "run_id", "resumes"], targets).cte("written")
+    count = select(func.count()).select_from(found).scalar_subquery()
+    last = select(found.c.created_at, found.c.id, count).order_by(found.c.created_at.desc(), found.c.id.desc())
+    return last.limit(1).add_cte(written)
+
+
+def _select_next(connection: Connection, row: Row) -> Select[Any]:
     """Select the runs that an action is for, on from the last one that was written down."""
     matching = Matching.of(connection, EnvironmentId(str(row["environment_id"])), read_filters(row["filters"]))
     statement = matching.select(_RUN.id, _RUN.created_at, _RUN.resumes)

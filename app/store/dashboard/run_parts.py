@@ -16,9 +16,9 @@ from app.store.tables.statuses import any_of
 
 MOST_UNITS: Final = 60
 """Units of a run that are shown."""
-MOST_ERRORS: Final = 10_000
+MOST_ERRORS: Final = 2000
 """Errors and deliveries of a run that are looked at."""
-_COMPARED_UNITS: Final = 5000
+_COMPARED_UNITS: Final = 2000
 _MOST_GROUPS: Final = 50
 _MOST_DELIVERIES: Final = 20
 
@@ -73,6 +73,8 @@ _UNDELIVERED: Final = text(f"""
      order by created_at desc, id desc limit :limit
 """)
 
+_NO_DELIVERIES: Final = RunDeliveries(counts={}, is_capped=False, undelivered=())
+
 
 @retry_conflicts
 class RunPartReader:
@@ -81,8 +83,8 @@ class RunPartReader:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def read(self, run_id: str) -> RunParts:
-        """Read those of a run; of one that is not there, nothing."""
+    def read(self, run_id: str, *, has_webhook: bool) -> RunParts:
+        """Read those of a run; of one that is not there, nothing. Without a webhook it has no deliveries."""
         with reading(self._engine) as connection:
             names: Row = connection.execute(_NAMES, {"run_id": run_id}).mappings().one_or_none() or {}
             return RunParts(
@@ -90,7 +92,7 @@ class RunPartReader:
                 tenant_id=names.get("tenant_id"),
                 units=_read_units(connection, run_id),
                 errors=_read_errors(connection, run_id),
-                deliveries=_read_deliveries(connection, run_id),
+                deliveries=_read_deliveries(connection, run_id) if has_webhook else _NO_DELIVERIES,
             )
 
 

@@ -1,6 +1,7 @@
 """Search an environment's runs: every filter by an index, the count bounded, pages by their keys."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, Final
 
@@ -41,7 +42,7 @@ _ACCOUNT = tables.integrated_account.c
 _HAS_ARGS: Final[ColumnElement[bool]] = literal_column("(args <> '{}'::jsonb)", Boolean)
 """The condition of the index, as it is written there."""
 _MOST_ACCOUNTS: Final = 1000
-"""Of a tenant: the statement names each of them."""
+"""Of a tenant: the statement names each of so many; of more it asks for them."""
 
 # A search is short, and no plan of it is worth compiling.
 _SHORT: Final = text("set local jit = off")
@@ -112,16 +113,16 @@ class Matching:
         environment_id: EnvironmentId,
         filters: RunFilters,
         *,
-        account_ids: Sequence[str] | None = None,
+        accounts: "Sequence[str] | Select[Any] | None" = None,
         is_owned: bool = False,
     ) -> None:
-        """``account_ids`` are those of the filters' tenant; None when there is no such filter.
+        """``accounts`` are those of the filters' tenant, as ids or as a statement; None when there is no such filter.
 
         ``is_owned`` says that the filters name a job or an account of the environment, which no other one's runs have.
         """
         self.filters = filters
         self._environment_id = environment_id
-        self._account_ids = account_ids
+        self._accounts = accounts
         self._is_owned = is_owned
 
     @classmethod
@@ -133,13 +134,16 @@ class Matching:
         if filters.tenant_id is None:
             return cls(environment_id, filters, is_owned=is_owned)
         mine = select(_ACCOUNT.id).where(_ACCOUNT.environment_id == environment_id)
-        mine = mine.where(_ACCOUNT.tenant_id == filters.tenant_id).order_by(_ACCOUNT.id).limit(_MOST_ACCOUNTS)
-        account_ids = [str(id) for id in connection.execute(mine).scalars()]
-        return cls(environment_id, filters, account_ids=account_ids, is_owned=True)
+        mine = mine.where(_ACCOUNT.tenant_id == filters.tenant_id)
+        found = [str(id) for id in connection.execute(mine.limit(_MOST_ACCOUNTS + 1)).scalars()]
+        accounts = mine if len(found) > _MOST_ACCOUNTS else found
+        return cls(environment_id, filters, accounts=accounts, is_owned=True)
 
     def select(self, *columns: ColumnElement[Any], statuses: Sequence[RunStatus] | None = None) -> Select[Any]:
         """Select the runs that match, for a plan in the order of time; ``statuses`` replace those of the filters."""
-        statement = self._select(columns, self.filters.statuses if statuses is None else statuses)
+        chosen = self.filters.statuses if statuses is None else statuses
+        # The index of all runs of the environment may be the one in the order of time.
+        statement = self._select(columns, chosen).where(self._is_mine)
         if self.filters.error_code is None:
             return statement
         # An offset keeps Postgres from reading every such error beforehand: it looks for one beside each run.
@@ -148,6 +152,9 @@ class Matching:
     def branches(self, *columns: ColumnElement[Any]) -> Sequence[Select[Any]]:
         """Select the runs that match by statements of which each has an index; a run may be in two of them."""
         statement = self._select(columns, self.filters.statuses)
+        if not self._is_owned or self.filters.statuses:
+            # An index of its own leads to a status, by the environment.
+            statement = statement.where(self._is_mine)
         if self.filters.error_code is None:
             return [statement]
         return [statement.where(self._ended_by_error), statement.where(exists(self._errors))]
@@ -164,11 +171,10 @@ class Matching:
     def _select(self, columns: Sequence[ColumnElement[Any]], statuses: Sequence[RunStatus]) -> Select[Any]:
         filters = self.filters
         wanted: Sequence[tuple[object, Callable[[], ColumnElement[bool]]]] = (
-            (not self._is_owned or statuses, lambda: _RUN.environment_id == self._environment_id),
             (statuses, lambda: _is_any(_RUN.status, [status.value for status in statuses])),
             (filters.job_id, lambda: _RUN.sync_job_id == filters.job_id),
             (filters.account_id, lambda: _RUN.integrated_account_id == filters.account_id),
-            (self._account_ids is not None, lambda: _is_any(_RUN.integrated_account_id, self._account_ids or ())),
+            (self._accounts is not None, lambda: self._is_of_tenant),
             (filters.since, lambda: _RUN.created_at >= filters.since),
             (filters.until, lambda: _RUN.created_at < filters.until),
             (filters.finished_from, lambda: _RUN.finished_at >= filters.finished_from),
@@ -183,6 +189,14 @@ class Matching:
         return select(*columns).where(*conditions, *(_contains(arg, _RUN.args) for arg in filters.args))
 
     @property
+    def _is_of_tenant(self) -> ColumnElement[bool]:
+        return _is_any(_RUN.integrated_account_id, () if self._accounts is None else self._accounts)
+
+    @property
+    def _is_mine(self) -> ColumnElement[bool]:
+        return _RUN.environment_id == self._environment_id
+
+    @property
     def _ended_by_error(self) -> ColumnElement[bool]:
         return _RUN.error["code"].astext == self.filters.error_code  # type: ignore[no-any-return]
 
@@ -192,8 +206,10 @@ class Matching:
         return select(_ERROR.id).where(mine, _ERROR.run_id == _RUN.id)
 
 
-def _is_any(column: Any, values: Sequence[str]) -> ColumnElement[bool]:
-    return column == values[0] if len(values) == 1 else column.in_(values)  # type: ignore[no-any-return]
+def _is_any(column: Any, values: "Sequence[str] | Select[Any]") -> ColumnElement[bool]:
+    if isinstance(values, Select) or len(values) != 1:
+        return column.in_(values)  # type: ignore[no-any-return]
+    return column == values[0]  # type: ignore[no-any-return]
 
 
 def _contains(arg: ArgFilter, args: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -207,12 +223,17 @@ def _count(connection: Connection, matching: Matching) -> int:
     statement = select(func.count()).select_from(found.subquery())
     if not matching.filters.args or _is_dense(connection, matching.filters.args):
         return connection.execute(statement).scalar_one()
+    with _bitmaps_only(connection):
+        return connection.execute(statement).scalar_one()
+
+
+@contextmanager
+def _bitmaps_only(connection: Connection) -> Iterator[None]:
     for setting in _BITMAPS_ONLY:
         connection.execute(setting)
-    count = connection.execute(statement).scalar_one()
+    yield
     for setting in _ANY_PLAN:
         connection.execute(setting)
-    return count
 
 
 def _is_dense(connection: Connection, args: Sequence[ArgFilter]) -> bool:
@@ -231,7 +252,8 @@ def _read_places(
     if is_sparse and not matching.is_in_order:
         branches = matching.branches(*keys)
         found = (union(*branches) if len(branches) > 1 else branches[0]).cte("found").prefix_with("materialized")
-        return connection.execute(_order(select(found), found.c, after).limit(limit)).all()
+        with _bitmaps_only(connection) if matching.filters.args else nullcontext():
+            return connection.execute(_order(select(found), found.c, after).limit(limit)).all()
     if len(statuses) <= 1:
         return connection.execute(_order(matching.select(*keys), _RUN, after).limit(limit)).all()
     # An index is in the order of time within one status only.

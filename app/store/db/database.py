@@ -14,6 +14,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from app import actors
+from app.actors import Actor
 from app.engine.errors import StoreUnavailableError
 from app.engine.json_types import JSON
 from app.engine.records.rows import encode
@@ -29,18 +31,28 @@ LONGEST_REST_SECONDS = 1.0
 
 _CONNECTIONS: Final = "connections"
 # It takes a session to find out that sessions are read-only.
+_AUTOCOMMIT: Final = "AUTOCOMMIT"
+_ACT: Final = text("select set_config('ferryman.actor', :actor, true)")
 _STATE: Final = text("select current_setting('transaction_read_only') = 'on'")
 
 
-def connect(database_url: str, *, pool_size: int = 10, is_pooled: bool = False, prepares: bool = True) -> Engine:
+def connect(
+    database_url: str,
+    *,
+    pool_size: int = 10,
+    is_pooled: bool = False,
+    prepares: bool = True,
+    actor: Actor | None = None,
+) -> Engine:
     """Make the process's engine; it connects at first use, so never before a fork.
 
     A transient fault is raised as StoreUnavailableError. ``is_pooled`` is for a URL that leads to a pooler which
-    lends a session for one transaction at a time.
+    lends a session for one transaction at a time. ``actor`` is who makes all changes, where no request says so.
     """
     connections = Connections(url=database_url, is_pooled=is_pooled, prepares=prepares)
     engine = _engine(connections, pool_size=pool_size, max_overflow=pool_size, pool_recycle=1800)
     _ping_rested(engine)
+    event.listen(engine, "begin", lambda connection: _attribute(connection, actors.current() or actor))
     return engine
 
 
@@ -73,7 +85,7 @@ def _engine(connections: Connections, **pooling: Any) -> Engine:
 
 def reading(engine: Engine) -> Connection:
     """Take a connection for statements that need no transaction: each costs one trip to Postgres instead of three."""
-    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    return engine.connect().execution_options(isolation_level=_AUTOCOMMIT)
 
 
 @contextmanager
@@ -142,6 +154,12 @@ def _translate(context: ExceptionContext) -> None:
         drop_sessions(context.engine)
     if (meaning := translate_fault(error)) is not None:
         raise meaning from error
+
+
+def _attribute(connection: Connection, actor: Actor | None) -> None:
+    """Attribute what a transaction changes to who asked for it, if anybody did: the audit log's triggers read it."""
+    if actor is not None and connection.get_execution_options().get("isolation_level") != _AUTOCOMMIT:
+        connection.execute(_ACT, {"actor": actor.to_json()})
 
 
 def _dumps(value: JSON) -> str:

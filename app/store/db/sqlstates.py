@@ -12,7 +12,13 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from app.engine.errors import StoreConflictError, StoreOutdatedError, StoreReadOnlyError, StoreUnavailableError
+from app.engine.errors import (
+    StoreConflictError,
+    StoreFullError,
+    StoreOutdatedError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+)
 from app.engine.record_errors import UnwritablePageError
 from app.engine.runs.work import PageWrite
 
@@ -47,6 +53,12 @@ PASSING: Final[Mapping[str, FaultRemedy]] = {
 """By class or code; the longest that fits counts. Whatever is not here is the fault of what was asked."""
 
 _READ_ONLY: Final = "25006"
+_TOO_MANY: Final = "53300"
+_NO_ROOM: Final = (
+    *("too many clients", "connection slots are reserved", "too many connections"),
+    *("no more connections allowed", "query_wait_timeout"),
+)
+"""What Postgres and PgBouncer say; in another language of the server it is a database that can not be reached."""
 # Of a feature that is not supported, 0A000, only this passes, and its text is in Postgres' language: a table has got
 # other columns since a statement was prepared, as a migration beside the work makes them.
 _REPLANNING: Final = "RevalidateCachedQuery"
@@ -100,7 +112,14 @@ def translate_fault(error: BaseException) -> StoreUnavailableError | None:
         return StoreConflictError()
     if sqlstate == _READ_ONLY:
         return StoreReadOnlyError()
+    if _has_no_connection_left(error, sqlstate):
+        return StoreFullError()
     return StoreUnavailableError(_hint(error, sqlstate))
+
+
+def _has_no_connection_left(error: BaseException, sqlstate: str | None) -> bool:
+    """Whether Postgres, or a pooler before it, refuses one more connection: while connecting there is only a text."""
+    return sqlstate == _TOO_MANY or (sqlstate is None and any(words in str(error) for words in _NO_ROOM))
 
 
 def _hint(error: BaseException, sqlstate: str | None) -> str | None:

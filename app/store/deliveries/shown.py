@@ -12,6 +12,7 @@ from app.engine.status import DeliveryStatus, UnitStatus
 from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import paging
+from app.store.db.audit_notes import note_of_delivery
 from app.store.db.database import Row, driver_cursor, reading
 from app.store.db.owned_rows import build_object
 from app.store.deliveries.deliveries import counters_of_end
@@ -119,6 +120,7 @@ class WebhookDeliveryStore:
             connection.execute(_HURRY_ONE, {"id": delivery_id})
             connection.execute(_REOPEN, {"id": delivery_id})
             _uncount(connection, row)
+            note_of_delivery(connection, webhook_id, delivery_id, "retried")
             return [_dispatch(unit) for unit in connection.execute(_UNIT, {"run_id": run_id})]
 
     def wake_all(self, webhook_id: str) -> Sequence[WakeUp]:

@@ -64,6 +64,14 @@ _CALLS: Final = text("""
         select id from direct_call
          where environment_id = :environment_id and integrated_account_id = :account_id limit :limit)
 """)
+# That something was changed, when and by whom stays.
+_AUDITED: Final = text("""
+    update audit_entry set before = null, after = null, remote_address = case actor_kind when 'account' then null
+                                                                         else remote_address end
+     where id in (
+        select id from audit_entry
+         where integrated_account_id = :account_id and (before is not null or after is not null) limit :limit)
+""")
 # Events of no run name the account in their body alone.
 _EVENTS: Final = text("""
     delete from delivery where id in (
@@ -138,6 +146,7 @@ _LAST: Final[Mapping[str, TextClause]] = {
     "webhook_record": _TOLD,
     "direct_call": _CALLS,
     "delivery": _EVENTS,
+    "audit_entry": _AUDITED,
     "incident": _INCIDENTS,
     "notification": _NOTIFICATIONS,
     "bulk_action": _BULK,

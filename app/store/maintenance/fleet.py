@@ -15,17 +15,37 @@ from app.engine.status import (
     RunStatus,
     UnitStatus,
 )
-from app.services.diagnosis.fleet import FleetFacts, MetricsTarget
+from app.services.diagnosis.fleet import FleetFacts, MetricsTarget, MutexWait, SilentDaemon
 from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 from app.store.maintenance.daemons import DaemonStore
+from app.store.runs import mutexes
 from app.store.tables.statuses import any_of
 
 _LIVE: Final = f"status in {any_of(LIVE_RUN_STATUSES)}"
 _RUNS: Final = text(f"select status, count(*) from sync_job_run where {_LIVE} group by status")
 _OLDEST: Final = text(f"""
     select daemon_group_key, extract(epoch from now() - min(created_at))::float8 from sync_job_run
-     where status = '{RunStatus.CREATED}' group by daemon_group_key
+     where status = '{RunStatus.CREATED}' and not {mutexes.waits("sync_job_run")} group by daemon_group_key
+""")
+_MUTEX: Final = text(f"""
+    select run.id::text as run_id, ({mutexes.waiting_on("run")})::text as waiting_on,
+           extract(epoch from now() - run.created_at)::float8 as seconds
+      from sync_job_run run where {mutexes.waits("run")} order by run.created_at, run.id limit 1
+""")
+_LIMIT: Final = text(f"""
+    select coalesce(greatest(max(extract(epoch from retry_after - now())), 0), 0)::float8 from sync_job_run
+     where status = '{RunStatus.RATE_LIMITED}'
+""")
+# A daemon that signs off sets both times at once. One that is started again in its place takes its name.
+_SILENT: Final = text(f"""
+    select label, group_key, extract(epoch from now() - last_active_at)::float8 as seconds from daemon lost
+     where last_active_at > now() - interval '1 day'
+           and case when status = '{DaemonStatus.STOPPED}' then last_active_at < updated_at
+                    else last_active_at < now() - make_interval(secs => :within) end
+           and not exists (select from daemon other
+                            where other.label = lost.label and other.last_active_at > lost.last_active_at)
+     order by last_active_at desc limit 20
 """)
 _UNITS: Final = text(f"""
     select case when unit.status = '{UnitStatus.LEASED}' and lease_expires_at < now() then 'expired'
@@ -76,9 +96,13 @@ class FleetReader:
         failing = self._daemons.read_failing_duties(within_seconds=self._silence_seconds)
         with reading(self._engine) as connection:
             pending, oldest_seconds, announcements = connection.execute(_DELIVERIES).one()
+            mutex_wait = connection.execute(_MUTEX).mappings().first()
+            silent = connection.execute(_SILENT, {"within": self._silence_seconds}).mappings()
             return FleetFacts(
                 runs=_count(connection, _RUNS),
                 oldest_created_seconds={name_queue(group): age for group, age in connection.execute(_OLDEST)},
+                mutex_wait=MutexWait(**mutex_wait) if mutex_wait else None,
+                longest_limit_seconds=connection.execute(_LIMIT).scalar_one(),
                 units=_count(connection, _UNITS),
                 deliveries_pending=pending,
                 oldest_delivery_seconds=oldest_seconds,
@@ -89,6 +113,7 @@ class FleetReader:
                 destinations_failing=_count(connection, _DESTINATIONS),
                 messages_promised=connection.execute(_PROMISED).scalar_one(),
                 daemons=live,
+                silent_daemons=[SilentDaemon(**row) for row in silent],
                 failing_duties=sorted(failing),
             )
 

@@ -8,6 +8,7 @@ from app.engine.runs.work import WakeUp
 from app.engine.status import BEGUN_RUN_STATUSES, UnitStatus
 from app.services.accounts.ports import ParkedRun
 from app.services.runs.conflicts import retry_conflicts
+from app.store.db.audit_notes import note_of_account
 from app.store.db.database import reading
 from app.store.tables.statuses import any_of
 
@@ -50,4 +51,6 @@ class ParkedUnitStore:
         """Make them due now; list the wake-ups to send."""
         with self._engine.begin() as connection:
             rows = connection.execute(_WAKE, {"account_id": account_id, "run_id": run_id}).all()
+            if run_id is None:
+                note_of_account(connection, account_id, "budget_reset", {})
         return [WakeUp(run_id=row.run_id, unit_id=row.unit_id, queue=row.queue) for row in rows]

@@ -71,6 +71,12 @@ _CALLS: Final = text("""
          order by created_at, id limit :limit offset :skip for update skip locked)
 """)
 
+_AUDIT_ENTRIES: Final = text("""
+    delete from audit_entry where id in (
+        select id from audit_entry where created_at < now() - make_interval(secs => :seconds)
+         order by created_at, id limit :limit offset :skip for update skip locked)
+""")
+
 _ANNOUNCEMENTS: Final = text(f"""
     delete from delivery where id in (
         select id from delivery
@@ -128,7 +134,7 @@ _EXPIRED: Final = text(f"""
          order by r.finished_at, r.id limit :limit)
     select r.id, r.finished_at,
            not exists (select from delivery d where d.run_id = r.id and d.status = '{DeliveryStatus.PENDING}')
-           and r.id not in (select sync_job_run_id from sync_job_run_state where sync_job_run_id is not null)
+           and not exists (select from sync_job_run_state s where s.sync_job_run_id = r.id)
            and (r.status <> '{RunStatus.COMPLETED}' or exists (
                 select from sync_job_run later
                  where later.sync_job_id = r.sync_job_id and later.integrated_account_id = r.integrated_account_id
@@ -180,6 +186,10 @@ class RetentionStore:
     def prune_calls(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Remove direct calls that were made so long ago."""
         return self._forget(_CALLS, {"seconds": seconds, "limit": limit, "skip": skip})
+
+    def prune_audit_entries(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+        """Remove entries of the audit log of so long ago."""
+        return self._forget(_AUDIT_ENTRIES, {"seconds": seconds, "limit": limit, "skip": skip})
 
     def prune_announcements(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Remove events of no run that ended so long ago."""

@@ -59,6 +59,8 @@ _HAS_RULES: Final = text("select distinct notification_destination_id from notif
 LOCK: Final = text("""
     select id from notification_destination where id = :destination_id and is_active for no key update skip locked
 """)
+# One look may not keep all others waiting.
+_BOUND: Final = text("set local statement_timeout = '30s'")
 _SINCE: Final = text("""
     select now() as now, greatest(now() - interval '1 day', coalesce(
                (select w.watched_through from notification_watermark w where w.owner_id = owner.id), owner.created_at))
@@ -136,6 +138,7 @@ class IncidentStore:
             times = connection.execute(_SINCE, values).mappings().one_or_none()
             if times is None:
                 return False
+            connection.execute(_BOUND)
             connection.execute(_RECONCILE[watch.event], {**values, "since": times["since"]})
             if watch.event in _OF_WHAT_HAPPENS:
                 connection.execute(_WATCHED, {**values, "now": times["now"]})

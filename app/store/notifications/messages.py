@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.notifications import Notification
 from app.services.runs.conflicts import retry_conflicts
-from app.store.db.database import Row
+from app.store.db.database import Row, reading
 
 _UNSENT: Final = "sent_at is null and given_up_at is null"
 
@@ -17,6 +17,7 @@ def _unsent(name: str) -> str:
     return f"{name}.sent_at is null and {name}.given_up_at is null"
 
 
+_IS_ANY_DUE: Final = text(f"select exists (select from notification where {_UNSENT} and due_at <= now())")
 # The order of a group's messages stays: that something is over is not told before that it was so.
 _TAKE: Final = text(f"""
     with due as (
@@ -76,6 +77,10 @@ class MessageStore:
     def take_due(self, *, limit: int, lease_seconds: float, skipped: Sequence[str]) -> Sequence[Row]:
         """Lease some due messages for so long, at most one of each destination; return their rows."""
         values = {"limit": limit, "lease_seconds": lease_seconds, "skipped": list(skipped)}
+        with reading(self._engine) as connection:
+            # Hardly ever anything is due.
+            if not connection.execute(_IS_ANY_DUE).scalar_one():
+                return []
         with self._engine.begin() as connection:
             return connection.execute(_TAKE, values).mappings().all()
 

@@ -124,6 +124,7 @@ STALLED: Final = f"""
            and (r.status <> '{RunStatus.CREATED}' or r.mutex_key is null)
 """
 
+# The newest run comes first, so that of an account that is fresh one run is read.
 # Runs of an account from before a day before the bound are not looked at: one that lasts so long counts as none.
 STALE: Final = f"""
     select a.id || ':' || cast(:resource as text) as subject, a.id as account_id, cast(a.status as text) as cause,
@@ -137,7 +138,7 @@ STALE: Final = f"""
                   and rr.status = '{ResourceStatus.COMPLETED}' and rr.finished_at is not null
                   and (cast(:job_id as uuid) is null or r.sync_job_id = cast(:job_id as uuid))
                   and r.created_at > now() - make_interval(mins => :minutes) - interval '1 day'
-            order by rr.finished_at desc limit 1) last on true
+            order by r.created_at desc, r.id desc, rr.finished_at desc limit 1) last on true
      where a.environment_id = :environment_id
            and (cast(:account_id as uuid) is null or a.id = cast(:account_id as uuid))
            and coalesce(last.at, a.created_at) < now() - make_interval(mins => :minutes)
@@ -145,8 +146,7 @@ STALE: Final = f"""
                select from sync_job j
                 where j.environment_id = a.environment_id and j.integration_name = i.name
                       and (cast(:job_id as uuid) is null or j.id = cast(:job_id as uuid))
-                      and exists (select from jsonb_array_elements(j.resources) item
-                                   where item ->> 'resource' = cast(:resource as text)))
+                      and j.resources @> jsonb_build_array(jsonb_build_object('resource', cast(:resource as text))))
 """
 
 WAITING_EVENTS: Final = f"""

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Engine, text
 
 from app.engine.runs.work import PageWrite, Pass, Vanished
 from app.services.runs.conflicts import retry_conflicts
+from app.store.db.audit_notes import note_of_account
 from app.store.records import account_log
 from app.store.records.differences import text_array
 
@@ -165,4 +166,7 @@ class TombstoneStore:
             if count == 0:
                 return 0
             first = account_log.allocate(connection, account_id, count)
+            note_of_account(
+                connection, account_id, "records_restored", {"sync_job_run_id": run_id, "resource": resource}
+            )
             return connection.execute(_RESTORE, {**values, "first": first}).rowcount

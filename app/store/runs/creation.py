@@ -1,4 +1,7 @@
-"""Write a run whole: its row, its resources and its promised message, in one statement and so in one trip."""
+"""Write a run whole: its row, its resources and its promised message, in one statement and so in one trip.
+
+The statement itself says who acts: it may be a transaction of its own (``app.store.db.autocommit``).
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -8,6 +11,7 @@ import psycopg
 from psycopg.rows import DictRow
 from sqlalchemy import Connection, TextClause, text
 
+from app import actors
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.records.rows import encode
@@ -59,7 +63,8 @@ def _create(*, where: str) -> TextClause:
         with {increments.LOWER_BOUNDS},
         run as (
             insert into sync_job_run ({", ".join(_COLUMNS)}, previous_run_date)
-            select {_VALUES}, (select earliest from spread) where {where}
+            select {_VALUES}, (select earliest from spread)
+             where {where} and set_config('ferryman.actor', :actor, true) is not null
             returning id, sync_job_id, mutex_key, status, force, created_at, previous_run_date),
         resources as (
             insert into run_resource
@@ -157,6 +162,7 @@ def _values(draft: RunDraft) -> JsonObject:
         "changes_only": draft.changes_only,
         "wait_for_destinations": draft.wait_for_destinations,
         "items": _json(_items(draft)),
+        "actor": actor.to_json() if (actor := actors.current()) else "",
         "task": START_RUN_TASK,
     }
 

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 
 from app.engine.config import secrets
 from app.engine.config.secrets import LiteralSecret
@@ -9,18 +10,43 @@ from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import Path
 from app.store.secrets.bound_values import Place
-from app.store.secrets.encryption import Cipher
+from app.store.secrets.encryption import Cipher, key_id_of
 
 _MARK = "ferryman-sealed:"
 
 
-def seal_secrets(config: JsonObject, cipher: Cipher, place: Place) -> JsonObject:
-    """Copy a config with every secret value sealed for the place of the config."""
+def seal_secrets(config: JsonObject, cipher: Cipher, place: Place, *, stored: JSON = None) -> JsonObject:
+    """Copy a config with every secret value sealed for the place of the config.
+
+    What is ``stored`` there of the same secrets stays as it is sealed: who compares the two sees which have changed.
+    """
 
     def seal(secret: LiteralSecret) -> JSON:
         return _MARK + base64.urlsafe_b64encode(cipher.seal(secret.value, place)).decode()
 
-    return secrets.change_secrets(config, seal, is_secret=_is_sealed)
+    sealed: JsonObject = secrets.change_secrets(config, seal, is_secret=_is_sealed)
+    kept: JsonObject = _keep(sealed, stored, lambda token: cipher.open(token, place))
+    return kept
+
+
+def _keep(new: JSON, old: JSON, open_token: Callable[[bytes], JSON]) -> JSON:
+    match new, old:
+        case dict(), dict():
+            return {key: _keep(value, old.get(key), open_token) for key, value in new.items()}
+        case list(), list():
+            return [_keep(value, before, open_token) for value, before in zip_longest(new, old[: len(new)])]
+        case str(), str() if _is_sealed(new) and _is_sealed(old):
+            return old if _is_same(_token(new), _token(old), open_token) else new
+        case _:
+            return new
+
+
+def _is_same(new: bytes, old: bytes, open_token: Callable[[bytes], JSON]) -> bool:
+    """Whether the same key has sealed the same value twice; another key's work is not kept."""
+    try:
+        return key_id_of(new) == key_id_of(old) and open_token(new) == open_token(old)
+    except UnreadableSecretError:
+        return False
 
 
 def leaves_clear(config: JsonObject) -> bool:

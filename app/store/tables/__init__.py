@@ -4,6 +4,7 @@ Ids are UUIDs made by the application. Times are ``timestamptz``. ``*_encrypted`
 app/store/secrets/encryption.py sealed.
 """
 
+from app.store.tables.audit import audit_entry
 from app.store.tables.base import metadata
 from app.store.tables.bulk_actions import bulk_action, bulk_action_run
 from app.store.tables.calls import direct_call
@@ -56,6 +57,7 @@ __all__ = [
     "COUNTERS",
     "account_log",
     "api_token",
+    "audit_entry",
     "bulk_action",
     "bulk_action_run",
     "cron_trigger_fire",

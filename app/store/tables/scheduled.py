@@ -79,4 +79,5 @@ sync_job_run_state = Table(
     *times(),
     UniqueConstraint("environment_id", "state_key", "key", name="sync_job_run_state_place"),
     Index("sync_job_run_state_page", "environment_id", "state_key", "created_at", "id"),
+    Index("sync_job_run_state_by_run", "sync_job_run_id", postgresql_where=text("sync_job_run_id is not null")),
 )

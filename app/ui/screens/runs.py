@@ -15,7 +15,7 @@ from app.engine.objects.jobs import SyncJob
 from app.engine.objects.lists import ListFilters
 from app.engine.objects.runs import SyncJobRun
 from app.engine.status import RunStatus
-from app.services.dashboard.run_filters import NAMES, RunFilters, read_filters
+from app.services.dashboard.run_filters import RunFilters, read_filters
 from app.services.dashboard.run_lines import RunLines
 from app.services.dashboard.run_pages import RunPage
 from app.services.runs.runs import Verification
@@ -83,14 +83,15 @@ class VerifiedRun:
     verification: Verification
 
 
-def _read_version(id: str) -> str:
-    return services().dashboard.run_pages.read_version(environment(), path_id("sync job run", id))
+def _name_version(id: str) -> str:
+    flask.g.run = _find(id)
+    return services().dashboard.run_pages.name_version(flask.g.run)
 
 
 @runs.page("/runs", "runs/list.html")
 def list_runs() -> RunsPage | flask.Response:
     """Find runs."""
-    typed = {name: values for name, values in flask.request.args.to_dict(flat=False).items() if name in NAMES}
+    typed = {name: values for name, values in flask.request.args.to_dict(flat=False).items() if name != "cursor"}
     cursor = flask.request.args.get("cursor") or None
     try:
         filters = read_filters(typed)
@@ -111,13 +112,13 @@ def list_runs() -> RunsPage | flask.Response:
 @runs.page("/runs/<id>", "runs/run.html")
 def show_run(id: str) -> ShownRun:
     """Show a run."""
-    return _gather(id)
+    return _gather(_find(id))
 
 
-@runs.fragment("/runs/<id>/live", "runs/live.html", version=_read_version)
+@runs.fragment("/runs/<id>/live", "runs/live.html", version=_name_version)
 def renew_run(id: str) -> ShownRun:
     """Show how a run is by now."""
-    return _gather(id)
+    return _gather(flask.g.run)
 
 
 @runs.page("/runs/<id>/verify", "runs/verify.html")
@@ -154,8 +155,12 @@ def delete_run(id: str) -> Done:
     return Done(address=flask.url_for("ui.runs.list_runs"), notice=f"Run {run_id} was deleted, or stopped.")
 
 
-def _gather(id: str) -> ShownRun:
-    page = services().dashboard.run_pages.gather(environment(), path_id("sync job run", id))
+def _find(id: str) -> SyncJobRun:
+    return services().dashboard.run_pages.find(environment(), path_id("sync job run", id))
+
+
+def _gather(run: SyncJobRun) -> ShownRun:
+    page = services().dashboard.run_pages.gather(run)
     return ShownRun(all=page, graph=run_charts.draw_graph_chart(page), units=run_charts.draw_units(page))
 
 

@@ -44,10 +44,10 @@ def list_samples(scraped: str) -> dict[str, str]:
     return {name: f"{value}x60" for name, _, value in (line.rpartition(" ") for line in lines)}
 
 
-def is_raised(promtool: str, folder: Path, samples: Mapping[str, str], alert: str) -> bool:
+def is_raised(promtool: str, folder: Path, samples: Mapping[str, str], alert: str, *, at: str = "30m") -> bool:
     """Whether the rules raise an alert within half an hour of these samples, one a minute."""
     series = [{"series": name, "values": values} for name, values in samples.items()]
-    silent = {"eval_time": "30m", "alertname": alert, "exp_alerts": []}
+    silent = {"eval_time": at, "alertname": alert, "exp_alerts": []}
     test = {
         "rule_files": [str(DEPLOY / "prometheus/alerts.yml")],
         "evaluation_interval": "1m",
@@ -89,6 +89,24 @@ _DAEMON = """
 CAUSES = {
     "FerrymanNoDaemon": [_RUN.format(status="created")],
     "FerrymanRunsWait": [_RUN.format(status="created"), _DAEMON.format(metadata="{}")],
+    "FerrymanDaemonSilent": [
+        """
+        insert into daemon (id, label, group_key, status, metadata, last_active_at, updated_at)
+        values ('d', 'd', 'eu', 'stopped', '{}', now() - interval '10 minutes', now() - interval '9 minutes')
+        """
+    ],
+    "FerrymanMutexWaits": [
+        _RUN.format(status="running"),
+        _RUN.format(status="created"),
+        """
+        update sync_job_run set mutex_key = 'm', sync_job_id = '00000000-0000-0000-0000-000000000001',
+                                created_at = created_at - interval '2 hours'
+        """,
+    ],
+    "FerrymanRateLimited": [
+        _RUN.format(status="rate_limited"),
+        "update sync_job_run set retry_after = now() + interval '1 hour'",
+    ],
     "FerrymanDutyFails": [_DAEMON.format(metadata='{"failing_duties": {"triggers": {"error": "ValueError"}}}')],
     "FerrymanMessagesStuck": ["insert into outbox (task, args, queue) values ('t', '[]', 'q')"],
     "FerrymanLeasesExpire": [
@@ -192,7 +210,27 @@ def test_the_first_one_of_its_kind_raises_an_alert(promtool: str, tmp_path: Path
     assert is_raised(promtool, tmp_path, {series: "_x20 1x40"}, alert)
 
 
+@pytest.mark.parametrize(
+    ("usual", "slow", "is_slow"),
+    [("0.5", "10", True), ("0.05", "0.5", False), ("10", "10", False)],
+    ids=["twenty times", "half a second", "as usual"],
+)
+def test_upstream_that_slows_down_raises_its_alert(
+    promtool: str, tmp_path: Path, usual: str, slow: str, is_slow: bool
+) -> None:
+    def series(le: str) -> tuple[str, str]:
+        name = f'ferryman_upstream_request_seconds_bucket{{integration="acme",le="{le}"}}'
+        # Sixty answers a minute: two hours and a half as usual, then half an hour and more slow ones.
+        has_usual, has_slow = float(le) >= float(usual), float(le) >= float(slow)
+        begun = f"0+{60 if has_usual else 0}x150"
+        return name, f"{begun} {9000 if has_usual else 0}+{60 if has_slow else 0}x40"
+
+    samples = dict(series(le) for le in ("0.01", "0.05", "0.25", "0.5", "5", "10", "+Inf"))
+
+    assert is_raised(promtool, tmp_path, samples, "FerrymanUpstreamSlow", at="3h") is is_slow
+
+
 def test_every_alert_is_raised_by_a_test() -> None:
     alerts = re.findall(r"alert: (\w+)", (DEPLOY / "prometheus/alerts.yml").read_text())
 
-    assert sorted(alerts) == sorted([*CAUSES, *COUNTED, "FerrymanBrokerUnreachable"])
+    assert sorted(alerts) == sorted([*CAUSES, *COUNTED, "FerrymanBrokerUnreachable", "FerrymanUpstreamSlow"])

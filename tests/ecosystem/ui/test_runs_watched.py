@@ -54,15 +54,19 @@ def expect_status(page: Page, status: str) -> None:
     expect(page.get_by_role("heading", level=1).locator(".badge")).to_have_text(status)
 
 
-def test_run_is_watched_to_its_end(tab: Tab, workspace: Workspace, upstream: Upstream, token: str) -> None:
+def test_run_is_started_from_the_form_and_watched_to_its_end(
+    tab: Tab, workspace: Workspace, upstream: Upstream, token: str
+) -> None:
     upstream.lists("/teams", numbered("team", 3))
     upstream.lists("/users", numbered("user", 5))
     gate = upstream.gate("/users")
     sync = workspace.sync(upstream.url, [listed("teams"), child_of("teams", "users")])
-    run_id = sync.start()
-    gate.wait_for_request()
+    page = tab.sign_in(token, f"/ui/jobs/{sync.job_id}")
 
-    page = tab.sign_in(token, f"/ui/runs/{run_id}")
+    page.get_by_label("Account").fill(sync.account_id)
+    page.get_by_role("button", name="Start the run").click()
+    page.wait_for_url(re.compile("/ui/runs/"))
+    gate.wait_for_request()
     expect_status(page, "running")
     expect(page.get_by_text("a daemon works on it").first).to_be_visible()
     tab.check()

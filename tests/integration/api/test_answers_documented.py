@@ -39,13 +39,20 @@ UNANSWERED: Final[dict[str, str]] = {
 """Operations that do not succeed in these worlds, each with the test in which they do."""
 _OF_RUNS: Final = "a run that has begun: no daemon takes one up here"
 _OF_CURSORS: Final = "an account that is written somewhere: no daemon writes here"
+_OF_NOBODY: Final = "what Ferryman changes itself: test_audit_log"
 _OF_TOOLS: Final = "a method that says nothing of it"
 NEVER_NULL: Final[dict[str, str]] = {
     "Account.environment_integration_id": "an account of before integrations were installed",
     "RefreshedAccount.environment_integration_id": "an account of before integrations were installed",
+    "AuditEntry.actor_id": _OF_NOBODY,
+    "AuditEntry.actor_name": _OF_NOBODY,
+    "AuditEntry.operation": _OF_NOBODY,
+    "AuditEntry.remote_address": _OF_NOBODY,
+    "AuditEntry.request_id": _OF_NOBODY,
     "BudgetQuota.size": "a limit whose size the upstream does not tell",
     "CalledMethod.method": "a tool that calls an address of its own",
     "CalledMethod.resource": "a tool that calls an address of its own",
+    "CreatedNotificationDestination.label": "one without a label",
     "CreatedToken.created_by": "a token of the command line",
     "Cursor.error_code": _OF_CURSORS,
     "Cursor.failing_since": _OF_CURSORS,
@@ -70,6 +77,9 @@ NEVER_NULL: Final[dict[str, str]] = {
     "LastRun.sync_job_run_id": _OF_RUNS,
     "MethodMeta.description": _OF_TOOLS,
     "MethodMeta.response_mapping": _OF_TOOLS,
+    "NotificationDestination.label": "one without a label",
+    "NotificationRule.label": "a rule without a label",
+    "NotificationRule.sync_job_id": "a rule of all jobs",
     "ProxyMethod.api_documentation_url": _OF_TOOLS,
     "ProxyMethod.description": _OF_TOOLS,
     "RecordFault.record_id": "a fault of no single record",

@@ -64,6 +64,7 @@ def furnished(caller: Caller, mark: str, environment_id: str, engine: Engine) ->
     _unified(world)
     _runs(world)
     _written(world, engine)
+    world.ids["audit-entry"] = caller.get("/audit-entry", limit=1).body["result"][0]["id"]
     return world
 
 
@@ -99,8 +100,14 @@ def _definitions(world: World) -> None:
     store = {"type": "postgres", "label": world.text("store"), "config": {**place, "password": world.text("password")}}
     datastore = world.make("datastore", store)
     world.make("destination", {"datastore_id": datastore["id"], "label": world.text("destination")})
-    config = {"to": [f"{world.text('to')}@example.com"], "host": "127.0.0.1", "port": 1, "from": "f@example.com"}
-    told = world.make("notification-destination", {"type": "email", "label": world.text("people"), "config": config})
+    world.make("bulk-action", {"kind": "stop", "filters": {"tenant": world.text("customer")}})
+    mail: JsonObject = {
+        "to": [f"{world.text('to')}@example.com"],
+        "host": "127.0.0.1",
+        "port": 1,
+        "from": "f@example.com",
+    }
+    told = world.make("notification-destination", {"type": "email", "label": world.text("people"), "config": mail})
     rule = {"event": "sync_job_run:failed", "label": world.text("rule"), "sync_job_id": world.ids["sync-job"]}
     world.make("notification-rule", {**rule, "notification_destination_id": told["id"]})
     world.make("api-token", {"name": world.text("token"), "role": "read"})

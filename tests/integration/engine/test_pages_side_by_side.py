@@ -79,6 +79,19 @@ def test_a_list_that_is_not_to_be_read_in_parallel_is_read_in_turn(pump_database
     assert asked == sorted(asked)
 
 
+def test_each_request_is_signed_by_itself_however_many_are_made_at_once(pump_database: PumpDatabase) -> None:
+    listing = Listing(
+        kind=Kind.PAGE, rows=ROWS, sizes=(2,), limit=2, told="exact", declared={"stop_when": "status = 410"}
+    )
+    signed = {"expression": "{'X-Signed': 'page ' & requestOptions.query.page}"}
+    method = {**configs.method(listing, "/things"), "authorization": {"format": "header", "config": signed}}
+    with Customer(pump_database, [listed("things")], {"things": method}) as customer:
+        ran = customer.run(Site({("/things", None): listing}))
+
+    assert (ran.stats("things")["reading"], len(ran.living["things"])) == ({"parallel": "total"}, len(ROWS))
+    assert all(one.headers["x-signed"] == f"page {one.value('page')}" for one in ran.site.requests)
+
+
 @pytest.mark.parametrize("number", [3, 5, 8, 13])
 @pytest.mark.parametrize("kind", [Kind.PAGE, Kind.CURSOR])
 def test_a_death_repeats_no_more_pages_than_is_said(pump_database: PumpDatabase, kind: Kind, number: int) -> None:

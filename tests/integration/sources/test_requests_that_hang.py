@@ -56,8 +56,8 @@ def client(upstream: Upstream, request: pytest.FixtureRequest) -> Iterator[Clien
 
 def read_pages(client: Client, **parts: Any) -> list[FetchedPage]:
     config = client.config(resources={"things": {"list": {"path": "/things", "pagination": None}}}, **parts)
-    asked = {"config": config, "integration": "hanging"}
-    return [client.fetch(**asked, query={"page": str(number)}) for number in range(1, SOON_ENOUGH + 1)]
+    asked = [{"page": str(number)} for number in range(1, SOON_ENOUGH + 1)]
+    return [client.fetch(config, query=query, integration="hanging") for query in asked]
 
 
 def count_unanswered() -> float:

@@ -2,15 +2,21 @@
 
 import logging
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from cryptography.fernet import Fernet
 
 from app import meters, tracing
 from app.bootstrap.tracing import start_tracing
+from app.cli.main import main
 from app.engine.ids import new_id
 from app.otlp import OtlpRecorder
 from app.setting_errors import MissingSettingError
@@ -152,6 +158,24 @@ def test_killed_collector_ends_in_bounded_time(monkeypatch: pytest.MonkeyPatch) 
     assert dropped("queue_full") + dropped("not_sent") - before >= 15
 
 
+def test_process_that_ends_sends_what_waits(own_collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = new_id()
+    script = f"""
+from app import tracing
+from app.bootstrap.tracing import start_tracing
+from app.settings import Settings
+
+start_tracing(Settings(database_url="", broker_url="", encryption_key="", tracing=1), service="api")
+with tracing.span("slice", run_id="{run_id}"):
+    pass
+"""
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "60000")
+
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+    assert [span.name for span in own_collector.trace(run_id)] == ["slice"]
+
+
 def test_child_of_a_fork_sends_what_is_its_own_alone(own_collector: Collector) -> None:
     run_id, child_run = new_id(), new_id()
     start_tracing(SETTINGS, service="parent")
@@ -190,6 +214,21 @@ def test_every_variable_that_is_wrong_is_named_at_once(monkeypatch: pytest.Monke
     for name in wrong:
         assert f"{name}: expected" in str(caught.value)
     assert not tracing.is_on()
+
+
+def test_wrong_variable_is_one_sentence_before_anything_starts(tmp_path: Path) -> None:
+    environment = {
+        "DATABASE_URL": "postgresql:///nowhere",
+        "BROKER_URL": "memory://",
+        "FERRYMAN_ENCRYPTION_KEY": Fernet.generate_key().decode(),
+        "FERRYMAN_TRACING": "1",
+        "OTEL_TRACES_SAMPLER": "sometimes",
+    }
+
+    told = CliRunner(env=environment).invoke(main, ["prepare", str(tmp_path / "token")])
+
+    assert told.exit_code == 1
+    assert told.stderr.startswith("Error: OTEL_TRACES_SAMPLER: expected always_on, always_off, traceidratio")
 
 
 @pytest.mark.parametrize(

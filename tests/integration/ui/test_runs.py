@@ -116,10 +116,16 @@ def test_runs_are_found_by_every_filter(place: Place, reader: Visitor) -> None:
 
 
 def test_filters_that_do_not_work_are_told_and_kept(reader: Visitor) -> None:
-    seen = reader.get("/ui/runs?status=done&job=7&args=x&since=yesterday&tenant=kept")
+    seen = reader.get("/ui/runs?status=done&job=7&args=x&since=yesterday&tenant=kept&colour=red")
 
     assert seen.status == 400
-    for text_of_fault in ("is no status", "expected a UUID", "expected path=value", "expected an ISO-8601 time"):
+    for text_of_fault in (
+        "colour is not a filter of runs",
+        "is no status",
+        "expected a UUID",
+        "expected path=value",
+        "expected an ISO-8601 time",
+    ):
         assert text_of_fault in seen.words
     assert 'value="kept"' in seen.text
     assert seen.actions == []
@@ -159,6 +165,39 @@ def test_run_shows_all_that_is_known_of_it_and_nothing_as_markup(place: Place, r
     assert f"answer {MARKUP}" in html.unescape(part.text)
     assert page.fragments == [f"/ui/runs/{id}/live"]
     assert f"ferryman run create {place.job} {place.account}" in page.words
+
+
+HOUR_AWAY = datetime(2999, 1, 1, 12, tzinfo=UTC)
+
+
+def test_run_says_what_it_waits_for(place: Place, reader: Visitor) -> None:
+    """Each cause is brought about where its owner would find it: in Postgres."""
+    unheard = place.run()
+    first = place.run(status="running", mutex_key="one")
+    second = place.run(mutex_key="one")
+    limited = place.run(status="rate_limited", retry_after=HOUR_AWAY)
+    place.put(tables.unit, run_id=limited, kind="fetch", status="ready", wake_at=HOUR_AWAY)
+    frozen = place.run(status="running")
+    place.put(
+        tables.unit, run_id=frozen, kind="fetch", status="leased", lease_expires_at=datetime(2001, 1, 1, tzinfo=UTC)
+    )
+    webhook = new_id()
+    unsent = place.run(status="running", webhook_id=webhook, daemon_group_key=None)
+    place.put(tables.unit, run_id=unsent, kind="delivery", status="ready", wake_at=HOUR_AWAY)
+    failing = {"attempts": 2, "last_error": "timed out", "event": "sync_job_run:record", "body": b"{}"}
+    place.put(tables.delivery, run_id=unsent, webhook_id=webhook, **failing)
+
+    said = {
+        unheard: "It waits for the broker, to which nothing can be published",
+        second: f"It waits for run {first}, which goes first",
+        limited: "It waits for its upstream, which asked for that, until 2999-01-01T12:00:00.000Z",
+        frozen: "its daemon is gone: another one takes it up",
+        unsent: "the last of 2 attempts at the next one: timed out",
+    }
+    for run_id, words in said.items():
+        assert words in reader.get(f"/ui/runs/{run_id}").words
+    assert f"/ui/runs/{first}" in reader.get(f"/ui/runs/{second}").links
+    assert "waits for the upstream's limit until" in reader.get(f"/ui/runs/{limited}").words
 
 
 def test_buttons_are_those_that_can_act(place: Place, runner: Visitor, reader: Visitor) -> None:
@@ -207,7 +246,7 @@ def test_run_that_is_deleted_while_it_is_watched_says_so(place: Place, runner: V
     assert (gone.status, gone.text) == (404, "This does not exist any more.")
 
 
-@pytest.mark.parametrize("id", ["nonsense", new_id()])
+@pytest.mark.parametrize("id", ["nonsense", new_id()], ids=["nonsense", "unknown"])
 def test_run_of_nobody_and_of_another_environment_is_not_there(
     id: str, place: Place, runner: Visitor, services: ApiServices, engine: Engine
 ) -> None:

@@ -32,7 +32,7 @@ class Ferryman:
 def test_help_names_every_command_in_a_newcomers_order(ferryman: Ferryman) -> None:
     result = ferryman("--help")
 
-    names = re.findall(r"^  ([a-z]+)  ", result.output.partition("Commands:\n")[2], re.MULTILINE)
+    names = re.findall(r"^  ([a-z-]+)  ", result.output.partition("Commands:\n")[2], re.MULTILINE)
     assert result.exit_code == 0
     assert names == COMMANDS
     assert names[:3] == ["demo", "up", "connector"]

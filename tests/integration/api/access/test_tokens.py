@@ -38,6 +38,7 @@ FIELDS = {
 
 # What less than an admin may change, or needs more than reading.
 RUN_ROUTES = {
+    *("POST /bulk-action", "POST /bulk-action/<id>/confirm", "POST /bulk-action/<id>/cancel"),
     *(f"{method} /custom/<path>" for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
     "DELETE /integrated-account/<id>/budget",
     "DELETE /proxy/<resource>/<id>",

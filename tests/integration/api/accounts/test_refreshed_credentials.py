@@ -35,6 +35,8 @@ def test_token_is_renewed_though_it_has_not_expired(api: Caller, upstream: Upstr
     assert merge_token["expires_at"] != account["context"]["oauth"]["token"]["expires_at"]
     assert "new-token" not in str(answer.body)
     assert b"old-refresh" in upstream.requests[0].body
+    (entry,) = api.get("/audit-entry", object_id=account["id"], action="integrated_account.updated").body["result"]
+    assert (entry["operation"], list(entry["after"])) == (f"POST {PATH}", ["context"])
 
 
 def test_dead_refresh_token_leaves_the_account_in_need_and_a_renewal_reactivates_it(

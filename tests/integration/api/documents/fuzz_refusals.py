@@ -54,6 +54,8 @@ _REASONS: Final = {
     "what an operator has not set up is not offered": r"type: .* is not offered here: .*",
     "states that are nowhere else are not rebuilt": r"mode: is append: .*",
     "and a webhook's run lands nowhere": r"wait_for_destinations: is for daemon runs: .*",
+    "runs have some filters, and no others": r"filters\.[^:]*: (is not a filter|expected |'.*).*",
+    "a bulk action begins once it is counted, and not after its end": r"id: (is still being counted|was cancelled): .*",
     "a daemon group is named where one process writes": r"daemon_group_key: is required: a file of DuckDB has one .*",
     "an event of notifications is one of some": r"(event|event_types\[\d+\]): (is|expected|'.*' is no event: ).*",
     "and has a scope of its own": r"(sync_job_id|integrated_account_id): is no scope of .*",

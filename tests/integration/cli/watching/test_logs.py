@@ -70,7 +70,7 @@ def test_last_lines_of_a_process_are_printed_without_an_api(directory: Path) -> 
 def test_file_is_followed_and_read_anew_once_it_was_cut(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = directory / "logs" / "daemon-1.log"
     contents = iter(["one\ntwo\nthree\nfour\n", "five\n"])
-    monkeypatch.setattr(process_logs.time, "sleep", lambda _seconds: file.write_text(next(contents)))
+    monkeypatch.setattr("app.cli.watching.process_logs.time.sleep", lambda _seconds: file.write_text(next(contents)))
 
     lines = process_logs.read_lines(file, limit=1, follow=True)
 

@@ -3,6 +3,7 @@
 import json
 import stat
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from click.testing import CliRunner, Result
@@ -44,16 +45,17 @@ def test_page_of_a_destination(watched: Watched) -> None:
     }
 
 
-def test_browser_gets_the_address(watched: Watched, tmp_path: Path) -> None:
+def test_browser_gets_a_link_that_signs_in_and_leads_there(watched: Watched, tmp_path: Path) -> None:
     browser, told = tmp_path / "browser", tmp_path / "told"
     browser.write_text(f'#!/bin/sh\necho "$1" > {told}\n')
     browser.chmod(browser.stat().st_mode | stat.S_IXUSR)
 
-    open_page(watched, watched.sync.account_id, BROWSER=str(browser))
+    printed = open_page(watched, watched.sync.account_id, BROWSER=str(browser)).stdout
+    link = urlsplit(wait_for(lambda: told.read_text() if told.exists() else "").strip())
 
-    assert wait_for(lambda: told.exists() and told.read_text()) == (
-        f"{watched.api.url}/ui/accounts/{watched.sync.account_id}\n"
-    )
+    asked = dict(parse_qsl(link.query))
+    assert (link.path, asked["next"]) == ("/ui/sign-in", f"/ui/accounts/{watched.sync.account_id}")
+    assert asked["code"] not in printed
 
 
 @pytest.mark.parametrize("id", ["nobody", "3f2a9c1e-0d4b-4c6a-9b1e-5d7f8a6c2b10"])

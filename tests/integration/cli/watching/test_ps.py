@@ -15,6 +15,9 @@ import pytest
 
 from app.cli.watching.looks import Look, look
 from app.client import ApiError
+from app.engine.status import DaemonStatus
+from app.store.db.database import connect
+from app.store.maintenance.daemons import DaemonStore
 from tests.integration.cli.watching.conftest import Watched
 from tests.support.patience import wait_for
 
@@ -40,6 +43,22 @@ def test_words_and_tables_are_printed_without_a_terminal(watched: Watched, run_i
     head, *rest = told.stdout.splitlines()
     assert head == "1 runs under way, 1 wait, 0.0 records/s; 0 daemons active"
     assert re.search(rf"{run_id} +created +{watched.sync.account_id} +- +0 +- +(a daemon|the broker)", "\n".join(rest))
+
+
+def test_daemons_are_shown_with_the_duties_that_fail(watched: Watched) -> None:
+    engine = connect(watched.api.database_url, pool_size=1)
+    store = DaemonStore(engine)
+    store.register("d", group_key="eu", label="eu-1@machine", metadata={})
+    store.record_failing("d", {"triggers": {"error": "ValueError"}})
+
+    told = watched.api.ferryman("ps").stdout
+    store.set_status("d", DaemonStatus.STOPPED)
+    gone = watched.api.ferryman("ps").stdout
+    engine.dispose()
+
+    assert told.splitlines()[0].endswith("1 daemons active")
+    assert re.search(r"eu-1@machine +eu +active +- +triggers", told)
+    assert "eu-1" not in gone
 
 
 def test_without_a_run_there_is_one_line(watched: Watched) -> None:

@@ -58,7 +58,7 @@ def test_action_is_for_the_runs_that_matched_when_it_was_counted(engine: Engine,
 
     action = store.get(MINE, id)
     assert action is not None
-    assert (action.status, action.counted, batches, is_counted_again) == (BulkStatus.COUNTED, 5, 3, False)
+    assert (action.status, action.counted, batches, is_counted_again) == (BulkStatus.COUNTED, 5, 4, False)
     assert targets(store, id) == live
     assert later not in live
 

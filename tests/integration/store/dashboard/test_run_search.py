@@ -152,6 +152,12 @@ def test_filters_find_what_they_name(
         assert "".join(found(engine, limit=limit, **filters)) == expected
 
 
+def test_tenant_of_many_accounts_has_all_of_them(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_search, "_MOST_ACCOUNTS", 1)
+
+    assert found(engine, tenant="tenant & co") == ["b", "a"]
+
+
 def test_line_shows_what_its_run_has_come_to(engine: Engine) -> None:
     page = RunSearch(engine).search(MINE, read_filters({"error": "http_500"}), limit=50)
 

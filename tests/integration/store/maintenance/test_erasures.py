@@ -111,6 +111,8 @@ def fill(engine: Engine, account: str, *, status: str = "completed") -> str:
     put(engine, "notification", environment_id=ENVIRONMENT, notification_rule_id=rule, **message, **told)
     bulk = {"environment_id": ENVIRONMENT, "kind": "stop", "filters": {"account": account}}
     put(engine, "bulk_action_run", bulk_action_id=put(engine, "bulk_action", **bulk), run_id=run, resumes=0)
+    audited = {"action": "a", "object_type": "integrated_account", "object_id": account, "actor_kind": "token"}
+    put(engine, "audit_entry", before={"tenant_id": account}, after={"email": account}, **audited, **owned)
     return run
 
 
@@ -168,7 +170,11 @@ def test_account_is_erased_with_all_that_names_it_and_nobody_else(
     accounts.delete(ENVIRONMENT, account, erase_after_seconds=0)
     (erasure,) = erase_all(erasures, limit=limit)
 
-    assert named_in(engine, account, run) == {"erasure"}
+    # That it was changed, and erased, stays; not what it was.
+    assert named_in(engine, account, run) == {"erasure", "audit_entry"}
+    with engine.connect() as connection:
+        entries = connection.execute(select(tables.audit_entry).filter_by(integrated_account_id=account)).all()
+    assert [(entry.before, entry.after) for entry in entries] == [(None, None)]
     assert named_in(engine, other, others_run) == before
     assert erasure.status is ErasureStatus.ERASED
     assert erasure.finished_at is not None
@@ -245,7 +251,7 @@ def test_account_of_which_only_records_are_left_is_erased_and_does_not_come_back
     (erasure,) = erase_all(erasures)
 
     assert erasure.status is ErasureStatus.ERASED
-    assert named_in(engine, account, run) == {"erasure"}
+    assert named_in(engine, account, run) == {"erasure", "audit_entry"}
 
 
 def test_account_whose_erasure_has_begun_does_not_come_back(

@@ -92,6 +92,7 @@ def fill_old(engine: Engine) -> None:
     trigger_id, ended = put(engine, "sync_job_cron_trigger", **trigger), run(engine)
     call = {"environment_id": ACCOUNT, "api": "proxy", "method": "list", "response_status": 200, "duration_ms": 1}
     record = {"integrated_account_id": ACCOUNT, "resource": "users", "content_hash": b"", "deleted_at": OLD}
+    people = put(engine, "notification_destination", environment_id=ACCOUNT, type="slack", config_encrypted=b"")
     for number in (1, 2):
         fire = {"sync_job_cron_trigger_id": trigger_id, "due_at": text(f"now() - interval '{number} days'")}
         key = {"environment_id": ACCOUNT, "key": f"k{number}", "body_hash": b"", "run_id": new_id()}
@@ -105,6 +106,12 @@ def fill_old(engine: Engine) -> None:
         put(engine, "webhook_record", **told, **record)
         delivery(engine, ended, delivered_at=OLD, log_sequence=number)
         put(engine, "delivery", webhook_id=new_id(), event="e", body=b"", status="delivered", created_at=OLD)
+        told = {"environment_id": ACCOUNT, "notification_destination_id": people, "event": "record:stale"}
+        put(engine, "notification", kind="opened", message={}, created_at=OLD, sent_at=OLD, **told)
+        put(engine, "incident", subject=str(number), facts={}, opened_at=OLD, closed_at=OLD, **told)
+    # What is not over, or not sent, stays.
+    put(engine, "notification", kind="opened", message={}, created_at=OLD, **told)
+    put(engine, "incident", subject="open", facts={}, opened_at=OLD, **told)
 
 
 def expired(store: RetentionStore) -> dict[str, bool]:
@@ -207,7 +214,7 @@ def test_turn_prunes_more_runs_than_a_fleet_of_100_000_accounts_ends(engine: Eng
     "kind",
     [
         *("bodies", "tombstones", "told", "told_to_nobody", "keys", "messages", "daemons", "occurrences", "calls"),
-        "announcements",
+        *("announcements", "notifications", "incidents"),
     ],
 )
 def test_what_can_not_be_removed_is_passed_over(engine: Engine, store: RetentionStore, kind: str) -> None:

@@ -66,11 +66,10 @@ def test_webhook_run_passes_its_trace_on_to_the_receiver_and_to_no_upstream(
     run_id = sync.start(webhook_id=workspace.webhook(receiver))
     sync.finished(run_id)
     wait_for(lambda: "completed" in receiver.events, what="the last event")
-    collector.wait_for(run_id, "run", "POST")
     wait_for(
         lambda: len(named(collector.trace(run_id), "POST")) == len(receiver.deliveries), what="a span for each delivery"
     )
-    spans = collector.trace(run_id)
+    spans = collector.wait_for(run_id, "run", "POST")
 
     assert parents(spans, "POST") == {"slice of deliveries"}
     assert parents(spans, "slice of deliveries") == {"run"}

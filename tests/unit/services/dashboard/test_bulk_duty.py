@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.engine.errors import ConflictError, NotFoundError, StoreUnavailableError
+from app.engine.errors import ConflictError, InvalidInputError, NotFoundError, StoreUnavailableError
 from app.engine.objects.bulk_actions import BulkAction, BulkKind, BulkOutcome, BulkStatus, BulkTarget
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page
@@ -240,6 +240,7 @@ def test_action_is_counted_on_and_waits_then_for_a_person() -> None:
     has_more = duty(store, Runs()).run_turn()
 
     assert (has_more, store.action.status) == (False, BulkStatus.COUNTED)
+    assert replace(store.action, done=3, skipped=2, failed=1).tried == 6
 
 
 def test_action_that_can_not_be_counted_says_why() -> None:
@@ -262,11 +263,11 @@ def test_pruning_goes_on_while_there_is_more() -> None:
 
 def test_action_begins_once_its_count_is_known_and_confirmed() -> None:
     store = FakeBulkStore(BulkKind.STOP, ["r"], status=BulkStatus.COUNTING)
-    store.uncounted = 2
+    store.uncounted = 4
     actions = BulkActions(store)
 
     counting = actions.count(ENVIRONMENT, BulkKind.STOP, RunFilters())
-    with pytest.raises(ConflictError, match="still being counted"):
+    with pytest.raises(InvalidInputError, match="still being counted"):
         actions.confirm(ENVIRONMENT, "b")
     duty(store, Runs()).run_turn()
     begun = [actions.confirm(ENVIRONMENT, "b").status for _ in range(2)]
@@ -281,7 +282,7 @@ def test_cancelled_action_does_not_begin() -> None:
     actions = BulkActions(store)
 
     assert actions.cancel(ENVIRONMENT, "b").status is BulkStatus.CANCELLED
-    with pytest.raises(ConflictError, match="was cancelled"):
+    with pytest.raises(InvalidInputError, match="was cancelled"):
         actions.confirm(ENVIRONMENT, "b")
 
     assert duty(store, Runs(run(id="r"))).run_turn() is False

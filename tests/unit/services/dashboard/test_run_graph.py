@@ -99,6 +99,7 @@ def test_command_creates_the_same_run_in_a_shell() -> None:
     assert words[:5] == ["ferryman", "run", "create", plain.sync_job_id, plain.integrated_account_id]
     assert words[words.index("--args") + 1] == '{"since": "it\'s; rm -rf $HOME", "n": 5}'
     assert words[words.index("--group") + 1] == "eu"
+    assert "--group" not in shlex.split(write_replay(replace(plain, daemon_group_key=None)))
     assert shlex.split(write_replay(special))[-6:] == [
         *("--webhook", "w", "--error-handling", "fail_fast", "--ignore-previous-run", "--follow")
     ]

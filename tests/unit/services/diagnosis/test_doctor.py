@@ -7,7 +7,7 @@ import pytest
 
 from app.services.diagnosis.doctor import CHECKS, examine
 from app.services.diagnosis.findings import BrokerFacts, DatabaseFacts, Installation, Severity
-from app.services.diagnosis.fleet import Fleet, FleetFacts
+from app.services.diagnosis.fleet import Fleet, FleetFacts, MutexWait, SilentDaemon
 
 DATABASE = DatabaseFacts(
     version="17.2",
@@ -21,6 +21,8 @@ DATABASE = DatabaseFacts(
     has_leader=True,
     skew_seconds=0.01,
 )
+SILENT = SilentDaemon(label="d-1@m", group_key="eu", seconds=300.0)
+MUTEX = MutexWait(run_id="r-2", waiting_on="r-1", seconds=4000.0)
 FACTS = FleetFacts(daemons={"default": 2}, accounts={"active": 3}, units={"leased": 1})
 WELL = Installation(
     database=DATABASE,
@@ -53,7 +55,10 @@ def test_before_the_first_migration_the_schema_is_wrong_and_nothing_else_is_said
 
     assert [finding.check for finding in findings if finding.severity is Severity.ERROR] == ["schema"]
     unchecked = [finding.check for finding in findings if finding.message == "not checked"]
-    assert unchecked == ["daemons", "leader", "units", "webhooks", "accounts", "views", "destinations", "keys"]
+    assert unchecked == [
+        *("daemons", "leader", "units", "mutexes", "limits", "webhooks", "accounts"),
+        *("views", "destinations", "keys"),
+    ]
 
 
 def test_a_clock_that_was_not_read_is_not_said_to_be_right() -> None:
@@ -86,7 +91,15 @@ def test_a_clock_that_was_not_read_is_not_said_to_be_right() -> None:
         ),
         (with_database(has_leader=False), "leader", Severity.ERROR, "no daemon leads"),
         (with_fleet(failing_duties=["triggers"]), "leader", Severity.ERROR, "'triggers' fails"),
+        (with_fleet(silent_daemons=[SILENT]), "daemons", Severity.WARNING, "d-1@m of group 'eu' fell silent 300 s ago"),
         (with_fleet(units={"expired": 4}), "units", Severity.WARNING, "4 units"),
+        (with_fleet(mutex_wait=MUTEX), "mutexes", Severity.WARNING, "run r-2 has waited for 4000 s for run r-1"),
+        (
+            with_fleet(runs={"rate_limited": 3}, longest_limit_seconds=3500.0),
+            "limits",
+            Severity.WARNING,
+            "3 runs wait for their upstreams' limits, the longest for 3500 s more",
+        ),
         (with_fleet(webhooks_disabled=1), "webhooks", Severity.WARNING, "1 webhooks"),
         (with_fleet(oldest_delivery_seconds=4000.0), "webhooks", Severity.WARNING, "4000 s"),
         (with_fleet(accounts={"needs_reauth": 2}), "accounts", Severity.WARNING, "2 accounts"),

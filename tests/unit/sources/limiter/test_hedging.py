@@ -118,6 +118,24 @@ def test_a_request_may_not_be_asked_for_twice() -> None:
     assert asked(0.7, may_ask_again=False) == ((0.7, False), 0.7, 0)
 
 
+def test_a_request_is_asked_for_twice_once_there_is_room() -> None:
+    """What is waited for fills the gate at first, and then waits itself for the answer that hangs."""
+
+    async def work(fleet: Fleet) -> tuple[str, bool]:
+        answers = [30.0, 0.1]
+
+        async def ask() -> str:
+            seconds = answers.pop(0)
+            await asyncio.sleep(seconds)
+            return f"after {seconds}"
+
+        return await hedging.await_first_answer(
+            ask, late_seconds=0.5, may_ask_again=lambda: fleet.loop.time() > 2.0, drop=lambda _answer: None
+        )
+
+    assert simulate(work) == ("after 0.1", True)
+
+
 def test_a_failure_counts_when_the_other_one_fails_as_well() -> None:
     broken, later = ConnectionError("first"), ConnectionError("second")
 

@@ -13,7 +13,7 @@ from app.api.resources.resource import Resource
 from app.api.resources.services import environment, services
 from app.api.resources.views import Answer, location, read_filters, show_page, show_plain
 from app.api.schemas.fields import Deleted, page_of
-from app.api.schemas.run_states import NewState, State, StateListQuery, StatePatch, StateQuery
+from app.api.schemas.of_runs.run_states import NewState, State, StateListQuery, StatePatch, StateQuery
 from app.engine.errors import NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import Role

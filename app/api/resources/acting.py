@@ -1,0 +1,28 @@
+"""Whose changes a request makes, for the audit log."""
+
+from typing import Final
+
+import flask
+
+from app import actors
+from app.actors import Actor, ActorKind
+from app.api.resources import roles
+
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def act_as(kind: ActorKind, id: str, name: str | None = None) -> None:
+    """Attribute the request's changes to its caller."""
+    request = flask.request
+    if request.method in _SAFE_METHODS or request.url_rule is None:
+        return
+    actors.begin(
+        Actor(
+            kind=kind,
+            id=id,
+            name=name,
+            request_id=flask.g.request_id,
+            address=request.remote_addr,
+            operation=f"{request.method} {roles.route(request)}",
+        )
+    )
