@@ -3,7 +3,7 @@
 import re
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 import pytest
 from marshmallow import Schema
@@ -37,7 +37,8 @@ def fields_of(section: str) -> set[str]:
 
 def schemas() -> dict[str, type[Schema]]:
     """Find the API's schemas by their names."""
-    modules = [import_module(f"app.api.schemas.{module.name}") for module in iter_modules(app.api.schemas.__path__)]
+    found_modules = walk_packages(app.api.schemas.__path__, "app.api.schemas.")
+    modules = [import_module(module.name) for module in found_modules]
     found = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
     return {value.__name__: value for value in found if issubclass(value, Schema)}
 
