@@ -21,12 +21,12 @@ from app.engine.objects.notifications import NotificationType
 
 SECURITIES: Final = ("starttls", "tls")
 MOST_ADDRESSES: Final = 50
-_ADDRESS: Final = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,64}@[A-Za-z0-9.-]{1,253}")
+_ADDRESS: Final = re.compile(r"(?!.*=\?)[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,64}@[A-Za-z0-9.-]{1,253}")
 _OWN_SERVER: Final = ("port", "security", "user", "password", "root_certificate")
 
 
 def check_address(value: JSON) -> str | None:
-    """Check one plain address of mail; what could begin another header is in none."""
+    """Check one plain address of mail; what could begin another header, or an encoded word, is in none."""
     is_address = isinstance(value, str) and _ADDRESS.fullmatch(value)
     return None if is_address else "expected an address such as ops@example.com"
 
