@@ -281,7 +281,8 @@ def test_webhook_is_paused_and_its_secret_shown_once(pages: Pages, admin: Visito
     assert "paused" in paused.words
     assert shown.headers["Cache-Control"] == "no-store"
     assert secret[1] not in admin.get(pages.webhook).text
-    assert admin.post(f"{pages.webhook}/rotate-secret", hours="x").status == 400
+    for hours in ("x", "169", "0001" + "9" * 400):
+        assert admin.post(f"{pages.webhook}/rotate-secret", hours=hours).status == 400
     entries = api.get("/audit-entry", object_id=pages.of("webhook"), actor_kind="ui").body["result"]
     assert [entry["operation"] for entry in reversed(entries)] == [
         f"POST /ui/webhooks/<id>/{verb}" for verb in ("pause", "rotate-secret", "resume")
