@@ -234,6 +234,16 @@ class DeliveryError(FerrymanError):
         self.is_final = is_final
         super().__init__(message)
 
+    def reworded(self, message: str) -> "DeliveryError":
+        """Return the same error in other words."""
+        return DeliveryError(
+            message,
+            code=self.code,
+            status=self.status,
+            retry_after_seconds=self.retry_after_seconds,
+            is_final=self.is_final,
+        )
+
 
 class DestinationError(FerrymanError):
     """A destination's datastore can not be written to, or read."""

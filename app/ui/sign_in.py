@@ -14,8 +14,8 @@ from app.engine.objects.sessions import Session
 from app.services.dashboard.sessions import CODE_SECONDS
 from app.ui import cookies, rendering, screen
 
-_OWN: Final = re.compile(r"/ui(?:[/?][!-\[\]-~]*)?")
-"""Addresses within the dashboard, without a backslash, which browsers take for a slash."""
+_OWN: Final = re.compile(r"(?!.*/(?:\.|%2e){1,2}(?:[/?#]|$))/ui(?:[/?][!-\[\]-~]*)?", re.IGNORECASE)
+"""Addresses within the dashboard: without a backslash, which browsers take for a slash, or a step up."""
 
 blueprint = flask.Blueprint("sign-in", __name__)
 

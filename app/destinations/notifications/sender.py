@@ -1,12 +1,15 @@
 """Send one notification to its destination, by the destination's type."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import unquote, urlsplit
 
 from app.destinations.json_posts import JsonPosts
 from app.destinations.notifications.smtp import DEFAULT_PORTS, INSECURE, STARTTLS, TLS, MailServer, send_mail
+from app.engine.errors import DeliveryError
 from app.engine.json_types import JsonObject
 from app.engine.notifications import renderings
+from app.engine.notifications.destination_config import hide_secrets
 from app.engine.objects.notifications import Notification, NotificationDestination, NotificationType
 from app.engine.webhooks import signatures
 from app.net.addresses import AllowedNetworks
@@ -44,7 +47,18 @@ class NotificationSender:
         self._posts = JsonPosts(clock=clock, timeout_seconds=timeout_seconds, allowed=allowed)
 
     def send(self, destination: NotificationDestination, notification: Notification) -> JsonObject:
-        """Send a notification; return what was answered. Raise DeliveryError when it was not accepted."""
+        """Send a notification; return what was answered. Raise DeliveryError when it was not accepted.
+
+        Neither holds a secret of the destination, even where a receiver repeats it.
+        """
+        hide = partial(hide_secrets, destination.type, destination.config)
+        try:
+            answer = self._hand_over(destination, notification)
+        except DeliveryError as error:
+            raise error.reworded(hide(error.message)) from None
+        return {**answer, "answer": hide(answer["answer"])}
+
+    def _hand_over(self, destination: NotificationDestination, notification: Notification) -> JsonObject:
         config = destination.config
         match destination.type:
             case NotificationType.SLACK:

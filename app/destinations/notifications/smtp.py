@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from io import BufferedReader
 from typing import Any, Final
 
 from app.engine.errors import DeliveryError
@@ -23,6 +24,7 @@ TLS: Final = "tls"
 STARTTLS: Final = "starttls"
 INSECURE: Final = "insecure"
 """Without TLS: only the operator's own server, such as one on this machine."""
+_MOST_ANSWERED_BYTES: Final = 256 * 1024
 DEFAULT_PORTS: Final = {TLS: 465, STARTTLS: 587, INSECURE: 25}
 
 
@@ -130,6 +132,12 @@ class _Session(smtplib.SMTP):
             with suppress(OSError):
                 self._twin.shutdown(socket.SHUT_RDWR)
 
+    def getreply(self) -> tuple[int, bytes]:
+        """Read one answer, of all of which only so much is read."""
+        if self.file is None and self.sock is not None:
+            self.file = _BoundedAnswers(self.sock.makefile("rb"))
+        return super().getreply()
+
     def close(self) -> None:
         """Close the connection."""
         super().close()
@@ -161,6 +169,26 @@ class _Session(smtplib.SMTP):
             else:
                 return connection
         raise failure
+
+
+class _BoundedAnswers:
+    """What a server says in one connection; one that never ends its answer would fill the memory."""
+
+    def __init__(self, file: BufferedReader) -> None:
+        self._file = file
+        self._left = _MOST_ANSWERED_BYTES
+
+    def readline(self, size: int) -> bytes:
+        """Read a line; raise OSError once the server has said too much."""
+        line = self._file.readline(size)
+        self._left -= len(line)
+        if self._left < 0:
+            raise OSError("the server answers without end")
+        return line
+
+    def close(self) -> None:
+        """Close it."""
+        self._file.close()
 
 
 def _describe(error: smtplib.SMTPResponseException) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
+from urllib.parse import urlsplit
 
 from app.engine.destinations.config_keys import ConfigKey
 from app.engine.destinations.key_checks import (
@@ -18,15 +19,18 @@ from app.engine.destinations.key_checks import (
 from app.engine.errors import Failure
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.notifications import NotificationType
+from app.engine.redaction import MASK
 
 SECURITIES: Final = ("starttls", "tls")
 MOST_ADDRESSES: Final = 50
-_ADDRESS: Final = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,64}@[A-Za-z0-9.-]{1,253}")
+_SHORTEST_PART: Final = 8
+"""A shorter one is no secret, but a word such as a path's "services"."""
+_ADDRESS: Final = re.compile(r"(?!.*=\?)[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,64}@[A-Za-z0-9.-]{1,253}")
 _OWN_SERVER: Final = ("port", "security", "user", "password", "root_certificate")
 
 
 def check_address(value: JSON) -> str | None:
-    """Check one plain address of mail; what could begin another header is in none."""
+    """Check one plain address of mail; what could begin another header, or an encoded word, is in none."""
     is_address = isinstance(value, str) and _ADDRESS.fullmatch(value)
     return None if is_address else "expected an address such as ops@example.com"
 
@@ -101,6 +105,23 @@ def show_config(kind: NotificationType, config: JsonObject) -> JsonObject:
 def list_secrets(kind: NotificationType, config: JsonObject) -> list[str]:
     """List the names of the secrets that a config holds."""
     return [name for name, key in KEYS[kind].items() if key.is_secret and name in config]
+
+
+def hide_secrets(kind: NotificationType, config: JsonObject, text: str) -> str:
+    """Return what a receiver has answered without a config's secrets, or parts of them, that it repeats."""
+    for part in _list_secret_parts(kind, config):
+        text = text.replace(part, MASK)
+        # An answer is cut somewhere.
+        if length := next((n for n in range(len(part) - 1, _SHORTEST_PART - 1, -1) if text.endswith(part[:n])), 0):
+            text = text[:-length] + MASK
+    return text
+
+
+def _list_secret_parts(kind: NotificationType, config: JsonObject) -> list[str]:
+    """List secrets, the longest first; of an address the path too, and each of its steps."""
+    secrets = [str(config[name]) for name in list_secrets(kind, config)]
+    parts = {part for secret in secrets for part in (secret, urlsplit(secret).path, *re.split(r"[/?&=]", secret))}
+    return sorted((part for part in parts if len(part) >= _SHORTEST_PART), key=len, reverse=True)
 
 
 def read_addresses(value: JSON) -> list[str]:

@@ -41,7 +41,7 @@ def render_mail(notification: Notification, config: JsonObject, *, sender: str) 
     title, *lines = _write_text(notification.message)
     mail = EmailMessage(policy=SMTP)
     prefix = clean(config.get("subject_prefix", "Ferryman:"))
-    mail["Subject"] = f"{prefix} {title}"[:_LONGEST_SUBJECT]
+    mail["Subject"] = _write_header(f"{prefix} {title}"[:_LONGEST_SUBJECT])
     mail["From"] = sender
     for header, key in (("To", "to"), ("Cc", "cc")):
         if key in config:
@@ -56,6 +56,11 @@ def render_mail(notification: Notification, config: JsonObject, *, sender: str) 
 def list_receivers(config: JsonObject) -> list[str]:
     """Return every address that a mail goes to."""
     return [address for key in ("to", "cc", "bcc") for address in read_addresses(config.get(key))]
+
+
+def _write_header(text: str) -> str:
+    """Return a text that begins no encoded word: ``email`` would decode it, with line ends that begin other headers."""
+    return text.replace("=?", "= ?")
 
 
 def _write_text(message: JsonObject) -> list[str]:

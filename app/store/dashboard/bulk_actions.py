@@ -77,12 +77,17 @@ _FINISH: Final = text(f"""
                             where bulk_action_id = :id and outcome = '{BulkOutcome.PENDING}')
 """)
 _NOTE: Final = text("update bulk_action set last_error = :error, updated_at = clock_timestamp() where id = :id")
+# One that was not confirmed ends here: it is removed bit by bit, and must not begin with what is left of it.
 _OUTDATED: Final = text(f"""
-    select id from bulk_action
-     where finished_at < now() - make_interval(secs => :kept)
-           or status in {any_of((BulkStatus.COUNTING, BulkStatus.COUNTED))}
-              and created_at < now() - make_interval(secs => :unconfirmed)
-     order by created_at limit 10
+    with outdated as (
+        select id from bulk_action
+         where finished_at < now() - make_interval(secs => :kept)
+               or confirmed_at is null and created_at < now() - make_interval(secs => :unconfirmed)
+         order by created_at limit 10 for update skip locked)
+    update bulk_action
+       set status = case when finished_at is null then '{BulkStatus.CANCELLED}' else status end,
+           finished_at = coalesce(finished_at, now())
+      from outdated where outdated.id = bulk_action.id returning bulk_action.id
 """)
 _PRUNE_RUNS: Final = text("""
     delete from bulk_action_run where (bulk_action_id, run_id) in (

@@ -14,7 +14,7 @@ from app.api.resources.services import environment, services
 from app.api.resources.views import path_id
 from app.api.schemas.runs import NewRun
 from app.engine.errors import Failure, InvalidInputError
-from app.engine.ids import new_id
+from app.engine.ids import new_id, parse_id
 from app.engine.json_types import JsonObject
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import Role
@@ -143,10 +143,12 @@ def _read_run(job: SyncJob, form: Mapping[str, str]) -> tuple[Body, JsonObject]:
 
 
 def _name_once(form: Mapping[str, str], content: JsonObject) -> IdempotencyKey | None:
-    if not form.get("once"):
+    if not (once := form.get("once")):
         return None
+    if parse_id(once) is None:
+        raise InvalidInputError([Failure("once", "expected the UUID that the page was sent with: load it again")])
     canonical = json.dumps(content, sort_keys=True).encode()
-    return IdempotencyKey(key=f"dashboard:{form['once'][:100]}", body_hash=hashlib.sha256(canonical).digest())
+    return IdempotencyKey(key=f"dashboard:{once}", body_hash=hashlib.sha256(canonical).digest())
 
 
 def _show_again(page: JobPage, status: HTTPStatus) -> flask.Response:

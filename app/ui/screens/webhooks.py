@@ -25,6 +25,7 @@ webhooks = Screens("webhooks", title="Webhooks", key="w", home="list_webhooks")
 _COUNTED_OF_EACH: Final = 200
 _COUNTED: Final = 1000
 _MOST_RETRIED: Final = 200
+_MOST_DIGITS: Final = 3
 _FAILED: Final = (DeliveryStatus.DEAD_LETTERED, DeliveryStatus.QUARANTINED)
 _RENAMED: Final = {"sync_job_run_id": "run_id"}
 _TIMES: Final = ("created_at", "delivered_at")
@@ -167,7 +168,7 @@ def test_webhook(id: str) -> Done:
 def rotate_secret(id: str) -> flask.Response:
     """Replace a webhook's secret, and show the new one on this page alone."""
     hours = flask.request.form.get("hours", "24")
-    if not (hours.isascii() and hours.isdigit() and int(hours[:4]) <= 24 * 7):
+    if not (hours.isascii() and hours.isdigit() and len(hours) <= _MOST_DIGITS and int(hours) <= 24 * 7):
         raise InvalidInputError([Failure("hours", "expected a number from 0 to 168")])
     changed = services().webhooks.rotate_secret(
         environment(), path_id("webhook", id), overlap_seconds=float(hours) * 3600

@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -273,3 +274,50 @@ def test_no_secret_is_in_what_is_stored_or_told(place: NotifiedPlace, slack: Sla
 
     assert SLACK_SECRET not in f"{stored}{caught.value.message}"
     assert "404: no_team" in caught.value.message
+
+
+@pytest.mark.parametrize("cut", [0, 500 - len("/services/T000/B000/the-path-that")])
+def test_receiver_that_repeats_its_address_gives_no_secret_away(place: NotifiedPlace, slack: Slack, cut: int) -> None:
+    """As Apache does: of an answer that is cut within the secret, the beginning is one too."""
+    slack.answer = Response(status=404, body=b"." * cut + f"/services/{SLACK_SECRET} was not found".encode())
+    id = place.slack(slack)
+    place.fail(place.new_account())
+    place.look()
+
+    with pytest.raises(DeliveryError) as caught:
+        place.api.notifications.destinations.test(place.environment, id)
+    slack.answer = Response(status=200, body=slack.answer.body)
+    answer = place.api.notifications.destinations.test(place.environment, id)
+    shown = place.api.notifications.destinations.get(place.environment, id)
+
+    for text in (caught.value.message, answer["answer"], str(shown.last_error)):
+        assert "********" in text
+        assert "the-path" not in text
+    assert caught.value.status == 404
+
+
+def test_mail_server_that_answers_without_end_is_cut_off(notified_url: str) -> None:
+    place = NotifiedPlace(notified_url, {"delivery_timeout_seconds": 60.0})
+    listener = socket.create_server(("127.0.0.1", 0))
+    said = 0
+
+    def talk() -> None:
+        nonlocal said
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            while True:
+                said += connection.send(b"220-" + b"x" * 4000 + b"\r\n")
+
+    talker = threading.Thread(target=talk, daemon=True)
+    talker.start()
+    config: JsonObject = {"to": "o@example.com", "from": "f@example.com", "host": "127.0.0.1"}
+    made = place.destination("email", {**config, "port": listener.getsockname()[1]})
+
+    with pytest.raises(DeliveryError, match="the server can not be reached: SMTPServerDisconnected"):
+        place.api.notifications.destinations.test(place.environment, made.id)
+    talker.join()
+    listener.close()
+    place.close()
+
+    # Beyond what is read, the sockets hold some.
+    assert said < 32 * 1024 * 1024

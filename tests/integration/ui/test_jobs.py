@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from app.api.resources.services import ApiServices
+from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId, Role
 from app.engine.objects.lists import ListFilters
@@ -132,7 +133,7 @@ def test_form_starts_a_run_with_typed_arguments(
 def test_form_that_is_sent_twice_starts_one_run(
     admin: Visitor, job: JsonObject, account: JsonObject, runs_of: Callable[[], list[SyncJobRun]]
 ) -> None:
-    form = {"arg__since": "2026-01-01T00:00:00Z", "once": "a-form"}
+    form = {"arg__since": "2026-01-01T00:00:00Z", "once": new_id()}
 
     assert {start(admin, job, account, **form).headers["Location"] for _ in range(2)} == {f"/ui/runs/{runs_of()[0].id}"}
     assert len(runs_of()) == 1
@@ -156,6 +157,8 @@ def test_form_shows_all_faults_at_once_and_keeps_what_was_entered(
 def test_text_that_can_not_be_stored_is_a_fault(admin: Visitor, job: JsonObject, account: JsonObject) -> None:
     assert start(admin, job, account, arg__since="\0").status == 400
     assert start(admin, job, account, daemon_group_key="\0").status == 400
+    told = start(admin, job, account, arg__since="2026-01-01T00:00:00Z", once="\0")
+    assert (told.status, "once" in told.words) == (400, True)
 
 
 def test_huge_numbers_and_deep_values_are_faults(admin: Visitor, job: JsonObject, account: JsonObject) -> None:

@@ -10,7 +10,9 @@ from urllib.parse import quote
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
+from werkzeug.routing import Rule
 
+from app.api.resources import roles
 from app.api.resources.services import ApiServices
 from app.engine.ids import new_id
 from app.engine.objects.environments import EnvironmentId, Role
@@ -27,6 +29,28 @@ OF_ACCOUNT = (
               integrated_account_id = cast(:a as uuid), log_sequence = 1
         where webhook_id = :w""",
 )
+OF_RUN = """
+    update run_error set resource = :v, method = :v, code = :v, message = :v, details = cast(:j as jsonb)
+     where run_id = :r
+"""
+OF_BULK_ACTION = """
+    insert into bulk_action_run (bulk_action_id, run_id, resumes, outcome, reason)
+    select :b, id, 0, 'failed', :v from sync_job_run where environment_id = :e
+"""
+COLLECTIONS = {
+    "accounts": "integrated-account",
+    "audit": "audit-entry",
+    "bulk-actions": "bulk-action",
+    "destinations": "destination",
+    "jobs": "sync-job",
+    "runs": "sync-job-run",
+    "schemas": "schema",
+    "triggers": "sync-job-cron-trigger",
+    "webhooks": "webhook",
+}
+"""What the pages below a folder are of."""
+NUMBERS_ONLY = ("/budget", "/progress", "/backlog", "/overview/work", "/overview/fleet", "/fleet", "/fleet/board")
+"""Where a world's texts are not: only numbers, and the daemons of all."""
 CANARY = "c4nary-s3cret-8x7y6z5w"
 
 
@@ -35,6 +59,7 @@ class Pages:
     """The addresses of a world's pages."""
 
     world: World
+    app: Flask
 
     def of(self, collection: str) -> str:
         return self.world.ids[collection]
@@ -56,16 +81,25 @@ class Pages:
         return f"/ui/destinations/{self.of('destination')}"
 
     def all(self, *, resource: str, record: str) -> list[str]:
-        """List every page and part."""
+        """List every page and part that is seen by who is signed in: a screen that has no place here fails."""
+        return [self._place(rule.rule, f"?resource={resource}&record={record}") for rule in self.guarded]
+
+    @property
+    def guarded(self) -> list[Rule]:
+        """The rules of all pages but those for everybody: signing in, and static files."""
+        views = self.app.view_functions
         return [
-            *("/ui/accounts", "/ui/webhooks", "/ui/destinations", "/ui/triggers", "/ui/audit", "/ui/schemas"),
-            *(self.account, f"{self.account}/timeline", f"{self.account}/records", f"{self.account}/budget"),
-            f"{self.account}/record?resource={resource}&record={record}",
-            *(self.webhook, self.delivery, f"{self.webhook}/backlog"),
-            *(self.destination, f"{self.destination}/progress", f"/ui/triggers/{self.of('sync-job-cron-trigger')}"),
-            f"/ui/schemas/{self.of('schema')}",
-            f"/ui/audit/{self.of('audit-entry')}",
+            rule
+            for rule in self.app.url_map.iter_rules()
+            if rule.rule.startswith("/ui/") and "GET" in (rule.methods or ()) and roles.needed_by(views[rule.endpoint])
         ]
+
+    def _place(self, rule: str, query: str) -> str:
+        folder = rule.split("/")[2]
+        path = rule.replace("<delivery_id>", self.world.ids["webhook/deliveries"])
+        if "<id>" in path:
+            path = path.replace("<id>", self.of(COLLECTIONS[folder]))
+        return path + (query if path.endswith("/record") else "")
 
 
 @pytest.fixture
@@ -74,8 +108,8 @@ def world(api: Caller, environment_id: EnvironmentId, engine: Engine) -> World:
 
 
 @pytest.fixture
-def pages(world: World) -> Pages:
-    return Pages(world)
+def pages(world: World, app: Flask) -> Pages:
+    return Pages(world, app)
 
 
 def spoil(engine: Engine, world: World, value: str) -> None:
@@ -91,13 +125,26 @@ def spoil(engine: Engine, world: World, value: str) -> None:
         "cron_trigger_fire": ("error",),
         "resource_schema": ("resource", "integration_name", "view_error"),
         "audit_entry": ("actor_name", "operation", "remote_address", "action"),
+        "bulk_action": ("last_error",),
+        "dashboard_session": ("name",),
+        "sync_job": ("label", "args_validation", "mutex_key", "state_key", "integration_name"),
+        "sync_job_run": ("daemon_id", "daemon_group_key", "mutex_key", "state_key"),
     }
+    request = {"resource": value, "method": value, "name": value, "persist": True, "description": value}
+    field = {"type": "string", "title": value, "description": value, "format": value, "default": value}
+    schema = {"type": "object", "properties": {value: field, f"{value}2": {"enum": [value]}}}
     shown = {
         "integrated_account set last_forbidden_error": {"resource": value, "method": value, "missing_scopes": [value]},
         "audit_entry set before": {value: value, "b": {value: [value]}},
         "audit_entry set after": {value: "other", "b": {value: [value]}},
         "sync_job_cron_trigger set last_run": {"error": value},
         "sync_job_run set status = 'failed', finished_at = now(), error": {"code": value, "message": value},
+        "sync_job_run set args": {value: [value]},
+        "sync_job_run set resources": [request],
+        "sync_job_run set sync_job": {"integration_name": value, "label": value},
+        "sync_job set resources": [request],
+        "sync_job set args_schema": schema,
+        "bulk_action set filters": {"tenant": value, "error": value, "args": [f"a={value}"]},
     }
     account = {"a": world.ids["integrated-account"], "v": value, "j": json.dumps({value: value}), "b": value.encode()}
     with engine.begin() as connection:
@@ -109,6 +156,9 @@ def spoil(engine: Engine, world: World, value: str) -> None:
             connection.execute(changed, {"e": world.environment_id, "j": json.dumps(one)})
         for statement in OF_ACCOUNT:
             connection.execute(text(statement), {**account, "w": world.ids["webhook"]})
+        connection.execute(text(OF_RUN), {**account, "r": world.ids["sync-job-run"]})
+        connection.execute(text(OF_BULK_ACTION), {"v": value, "b": world.ids["bulk-action"], "e": world.environment_id})
+        connection.execute(text("update environment set name = :v || id where id = :e"), environment)
 
 
 def test_markup_is_text_on_every_screen(pages: Pages, engine: Engine, admin: Visitor) -> None:
@@ -120,7 +170,7 @@ def test_markup_is_text_on_every_screen(pages: Pages, engine: Engine, admin: Vis
         bare = re.sub(r'<img src="/ui/static[^>]*>', "", seen.text)
         assert "<img" not in bare, address
         assert "</script>&amp;" not in bare.replace("&lt;/script&gt;&amp;amp;", ""), address
-        if not address.endswith(("/budget", "/progress", "/backlog")):
+        if not address.endswith(NUMBERS_ONLY):
             assert "&lt;img src=x" in seen.text, address
             assert "{{7*7}}" in html.unescape(seen.text), address
 
@@ -172,7 +222,8 @@ def test_strangers_things_are_not_there(
     for address in pages.all(resource=world.text("resource"), record=world.text("remote")):
         seen = stranger.get(address)
         assert world.mark not in seen.text, address
-        assert seen.status == (200 if address.count("/") == 2 else 404), address
+        is_of_world = any(id in address for id in world.ids.values())
+        assert seen.status == (404 if is_of_world else 200), address
 
 
 def test_account_shows_what_is_missing_held_and_happened(
@@ -281,7 +332,8 @@ def test_webhook_is_paused_and_its_secret_shown_once(pages: Pages, admin: Visito
     assert "paused" in paused.words
     assert shown.headers["Cache-Control"] == "no-store"
     assert secret[1] not in admin.get(pages.webhook).text
-    assert admin.post(f"{pages.webhook}/rotate-secret", hours="x").status == 400
+    for hours in ("x", "169", "0001" + "9" * 400):
+        assert admin.post(f"{pages.webhook}/rotate-secret", hours=hours).status == 400
     entries = api.get("/audit-entry", object_id=pages.of("webhook"), actor_kind="ui").body["result"]
     assert [entry["operation"] for entry in reversed(entries)] == [
         f"POST /ui/webhooks/<id>/{verb}" for verb in ("pause", "rotate-secret", "resume")

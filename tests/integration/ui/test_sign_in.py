@@ -65,6 +65,10 @@ def test_wrong_token_is_refused_in_words(guest: Visitor) -> None:
         "/docs",
         "/uix",
         "/ui/sign-out",
+        "/ui/./sign-out",
+        "/ui/../..//evil.example",
+        "/ui/runs/%2E%2e/../../docs",
+        "/ui/..",
         "/ui/\r\nSet-Cookie: x=y",
     ],
 )

@@ -30,7 +30,8 @@ _PARTLY: Final = {"sync_job_run": "status, resumes", "bulk_action": "status"}
 # Only the end of what is sealed is shown: it differs when the secret was entered anew, and reveals nothing.
 _MASK: Final = r"""
 create function audit_mask(shown jsonb) returns jsonb language sql immutable as $$
-    select cast(regexp_replace(cast(shown as text), '"ferryman-sealed:[^"]*([^"]{8})"', '"*** \1"', 'g') as jsonb)
+    select cast(regexp_replace(
+        cast(shown as text), '"ferryman-sealed:[A-Za-z0-9_=-]*([A-Za-z0-9_=-]{8})"', '"*** \1"', 'g') as jsonb)
 $$
 """
 
@@ -40,13 +41,10 @@ create function audit_digest(hidden jsonb) returns text language sql immutable a
 $$
 """
 
-# What is nested deeper than that counts as one value.
+# What is nested deeper than that counts as one value. The rest takes time in proportion to what is compared.
 _DIFFERENCE: Final = """
 create function audit_difference(old_value jsonb, new_value jsonb, depth integer, out gone jsonb, out come jsonb)
 language plpgsql immutable as $$
-declare
-    key text;
-    part record;
 begin
     if depth = 0 or jsonb_typeof(old_value) is distinct from 'object'
        or jsonb_typeof(new_value) is distinct from 'object' then
@@ -54,25 +52,29 @@ begin
         come := new_value;
         return;
     end if;
-    gone := '{}';
-    come := '{}';
-    for key in select jsonb_object_keys(old_value) union select jsonb_object_keys(new_value) loop
-        continue when old_value -> key is not distinct from new_value -> key;
-        if not new_value ? key then
-            gone := gone || jsonb_build_object(key, old_value -> key);
-        elsif not old_value ? key then
-            come := come || jsonb_build_object(key, new_value -> key);
-        else
-            select * into part from audit_difference(old_value -> key, new_value -> key, depth - 1);
-            gone := gone || jsonb_build_object(key, part.gone);
-            come := come || jsonb_build_object(key, part.come);
-        end if;
-    end loop;
+    select coalesce(jsonb_object_agg(key, part.gone) filter (where part.gone is not null), '{}'),
+           coalesce(jsonb_object_agg(key, part.come) filter (where part.come is not null), '{}')
+      into gone, come
+      from jsonb_each(old_value) old_one (key, old_part) full join jsonb_each(new_value) new_one (key, new_part)
+           using (key) cross join lateral audit_difference(old_part, new_part, depth - 1) part
+     where old_part is distinct from new_part;
 end $$
 """
 
-# Of a run what a person decides; of the others all but what Ferryman keeps beside. What is secret or large as a whole
-# shows only that it is there, and whether it has changed.
+# An entry is read in one piece, and a page of them at once.
+_SHORTEN: Final = """
+create function audit_shorten(shown jsonb) returns jsonb language sql immutable as $$
+    select case when shown is not null then coalesce(
+               jsonb_object_agg(
+                   key, case when octet_length(cast(value as text)) <= 65536 then value
+                        else to_jsonb(octet_length(cast(value as text)) || ' bytes, SHA-256 ' || audit_digest(value))
+                        end), '{}') end
+      from jsonb_each(shown)
+$$
+"""
+
+# Of a run what a person decides; of the others all but what Ferryman keeps beside. What is secret as a whole shows only
+# that it is there, and whether it has changed.
 _SHOW: Final = """
 create function audit_show(kind text, shown jsonb) returns jsonb language sql immutable as $$
     select jsonb_object_agg(
@@ -80,8 +82,6 @@ create function audit_show(kind text, shown jsonb) returns jsonb language sql im
                case when value = 'null' then value
                     when right(key, 10) = '_encrypted' then to_jsonb('*** ' || right(audit_digest(value), 8))
                     when kind = 'sync_job_run_state' and key = 'value' then to_jsonb(audit_digest(value))
-                    when octet_length(cast(value as text)) > 65536 and jsonb_typeof(value) <> 'object'
-                         then to_jsonb(octet_length(cast(value as text)) || ' bytes, SHA-256 ' || audit_digest(value))
                     else audit_mask(value) end)
       from jsonb_each(shown)
      where case kind
@@ -144,7 +144,8 @@ begin
         cast(case tg_table_name when 'integrated_account' then one ->> 'id'
              else one ->> 'integrated_account_id' end as uuid),
         tg_table_name || '.' || verb, tg_table_name, one ->> 'id',
-        jsonb_strip_nulls(gone), case tg_op when 'UPDATE' then come else jsonb_strip_nulls(come) end);
+        audit_shorten(jsonb_strip_nulls(gone)),
+        audit_shorten(case tg_op when 'UPDATE' then come else jsonb_strip_nulls(come) end));
     return null;
 end $$
 """
@@ -161,7 +162,7 @@ create trigger audit_of_itself after update of {column} on {table} for each row
 
 def upgrade() -> None:
     _create_entries()
-    for function in (_MASK, _DIGEST, _DIFFERENCE, _SHOW, _WRITE, _CHANGE):
+    for function in (_MASK, _DIGEST, _DIFFERENCE, _SHORTEN, _SHOW, _WRITE, _CHANGE):
         op.execute(function)
     lock_tables(*_TABLES, *_PARTLY)
     for table in _TABLES:
@@ -219,7 +220,8 @@ def downgrade() -> None:
         op.execute(f"drop trigger audit on {table}")
     for table in ("integrated_account", "webhook"):
         op.execute(f"drop trigger audit_of_itself on {table}")
-    for function in ("audit_change", "audit_write", "audit_show", "audit_difference", "audit_digest", "audit_mask"):
+    functions = ("audit_change", "audit_write", "audit_show", "audit_shorten", "audit_difference", "audit_digest")
+    for function in (*functions, "audit_mask"):
         op.execute(f"drop function {function}")
     op.drop_index("delivery_failed", "delivery")
     op.drop_table("audit_entry")

@@ -1,6 +1,7 @@
 """Each change leaves an entry that says who made it and what it has changed, in the same transaction."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -110,6 +111,32 @@ def test_secrets_show_only_that_they_have_changed(api: Caller, catalog: Catalog,
     assert any("context" in entry["after"] for entry in credentials)
     (rotation,) = entries(api, object_id=webhook["id"], action="webhook.updated")
     assert "secret" in rotation["after"]
+
+
+@pytest.mark.parametrize(
+    "value", ["ferryman-sealed:x\\abcdefg", '"ferryman-sealed:\\u12345"', "ferryman-sealed:abcdefgh"]
+)
+def test_text_that_looks_like_a_sealed_one_is_stored(api: Caller, catalog: Catalog, value: str) -> None:
+    answer = api.patch(f"/sync-job/{catalog.job['id']}", {"label": value})
+
+    (entry,) = entries(api, object_id=catalog.job["id"], action="sync_job.updated")
+    assert (answer.status, answer.body["label"]) == (200, value)
+    assert entry["after"]["label"] == ("*** abcdefgh" if value.endswith(":abcdefgh") else value)
+
+
+def test_wide_objects_take_little_time_and_little_place(api: Caller, engine: Engine) -> None:
+    """An entry is made within the lock of the row that is changed, and read in one piece."""
+    one, other = ({f"key-{number}": value for number in range(20_000)} for value in "ab")
+    api.post("/tenant", {"id": "wide", "name": "one", "metadata": one})
+    assert api.patch("/tenant/wide", {"name": "other", "metadata": other}).status == 200
+
+    with engine.connect() as connection:
+        connection.execute(text("set statement_timeout = '5s'"))
+        compare = text("select come from audit_difference(cast(:one as jsonb), cast(:other as jsonb), 12)")
+        assert connection.execute(compare, {"one": json.dumps(one), "other": json.dumps(other)}).scalar_one() == other
+    (changed,) = entries(api, object_id="wide", action="tenant.updated")
+    assert (changed["before"]["name"], changed["after"]["name"]) == ("one", "other")
+    assert re.fullmatch(r"\d{6} bytes, SHA-256 [0-9a-f]{64}", changed["after"]["metadata"])
 
 
 def test_change_by_an_accounts_own_token_names_the_account(app: Flask, api: Caller) -> None:

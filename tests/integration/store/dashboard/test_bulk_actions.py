@@ -157,3 +157,19 @@ def test_actions_are_forgotten_bit_by_bit(engine: Engine, store: BulkActionStore
 
     assert sum(removed) == 2 * (3 + 1)
     assert [action.id for action in store.list(MINE, ListFilters()).result] == [fresh]
+
+
+def test_action_that_is_being_forgotten_does_not_begin_with_the_rest_of_its_runs(
+    engine: Engine, store: BulkActionStore
+) -> None:
+    for _ in range(3):
+        put_run(engine, MINE, status="running")
+    id = counted(store, BulkKind.STOP)
+    with engine.begin() as connection:
+        connection.execute(text("update bulk_action set created_at = now() - interval '2 hours'"))
+
+    assert store.prune(kept_seconds=7 * 86400.0, unconfirmed_seconds=3600.0, limit=2) == 2
+    assert not store.confirm(MINE, id)
+    action = store.get(MINE, id)
+    assert action is not None
+    assert action.status == BulkStatus.CANCELLED
