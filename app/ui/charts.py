@@ -73,7 +73,7 @@ def _stack(x: float, column: Column, highest: int) -> Bar:
             height = max(_LEAST, number / highest * HEIGHT)
             top = max(0.0, top - height)
             parts.append(Part(kind=kind, y=round(top, 2), height=round(height, 2)))
-    told = ", ".join(f"{number:,} {kind}" for kind, number in column.values.items() if number)
+    told = ", ".join(f"{number:,} {kind.replace('_', ' ')}" for kind, number in column.values.items() if number)
     return Bar(x=x + (_STEP - _BAR) / 2, title=f"{column.label}: {told or 'none'}", href=column.href, parts=parts)
 
 
