@@ -22,7 +22,8 @@ from app.store.tables.statuses import any_of
 _EXAMPLES: Final = 5
 _MOST_COUNTED: Final = 1000
 _MOST_RUNS: Final = 2000
-_MOST_SUSPECTS: Final = 5000
+_MOST_SUSPECTS: Final = 1000
+_MOST_ERRORS: Final = 5000
 _FIRST_HOUR: Final = "date_trunc('hour', now(), 'UTC') - interval '23 hours'"
 
 # Whether a run has errors stands in its resources, of which there are too many to read: it is looked up for the newest
@@ -36,7 +37,7 @@ _OUTCOMES: Final = text(f"""
          select run_id from (
                 select run_id from run_error
                  where environment_id = :environment and created_at > now() - interval '7 days'
-                 order by created_at desc limit {_MOST_SUSPECTS}) newest),
+                 order by created_at desc limit {_MOST_ERRORS}) newest),
          flawed as materialized (
          select date_trunc('hour', run.finished_at, 'UTC') as hour, count(*) as runs
            from suspect join sync_job_run run on run.id = suspect.id
@@ -90,7 +91,7 @@ _ENDED_LATELY: Final = f"""
 _FAILED_LATELY: Final = f"""
     {_CANDIDATE} where environment_id = :environment and status = '{RunStatus.FAILED}'
            and created_at > now() - interval '7 days'
-     order by created_at desc limit {_MOST_COUNTED}
+     order by created_at desc limit 500
 """
 
 # By the index of runs that have not completed, which is by created_at: a run that worked for a week is missed.

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, expect, sync_playwright
 
 from tests.support.debian import need
 
@@ -15,6 +15,8 @@ DESKTOP: Final = ViewportSize(width=1280, height=900)
 PHONE: Final = ViewportSize(width=360, height=740)
 _WATCH_POLICY: Final = """document.addEventListener("securitypolicyviolation",
   (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));"""
+_PATIENCE_MS: Final = 30_000
+"""A busy machine may take its time; what is there soon is not waited for."""
 _GRAVE: Final = ("serious", "critical")
 
 
@@ -82,6 +84,7 @@ def running_browser() -> Iterator[Browser]:
     """Run Debian's browser without a window; skip or fail without it."""
     program = next(filter(None, map(shutil.which, (PACKAGE, "chromium"))), None)
     need(program, package=PACKAGE)
+    expect.set_options(timeout=_PATIENCE_MS)
     with sync_playwright() as playwright:
         arguments = ["--disable-background-networking", "--disable-quic", "--no-sandbox"]
         browser = playwright.chromium.launch(executable_path=program, args=arguments)
@@ -93,7 +96,7 @@ def running_browser() -> Iterator[Browser]:
 def opened_tab(browser: Browser, url: str, **options: Any) -> Iterator[Tab]:
     """Open a tab of a person of its own."""
     context = browser.new_context(viewport=DESKTOP, **options)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(_PATIENCE_MS)
     try:
         yield Tab(context.new_page(), url)
     finally:

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, text
 
 from app.engine.objects.environments import EnvironmentId
 from app.services.dashboard.run_filters import read_filters
+from app.store.dashboard.overview import OverviewReader
 from app.store.dashboard.run_search import RunSearch
 from app.store.db.database import connect
 from tests.integration.store.reading.test_list_plans import plans
@@ -31,6 +32,11 @@ _FILL = (
                '', '[]', '{{}}', 'q', now() - n * interval '1 minute', now() - n * interval '1 minute',
                case when n % 1000 = 0 then '{{"code": "rare"}}'::jsonb end
           from generate_series(1, 30000) n""",
+    """insert into run_resource (id, run_id, position, name, resource, method, persist, status, errors)
+       select gen_random_uuid(), id, 0, 'users', 'users', 'list', true, status, (status = 'failed')::int
+         from sync_job_run""",
+    f"""insert into run_error (id, run_id, environment_id, code, message)
+        select gen_random_uuid(), id, '{ENVIRONMENT}', 'rare', '' from sync_job_run where status = 'failed'""",
 )
 
 
@@ -72,3 +78,19 @@ def test_search_that_finds_few_reads_few(engine: Engine, filters: dict[str, obje
     assert page.count < 100
     assert found
     assert [plan for plan in found if "Seq Scan on sync_job_run" in plan] == []
+
+
+@pytest.mark.parametrize("name", ["count_outcomes", "find_last_end", "list_paces", "read_troubles"])
+def test_overview_reads_what_is_new_and_no_more(engine: Engine, name: str) -> None:
+    with plans(engine) as found:
+        getattr(OverviewReader(engine), name)(ENVIRONMENT)
+
+    assert found
+    assert [plan for plan in found if "Seq Scan on sync_job_run" in plan] == []
+
+
+def test_errors_of_runs_are_looked_up_for_suspects_only(engine: Engine) -> None:
+    with plans(engine) as found:
+        OverviewReader(engine).count_outcomes(ENVIRONMENT)
+
+    assert ["Seq Scan on run_resource" in plan for plan in found] == [False]
