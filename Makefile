@@ -36,7 +36,7 @@ PEERS := .venv-peers
 # Every warning ends the build (with --quiet none would); the variable silences a notice about another major version of MkDocs.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-.PHONY: help install install-destinations demo up test ecosystem-tools test-ecosystem test-pythons chaos fuzz proofs bench bench-peers run-path check check-static docs wheel format lock clean
+.PHONY: help install install-destinations demo up test ecosystem-tools test-ecosystem test-pythons pictures chaos fuzz proofs bench bench-peers run-path check check-static docs wheel format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ test-ecosystem: $(DEV)  ## Run what needs packages of Debian, an index or ecosys
 test-pythons: $(DEV)  ## Run the demo and the fast half of the tests on each Python from 3.11 on; check the lock's wheels for the others
 	@$(BIN)/python -m tests.pythons $(PYTHONS)
 	$(BIN)/python -m pytest tests/ecosystem/test_lock.py $(PYTEST_OPTIONS)
+
+pictures: $(DEV)  ## Take the pictures of README and docs anew: docs/images
+	FERRYMAN_PICTURES=1 FERRYMAN_TESTS_MUST_RUN=1 $(BIN)/python -m pytest -n0 tests/ecosystem/ui/test_pictures.py
 
 chaos: $(DEV)  ## Kill things for ROUNDS=n rounds, all scenarios in turn or SCENARIO=name,name; BROKER=amqp://... for RabbitMQ
 	@CHAOS_SEED=$(CHAOS_SEED) $(BIN)/python -m tests.chaos.campaign --rounds $(ROUNDS) --scenario "$(SCENARIO)" --broker "$(BROKER)"

@@ -7,6 +7,7 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 
 class LivenessFiles:
@@ -29,8 +30,10 @@ class LivenessFiles:
         draft.rename(file)
 
     def remove(self, daemon_id: str) -> None:
-        """Remove a daemon's file, and the directory with the last one."""
+        """Remove a daemon's file, those of daemons that were killed, and the directory with the last one."""
         self._find_file(daemon_id).unlink(missing_ok=True)
+        for file in self._directory.glob("*.json"):
+            self._read_living(file)
         # Another daemon's file is in it, or is written at this moment.
         with suppress(OSError):
             self._directory.rmdir()
@@ -41,15 +44,23 @@ class LivenessFiles:
 
     def _is_fresh(self, file: Path, group: str, within_seconds: float) -> bool:
         try:
-            sign = json.loads(file.read_text())
             is_fresh = time.time() - file.stat().st_mtime <= within_seconds
+        except OSError:
+            return False
+        sign = self._read_living(file)
+        return sign is not None and is_fresh and (sign["group"], sign["database"]) == (group, self._database)
+
+    def _read_living(self, file: Path) -> dict[str, Any] | None:
+        """Read a daemon's file; remove it, and return None, if the daemon was killed."""
+        try:
+            sign: dict[str, Any] = json.loads(file.read_text())
         except (OSError, ValueError):
-            return False
-        if not _is_running(sign["pid"]):
-            with suppress(OSError):
-                file.unlink()
-            return False
-        return is_fresh and (sign["group"], sign["database"]) == (group, self._database)
+            return None
+        if _is_running(sign["pid"]):
+            return sign
+        with suppress(OSError):
+            file.unlink()
+        return None
 
     def _find_file(self, daemon_id: str) -> Path:
         # An id may hold anything, slashes too.

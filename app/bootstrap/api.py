@@ -55,6 +55,7 @@ from app.store.catalog.jobs import JobStore, TemplateStore
 from app.store.catalog.states import StateStore
 from app.store.catalog.tokens import TokenStore
 from app.store.catalog.unified_models import EnvironmentUnifiedModelStore, MappingStore
+from app.store.db.audit_notes import AuditNotes
 from app.store.deliveries.shown import WebhookDeliveryStore
 from app.store.maintenance.parked_units import ParkedUnitStore
 from app.store.reading.direct_calls import DirectCallStore
@@ -194,7 +195,9 @@ def _build_unified_services(shared: Shared) -> UnifiedServices:
 
 def _build_credential_services(shared: Shared) -> CredentialServices:
     return CredentialServices(
-        tokens=AccountTokens(shared.accounts, TokenSeal(shared.cipher), shared.clock),
+        tokens=AccountTokens(
+            shared.accounts, TokenSeal(shared.cipher), shared.clock, AuditNotes(shared.engine).note_issued_token
+        ),
         refreshing=Refreshing(
             accounts=shared.accounts,
             integrations=shared.effective_integrations,

@@ -8,9 +8,11 @@ from sqlalchemy import Engine
 from app.actors import Actor, ActorKind
 from app.services.catalog.environments import EnvironmentService
 from app.services.catalog.tokens import TokenService
+from app.services.dashboard.sessions import SessionService
 from app.settings import Settings
 from app.store.catalog.environments import EnvironmentStore
 from app.store.catalog.tokens import TokenStore
+from app.store.dashboard.sessions import SessionStore
 from app.store.db.database import connect
 from app.store.schemas.queries import ReaderQueries
 from app.store.schemas.readers import EnvironmentReaders
@@ -22,13 +24,16 @@ class OperatorAccess:
 
     tokens: TokenService
     environments: EnvironmentService
+    sessions: SessionService
 
 
 def build_operator_access(settings: Settings) -> OperatorAccess:
     """Build what makes tokens and environments."""
     engine = connect_operator(settings)
     return OperatorAccess(
-        tokens=TokenService(TokenStore(engine)), environments=EnvironmentService(EnvironmentStore(engine))
+        tokens=TokenService(TokenStore(engine)),
+        environments=EnvironmentService(EnvironmentStore(engine)),
+        sessions=SessionService(SessionStore(engine), session_seconds=settings.dashboard_session_seconds),
     )
 
 

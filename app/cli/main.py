@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "open": ("app.cli.watching.opening:open_page", "Open something's page in the browser."),
     "audit": ("app.cli.audit:audit", "Who changed what, and when."),
     "token": ("app.cli.operating.tokens:token", "Create, list and revoke tokens of the API."),
+    "session": ("app.cli.operating.sessions:session", "List who is signed in to the dashboard, and sign them out."),
     "environment": (
         "app.cli.operating.environments:environment",
         "Create and list environments, which see nothing of each other.",

@@ -160,8 +160,10 @@ class _Demo:
 
     def _offer_dashboard(self, ready: Scenario) -> None:
         """Begin one more run, and keep everything up until Enter or Ctrl-C, with a link to that run's page."""
-        link = ready.client.make_sign_in_link(f"/ui/runs/{ready.run_on_daemons()}")
-        self._console.print("\nOne more run is under way: watch it, and kill a daemon meanwhile (Fleet, g f):")
+        link = ready.client.make_sign_in_link(f"/ui/runs/{ready.run_to_be_watched()}")
+        self._console.print(
+            "\nOne more run is under way, at an easy pace: watch it, and kill a daemon meanwhile by its button:"
+        )
         self._console.print(f"  [bold]{escape(link)}[/]", soft_wrap=True)
         try:
             self._console.input("Enter stops and removes everything. ")

@@ -8,6 +8,8 @@ from app.engine.json_types import JsonObject
 
 INTEGRATION = "sample-ticketing"
 RESOURCES = ("users", "tickets", "comments")
+_EASY_PACE: JsonObject = {"requests": 50, "per_seconds": 1}
+"""Under it a run takes so long that a person has time to look, and to kill a daemon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +17,20 @@ class Scenario:
     """A job that is ready to run for an account."""
 
     client: ApiClient
+    upstream_url: str
+    integration_id: str
     account_id: str
     job_id: str
 
     def run_on_daemons(self) -> str:
         """Post a run that persists in Postgres; return its id."""
         return self._run({"daemon_group_key": "default"})
+
+    def run_to_be_watched(self) -> str:
+        """Post a run that persists in Postgres, at an easy pace; return its id."""
+        config = {**_build_integration_config(self.upstream_url), "rate_limit": _EASY_PACE}
+        self.client.patch(f"/integration/{self.integration_id}", {"config": config})
+        return self.run_on_daemons()
 
     def run_to_webhook(self, webhook_id: str) -> str:
         """Post a run that delivers to a webhook; return its id."""
@@ -33,10 +43,10 @@ class Scenario:
 
 def set_up(client: ApiClient, upstream_url: str) -> Scenario:
     """Create the integration, a customer's account and the job."""
-    client.post("/integration", {"name": INTEGRATION, "config": _build_integration_config(upstream_url)})
+    integration = client.post("/integration", {"name": INTEGRATION, "config": _build_integration_config(upstream_url)})
     account = client.post("/integrated-account", _ACCOUNT)
     job = client.post("/sync-job", {"integration_name": INTEGRATION, "label": "Helpdesk", "resources": _JOB_RESOURCES})
-    return Scenario(client, account["id"], job["id"])
+    return Scenario(client, upstream_url, integration["id"], account["id"], job["id"])
 
 
 _ACCOUNT = {

@@ -57,12 +57,13 @@ class StackedBars:
 def stack_bars(columns: Sequence[Column]) -> StackedBars:
     """Lay out one bar per column, the highest as high as the chart."""
     highest = max((sum(column.values.values()) for column in columns), default=0)
-    kinds = dict.fromkeys(kind for column in columns for kind, number in column.values.items() if number)
+    known = dict.fromkeys(kind for column in columns for kind in column.values)
+    kinds = [kind for kind in known if any(column.values.get(kind) for column in columns)]
     return StackedBars(
         bars=[_stack(at * _STEP, column, highest) for at, column in enumerate(columns)],
         width=max(1, len(columns)) * _STEP,
         highest=highest,
-        kinds=list(kinds),
+        kinds=kinds,
     )
 
 
@@ -73,7 +74,7 @@ def _stack(x: float, column: Column, highest: int) -> Bar:
             height = max(_LEAST, number / highest * HEIGHT)
             top = max(0.0, top - height)
             parts.append(Part(kind=kind, y=round(top, 2), height=round(height, 2)))
-    told = ", ".join(f"{number:,} {kind}" for kind, number in column.values.items() if number)
+    told = ", ".join(f"{number:,} {kind.replace('_', ' ')}" for kind, number in column.values.items() if number)
     return Bar(x=x + (_STEP - _BAR) / 2, title=f"{column.label}: {told or 'none'}", href=column.href, parts=parts)
 
 

@@ -6,6 +6,8 @@ from typing import Any, Final
 import flask
 from flask.sessions import SecureCookieSessionInterface
 
+from app.actors import ActorKind
+from app.api.resources.acting import attribute
 from app.api.resources.services import services
 from app.engine.errors import FerrymanError, NotFoundError
 from app.formats.formats import import_extra
@@ -69,6 +71,7 @@ def finish() -> flask.Response:
         environment = services().environments.find(grant.environment)
     except faults as error:
         return _refuse(error)
+    attribute(ActorKind.UI, None, grant.name)
     _, secret = services().dashboard.sessions.open_person(environment.id, grant.name, grant.role)
     response = sign_in.lead(sign_in.read_next(flask.session.pop(_NEXT, None)))
     cookies.keep_secret(response, secret)

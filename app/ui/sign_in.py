@@ -6,7 +6,9 @@ from typing import Final
 
 import flask
 
+from app.actors import ActorKind
 from app.api.access import gate
+from app.api.resources.acting import act_as
 from app.api.resources.services import services
 from app.engine.errors import TooManyRequestsError, UnauthorizedError
 from app.engine.objects.environments import Role
@@ -38,13 +40,13 @@ def enter() -> flask.Response:
     code, onwards = form.get("code", ""), read_next(form.get("next"))
     sessions = services().dashboard.sessions
     try:
-        if code:
-            _, secret = sessions.open_by_code(code)
-        else:
-            _, secret = sessions.open(services().tokens.authenticate(_read_token(form.get("token", ""))))
+        secret_text = _read_token(form.get("token", ""))
+        token = sessions.take_code(code) if code else services().tokens.authenticate(secret_text)
     except UnauthorizedError as error:
         status = HTTPStatus.UNAUTHORIZED
         return rendering.show("sign_in.html", status, code="", next=onwards, fault=_explain(error, is_code=bool(code)))
+    act_as(ActorKind.UI, token.id, token.name)
+    _, secret = sessions.open(token)
     response = lead(onwards)
     cookies.keep_secret(response, secret)
     return response

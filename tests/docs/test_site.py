@@ -117,3 +117,13 @@ def test_every_fence_and_table_of_the_site_is_read_as_one(site: Path) -> None:
     }
 
     assert [name for name, page in pages.items() if re.search(r"```|\| ?-{3}", page)] == []
+
+
+def test_pictures_are_small_and_each_is_shown() -> None:
+    """``make pictures`` takes them; an ecosystem test fails when the page of one is gone."""
+    pictures = sorted((DOCS / "images").iterdir())
+    written = "".join(path.read_text() for path in [PROJECT_ROOT / "README.md", *DOCS.glob("*.md")])
+
+    assert pictures
+    assert [one.name for one in pictures if one.stat().st_size > 120_000] == []
+    assert [one.name for one in pictures if f"images/{one.name})" not in written] == []

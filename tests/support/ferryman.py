@@ -33,12 +33,12 @@ def new_workspace(database_url: str, api_url: str) -> Workspace:
     return Workspace(ApiClient(api_url, new_token(database_url)))
 
 
-def new_token(database_url: str) -> str:
+def new_token(database_url: str, *, environment: str | None = None, name: str = "test") -> str:
     """Make a token of a new environment."""
     engine = connect(database_url, pool_size=1)
     try:
         store = TokenStore(engine)
-        _, secret = TokenService(store).create(store.ensure_environment(new_id()), "test")
+        _, secret = TokenService(store).create(store.ensure_environment(environment or new_id()), name)
     finally:
         engine.dispose()
     return secret

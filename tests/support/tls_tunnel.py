@@ -75,12 +75,14 @@ def running_postgres_tls(authority: Authority, port: int) -> Iterator[int]:
     reach = partial(asyncio.open_connection, "127.0.0.1", port)
 
     async def lead(client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
-            assert await client.readexactly(8) == _SSL_REQUEST
-            answers.write(b"S")
-            await answers.start_tls(context)
-            await _lead(reach, client, answers)
-        answers.transport.abort()
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                assert await client.readexactly(8) == _SSL_REQUEST
+                answers.write(b"S")
+                await answers.start_tls(context)
+                await _lead(reach, client, answers)
+        finally:
+            answers.transport.abort()
 
     async def listen() -> asyncio.Server:
         return await asyncio.start_server(lead, "127.0.0.1", 0)

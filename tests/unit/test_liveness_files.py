@@ -60,6 +60,19 @@ def test_sign_of_a_dead_process_is_swept_away(signs: LivenessFiles, tmp_path: Pa
     assert not file.exists()
 
 
+def test_last_daemon_leaves_nothing_of_one_that_was_killed(signs: LivenessFiles, tmp_path: Path) -> None:
+    signs.write("killed", group="eu", silent_seconds=0)
+    (file,) = (tmp_path / "signs").iterdir()
+    ended = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    ended.wait()
+    file.write_text(json.dumps({**json.loads(file.read_text()), "pid": ended.pid}))
+    signs.write("last", group="eu", silent_seconds=0)
+
+    signs.remove("last")
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_broken_sign_is_no_sign(signs: LivenessFiles, tmp_path: Path) -> None:
     signs.write("a", group="eu", silent_seconds=0)
     (file,) = (tmp_path / "signs").iterdir()

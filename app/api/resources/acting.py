@@ -13,9 +13,13 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 def act_as(kind: ActorKind, id: str, name: str | None = None) -> None:
     """Attribute the request's changes to its caller."""
+    if flask.request.method not in _SAFE_METHODS and flask.request.url_rule is not None:
+        attribute(kind, id, name)
+
+
+def attribute(kind: ActorKind, id: str | None, name: str | None = None) -> None:
+    """Attribute the request's changes to its caller, though it may be a GET: that by which a provider leads back."""
     request = flask.request
-    if request.method in _SAFE_METHODS or request.url_rule is None:
-        return
     actors.begin(
         Actor(
             kind=kind,

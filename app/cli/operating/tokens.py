@@ -6,13 +6,14 @@ from typing import Final
 
 import click
 
-from app.bootstrap.operators import OperatorAccess, build_operator_access
+from app.bootstrap.operators import build_operator_access
 from app.cli.calling import Answer, print_answer, print_table
 from app.cli.next_steps import list_connection_words, print_next_step_text
+from app.cli.operating.environments import find_environment
 from app.cli.operating.operators import read_operator_settings
 from app.cli.options import Span, environment_option, stack_option
 from app.engine.json_types import JsonObject
-from app.engine.objects.environments import DEFAULT_ENVIRONMENT, ApiToken, EnvironmentId, Role
+from app.engine.objects.environments import DEFAULT_ENVIRONMENT, ApiToken, Role
 from app.engine.times import format_utc, format_utc_or_none
 from app.invocation import write_command
 
@@ -44,7 +45,7 @@ def create(name: str, role: str, expires_in: timedelta | None, environment: str,
     """Create a token and print it, which is the only time that it can be seen."""
     found = build_operator_access(read_operator_settings(data_dir))
     expires_at = None if expires_in is None else datetime.now(UTC) + expires_in
-    made, secret = found.tokens.create(_find_environment(found, environment), name, expires_at, role=Role(role))
+    made, secret = found.tokens.create(find_environment(found, environment), name, expires_at, role=Role(role))
 
     def show() -> None:
         click.echo(secret)
@@ -61,7 +62,7 @@ def create(name: str, role: str, expires_in: timedelta | None, environment: str,
 def list_tokens(environment: str, data_dir: Path | None) -> Answer:
     """List the tokens; never their secrets, which are not stored."""
     found = build_operator_access(read_operator_settings(data_dir))
-    rows = [_build_row(entry) for entry in found.tokens.list(_find_environment(found, environment))]
+    rows = [_build_row(entry) for entry in found.tokens.list(find_environment(found, environment))]
     return Answer(rows, lambda: print_table(rows, _COLUMNS, none="There are no tokens."))
 
 
@@ -73,16 +74,10 @@ def list_tokens(environment: str, data_dir: Path | None) -> Answer:
 def revoke(token_id: str, environment: str, data_dir: Path | None) -> Answer:
     """End a token at once."""
     found = build_operator_access(read_operator_settings(data_dir))
-    found.tokens.revoke(_find_environment(found, environment), token_id)
+    found.tokens.revoke(find_environment(found, environment), token_id)
     option = () if environment == DEFAULT_ENVIRONMENT else ("--environment", environment)
     revoked = {"id": token_id, "state": "revoked"}
     return Answer(revoked, f"Token {token_id} is revoked.", ("token", "list", *option))
-
-
-def _find_environment(found: OperatorAccess, name: str) -> EnvironmentId:
-    if name == DEFAULT_ENVIRONMENT:
-        return found.tokens.default_environment()
-    return found.environments.find(name).id
 
 
 def _build_row(entry: ApiToken) -> JsonObject:

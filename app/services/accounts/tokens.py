@@ -5,14 +5,16 @@ retired key is kept longer than any token that it has encrypted is valid.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from app.engine.errors import InvalidInputError, UnauthorizedError, UnreadableSecretError
-from app.engine.json_types import JSON
+from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
+from app.engine.times import format_utc
 from app.services.accounts.ports import KIND
 from app.services.calls.ports import Seal, SealPurpose
 from app.services.crud import Reader, missing_reference
@@ -36,7 +38,15 @@ class AccountToken:
 class AccountTokens:
     """Issues and decrypts the tokens."""
 
-    def __init__(self, accounts: Reader[IntegratedAccount], seal: Seal, clock: Clock) -> None:
+    def __init__(
+        self,
+        accounts: Reader[IntegratedAccount],
+        seal: Seal,
+        clock: Clock,
+        note_issued: Callable[[str, JsonObject], None],
+    ) -> None:
+        """``note_issued`` records that a token of an account was issued, and until when it is valid."""
+        self._note_issued = note_issued
         self._accounts = accounts
         self._seal = seal
         self._clock = clock
@@ -46,8 +56,10 @@ class AccountTokens:
         account = self._accounts.get(environment_id, account_id)
         if account is None:
             raise InvalidInputError([missing_reference("integrated_account_id", KIND, account_id)])
-        ends_at = (self._clock.now() + LIFE).timestamp()
-        sealed = self._seal.seal([_KIND, account.environment_id, account.id, ends_at], SealPurpose.ACCOUNT_TOKEN)
+        ends_at = self._clock.now() + LIFE
+        content: JSON = [_KIND, account.environment_id, account.id, ends_at.timestamp()]
+        sealed = self._seal.seal(content, SealPurpose.ACCOUNT_TOKEN)
+        self._note_issued(account.id, {"expires_at": format_utc(ends_at)})
         # Without ":", which no bearer token may hold.
         return _PREFIX + sealed.decode().replace(":", ".")
 

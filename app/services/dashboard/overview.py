@@ -8,6 +8,8 @@ from typing import Final, Literal, TypeAlias
 from app.engine.objects.environments import EnvironmentId
 
 Tone: TypeAlias = Literal["bad", "warn", "live"]
+COMPLETED_WITH_ERRORS: Final = "completed_with_errors"
+"""What a run came to that has completed, with requests or records that failed and that no resume has mended."""
 _MINUTE: Final = timedelta(minutes=1)
 
 
@@ -17,6 +19,7 @@ class Outcome:
 
     hour: datetime
     status: str
+    """A final status of runs, or ``COMPLETED_WITH_ERRORS``."""
     runs: int
 
 
@@ -30,12 +33,22 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One thing that needs attention, or one group of things."""
+
+    id: str
+    name: str
+    told: str
+    """What is wrong."""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
     """Things of one kind that need attention: how many there are, and some of them."""
 
     count: int = 0
-    examples: Sequence[tuple[str, str, str]] = ()
-    """Id, name, and what is wrong."""
+    examples: Sequence[Example] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +59,9 @@ class Troubles:
     webhooks: Trouble = field(default_factory=Trouble)
     destinations: Trouble = field(default_factory=Trouble)
     triggers: Trouble = field(default_factory=Trouble)
+    resources: Trouble = field(default_factory=Trouble)
     failed: Trouble = field(default_factory=Trouble)
+    incidents: Trouble = field(default_factory=Trouble)
     waiting: Trouble = field(default_factory=Trouble)
     stalled: Trouble = field(default_factory=Trouble)
     quarantined: Trouble = field(default_factory=Trouble)
@@ -118,7 +133,16 @@ _KINDS: Final[Sequence[tuple[str, Tone, str, str, str, str]]] = (
         "Triggers that make no run",
         "the last due time failed, or has passed",
     ),
+    (
+        "resources",
+        "bad",
+        "jobs",
+        "",
+        "Resources whose last run failed",
+        "by job, with the accounts whose last run got nothing of it",
+    ),
     ("failed", "bad", "runs", "/runs?status=failed", "Runs that failed in the last 24 hours", "each page says why"),
+    ("incidents", "warn", "", "", "Incidents that people are told of", "by event and cause; they are not over"),
     ("waiting", "warn", "runs", "/runs?status=created", "Runs that wait for a daemon", "for over a minute"),
     ("stalled", "warn", "runs", "/runs?status=running", "Runs without progress", "for ten minutes"),
     ("quarantined", "warn", "runs", "/runs", "Runs with quarantined records", "among the newest of the last 24 hours"),

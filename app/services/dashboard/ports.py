@@ -22,6 +22,12 @@ class SessionStore(Protocol):
     def delete(self, session_id: str) -> None:
         """End a session; one that has ended is no error."""
 
+    def list(self, environment_id: EnvironmentId) -> Sequence[Session]:
+        """List the sessions that have not ended, the newest first."""
+
+    def end(self, environment_id: EnvironmentId, whose: str) -> int:
+        """End the session of an id, or all of a name; return how many."""
+
     def add_code(self, code_hash: bytes, token_id: str, *, seconds: float) -> None:
         """Write a code that is valid for some seconds; codes that have ended are removed."""
 

@@ -6,9 +6,10 @@ A session is a row, so every process knows it, and it ends as soon as its token 
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from typing import Final
 
-from app.engine.errors import UnauthorizedError
+from app.engine.errors import NotFoundError, UnauthorizedError
 from app.engine.objects.environments import ApiToken, EnvironmentId, Role
 from app.engine.objects.sessions import Session
 from app.services.dashboard.ports import SessionStore
@@ -34,12 +35,12 @@ class SessionService:
         """Begin the session of a person whom an OpenID provider knows, as ``open`` does."""
         return self._open(environment_id=environment_id, token_id=None, name=name, role=role)
 
-    def open_by_code(self, code: str) -> tuple[Session, str]:
-        """Begin the session of a sign-in link, which is used up by this; raise UnauthorizedError when it is already."""
+    def take_code(self, code: str) -> ApiToken:
+        """Return the token of a sign-in link, which is used up by this; raise UnauthorizedError when it is already."""
         token = self._sessions.take_code(_hash(code))
         if token is None:
             raise UnauthorizedError("this sign-in link was used, or has expired: ask for another one")
-        return self.open(token)
+        return token
 
     def find(self, secret: str) -> Session | None:
         """Return the session of a secret; None when it has ended, or never was."""
@@ -48,6 +49,17 @@ class SessionService:
     def close(self, session: Session) -> None:
         """End a session; no process accepts it once this returns."""
         self._sessions.delete(session.id)
+
+    def list(self, environment_id: EnvironmentId) -> Sequence[Session]:
+        """List who is signed in to an environment, the newest first."""
+        return self._sessions.list(environment_id)
+
+    def end(self, environment_id: EnvironmentId, whose: str) -> int:
+        """End the session of an id, or all sessions of a name; return how many; raise NotFoundError if none."""
+        count = self._sessions.end(environment_id, whose)
+        if not count:
+            raise NotFoundError("session", whose)
+        return count
 
     def issue_code(self, token: ApiToken) -> str:
         """Return a code that signs in once, within ten minutes, with the rights of a token."""

@@ -6,8 +6,15 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, TextClause, text
 
 from app.engine.objects.environments import EnvironmentId
-from app.engine.status import FINAL_RUN_STATUSES, LIVE_RUN_STATUSES, AccountStatus, RunStatus, UnitStatus
-from app.services.dashboard.overview import DueTrigger, Outcome, Pace, Trouble, Troubles
+from app.engine.status import (
+    FINAL_RUN_STATUSES,
+    LIVE_RUN_STATUSES,
+    AccountStatus,
+    ResourceStatus,
+    RunStatus,
+    UnitStatus,
+)
+from app.services.dashboard.overview import COMPLETED_WITH_ERRORS, DueTrigger, Example, Outcome, Pace, Trouble, Troubles
 from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 from app.store.tables.statuses import any_of
@@ -15,13 +22,38 @@ from app.store.tables.statuses import any_of
 _EXAMPLES: Final = 5
 _MOST_COUNTED: Final = 1000
 _MOST_RUNS: Final = 2000
+_MOST_SUSPECTS: Final = 5000
+_FIRST_HOUR: Final = "date_trunc('hour', now(), 'UTC') - interval '23 hours'"
 
+# Whether a run has errors stands in its resources, of which there are too many to read: it is looked up for the newest
+# runs, and for those that the newest errors are of.
 _OUTCOMES: Final = text(f"""
-    select date_trunc('hour', finished_at, 'UTC') as hour, status, count(*) as runs
-      from sync_job_run
-     where environment_id = :environment and finished_at > date_trunc('hour', now(), 'UTC') - interval '23 hours'
-           and status in {any_of(FINAL_RUN_STATUSES)}
-     group by 1, 2
+    with suspect as (
+        (select id from sync_job_run
+          where environment_id = :environment and finished_at > {_FIRST_HOUR}
+          order by finished_at desc limit {_MOST_SUSPECTS})
+         union
+         select run_id from (
+                select run_id from run_error
+                 where environment_id = :environment and created_at > now() - interval '7 days'
+                 order by created_at desc limit {_MOST_SUSPECTS}) newest),
+         flawed as materialized (
+         select date_trunc('hour', run.finished_at, 'UTC') as hour, count(*) as runs
+           from suspect join sync_job_run run on run.id = suspect.id
+          where run.finished_at > {_FIRST_HOUR} and run.status = '{RunStatus.COMPLETED}'
+                and exists (select from run_resource where run_id = run.id and errors > retried offset 0)
+          group by 1),
+         ended as (
+         select date_trunc('hour', finished_at, 'UTC') as hour, status, count(*) as runs
+           from sync_job_run
+          where environment_id = :environment and finished_at > {_FIRST_HOUR}
+                and status in {any_of(FINAL_RUN_STATUSES)}
+          group by 1, 2)
+  select ended.hour, ended.status,
+         ended.runs - case when ended.status = '{RunStatus.COMPLETED}' then coalesce(flawed.runs, 0) else 0 end as runs
+    from ended left join flawed on flawed.hour = ended.hour
+   union all
+  select hour, '{COMPLETED_WITH_ERRORS}', runs from flawed
 """)
 _LAST_END: Final = text("""
     select concat(finished_at, id) from sync_job_run
@@ -50,8 +82,19 @@ _DUE: Final = text("""
      order by trigger.next_run_at limit 6
 """)
 
+_CANDIDATE: Final = "select id, sync_job_id, integrated_account_id, created_at, finished_at from sync_job_run"
+_ENDED_LATELY: Final = f"""
+    {_CANDIDATE} where environment_id = :environment and finished_at > now() - interval '24 hours'
+     order by finished_at desc limit 500
+"""
+_FAILED_LATELY: Final = f"""
+    {_CANDIDATE} where environment_id = :environment and status = '{RunStatus.FAILED}'
+           and created_at > now() - interval '7 days'
+     order by created_at desc limit {_MOST_COUNTED}
+"""
+
 # By the index of runs that have not completed, which is by created_at: a run that worked for a week is missed.
-# Of each kind: id, name, and what is wrong, the newest first.
+# Of each kind: id, name, what is wrong, and where it is known since when, the newest first.
 _TROUBLES: Final[Mapping[str, TextClause]] = {
     name: text(
         f"select *, count(*) over () as all_of_them from ({select} limit {_MOST_COUNTED}) found limit {_EXAMPLES}"
@@ -83,6 +126,35 @@ _TROUBLES: Final[Mapping[str, TextClause]] = {
              where environment_id = :environment and status = '{RunStatus.FAILED}'
                    and finished_at > now() - interval '24 hours' and created_at > now() - interval '7 days'
              order by finished_at desc""",
+        "resources": f"""
+            select last.sync_job_id as id,
+                   concat(coalesce(job.label, 'a job that was removed'), ': ', last.resource) as name,
+                   concat(last.accounts, case when last.accounts = 1 then ' account' else ' accounts' end) as told,
+                   last.since
+              from (select run.sync_job_id, resource.resource, min(run.finished_at) as since,
+                           count(distinct run.integrated_account_id) as accounts
+                      from (({_ENDED_LATELY}) union ({_FAILED_LATELY})) run
+                      join run_resource resource
+                           on resource.run_id = run.id and resource.status = '{ResourceStatus.FAILED}'
+                     where not exists (
+                           select from sync_job_run later
+                            where later.integrated_account_id = run.integrated_account_id
+                                  and (later.created_at, later.id) > (run.created_at, run.id)
+                                  and later.sync_job_id = run.sync_job_id
+                                  and later.status in {any_of(FINAL_RUN_STATUSES)})
+                     group by run.sync_job_id, resource.resource) last
+              left join sync_job job on job.id = last.sync_job_id
+             order by last.accounts desc, last.since""",
+        "incidents": """
+            select min(incident.id::text) as id, incident.event as name,
+                   concat(count(distinct incident.subject),
+                          case when incident.cause <> '' then concat(': ', incident.cause) end) as told,
+                   min(incident.opened_at) as since
+              from notification_destination destination
+              join incident on incident.notification_destination_id = destination.id
+                   and incident.closed_at is null and incident.resolved_at is null
+             where destination.environment_id = :environment
+             group by incident.event, incident.cause order by min(incident.opened_at) desc""",
         "waiting": f"""
             select id, coalesce(sync_job ->> 'label', id::text) as name, concat('in ', queue) as told from sync_job_run
              where environment_id = :environment and status = '{RunStatus.CREATED}'
@@ -152,5 +224,8 @@ class OverviewReader:
 
 def _read_trouble(connection: Connection, statement: TextClause, environment_id: EnvironmentId) -> Trouble:
     rows = connection.execute(statement, {"environment": environment_id}).all()
-    examples = [(str(row.id), str(row.name), str(row.told or "")) for row in rows]
+    examples = [
+        Example(id=str(row.id), name=str(row.name), told=str(row.told or ""), since=row._mapping.get("since"))
+        for row in rows
+    ]
     return Trouble(count=rows[0].all_of_them if rows else 0, examples=examples)

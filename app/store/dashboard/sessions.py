@@ -1,16 +1,17 @@
 """Sessions of the dashboard and the codes of sign-in links in Postgres; only their hashes are kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, TextClause, text
 
 from app.engine.ids import new_id
-from app.engine.objects.environments import ApiToken, Role
+from app.engine.objects.environments import ApiToken, EnvironmentId, Role
 from app.engine.objects.sessions import Session
 from app.services.runs.conflicts import retry_conflicts
+from app.store.db.audit_notes import note_of_session
 from app.store.db.autocommit import autocommit_of
-from app.store.db.database import Row
+from app.store.db.database import Row, reading
 from app.store.db.owned_rows import build_object
 
 _PRUNE: Final = text("delete from dashboard_session where expires_at < now()")
@@ -30,7 +31,21 @@ _FIND: Final = text("""
      where secret_hash = :hash and dashboard_session.expires_at > now() and api_token.revoked_at is null
 """)
 
-_DELETE: Final = text("delete from dashboard_session where id = :id")
+_DELETE: Final = text("delete from dashboard_session where id = :id returning *")
+
+_LIST: Final = text("""
+    select dashboard_session.*
+      from dashboard_session left join api_token on api_token.id = dashboard_session.token_id
+     where dashboard_session.environment_id = :environment_id and dashboard_session.expires_at > now()
+           and api_token.revoked_at is null
+     order by dashboard_session.created_at desc, dashboard_session.id
+""")
+
+_END: Final = text("""
+    delete from dashboard_session
+     where environment_id = :environment_id and (cast(id as text) = :whose or name = :whose)
+ returning *
+""")
 
 _PRUNE_CODES: Final = text("delete from sign_in_code where expires_at < now()")
 
@@ -62,7 +77,9 @@ class SessionStore:
         row = {**values, "id": new_id(), "secret_hash": secret_hash, "seconds": seconds}
         with self._engine.begin() as connection:
             connection.execute(_PRUNE)
-            return _build_session(connection.execute(_CREATE, row).mappings().one())
+            made = connection.execute(_CREATE, row).mappings().one()
+            note_of_session(connection, made, "created")
+        return _build_session(made)
 
     def find(self, secret_hash: bytes) -> Session | None:
         """Find a session that has not ended."""
@@ -71,7 +88,17 @@ class SessionStore:
 
     def delete(self, session_id: str) -> None:
         """End a session."""
-        self._autocommit.count(_DELETE, {"id": session_id})
+        self._end(_DELETE, {"id": session_id})
+
+    def list(self, environment_id: EnvironmentId) -> Sequence[Session]:
+        """List the sessions of an environment that have not ended, the newest first."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(_LIST, {"environment_id": environment_id}).mappings().all()
+        return [_build_session(row) for row in rows]
+
+    def end(self, environment_id: EnvironmentId, whose: str) -> int:
+        """End the session of this id, or all of whoever has this name; return how many."""
+        return self._end(_END, {"environment_id": environment_id, "whose": whose})
 
     def add_code(self, code_hash: bytes, token_id: str, *, seconds: float) -> None:
         """Write a code."""
@@ -84,6 +111,13 @@ class SessionStore:
         with self._engine.begin() as connection:
             row = connection.execute(_TAKE_CODE, {"hash": code_hash}).mappings().one_or_none()
         return build_object(ApiToken, row, role=Role(row["role"])) if row else None
+
+    def _end(self, statement: TextClause, values: Mapping[str, Any]) -> int:
+        with self._engine.begin() as connection:
+            ended = connection.execute(statement, values).mappings().all()
+            for session in ended:
+                note_of_session(connection, session, "deleted")
+        return len(ended)
 
 
 def _build_session(row: Row) -> Session:

@@ -14,6 +14,7 @@ from psycopg.abc import PQGen
 from psycopg.pq import ExecStatus, TransactionStatus
 
 from app import database_urls
+from app.actors import Actor
 
 _CONNECT_SECONDS: Final = 5
 _NAME: Final = "ferryman"
@@ -34,6 +35,8 @@ class Connections:
     """A pooler lends a session for one transaction at a time."""
     prepares: bool = True
     """Statements may be prepared; not over a pooler that drops them."""
+    actor: Actor | None = None
+    """Who makes all changes, where no request says so."""
 
     def arguments(self, *, options: str = "") -> dict[str, Any]:
         """Return what psycopg connects by, with more settings for a session that is kept; those of the URL stay."""

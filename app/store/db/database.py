@@ -49,10 +49,9 @@ def connect(
     A transient fault is raised as StoreUnavailableError. ``is_pooled`` is for a URL that leads to a pooler which
     lends a session for one transaction at a time. ``actor`` is who makes all changes, where no request says so.
     """
-    connections = Connections(url=database_url, is_pooled=is_pooled, prepares=prepares)
+    connections = Connections(url=database_url, is_pooled=is_pooled, prepares=prepares, actor=actor)
     engine = _engine(connections, pool_size=pool_size, max_overflow=pool_size, pool_recycle=1800)
     _ping_rested(engine)
-    event.listen(engine, "begin", lambda connection: _attribute(connection, actors.current() or actor))
     return engine
 
 
@@ -80,6 +79,7 @@ def _engine(connections: Connections, **pooling: Any) -> Engine:
     )
     event.listen(engine, "do_connect", lambda _dialect, _record, _arguments, named: connections.open(**named))
     event.listen(engine, "handle_error", _translate)
+    event.listen(engine, "begin", lambda connection: _attribute(connection, actors.current() or connections.actor))
     return engine
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.services.maintenance.ports import DataKey
 from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
+from app.store.db.audit_notes import note_of_key
 from app.store.db.database import connect_unpooled, reading
 
 _TABLE = tables.encryption_key
@@ -47,7 +48,9 @@ class KeyStore:
             retired = update(_TABLE).where(_TABLE.c.id == (instead_of or ""), _TABLE.c.is_current)
             connection.execute(retired.values(is_current=None, retired_at=func.now()))
             added = insert(_TABLE).values(id=key_id, wrapped=wrapped, is_current=True)
-            connection.execute(added.on_conflict_do_nothing(index_elements=["is_current"]))
+            added = added.on_conflict_do_nothing(index_elements=["is_current"])
+            if connection.execute(added.returning(_TABLE.c.id)).first() and instead_of is not None:
+                note_of_key(connection, key_id)
 
     def list(self) -> Sequence[DataKey]:
         """List the keys, the newest first."""

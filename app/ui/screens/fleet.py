@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+import flask
+
 from app.api.resources.services import services
 from app.engine.errors import ForbiddenError
+from app.engine.ids import parse_id
 from app.engine.objects.environments import Role
 from app.services.dashboard.fleet_board import Board
 from app.ui.rendering import at
@@ -35,13 +38,14 @@ def show_board() -> FleetPage:
 
 @fleet.action("/fleet/<id>/kill", needs=Role.ADMIN)
 def kill(id: str) -> Done:
-    """Kill a daemon as a crash does."""
+    """Kill a daemon as a crash does; ``run`` names the run whose page the button stands on."""
     killer = services().dashboard.killer
     if killer is None:
         raise ForbiddenError("daemons are not killed here: FERRYMAN_DASHBOARD_KILLS is not set")
     daemon = killer.kill(id)
     notice = f"{daemon.label} was killed. Its work goes on elsewhere: look at the books of the runs."
-    return Done(address=at("/fleet"), notice=notice)
+    run_id = parse_id(flask.request.form.get("run", ""))
+    return Done(address=at(f"/runs/{run_id}" if run_id else "/fleet"), notice=notice)
 
 
 def _read() -> FleetPage:

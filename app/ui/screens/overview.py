@@ -8,6 +8,7 @@ from typing import Final
 from app.api.resources.services import environment, services
 from app.services.dashboard.fleet_board import Board
 from app.services.dashboard.overview import (
+    COMPLETED_WITH_ERRORS,
     Attention,
     DueTrigger,
     Outcome,
@@ -23,7 +24,7 @@ from app.ui.texts import write_machine_time
 
 overview = Screens("overview", title="Overview", key="o")
 
-_KINDS: Final = ("completed", "stopped", "failed")
+_KINDS: Final = ("completed", COMPLETED_WITH_ERRORS, "stopped", "failed")
 """From the bottom of a bar to its top."""
 
 

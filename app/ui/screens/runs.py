@@ -11,6 +11,7 @@ import flask
 from app.api.resources.services import environment, services
 from app.api.resources.views import path_id
 from app.engine.errors import Failure, InvalidInputError
+from app.engine.objects.daemons import Daemon
 from app.engine.objects.jobs import SyncJob
 from app.engine.objects.lists import ListFilters
 from app.engine.objects.runs import SyncJobRun
@@ -55,6 +56,8 @@ class ShownRun:
     all: RunPage
     graph: GraphChart
     units: Sequence[UnitBar]
+    mortal: Sequence[Daemon]
+    """The daemons that may be killed while it is under way, to see that nothing is lost."""
 
     @property
     def run(self) -> SyncJobRun:
@@ -160,8 +163,13 @@ def _find(id: str) -> SyncJobRun:
 
 
 def _gather(run: SyncJobRun) -> ShownRun:
-    page = services().dashboard.run_pages.gather(run)
-    return ShownRun(all=page, graph=run_charts.draw_graph_chart(page), units=run_charts.draw_units(page))
+    page, killer = services().dashboard.run_pages.gather(run), services().dashboard.killer
+    return ShownRun(
+        all=page,
+        graph=run_charts.draw_graph_chart(page),
+        units=run_charts.draw_units(page),
+        mortal=() if killer is None or run.status.is_final else killer.list_mortal(run.daemon_group_key),
+    )
 
 
 def _return_to(run: SyncJobRun, notice: str) -> Done:

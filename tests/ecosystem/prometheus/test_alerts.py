@@ -186,6 +186,12 @@ COUNTED = {
         'ferryman_upstream_requests_total{integration="acme",status="401"}': ("0+1x60", "0+5x60"),
         'ferryman_upstream_requests_total{integration="acme",status="200"}': ("0+9x60", "0+9x60"),
     },
+    "FerrymanNotificationsFail": {
+        'ferryman_notifications_total{type="slack",outcome="failed"}': ("0+1x60", "0+2x60"),
+        'ferryman_notifications_total{type="slack",outcome="sent"}': ("0+1x60", "0+1x60"),
+        'ferryman_notifications_total{type="email",outcome="sent"}': ("0+9x60", "0+9x60"),
+    },
+    "FerrymanSpansDropped": {'ferryman_spans_dropped_total{reason="not_sent"}': ("7x60", "0+1x60")},
     "FerrymanRecordsQuarantined": {'ferryman_records_quarantined_total{integration="acme"}': ("7x60", "0+1x60")},
 }
 

@@ -2,46 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.client import ApiClient
-from app.engine.ids import new_id
-from app.stack.stack import Stack, StackOptions
+from app.stack.stack import Stack
 from tests.ecosystem.ui.browsing import Tab, opened_tab
-from tests.support.ferryman import IMPATIENT, new_token
 from tests.support.upstream import Upstream, numbered, reply
 from tests.support.workspace import Sync, Workspace, child_of, listed
-
-
-@pytest.fixture(scope="module")
-def ferryman(session_directory: Path) -> Iterator[Stack]:
-    """A whole Ferryman with one daemon."""
-    environment = {**IMPATIENT, "FERRYMAN_MESSAGE_KEY": new_id()}
-    options = StackOptions(
-        data_dir=session_directory / "ui-stack", port=0, daemons=1, flower=False, environment=environment
-    )
-    with Stack(options) as stack:
-        yield stack
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def token(ferryman: Stack) -> str:
-    return new_token(ferryman.database_url)
-
-
-@pytest.fixture
-def workspace(ferryman: Stack, token: str) -> Workspace:
-    return Workspace(ApiClient(ferryman.api_url, token))
 
 
 @pytest.fixture

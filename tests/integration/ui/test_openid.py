@@ -8,11 +8,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from click.testing import CliRunner, Result
 from sqlalchemy import Engine, text
 
 from app.api.application import create_app
 from app.api.resources.services import ApiServices
 from app.bootstrap.api import build_api_services
+from app.cli.main import main
 from app.engine.ids import new_id
 from app.settings import Settings
 from app.ui.mounting import mount
@@ -75,6 +77,41 @@ def test_person_comes_in_with_role_and_environment_of_the_claim(
     seen = visitor.get("/ui/")
     assert f"environment {environment.name}" in seen.words
     assert "ada@example.com · run" in seen.words
+
+
+def test_operator_sees_who_came_in_and_ends_it(
+    sign_in: Callable[..., Seen], visitor: Visitor, openly: ApiServices, settings: Settings, engine: Engine
+) -> None:
+    environment = openly.environments.create(new_id())
+    for name in ("ada@example.com", "bob@example.com"):
+        sign_in(ferryman=f"{environment.name}:run", email=name)
+    names = {
+        "BROKER_URL": settings.broker_url,
+        "DATABASE_URL": settings.database_url,
+        "FERRYMAN_ENCRYPTION_KEY": settings.encryption_key,
+    }
+
+    def ferryman(*arguments: str) -> Result:
+        return CliRunner(env=names).invoke(main, [*arguments, "--environment", environment.name])
+
+    listed = ferryman("session", "list")
+    assert visitor.get("/ui/").status == 200
+    ended = ferryman("session", "end", "bob@example.com")
+
+    assert "ada@example.com" in listed.output, listed.output
+    assert "openid" in listed.output
+    assert "Sessions ended: 1." in ended.output
+    assert visitor.get("/ui/").status == 303
+    assert ferryman("session", "list").output.count("@example.com") == 1
+    again = ferryman("session", "end", "bob@example.com")
+    assert (again.exit_code, "session 'bob@example.com' does not exist" in again.output) == (1, True)
+    entries = text(
+        "select action, actor_kind, actor_name from audit_entry where environment_id = :id order by created_at"
+    )
+    with engine.connect() as connection:
+        found = [tuple(row) for row in connection.execute(entries, {"id": environment.id})][-3:]
+    assert found[:2] == [("dashboard_session.created", "ui", name) for name in ("ada@example.com", "bob@example.com")]
+    assert found[2][:2] == ("dashboard_session.deleted", "operator")
 
 
 @pytest.mark.parametrize("claim", [None, "owner", "default:owner", 7, {"role": "admin"}, [], ""], ids=str)

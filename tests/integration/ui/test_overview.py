@@ -10,6 +10,7 @@ from app.api.resources.services import ApiServices
 from app.engine.ids import new_id
 from app.engine.objects.environments import EnvironmentId
 from app.store import tables
+from app.store.dashboard import overview
 from tests.integration.api.calling import CONFIG, RESOURCES, Caller, Catalog
 from tests.integration.ui.visiting import MARKUP, Visitor
 
@@ -67,6 +68,97 @@ def test_bars_show_what_runs_came_to_and_lead_to_them(admin: Visitor, engine: En
         in bars
     )
     assert "stopped" not in seen.words
+
+
+def test_run_that_completed_with_errors_is_not_plainly_green(admin: Visitor, engine: Engine, catalog: Catalog) -> None:
+    sound, flawed, mended, failed = (
+        add_run(engine, catalog, status, ended=timedelta(hours=2))
+        for status in ("completed", "completed", "completed", "failed")
+    )
+    for run, counters in (
+        (sound, {}),
+        (flawed, {"errors": 2, "retried": 1}),
+        (mended, {"errors": 2, "retried": 2}),
+        (failed, {"errors": 1}),
+    ):
+        add_resource(engine, run, **counters)
+
+    bars, lines, page = (admin.part("/ui/overview/work"), admin.get("/ui/runs"), admin.get(f"/ui/runs/{flawed}"))
+
+    assert "2 completed, 1 completed with errors, 1 failed" in bars.words
+    assert 'class="fill-completed_with_errors"' in bars.text
+    assert lines.words.count("completed with errors") == 1
+    assert "completed with errors" in page.words
+    assert "completed with errors" not in admin.get(f"/ui/runs/{mended}").words
+
+
+def test_error_of_a_run_that_ended_before_the_newest_is_found_too(
+    admin: Visitor, engine: Engine, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more than some of the newest runs are looked at, and those of the newest errors."""
+    old = add_run(engine, catalog, "completed", ended=timedelta(hours=3))
+    add_resource(engine, old, errors=1)
+    error = {"id": new_id(), "run_id": old, "environment_id": catalog.job["environment_id"]}
+    with engine.begin() as connection:
+        connection.execute(insert(tables.run_error).values({**error, "code": "http_500", "message": MARKUP}))
+    for _ in range(3):
+        add_run(engine, catalog, "completed", ended=timedelta(hours=2))
+    few = text(overview._OUTCOMES.text.replace(f"limit {overview._MOST_SUSPECTS}", "limit 2"))
+    monkeypatch.setattr(overview, "_OUTCOMES", few)
+
+    assert ": 1 completed with errors" in admin.part("/ui/overview/work").words
+
+
+def test_resources_whose_last_run_failed_are_grouped_by_job(
+    admin: Visitor, api: Caller, engine: Engine, catalog: Catalog
+) -> None:
+    other = api.post("/integrated-account", {"integration_name": "acme", "tenant_id": "t2"}).body["id"]
+    mended = api.post("/integrated-account", {"integration_name": "acme", "tenant_id": "t3"}).body["id"]
+    day, hour = timedelta(days=2), timedelta(hours=1)
+    for account, status, ended in (
+        (catalog.account["id"], "failed", day),
+        (other, "completed", hour),
+        (mended, "failed", day),
+        (mended, "completed", hour),
+    ):
+        is_mended = account == mended and status == "completed"
+        run = add_run(
+            engine, catalog, status, ended=ended, integrated_account_id=account, created_at=NOW - ended - hour
+        )
+        add_resource(engine, run, status="completed" if is_mended else "failed")
+
+    seen = admin.part("/ui/overview/concerns")
+
+    assert "Resources whose last run failed: 1" in seen.words
+    assert f"{MARKUP}: users 2 accounts since {NOW - day:%Y-%m-%d}"[:-11] in seen.words
+    assert f"/ui/jobs/{catalog.job['id']}" in seen.links
+    assert "<img" not in seen.text
+
+
+def test_open_incidents_are_shown_with_since_when(
+    admin: Visitor, api: Caller, engine: Engine, catalog: Catalog
+) -> None:
+    body = {"type": "webhook", "config": {"target_url": "https://people.example/told"}}
+    destination = api.post("/notification-destination", body).body
+    opened = {
+        "environment_id": catalog.job["environment_id"],
+        "notification_destination_id": destination["id"],
+        "event": "record:stale",
+        "cause": MARKUP,
+        "facts": {},
+    }
+    since = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+    with engine.begin() as connection:
+        for subject, more in (("a", {}), ("b", {}), ("over", {"resolved_at": NOW})):
+            row = {"id": new_id(), "subject": subject, "opened_at": since, "resolved_at": None, **more}
+            connection.execute(insert(tables.incident).values({**opened, **row}))
+
+    seen = admin.part("/ui/overview/concerns")
+
+    assert "Incidents that people are told of: 1" in seen.words
+    assert f"record:stale 2: {MARKUP}" in seen.words
+    assert 'datetime="2026-01-02T03:04' in seen.text
+    assert "<img" not in seen.text
 
 
 def test_records_are_spread_over_the_time_of_their_run(admin: Visitor, engine: Engine, catalog: Catalog) -> None:

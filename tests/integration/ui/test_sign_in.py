@@ -231,3 +231,24 @@ def test_too_many_tries_to_sign_in_are_refused(services: ApiServices, settings: 
     assert [one.status for one in seen] == [401, 401, 401, 429, 429]
     assert seen[-1].heading == "Too many requests"
     assert int(seen[-1].headers["Retry-After"]) > 0
+
+
+def test_who_signs_in_and_out_is_in_the_audit_log(
+    guest: Visitor, token: str, services: ApiServices, engine: Engine
+) -> None:
+    holder = services.tokens.authenticate(token)
+
+    guest.sign_in(token)
+    guest.post("/ui/sign-out")
+    guest.post("/ui/sign-in", code=services.dashboard.sessions.issue_code(holder))
+
+    entries = text("select * from audit_entry where environment_id = :id and object_type = 'dashboard_session'")
+    with engine.connect() as connection:
+        found = connection.execute(entries, {"id": holder.environment_id}).mappings().all()
+    of = [(one["action"], one["actor_kind"], str(one["actor_id"]), one["actor_name"]) for one in found]
+    actions = ("dashboard_session.created", "dashboard_session.deleted", "dashboard_session.created")
+    assert of == [(action, "ui", holder.id, holder.name) for action in actions]
+    assert {one["operation"] for one in found} == {"POST /ui/sign-in", "POST /ui/sign-out"}
+    assert found[0]["after"] == {"name": holder.name, "role": holder.role, "token_id": holder.id}
+    assert token not in str(found)
+    assert str(guest.secret) not in str(found)

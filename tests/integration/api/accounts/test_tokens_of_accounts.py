@@ -138,7 +138,7 @@ def test_a_changed_or_expired_one_is_401(app: Flask, services: ApiServices, own:
         assert Caller(app.test_client(), changed).get("/integrated-account/me").status == 401
     tokens = services.credentials.tokens
 
-    later = AccountTokens(tokens._accounts, tokens._seal, LaterClock(tokens._clock))
+    later = AccountTokens(tokens._accounts, tokens._seal, LaterClock(tokens._clock), tokens._note_issued)
     ahead = replace(services, credentials=replace(services.credentials, tokens=later))
     answer = Caller(create_app(ahead, settings).test_client(), secret).get("/proxy/x")
 

@@ -21,7 +21,6 @@ UNAUDITED: Final[Mapping[str, str]] = {
     "POST /notification-destination/{id}/test": "changes nothing",
     "POST /datastore/{id}/test/{method}": "changes nothing",
     "POST /destination/{id}/verify": "changes nothing",
-    "POST /integrated-account/token": "changes nothing: what it answers is stored nowhere",
     "POST /integrated-account/run-post-install-actions": "is always refused",
     "DELETE /integrated-account/{id}/budget": "needs Redis: test_audit_notes",
     "POST /integrated-account/refresh-credentials": "needs a token endpoint: test_refreshed_credentials",

@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, func, insert, select
 
 from app import actors
 from app.actors import Actor, ActorKind
 from app.engine.ids import new_id
 from app.store import tables
+from app.store.db.audit_notes import AuditNotes
 from app.store.db.database import connect
 from app.store.maintenance.parked_units import ParkedUnitStore
 from app.store.maintenance.retention import RetentionStore
+from app.store.secrets.encryption_keys import KeyStore
 
 
 @pytest.fixture
@@ -49,6 +51,30 @@ def test_reset_of_a_budget_is_noted_for_who_asked_for_it(engine: Engine) -> None
         units.wake(account_id=account, run_id=new_id())
 
     assert _actions(engine) == [("integrated_account.budget_reset", "ui")]
+
+
+def test_issued_token_of_an_account_is_noted(engine: Engine) -> None:
+    account = _put_account(engine)
+
+    with actors.act_as(Actor(kind=ActorKind.TOKEN, name="ci")):
+        AuditNotes(engine).note_issued_token(account, {"expires_at": "2026-01-01T00:00:00.000Z"})
+
+    assert _actions(engine) == [("integrated_account.token_issued", "token")]
+
+
+def test_rotated_key_is_noted_in_every_environment_and_the_first_one_is_not(database_url: str) -> None:
+    engine = connect(database_url, pool_size=1, actor=Actor(kind=ActorKind.OPERATOR, name="root"))
+    keys = KeyStore(engine)
+    with engine.begin() as connection:
+        connection.execute(insert(tables.environment), [{"id": new_id(), "name": new_id()} for _ in range(2)])
+        count = connection.execute(select(func.count()).select_from(tables.environment)).scalar_one()
+
+    keys.make_current("first", b"1", instead_of=None)
+    keys.make_current("second", b"2", instead_of="first")
+    keys.make_current("late", b"3", instead_of="first")
+
+    assert _actions(engine).count(("encryption_key.rotated", "operator")) == count >= 2
+    engine.dispose()
 
 
 def test_operator_is_named_where_no_request_is(database_url: str) -> None:

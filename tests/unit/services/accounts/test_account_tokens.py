@@ -24,7 +24,7 @@ class LetterSeal(PlainSeal):
 
 
 def tokens(clock: FakeClock | None = None) -> AccountTokens:
-    return AccountTokens(FakeTable(account, account()), LetterSeal(), clock or FakeClock())
+    return AccountTokens(FakeTable(account, account()), LetterSeal(), clock or FakeClock(), lambda *_: None)
 
 
 def sealed(content: JSON, purpose: SealPurpose = SealPurpose.ACCOUNT_TOKEN) -> str:
