@@ -56,7 +56,7 @@ class GapListing:
         account_id, now = claimed.claim.account_id, self._clock.now()
         held = writer.read_held(account_id, claimed.tenant_id, resource)
         while page := list(islice(held, KEYS_AT_ONCE)):
-            keys = [key for key, sequence in page if most is None or sequence <= most]
+            keys = [one.key for one in page if not one.is_deleted and (most is None or one.sequence <= most)]
             absent = self._log.find_absent(account_id, resource, keys)
             if absent:
                 yield [

@@ -58,6 +58,7 @@ def test_a_spoiled_table_is_as_postgres_is_and_stays_the_same_table(
     assert target.rows("select * from public.mine order by 1") == [("1", 1), ("2", 2), ("3", 3)]
     after = landing.api.landing.destinations.get(landing.environment, destination)
     assert (after.status, after.progress.rebuilding) == ("current", 0)
+    assert landing.verify(destination).is_equal
 
 
 def test_rows_that_are_the_same_are_not_written_again(landing: Landing, target: TargetDatabase) -> None:
@@ -140,6 +141,7 @@ def test_a_file_of_duckdb_is_rebuilt_in_place(database_url: str, tmp_path: Path,
             rows = connection.execute(_LEFT).fetchall()
         kept = [("1", 1, False), ("2", 2, False), ("3", 3, False)]
         assert rows == [*kept, *(_SURPLUS if deletes == "soft" else [])]
+        assert landing.verify(destination).is_equal
     finally:
         landing.close()
 
