@@ -17,7 +17,7 @@ _DONE: Final = {BulkKind.STOP: "stopped", BulkKind.RESUME: "resumed", BulkKind.R
 
 
 @click.command()
-@click.argument("kind", type=click.Choice([kind.value for kind in BulkKind]))
+@click.argument("kind", metavar="KIND", type=click.Choice([kind.value for kind in BulkKind]))
 @click.option("--status", type=RUN_STATUS, multiple=True, help="Only runs in this status; may be repeated.")
 @click.option("--job", help="Only runs of this sync job.")
 @click.option("--account", help="Only runs for this integrated account.")

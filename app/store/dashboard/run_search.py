@@ -86,10 +86,10 @@ class RunSearch:
         self._engine = engine
 
     def search(
-        self, environment_id: EnvironmentId, filters: RunFilters, *, limit: int, cursor: str | None = None
+        self, environment_id: EnvironmentId, filters: RunFilters, *, limit: int, next_cursor: str | None = None
     ) -> RunLines:
         """Read a page of the runs that match, newest first; raise InvalidInputError for a foreign cursor."""
-        after = None if cursor is None else _decode(cursor)
+        after = None if next_cursor is None else _decode(next_cursor)
         with read_log(self._engine) as connection:
             connection.execute(_SHORT)
             matching = Matching.of(connection, environment_id, filters)

@@ -50,7 +50,7 @@ _ANSWER: Final = """
 def _failures(only: str) -> str:
     return f"""
         select e.pair as subject, e.integrated_account_id as account_id,
-               coalesce(e.error ->> 'code', 'failed') || coalesce(' ' || answer.status, '') as cause,
+               coalesce(e.error ->> 'code', '{RunStatus.FAILED}') || coalesce(' ' || answer.status, '') as cause,
                coalesce(streak.since, e.finished_at) as since, greatest(streak.failures, 1) as count,
                jsonb_build_object(
                    'sync_job_run_id', e.id, 'sync_job_id', e.sync_job_id, 'resource', e.error ->> 'resource',
@@ -70,7 +70,7 @@ FAILED_REPEATEDLY: Final = _failures("streak.failures >= :count")
 QUARANTINED: Final = f"""
     select e.pair as subject, e.integrated_account_id as account_id, '' as cause, e.finished_at as since,
            cast(q.records as bigint) as count,
-           jsonb_build_object('sync_job_run_id', e.id, 'sync_job_id', e.sync_job_id, 'quarantined', q.records) as facts,
+           jsonb_build_object('sync_job_run_id', e.id, 'sync_job_id', e.sync_job_id, 'records', q.records) as facts,
            q.records <= :count as is_over
       from ({_ENDED}) e
            cross join lateral (

@@ -98,7 +98,7 @@ def list_runs() -> RunsPage | flask.Response:
     cursor = flask.request.args.get("cursor") or None
     try:
         filters = read_filters(typed)
-        found = services().dashboard.search_runs(environment(), filters, limit=_PAGE, cursor=cursor)
+        found = services().dashboard.search_runs(environment(), filters, limit=_PAGE, next_cursor=cursor)
     except InvalidInputError as error:
         page = RunsPage(
             found=_NOTHING,

@@ -38,8 +38,9 @@ HUBSPOT = Kind(
 
 def beyond_the_last_id(at: At) -> Json:
     (group,) = at.first["body"]["filterGroups"]
+    changed, _, before = group["filters"]
     beyond = {"propertyName": "hs_object_id", "operator": "GT", "value": at.records[-1]["id"]}
-    groups = [{"filters": [*group["filters"], beyond]}]
+    groups = [{"filters": [changed, beyond, before]}]
     return {**at.first, "body": {**at.first["body"], "filterGroups": groups}}
 
 

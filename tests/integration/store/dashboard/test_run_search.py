@@ -95,7 +95,7 @@ def found(engine: Engine, *, limit: int = 50, **filters: object) -> list[str]:
     names = {id: name for name, id in IDS.items()}
     search, cursor, runs = RunSearch(engine), None, []
     while True:
-        page = search.search(MINE, read_filters(filters), limit=limit, cursor=cursor)
+        page = search.search(MINE, read_filters(filters), limit=limit, next_cursor=cursor)
         runs += [names[run.id] for run in page.runs]
         cursor = page.next_cursor
         if cursor is None:
@@ -172,4 +172,4 @@ def test_line_shows_what_its_run_has_come_to(engine: Engine) -> None:
 @pytest.mark.parametrize("cursor", ["", "x", "e30", "WyJhIiwiYiJd", "WyIyMDI2LTAxLTAxIiwiYiJd"])
 def test_foreign_cursor_is_refused(engine: Engine, cursor: str) -> None:
     with pytest.raises(InvalidInputError):
-        RunSearch(engine).search(MINE, read_filters({}), limit=50, cursor=cursor)
+        RunSearch(engine).search(MINE, read_filters({}), limit=50, next_cursor=cursor)

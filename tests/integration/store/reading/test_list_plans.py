@@ -84,7 +84,7 @@ def plans(engine: Engine) -> Iterator[list[str]]:
         (ListFilters(limit=5, sort="created_at"), "sync_job_run_page"),
         (ListFilters(limit=5, equal={"sync_job_id": JOB}), "sync_job_run_by_job"),
         (ListFilters(limit=5, equal={"integrated_account_id": ACCOUNT}), "sync_job_run_by_account"),
-        (ListFilters(limit=5, among=[("status", ["failed"])]), "sync_job_run_not_completed"),
+        (ListFilters(limit=5, among=[("status", ["failed"])]), "sync_job_run_by_status"),
         (ListFilters(limit=5, among=[("status", ["failed", "stopped"])]), "sync_job_run_not_completed"),
     ],
     ids=["all", "oldest-first", "job", "account", "failed", "failed-or-stopped"],

@@ -16,7 +16,7 @@ from app.settings import Settings
 SETTINGS = Settings(database_url="", broker_url="", encryption_key="")
 KINDS = {
     *("bodies", "tombstones", "told", "told to nobody", "keys", "messages", "daemons", "fires", "calls"),
-    *("announcements", "notifications", "incidents", "runs"),
+    *("announcements", "notifications", "incidents", "audit entries", "runs"),
 }
 
 
