@@ -1,12 +1,15 @@
-"""How this program was called, so that commands which it names can be repeated as they are printed."""
+"""Texts as a terminal is to show them: commands as they can be repeated, and nothing that it would obey."""
 
+import re
 import shlex
 import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 _NAME = "ferryman"
+_COMMANDING: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def name_program() -> str:
@@ -30,3 +33,8 @@ def write_command(words: Iterable[str]) -> str:
 def rewrite_commands(message: str) -> str:
     """Return a message with the commands of this program that it quotes as they are typed here."""
     return message.replace(f"'{_NAME} ", f"'{name_program()} ")
+
+
+def show_plain(text: str) -> str:
+    """Return a text whose control characters, but for tabs and line ends, are replaced: they command a terminal."""
+    return _COMMANDING.sub("\N{REPLACEMENT CHARACTER}", text)

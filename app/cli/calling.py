@@ -18,6 +18,7 @@ from app.cli.terminal import build_console
 from app.cli.terminal import print_table as print_whole
 from app.client import open_client
 from app.engine.json_types import JSON, JsonObject
+from app.invocation import show_plain
 
 LARGEST_PAGE: Final = 1000
 
@@ -73,7 +74,7 @@ class Answer:
         if as_json:
             print_json(self.value)
         elif isinstance(self.text, str):
-            click.echo(self.text)
+            click.echo(show_plain(self.text))
         else:
             self.text()
         if self.next_step and not as_json:

@@ -13,7 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from app.engine.errors import FerrymanError, StoreUnavailableError
-from app.invocation import rewrite_commands
+from app.invocation import rewrite_commands, show_plain
 from app.setting_errors import MissingSettingError
 
 HIDDEN: Final = ""
@@ -82,7 +82,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except (FerrymanError, MissingSettingError) as error:
-            raise click.ClickException(rewrite_commands(_find_message(error))) from error
+            raise click.ClickException(show_plain(rewrite_commands(_find_message(error)))) from error
         except BrokenPipeError:
             # Whoever read our output (such as `head`) has gone; Python would complain when it flushes at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,14 +1,25 @@
 """The console of commands, and tables whose ids can be copied."""
 
-from typing import Final
+from typing import Any, Final
 
-from rich.console import Console
+from rich import console
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
+
+from app.invocation import show_plain
 
 INTERRUPTED: Final = 130
 """The exit code of a command that Ctrl-C ended, as shells have it."""
 _UNBOUNDED: Final = 100_000
+
+
+class Console(console.Console):
+    """Shows what tenants and upstreams have written, and lets none of it command the terminal."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Make a text of what is printed, and of each cell of a table."""
+        return super().render_str(show_plain(text), **options)
 
 
 def build_console() -> Console:

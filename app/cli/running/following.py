@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from app.cli.running.stats import choose_counters, format_counts, is_final, list_resources
+from app.cli.terminal import Console
 from app.engine.json_types import JsonObject
+from app.invocation import show_plain
 
 _POLL_SECONDS: Final = 0.5
 
@@ -41,7 +42,7 @@ def _with_bars(read_run: Callable[[], JsonObject], console: Console) -> JsonObje
             bars.update(tasks[""], counts=run["status"])
             for name, stats in list_resources(run):
                 if name not in tasks:
-                    tasks[name] = bars.add_task(escape(f"  {name}"), counts="")
+                    tasks[name] = bars.add_task(escape(show_plain(f"  {name}")), counts="")
                 bars.update(tasks[name], counts=format_counts(stats, choose_counters(run)))
 
         return _poll(read_run, draw)
@@ -57,7 +58,7 @@ class _Lines:
         for name, text in _lines_of(run):
             if self._printed.get(name) != text:
                 self._printed[name] = text
-                click.echo(f"{datetime.now(UTC):%H:%M:%S}  {name}  {text}", err=True)
+                click.echo(show_plain(f"{datetime.now(UTC):%H:%M:%S}  {name}  {text}"), err=True)
 
 
 def _lines_of(run: JsonObject) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 import click
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
@@ -13,9 +13,10 @@ from rich.text import Text
 
 from app.cli.calling import json_option, pass_client, print_json
 from app.cli.running.printing import colour_status
-from app.cli.terminal import INTERRUPTED, build_console, print_table
+from app.cli.terminal import INTERRUPTED, Console, build_console, print_table
 from app.cli.watching.looks import Look, look
 from app.client import ApiClient, ApiError
+from app.invocation import show_plain
 
 _MOST_RUNS: Final = 100
 
@@ -77,7 +78,7 @@ def _watch(client: ApiClient, *, limit: int, interval: float) -> None:
 
 def _compose(seen: Look, fault: str) -> RenderableType:
     parts: list[RenderableType] = [_summarise(seen), _build_runs(seen), Text(""), _build_daemons(seen)]
-    return Group(*([Text(fault, style="red")] if fault else []), *parts)
+    return Group(*([Text(show_plain(fault), style="red")] if fault else []), *parts)
 
 
 def _summarise(seen: Look) -> str:

@@ -17,7 +17,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.destinations import Layout
 from app.formats.arrow import build_schema, build_table
 from app.formats.layout import FileLayout
-from app.services.destinations.ports import Batch, LoggedRecord, LogRange, Target, Written
+from app.services.destinations.ports import Batch, HeldKey, LoggedRecord, LogRange, Target, Written
 
 
 class DuckDbWriter:
@@ -58,16 +58,17 @@ class DuckDbWriter:
             found = ask(connection, statements.SEEN, self._place(account_id))
         return int(found[0][0]) if found and found[0][1] == epoch else 0
 
-    def read_held(self, account_id: str, tenant_id: str, resource: str) -> Iterator[tuple[str, int]]:
-        """Yield the latest sequence of each key that is held of a resource."""
+    def read_held(self, account_id: str, tenant_id: str, resource: str) -> Iterator[HeldKey]:
+        """Yield the keys that are held of a resource, each as its latest row is."""
         with self._use(self._find_path(tenant_id)) as connection:
             for table in tables.find_tables(connection, resource):
                 found = ask(
                     connection,
-                    f"select remote_id, max(sequence) from {table} where account_id = $account group by 1",
+                    f"select remote_id, max(sequence), max_by(deleted_at is not null, sequence) from {table}"
+                    " where account_id = $account group by 1",
                     {"account": account_id},
                 )
-                yield from ((str(remote_id), int(sequence)) for remote_id, sequence in found)
+                yield from (HeldKey(str(key), int(sequence), is_deleted) for key, sequence, is_deleted in found)
 
     def erase(self, account_id: str, tenant_id: str, resource: str | None) -> int:
         """Remove an account's rows, and have the file written without them; return how many they were."""

@@ -1,4 +1,4 @@
-"""Which records a file holds: their ids and sequences, of any format."""
+"""Which records a file holds, of any format."""
 
 import csv
 import io
@@ -11,18 +11,19 @@ from typing import Final
 
 from app.destinations.files.ports import ObjectStore
 from app.formats.formats import import_extra
+from app.services.destinations.ports import HeldKey
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-_COLUMNS: Final = ("remote_id", "sequence")
+_COLUMNS: Final = ("remote_id", "sequence", "deleted_at")
 _GZIP_WINDOW_BITS: Final = 31
 
 
-def read_held(store: ObjectStore, path: str) -> Iterator[tuple[str, int]]:
-    """Yield the id and sequence of each row of a file; none of one that was removed meanwhile."""
+def read_held(store: ObjectStore, path: str) -> Iterator[HeldKey]:
+    """Yield what each row of a file holds; nothing of one that was removed meanwhile."""
     content = store.get(path)
     if content is None:
         return
@@ -32,24 +33,25 @@ def read_held(store: ObjectStore, path: str) -> Iterator[tuple[str, int]]:
     yield from _READERS[path.rpartition(".")[2]](content)
 
 
-def _read_parquet(content: bytes) -> Iterator[tuple[str, int]]:
+def _read_parquet(content: bytes) -> Iterator[HeldKey]:
     parquet = import_extra("app.formats.parquet", extra="parquet")
-    yield from parquet.read_columns(content, _COLUMNS)
+    for key, sequence, deleted_at in parquet.read_columns(content, _COLUMNS):
+        yield HeldKey(key, sequence, deleted_at is not None)
 
 
-def _read_lines(content: bytes) -> Iterator[tuple[str, int]]:
+def _read_lines(content: bytes) -> Iterator[HeldKey]:
     for line in content.splitlines():
         row = json.loads(line)
-        yield row["remote_id"], row["sequence"]
+        yield HeldKey(row["remote_id"], row["sequence"], bool(row.get("deleted_at")))
 
 
-def _read_csv(content: bytes) -> Iterator[tuple[str, int]]:
+def _read_csv(content: bytes) -> Iterator[HeldKey]:
     csv.field_size_limit(sys.maxsize)
     for row in csv.DictReader(io.StringIO(content.decode(), newline="")):
-        yield row["remote_id"], int(row["sequence"])
+        yield HeldKey(row["remote_id"], int(row["sequence"]), bool(row["deleted_at"]))
 
 
-_READERS: Final[Mapping[str, Callable[[bytes], Iterator[tuple[str, int]]]]] = MappingProxyType(
+_READERS: Final[Mapping[str, Callable[[bytes], Iterator[HeldKey]]]] = MappingProxyType(
     {"parquet": _read_parquet, "jsonl": _read_lines, "csv": _read_csv}
 )
 _UNPACK: Final[Mapping[str, Callable[[bytes], bytes]]] = MappingProxyType(

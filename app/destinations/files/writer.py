@@ -20,7 +20,7 @@ from app.engine.errors import DestinationError, LeaseLostError
 from app.engine.json_types import JsonObject
 from app.formats.formats import Compression, FileFormat, FileOptions, open_encoder
 from app.formats.layout import FileLayout
-from app.services.destinations.ports import Batch, LogRange, Target, Written
+from app.services.destinations.ports import Batch, HeldKey, LogRange, Target, Written
 from app.services.ports import Clock
 
 _ROWS_AT_ONCE: Final = 2_000
@@ -67,15 +67,16 @@ class FilesWriter:
             return 0
         return progress.through if progress.epoch == epoch else None
 
-    def read_held(self, account_id: str, tenant_id: str, resource: str) -> Iterator[tuple[str, int]]:
-        """Yield the latest sequence of each key that complete files hold."""
+    def read_held(self, account_id: str, tenant_id: str, resource: str) -> Iterator[HeldKey]:
+        """Yield the keys that complete files hold, each as its latest row is."""
         progress = self._read_progress(account_id)
-        held: dict[str, int] = {}
+        held: dict[str, HeldKey] = {}
         for table in self._find_tables(account_id, resource):
             for entry in table.read_entries(progress):
-                for remote_id, sequence in read_held(self._store, entry.path):
-                    held[remote_id] = max(sequence, held.get(remote_id, 0))
-        yield from held.items()
+                for one in read_held(self._store, entry.path):
+                    if one.key not in held or one.sequence >= held[one.key].sequence:
+                        held[one.key] = one
+        yield from held.values()
 
     def erase(self, account_id: str, tenant_id: str, resource: str | None) -> int:
         """Remove the files of an account, those too that no manifest names; return how many they were."""

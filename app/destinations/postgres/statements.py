@@ -114,7 +114,7 @@ _DELETE: Final = sql.SQL("""
 def build_page_of_held(table: sql.Identifier) -> sql.Composed:
     """Build the query of what is held behind a key, the latest of each key."""
     return sql.SQL("""
-        select remote_id, max(sequence) from {}
+        select remote_id, max(sequence), (array_agg(deleted_at is not null order by sequence desc))[1] from {}
          where account_id = %(account_id)s and remote_id > %(after)s
          group by remote_id order by remote_id limit %(limit)s
     """).format(table)

@@ -16,7 +16,7 @@ from app.destinations.postgres.tables import Connection, Tables
 from app.engine.errors import LeaseLostError
 from app.engine.json_types import JsonObject
 from app.net.addresses import AllowedNetworks
-from app.services.destinations.ports import Batch, LogRange, Target, Written
+from app.services.destinations.ports import Batch, HeldKey, LogRange, Target, Written
 
 _HELD_AT_ONCE: Final = 2000
 _ERASED_AT_ONCE: Final = 10_000
@@ -75,15 +75,15 @@ class PostgresWriter:
             row = connection.execute(statements.CURSOR, place).fetchone()
         return int(row[0]) if row else 0
 
-    def read_held(self, account_id: str, tenant_id: str, resource: str) -> Iterator[tuple[str, int]]:
-        """Yield the keys that are held of a resource, in their order, each with its latest sequence."""
+    def read_held(self, account_id: str, tenant_id: str, resource: str) -> Iterator[HeldKey]:
+        """Yield the keys that are held of a resource, in their order, each as its latest row is."""
         for table in self._find_tables(tenant_id, resource):
-            after, page = "", [("", 0)]
+            after, page = "", [HeldKey("", 0, False)]
             while page:
                 values = {"account_id": account_id, "after": after, "limit": _HELD_AT_ONCE}
                 with self._use() as connection:
                     found = connection.execute(statements.build_page_of_held(table), values).fetchall()
-                page = [(str(key), int(sequence)) for key, sequence in found]
+                page = [HeldKey(str(key), int(sequence), is_deleted) for key, sequence, is_deleted in found]
                 yield from page
                 after = page[-1][0] if page else after
 

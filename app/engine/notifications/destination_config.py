@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import urlsplit
 
 from app.engine.destinations.config_keys import ConfigKey
 from app.engine.destinations.key_checks import (
@@ -26,6 +25,8 @@ MOST_ADDRESSES: Final = 50
 _SHORTEST_PART: Final = 8
 """A shorter one is no secret, but a word such as a path's "services"."""
 _ADDRESS: Final = re.compile(r"(?!.*=\?)[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,64}@[A-Za-z0-9.-]{1,253}")
+_ORIGIN: Final = re.compile(r"\Ahttps?://[^/]*")
+_STEPS: Final = re.compile(r"[/?&=]")
 _OWN_SERVER: Final = ("port", "security", "user", "password", "root_certificate")
 
 
@@ -120,7 +121,7 @@ def hide_secrets(kind: NotificationType, config: JsonObject, text: str) -> str:
 def _list_secret_parts(kind: NotificationType, config: JsonObject) -> list[str]:
     """List secrets, the longest first; of an address the path too, and each of its steps."""
     secrets = [str(config[name]) for name in list_secrets(kind, config)]
-    parts = {part for secret in secrets for part in (secret, urlsplit(secret).path, *re.split(r"[/?&=]", secret))}
+    parts = {part for secret in secrets for part in (secret, _ORIGIN.sub("", secret), *_STEPS.split(secret))}
     return sorted((part for part in parts if len(part) >= _SHORTEST_PART), key=len, reverse=True)
 
 

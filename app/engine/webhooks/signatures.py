@@ -8,7 +8,6 @@ that it has a second header beside it.
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import secrets
@@ -49,5 +48,5 @@ def _sign(key: bytes, content: bytes) -> bytes:
 def _read_key(secret: str) -> bytes:
     try:
         return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-    except binascii.Error:
+    except ValueError:  # no base64, or not even ASCII
         return secret.encode()

@@ -32,7 +32,9 @@ class GapListing:
         """
         through = self._log.last_sequence(claimed.claim.account_id)
         for resource in self._list_resources(claimed, learner):
-            for number, absent in enumerate(self._find_absent(claimed, writer, resource, through)):
+            # What stands behind the log's end comes from nowhere: a rebuild removes it too.
+            most = None if empty.is_rebuild else through
+            for number, absent in enumerate(self._find_absent(claimed, writer, resource, through, most)):
                 batch = Batch(resource=resource, schema=learner.read(resource), records=absent)
                 part = replace(
                     empty,
@@ -48,13 +50,13 @@ class GapListing:
         return [name for name in learner.list_resources() if wanted == "*" or name in wanted]
 
     def _find_absent(
-        self, claimed: Claimed, writer: DestinationWriter, resource: str, through: int
+        self, claimed: Claimed, writer: DestinationWriter, resource: str, through: int, most: int | None
     ) -> Iterator[list[LoggedRecord]]:
-        """Yield records that the target holds and Postgres does not, some at once."""
+        """Yield records that the target holds, up to the number ``most``, and Postgres does not, some at once."""
         account_id, now = claimed.claim.account_id, self._clock.now()
         held = writer.read_held(account_id, claimed.tenant_id, resource)
         while page := list(islice(held, KEYS_AT_ONCE)):
-            keys = [key for key, sequence in page if sequence <= through]
+            keys = [one.key for one in page if not one.is_deleted and (most is None or one.sequence <= most)]
             absent = self._log.find_absent(account_id, resource, keys)
             if absent:
                 yield [

@@ -27,6 +27,15 @@ class LoggedRecord(NamedTuple):
     """
 
 
+class HeldKey(NamedTuple):
+    """What a target holds of one record. A tuple, since there are many."""
+
+    key: str
+    sequence: int
+    is_deleted: bool
+    """It is marked as deleted there."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """The records of one resource in a range of the log: one for each key, in the order of their sequences."""
@@ -114,11 +123,8 @@ class DestinationWriter(Protocol):
         The lower of the two counts: a target that was restored from a backup is filled again from there.
         """
 
-    def read_held(self, account_id: str, tenant_id: str, resource: str) -> Iterator[tuple[str, int]]:
-        """Yield ``(remote_id, sequence)`` of what the target holds of a resource, the latest of each key.
-
-        Records that are deleted softly are among them.
-        """
+    def read_held(self, account_id: str, tenant_id: str, resource: str) -> Iterator[HeldKey]:
+        """Yield what the target holds of a resource, the latest of each key; what is marked as deleted is among it."""
 
     def erase(self, account_id: str, tenant_id: str, resource: str | None) -> int:
         """Remove everything of an account, or of one of its resources, for good; return how many rows or files."""

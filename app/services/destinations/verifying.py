@@ -14,7 +14,7 @@ from app.engine.objects.destinations import Deletes, Destination, WriteMode
 from app.engine.objects.environments import EnvironmentId
 from app.services.crud import require
 from app.services.destinations.opening import open_target
-from app.services.destinations.ports import DestinationWriter, Writers
+from app.services.destinations.ports import DestinationWriter, HeldKey, Writers
 from app.services.destinations.stores import DatastoreStore, DestinationStore, HeldRecords, Settled, WrittenAccount
 
 KEYS_AT_ONCE: Final = 2000
@@ -124,28 +124,30 @@ class DestinationVerification:
             quarantined=expected.quarantined,
         )
         held = writer.read_held(account.account_id, account.tenant_id, resource)
-        while keys := dict(islice(held, KEYS_AT_ONCE)):
-            settled = self._held.look_up(account, resource, list(keys))
-            found = _add(found, keys, settled, with_deleted=with_deleted)
+        while page := list(islice(held, KEYS_AT_ONCE)):
+            settled = self._held.look_up(account, resource, [one.key for one in page])
+            found = _add(found, page, settled, with_deleted=with_deleted)
         missing = max(0, found.expected - found.equal - found.outdated)
         return replace(found, missing=missing)
 
 
 def _add(
-    found: ResourceComparison, keys: Mapping[str, int], settled: Mapping[str, Settled], *, with_deleted: bool
+    found: ResourceComparison, page: Sequence[HeldKey], settled: Mapping[str, Settled], *, with_deleted: bool
 ) -> ResourceComparison:
     """Add what some keys of the target come to."""
     equal, outdated, surplus = 0, [], []
-    for key, sequence in keys.items():
-        one = settled.get(key)
+    for held in page:
+        one, key = settled.get(held.key), held.key
         match one:
+            case None if held.is_deleted:
+                pass  # Retention has removed what was deleted, and the target has marked it.
             case None:
                 surplus.append(key)
             case Settled(is_behind=True) | Settled(is_quarantined=True):
                 pass  # The target may hold the state before.
             case Settled(is_deleted=True) if not with_deleted:
                 surplus.append(key)
-            case _ if one.sequence == sequence:
+            case _ if one.sequence == held.sequence:
                 equal += 1
             case _:
                 outdated.append(key)

@@ -37,7 +37,7 @@ _NEXT_EPOCH: Final = text("""
 # A higher fence refuses what is under way.
 _BEGIN_ANEW: Final = text(f"""
     update destination_cursor
-       set cursor = least(cursor, :cursor), epoch = :epoch, is_rebuilding = :is_rebuild,
+       set cursor = least(cursor, :cursor), epoch = :epoch, is_rebuilding = is_rebuilding or :is_rebuild,
            range_through = null, listed_through = 0,
            fence = fence + 1, status = '{CursorStatus.WAITING}', lease_owner = null, lease_until = null,
            due_at = now(), rung_at = null,

@@ -134,6 +134,42 @@ def test_a_paused_destination_is_named_and_the_run_fails_in_the_end(landing: Lan
     assert destination in shown.error["message"]
 
 
+def test_nobody_waits_for_what_is_deleted(landing: Landing, target: TargetDatabase) -> None:
+    destination, account = landing.destination({**target.config, "port": 1}), landing.account()
+    waiting, deleted = AwaitingRun(landing, account), AwaitingRun(landing, landing.account())
+    for run in (waiting, deleted):
+        run.write(tickets={"1": {"n": 1}})
+        run.settle()
+    service = landing.api.landing.destinations
+
+    landing.api.runs.delete(landing.environment, deleted.id)
+    service.rebuild(landing.environment, destination)
+    service.delete(landing.environment, destination)
+    waiting.sweep()
+    deleted.sweep()
+
+    assert (waiting.show().status, waiting.show().destinations) == ("completed", [])
+    assert landing.rows("select status from sync_job_run where id = :id", id=deleted.id) == [{"status": "stopped"}]
+    assert deleted.id not in landing.shared.runs.find_landed(limit_seconds=1, limit=1000)
+
+
+def test_a_run_waits_for_a_rebuild_that_begins_meanwhile(landing: Landing, target: TargetDatabase) -> None:
+    destination, account = landing.destination(target.config), landing.account()
+    run = AwaitingRun(landing, account)
+    run.write(tickets={"1": {"n": 1}})
+    run.settle()
+    landing.land()
+    landing.api.landing.destinations.rebuild(landing.environment, destination)
+
+    run.sweep()
+    during = run.show().status
+    landing.land()
+    run.sweep()
+
+    assert (during, run.show().status) == ("running", "completed")
+    assert [one["landed"] for one in run.show().destinations] == [1]
+
+
 def test_a_resumed_run_waits_anew(landing: Landing, target: TargetDatabase) -> None:
     destination, account = landing.destination({**target.config, "port": 1}), landing.account()
     run = AwaitingRun(landing, account)

@@ -13,13 +13,15 @@ from tests.support.landing import Landing
 from tests.support.pump_database import KilledError
 from tests.support.target import TargetDatabase
 
+_SURPLUS = [("surplus", 5, True), ("surplus-behind-the-log", 5, True)]
 _LEFT = "select remote_id, n, deleted_at is not null from acme.tickets order by 1"
 _SPOIL = (
     "update acme.tickets set n = 99 where remote_id = '1'",
     "update acme.tickets set n = 99, sequence = 1000 where remote_id = '2'",
     "delete from acme.tickets where remote_id = '3'",
     "insert into acme.tickets (account_id, tenant_id, remote_id, sequence, synced_at, n)"
-    " select account_id, tenant_id, 'surplus', 2, now(), 5 from acme.tickets where remote_id = '1'",
+    " select account_id, tenant_id, id, number, now(), 5 from acme.tickets,"
+    " (values ('surplus', 2), ('surplus-behind-the-log', 1000)) made (id, number) where remote_id = '1'",
 )
 
 
@@ -45,7 +47,7 @@ def test_a_spoiled_table_is_as_postgres_is_and_stays_the_same_table(
     landing.land()
 
     assert (shown.status, shown.progress.rebuilding) == ("rebuilding", 1)
-    soft = [("4", 4, True), ("surplus", 5, True)]
+    soft = [("4", 4, True), *_SURPLUS]
     assert target.rows(_LEFT) == [
         ("1", 1, False),
         ("2", 2, False),
@@ -56,6 +58,7 @@ def test_a_spoiled_table_is_as_postgres_is_and_stays_the_same_table(
     assert target.rows("select * from public.mine order by 1") == [("1", 1), ("2", 2), ("3", 3)]
     after = landing.api.landing.destinations.get(landing.environment, destination)
     assert (after.status, after.progress.rebuilding) == ("current", 0)
+    assert landing.verify(destination).is_equal
 
 
 def test_rows_that_are_the_same_are_not_written_again(landing: Landing, target: TargetDatabase) -> None:
@@ -95,6 +98,19 @@ def test_a_daemon_that_dies_before_the_surplus_was_removed_is_followed(
     assert landing.verify(destination).is_equal
 
 
+def test_a_backfill_of_what_is_being_rebuilt_leaves_it_a_rebuild(landing: Landing, target: TargetDatabase) -> None:
+    destination = _spoiled(landing, target, "hard")
+    service = landing.api.landing.destinations
+    for _ in range(2):
+        service.rebuild(landing.environment, destination)
+    shown = service.backfill(landing.environment, destination, from_sequence=3)
+
+    landing.land()
+
+    assert (shown.status, service.get(landing.environment, destination).status) == ("rebuilding", "current")
+    assert landing.verify(destination).is_equal
+
+
 def test_states_that_are_nowhere_else_are_not_rebuilt(landing: Landing, target: TargetDatabase) -> None:
     destination = landing.destination(target.config, mode="append")
 
@@ -124,7 +140,8 @@ def test_a_file_of_duckdb_is_rebuilt_in_place(database_url: str, tmp_path: Path,
         with duckdb.connect(str(tmp_path / "records.duckdb"), read_only=True) as connection:
             rows = connection.execute(_LEFT).fetchall()
         kept = [("1", 1, False), ("2", 2, False), ("3", 3, False)]
-        assert rows == [*kept, *([("surplus", 5, True)] if deletes == "soft" else [])]
+        assert rows == [*kept, *(_SURPLUS if deletes == "soft" else [])]
+        assert landing.verify(destination).is_equal
     finally:
         landing.close()
 

@@ -1,10 +1,15 @@
 from collections.abc import Callable
 
+import click
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 from rich.table import Table
 
 from app.cli import terminal
+from app.cli.calling import Answer, print_facts, print_table
+from app.cli.group import LazyGroup
+from app.engine.errors import ConflictError
 
 ID = "139fe02c-ad11-4a03-ba1a-7d70c7f84541"
 
@@ -53,3 +58,32 @@ def test_table_is_not_folded_when_it_goes_to_a_file(capsys: pytest.CaptureFixtur
     terminal.print_table(table("one word " * 100))
 
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+HOSTILE = "\x1b]0;pwned\x07\x1b[2J\r\x9b31m\u202egnp.exe"
+PLAIN = "\ufffd]0;pwned\ufffd\ufffd[2J\ufffd\ufffd31m\ufffdgnp.exe"
+
+
+def test_nothing_that_others_have_written_commands_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """An upstream's error may hold the sequences that set a title, or what a paste inserts."""
+    print_facts(HOSTILE, [("name", HOSTILE), ("json", {"a": HOSTILE})])
+    print_table([{"name": HOSTILE}], ["name"], none="")
+    Answer({}, f"{HOSTILE}\n\tnext").print(as_json=False)
+
+    shown = capsys.readouterr().out
+    assert shown.count(PLAIN) == 4
+    assert f"{PLAIN}\n\tnext" in shown
+    assert not set(shown) & set("\x1b\x07\r\x9b\u202e")
+
+
+@click.command()
+def fails() -> None:
+    raise ConflictError(HOSTILE)
+
+
+def test_no_error_commands_the_terminal() -> None:
+    group = LazyGroup("g", commands_at={"fails": (f"{__name__}:fails", "")})
+
+    found = CliRunner().invoke(group, ["fails"])
+
+    assert (found.exit_code, PLAIN in found.output) == (1, True)
