@@ -13,7 +13,7 @@ from app.settings import Settings
 from app.store.catalog.environments import EnvironmentStore
 from app.store.catalog.tokens import TokenStore
 from app.store.dashboard.sessions import SessionStore
-from app.store.db.database import connect
+from app.store.db.database import connect, connect_unpooled
 from app.store.schemas.queries import ReaderQueries
 from app.store.schemas.readers import EnvironmentReaders
 
@@ -44,14 +44,15 @@ def build_reader_queries(settings: Settings) -> ReaderQueries:
 
 
 def connect_operator(settings: Settings) -> Engine:
-    """Connect for one command."""
-    return connect(
+    """Connect for one command, which leaves no connection open."""
+    engine = connect(
         settings.database_url,
         pool_size=1,
         is_pooled=bool(settings.session_database_url),
         prepares=bool(settings.prepare_statements),
         actor=Actor(kind=ActorKind.OPERATOR, name=_find_user()),
     )
+    return connect_unpooled(engine)
 
 
 def _find_user() -> str | None:

@@ -57,14 +57,18 @@ class Collector:
                 self._read += 1
         return list(self._spans.get(run_id.replace("-", ""), ()))
 
-    def wait_for(self, run_id: str, *names: str) -> list[Collected]:
-        """Wait until a run's trace has spans of these names, and what its spans are below; give all of it."""
+    def wait_for(self, run_id: str, *names: str, fetched: int = 0) -> list[Collected]:
+        """Wait until a run's trace has spans of these names, and what its spans are below; give all of it.
+
+        ``fetched`` are the records that its pages have together: each process sends its spans by itself.
+        """
 
         def is_there() -> list[Collected]:
             spans = self.trace(run_id)
             above = {span.parent_id for span in spans} - {""}
             is_whole = set(names) <= {span.name for span in spans} and above <= {span.id for span in spans}
-            return spans if is_whole else []
+            has_all = sum(int(span.attributes.get("ferryman.records.fetched", 0)) for span in spans) >= fetched
+            return spans if is_whole and has_all else []
 
         return wait_for(is_there, what=f"the spans {', '.join(names)} of run {run_id}")
 

@@ -6,7 +6,7 @@ import pytest
 
 from app.client import ApiError
 from app.engine.limits.constants import AHEAD_OF_A_CURSOR
-from tests.support.patience import WaitFor
+from tests.support.patience import WaitFor, wait_for
 from tests.support.upstream import Gate, Upstream, numbered
 from tests.support.workspace import Sync, Workspace, listed
 
@@ -20,9 +20,10 @@ def gate(upstream: Upstream) -> Gate:
 
 @pytest.fixture
 def run_id(sync: Sync, gate: Gate) -> str:
-    """A run that has written one page and waits for the next."""
+    """A run that has written one page and waits for the next, which it has requested meanwhile."""
     started = sync.start()
     gate.wait_for_request()
+    wait_for(lambda: len(sync.records("users")) == 2, what="the first page")
     return started
 
 

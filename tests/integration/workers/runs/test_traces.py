@@ -32,7 +32,7 @@ def test_run_of_a_daemon_is_one_trace_from_the_request_to_the_last_page(
 
     run_id = sync.api.call("POST", "/sync-job-run", sync.body, headers={"traceparent": CALLER})["id"]
     sync.finished(run_id)
-    spans = collector.wait_for(run_id, "run", "POST /sync-job-run", "settle", "slice notes", "write pages")
+    spans = collector.wait_for(run_id, "run", "POST /sync-job-run", "settle", "slice notes", "write pages", fetched=6)
 
     (root,) = [span for span in spans if not span.parent_id]
     assert (root.name, root.id) == ("run", run_id.replace("-", "")[-16:])

@@ -110,7 +110,7 @@ def test_each_kind_is_a_duty_of_its_own(prunable: FakePrunableRows) -> None:
 
 
 def test_zero_keeps_for_ever(prunable: FakePrunableRows) -> None:
-    periods = ("run", "delivered", "tombstone", "daemon")
+    periods = ("run", "delivered", "tombstone", "daemon", "audit")
     zero: dict[str, Any] = {f"{period}_retention_seconds": 0 for period in periods}
     settings = replace(SETTINGS, **zero)
 
