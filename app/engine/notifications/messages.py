@@ -154,7 +154,7 @@ _DESCRIPTIONS: Final[Mapping[str, Callable[[JsonObject], str]]] = MappingProxyTy
             f"{example.get('before')} before"
         ),
         events.RECORDS_QUARANTINED: lambda example: (
-            f"{_name_account(example)}: {example.get('quarantined')} records of run {example.get('sync_job_run_id')}"
+            f"{_name_account(example)}: {example.get('records')} records of run {example.get('sync_job_run_id')}"
         ),
         events.STALE: lambda example: (
             f"{_name_account(example)}: {example.get('resource')}, last complete: {example.get('last') or 'never'}"
