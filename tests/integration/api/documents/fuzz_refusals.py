@@ -60,6 +60,7 @@ _REASONS: Final = {
     "an event of notifications is one of some": r"(event|event_types\[\d+\]): (is|expected|'.*' is no event: ).*",
     "and has a scope of its own": r"(sync_job_id|integrated_account_id): is no scope of .*",
     "a number of a log is one account's": r"after_seq: is a number of one account's log: name the account too",
+    "what is to be parsed as JSON whatever its type is JSON": r": the body is not (UTF-8|JSON).*",
     "a path stays below base_url": r"path: (holds '\.' or '\.\.' as a segment|expected a path below).*",
     "a mapping is a config too": r"unified_model_override\..*: .*",
 }
