@@ -38,3 +38,8 @@ def rewrite_commands(message: str) -> str:
 def show_plain(text: str) -> str:
     """Return a text whose control characters, but for tabs and line ends, are replaced: they command a terminal."""
     return _COMMANDING.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def escape_json(text: str) -> str:
+    """Return JSON with the same characters escaped: it means the same, and commands nothing."""
+    return _COMMANDING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

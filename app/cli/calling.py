@@ -18,7 +18,7 @@ from app.cli.terminal import build_console
 from app.cli.terminal import print_table as print_whole
 from app.client import open_client
 from app.engine.json_types import JSON, JsonObject
-from app.invocation import show_plain
+from app.invocation import escape_json, show_plain
 
 LARGEST_PAGE: Final = 1000
 
@@ -132,7 +132,7 @@ def drop_none(values: JsonObject) -> JsonObject:
 
 def print_json(value: JSON) -> None:
     """Print what the API answered."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(escape_json(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
 def print_facts(title: str, facts: Iterable[tuple[str, JSON]]) -> None:

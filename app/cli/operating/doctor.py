@@ -11,6 +11,7 @@ from app.cli.calling import Answer, print_answer
 from app.cli.operating.operators import read_operator_settings
 from app.cli.options import stack_option
 from app.engine.errors import StoreFullError, StoreUnavailableError
+from app.invocation import show_plain
 from app.services.diagnosis.doctor import examine
 from app.services.diagnosis.findings import Finding, Severity
 
@@ -59,7 +60,7 @@ def doctor(data_dir: Path | None) -> Answer:
 
 def _print_finding(finding: Finding) -> None:
     mark = click.style(f"{finding.severity.name.lower():8}", fg=_COLORS[finding.severity])
-    click.echo(f"{mark}{finding.check:13}{finding.message}")
+    click.echo(f"{mark}{finding.check:13}{show_plain(finding.message)}")
     if finding.why:
-        click.echo(f"{'':21}why: {finding.why}")
-        click.echo(f"{'':21}do:  {finding.fix}")
+        click.echo(f"{'':21}why: {show_plain(finding.why)}")
+        click.echo(f"{'':21}do:  {show_plain(finding.fix)}")

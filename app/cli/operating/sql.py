@@ -16,6 +16,7 @@ from app.bootstrap.operators import build_operator_access, build_reader_queries
 from app.cli.operating.operators import read_operator_settings
 from app.cli.options import environment_option, stack_option
 from app.cli.terminal import print_table
+from app.invocation import escape_json
 
 _MOST_SHOWN: Final = 1000
 _NO_ROLE: Final = (
@@ -70,7 +71,7 @@ def _print_as_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None
 
 def _print_as_json(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     for row in rows:
-        click.echo(json.dumps(dict(zip(names, row, strict=True)), default=str, ensure_ascii=False))
+        click.echo(escape_json(json.dumps(dict(zip(names, row, strict=True)), default=str, ensure_ascii=False)))
 
 
 def _print_as_csv(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

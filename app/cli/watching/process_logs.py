@@ -10,6 +10,7 @@ from typing import IO, Final
 import click
 
 from app.cli.calling import print_json
+from app.invocation import show_plain
 from app.stack.data_directory import DataDirectory
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,99}")
@@ -33,11 +34,11 @@ def read_lines(file: Path, *, limit: int, follow: bool) -> Iterator[str]:
 
 
 def print_line(line: str, *, as_json: bool) -> None:
-    """Print a line as it is, or as JSON."""
+    """Print a line, or JSON that holds it."""
     if as_json:
         print_json({"line": line.rstrip("\n")})
     else:
-        click.echo(line, nl=not line.endswith("\n"))
+        click.echo(show_plain(line), nl=not line.endswith("\n"))
 
 
 def _begin_again_if_cut(log: IO[str], file: Path) -> None:

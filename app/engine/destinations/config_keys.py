@@ -1,10 +1,10 @@
 """Which keys the config of each type of datastore has, as data."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from app.engine.config.keyed import ConfigKey
 from app.engine.destinations.key_checks import (
     check_certificate,
     check_choice,
@@ -19,20 +19,7 @@ from app.engine.destinations.key_checks import (
     check_text,
     check_web_address,
 )
-from app.engine.json_types import JSON
 from app.engine.objects.destinations import DatastoreType
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigKey:
-    """One key of a datastore's config."""
-
-    check: Callable[[JSON], str | None]
-    """Return what was expected; None when the value may be what it is."""
-    is_secret: bool = False
-    """It is stored encrypted, and never shown."""
-    is_required: bool = False
-
 
 _TEXT: Final = ConfigKey(check=check_text)
 _SECRET: Final = ConfigKey(check=check_text, is_secret=True)

@@ -1,5 +1,6 @@
 """The config of a datastore: checked against its type's keys with all faults at once, and shown without its secrets."""
 
+from app.engine.config.keyed import check_keys, list_secret_keys, show_keys
 from app.engine.destinations.config_keys import CREDENTIALS, KEYS
 from app.engine.errors import Failure
 from app.engine.json_types import JSON, JsonObject
@@ -12,29 +13,17 @@ def check_config(kind: DatastoreType, config: JSON, *, may_lack_credentials: boo
     """Return every fault of a config; with ``may_lack_credentials`` the machine's own ones serve in their place."""
     if not isinstance(config, dict):
         return [Failure("config", "expected an object")]
-    keys = KEYS[kind]
-    found = [
-        Failure(f"config.{name}", f"is no key of the type {kind}: expected {', '.join(keys)}")
-        for name in config
-        if name not in keys
-    ]
-    for name, key in keys.items():
-        if name in config and (fault := key.check(config[name])):
-            found.append(Failure(f"config.{name}", fault))
-        elif name not in config and key.is_required:
-            found.append(Failure(f"config.{name}", "is required"))
-    return [*found, *_check_together(kind, config, may_lack_credentials)]
+    return [*check_keys(kind, KEYS[kind], config), *_check_together(kind, config, may_lack_credentials)]
 
 
 def show_config(kind: DatastoreType, config: JsonObject) -> JsonObject:
     """Return a config without its secrets."""
-    keys = KEYS[kind]
-    return {name: value for name, value in config.items() if name in keys and not keys[name].is_secret}
+    return show_keys(KEYS[kind], config)
 
 
 def list_secrets(kind: DatastoreType, config: JsonObject) -> list[str]:
     """List the names of the secrets that a config holds."""
-    return [name for name, key in KEYS[kind].items() if key.is_secret and name in config]
+    return list_secret_keys(KEYS[kind], config)
 
 
 def _check_together(kind: DatastoreType, config: JsonObject, may_lack_credentials: bool) -> list[Failure]:

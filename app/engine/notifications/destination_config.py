@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from app.engine.destinations.config_keys import ConfigKey
+from app.engine.config.keyed import ConfigKey, check_keys, list_secret_keys, show_keys
 from app.engine.destinations.key_checks import (
     check_certificate,
     check_choice,
@@ -83,29 +83,18 @@ def check_config(kind: NotificationType, config: JSON, *, has_mail_server: bool)
     """Return every fault of a config; ``has_mail_server``: mail without a host is sent by the operator's."""
     if not isinstance(config, dict):
         return [Failure("config", "expected an object")]
-    keys = KEYS[kind]
-    found = [
-        Failure(f"config.{name}", f"is no key of the type {kind}: expected {', '.join(keys)}")
-        for name in config
-        if name not in keys
-    ]
-    for name, key in keys.items():
-        if name in config and (fault := key.check(config[name])):
-            found.append(Failure(f"config.{name}", fault))
-        elif name not in config and key.is_required:
-            found.append(Failure(f"config.{name}", "is required"))
+    found = check_keys(kind, KEYS[kind], config)
     return [*found, *(_check_mail(config, has_mail_server) if kind is NotificationType.EMAIL else [])]
 
 
 def show_config(kind: NotificationType, config: JsonObject) -> JsonObject:
     """Return a config without its secrets."""
-    keys = KEYS[kind]
-    return {name: value for name, value in config.items() if name in keys and not keys[name].is_secret}
+    return show_keys(KEYS[kind], config)
 
 
 def list_secrets(kind: NotificationType, config: JsonObject) -> list[str]:
     """List the names of the secrets that a config holds."""
-    return [name for name, key in KEYS[kind].items() if key.is_secret and name in config]
+    return list_secret_keys(KEYS[kind], config)
 
 
 def hide_secrets(kind: NotificationType, config: JsonObject, text: str) -> str:

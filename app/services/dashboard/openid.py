@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from app.engine.errors import ForbiddenError
 from app.engine.json_types import JSON
+from app.engine.json_values import make_text_storable
 from app.engine.objects.environments import DEFAULT_ENVIRONMENT, Role
 
 _LONGEST_NAME = 200
@@ -43,7 +44,11 @@ def read_grant(claims: Mapping[str, JSON], claim: str) -> Grant:
         environment, _, role = str(text).rpartition(":")
         if role in set(Role):
             name = next((str(claims[key]) for key in ("email", "name", "sub") if claims.get(key)), "somebody")
-            return Grant(name=name[:_LONGEST_NAME], environment=environment or DEFAULT_ENVIRONMENT, role=Role(role))
+            return Grant(
+                name=make_text_storable(name)[:_LONGEST_NAME],
+                environment=environment or DEFAULT_ENVIRONMENT,
+                role=Role(role),
+            )
     raise ForbiddenError(
         f"your provider gives you no role here: its claim '{claim[:100]}' should be 'read', 'run' or 'admin', "
         "or one of them after the name of an environment, as in 'default:run'"

@@ -10,6 +10,10 @@ from app.engine.objects.environments import EnvironmentId
 Tone: TypeAlias = Literal["bad", "warn", "live"]
 COMPLETED_WITH_ERRORS: Final = "completed_with_errors"
 """What a run came to that has completed, with requests or records that failed and that no resume has mended."""
+RUNS_CHECKED: Final = 1000
+"""How many of the newest ended runs are looked into for errors."""
+ERRORS_CHECKED: Final = 5000
+"""The runs of how many of the newest errors are, however old."""
 _MINUTE: Final = timedelta(minutes=1)
 
 

@@ -14,7 +14,17 @@ from app.engine.status import (
     RunStatus,
     UnitStatus,
 )
-from app.services.dashboard.overview import COMPLETED_WITH_ERRORS, DueTrigger, Example, Outcome, Pace, Trouble, Troubles
+from app.services.dashboard.overview import (
+    COMPLETED_WITH_ERRORS,
+    ERRORS_CHECKED,
+    RUNS_CHECKED,
+    DueTrigger,
+    Example,
+    Outcome,
+    Pace,
+    Trouble,
+    Troubles,
+)
 from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
 from app.store.tables.statuses import any_of
@@ -22,8 +32,6 @@ from app.store.tables.statuses import any_of
 _EXAMPLES: Final = 5
 _MOST_COUNTED: Final = 1000
 _MOST_RUNS: Final = 2000
-_MOST_SUSPECTS: Final = 1000
-_MOST_ERRORS: Final = 5000
 _FIRST_HOUR: Final = "date_trunc('hour', now(), 'UTC') - interval '23 hours'"
 
 # Whether a run has errors stands in its resources, of which there are too many to read: it is looked up for the newest
@@ -32,12 +40,12 @@ _OUTCOMES: Final = text(f"""
     with suspect as (
         (select id from sync_job_run
           where environment_id = :environment and finished_at > {_FIRST_HOUR}
-          order by finished_at desc limit {_MOST_SUSPECTS})
+          order by finished_at desc limit {RUNS_CHECKED})
          union
          select run_id from (
                 select run_id from run_error
                  where environment_id = :environment and created_at > now() - interval '7 days'
-                 order by created_at desc limit {_MOST_ERRORS}) newest),
+                 order by created_at desc limit {ERRORS_CHECKED}) newest),
          flawed as materialized (
          select date_trunc('hour', run.finished_at, 'UTC') as hour, count(*) as runs
            from suspect join sync_job_run run on run.id = suspect.id

@@ -9,6 +9,7 @@ from app.api.resources.services import environment, services
 from app.services.dashboard.fleet_board import Board
 from app.services.dashboard.overview import (
     COMPLETED_WITH_ERRORS,
+    RUNS_CHECKED,
     Attention,
     DueTrigger,
     Outcome,
@@ -42,6 +43,8 @@ class Work:
 
     outcomes: StackedBars
     runs: int
+    are_all_checked: bool
+    """Whether each of the runs was looked into for errors."""
     records_line: str
     records_last_minute: float
     records_last_hour: float
@@ -88,9 +91,11 @@ def show_work() -> Work:
     """Show what runs came to, and how fast records come."""
     reads, now = services().dashboard.overview, datetime.now(UTC)
     outcomes, records = reads.count_outcomes(environment()), measure_records(reads.list_paces(environment()), now)
+    runs = sum(outcome.runs for outcome in outcomes)
     return Work(
         outcomes=_draw(outcomes, now),
-        runs=sum(outcome.runs for outcome in outcomes),
+        runs=runs,
+        are_all_checked=runs <= RUNS_CHECKED,
         records_line=charts.draw_line(records, width=240, height=40),
         records_last_minute=round(records[-2]),
         records_last_hour=round(sum(records)),

@@ -9,8 +9,10 @@ from sqlalchemy import Engine, insert, text
 from app.api.resources.services import ApiServices
 from app.engine.ids import new_id
 from app.engine.objects.environments import EnvironmentId
+from app.services.dashboard.overview import RUNS_CHECKED
 from app.store import tables
 from app.store.dashboard import overview
+from app.ui.screens import overview as screen
 from tests.integration.api.calling import CONFIG, RESOURCES, Caller, Catalog
 from tests.integration.ui.visiting import MARKUP, Visitor
 
@@ -103,10 +105,22 @@ def test_error_of_a_run_that_ended_before_the_newest_is_found_too(
         connection.execute(insert(tables.run_error).values({**error, "code": "http_500", "message": MARKUP}))
     for _ in range(3):
         add_run(engine, catalog, "completed", ended=timedelta(hours=2))
-    few = text(overview._OUTCOMES.text.replace(f"limit {overview._MOST_SUSPECTS}", "limit 2"))
+    few = text(overview._OUTCOMES.text.replace(f"limit {RUNS_CHECKED}", "limit 2"))
     monkeypatch.setattr(overview, "_OUTCOMES", few)
 
     assert ": 1 completed with errors" in admin.part("/ui/overview/work").words
+
+
+def test_page_says_when_not_all_runs_were_looked_into(
+    admin: Visitor, engine: Engine, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen, "RUNS_CHECKED", 2)
+    said = []
+    for _ in range(3):
+        add_run(engine, catalog, "completed", ended=timedelta(hours=2))
+        said.append("Errors of completed runs are looked for in" in admin.part("/ui/overview/work").words)
+
+    assert said == [False, False, True]
 
 
 def test_resources_whose_last_run_failed_are_grouped_by_job(

@@ -1,4 +1,6 @@
+import json
 from collections.abc import Callable
+from importlib import import_module
 
 import click
 import pytest
@@ -7,10 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli import terminal
-from app.cli.calling import Answer, print_facts, print_table
+from app.cli.calling import Answer, print_facts, print_json, print_table
 from app.cli.group import LazyGroup
+from app.cli.watching.process_logs import print_line
 from app.engine.errors import ConflictError
+from app.services.diagnosis.findings import Finding, Severity
 
+doctor = import_module("app.cli.operating.doctor")
 ID = "139fe02c-ad11-4a03-ba1a-7d70c7f84541"
 
 
@@ -87,3 +92,24 @@ def test_no_error_commands_the_terminal() -> None:
     found = CliRunner().invoke(group, ["fails"])
 
     assert (found.exit_code, PLAIN in found.output) == (1, True)
+
+
+def test_json_means_the_same_and_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"said": HOSTILE, "name": "é"})
+
+    shown = capsys.readouterr().out
+    assert json.loads(shown) == {"said": HOSTILE, "name": "é"}
+    assert not any(sign in shown for sign in "\x1b\x9b\u202e\x07")
+    assert "é" in shown
+
+
+def test_log_of_a_process_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_line(HOSTILE, as_json=False)
+
+    assert not any(sign in capsys.readouterr().out for sign in "\x1b\x9b\u202e\x07")
+
+
+def test_finding_of_doctor_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    doctor._print_finding(Finding(check="views", severity=Severity.WARNING, message=HOSTILE, why=HOSTILE, fix=HOSTILE))
+
+    assert not any(sign in capsys.readouterr().out for sign in "\x1b\x9b\u202e\x07")
