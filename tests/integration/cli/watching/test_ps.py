@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from signal import SIGINT
 from typing import Any
@@ -136,6 +136,13 @@ def on_a_terminal(watched: Watched, *arguments: str) -> Iterator[tuple[subproces
         os.close(controller)
 
 
+def read_on(controller: int) -> None:
+    """Take what a process still writes until it ends: a terminal that nobody reads holds up who writes to it."""
+    with suppress(OSError):
+        while os.read(controller, 65536):
+            pass
+
+
 def test_terminal_is_redrawn_until_it_is_interrupted(watched: Watched) -> None:
     seen = b""
 
@@ -149,6 +156,7 @@ def test_terminal_is_redrawn_until_it_is_interrupted(watched: Watched) -> None:
         run_id = watched.sync.start()
         wait_for(lambda: shows(run_id), what="a later look")
         process.send_signal(SIGINT)
+        read_on(controller)
 
         assert process.wait(30) == 130
     watched.api.client.patch(f"/sync-job-run/{run_id}", {"status": "stopped"})
