@@ -167,8 +167,26 @@ def test_open_incidents_are_shown_with_since_when(
             row = {"id": new_id(), "subject": subject, "opened_at": since, "resolved_at": None, **more}
             connection.execute(insert(tables.incident).values({**opened, **row}))
 
-    seen = admin.part("/ui/overview/concerns")
+    seen, listed = admin.part("/ui/overview/concerns"), admin.get("/ui/incidents?is_open=false")
+    of_api = {
+        str(way): api.get("/incident", is_open=way, event="record:stale").body["result"] for way in ("true", "false")
+    }
+    over = of_api["false"][0]
+    page, first = admin.get(f"/ui/incidents/{over['id']}"), api.get("/incident", limit=1)
 
+    assert [one["subject"] for one in of_api["false"]] == ["over"]
+    assert {one["subject"] for one in of_api["true"]} == {"a", "b"}
+    assert api.get(f"/incident/{over['id']}").body == over
+    assert (over["is_open"], over["cause"], over["opened_at"]) == (False, MARKUP, "2026-01-02T03:04:00.000Z")
+    assert "last complete: never" in over["summary"]
+    rest = api.get("/incident", next_cursor=first.body["next_cursor"]).body["result"]
+    assert len({one["id"] for one in [*first.body["result"], *rest]}) == 3
+    assert api.get("/incident", event="nothing").status == 400
+    assert over["summary"] in listed.words
+    assert f"/ui/incidents/{over['id']}" in listed.links
+    assert "Look at the account's last runs" in page.words
+    assert MARKUP not in listed.text + page.text
+    assert "/ui/incidents?is_open=true" in seen.links
     assert "Incidents that people are told of: 1" in seen.words
     assert f"record:stale 2: {MARKUP}" in seen.words
     assert 'datetime="2026-01-02T03:04' in seen.text
