@@ -281,5 +281,8 @@ _filters: dict[str, fields.Field[Any]] = {
     "status": DelimitedList(fields.String(validate=validate.OneOf(_STATUSES))),
     "status[eq]": fields.String(validate=validate.OneOf(_STATUSES)),
     "status[in]": DelimitedList(fields.String(validate=validate.OneOf(_STATUSES))),
+    "has_errors": Flag(
+        metadata={"description": "Only runs that ended with errors which no resume has mended, or only all others."}
+    ),
 }
 RunQuery = make_list_query("RunQuery", _filters)

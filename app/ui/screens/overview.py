@@ -9,7 +9,6 @@ from app.api.resources.services import environment, services
 from app.services.dashboard.fleet_board import Board
 from app.services.dashboard.overview import (
     COMPLETED_WITH_ERRORS,
-    RUNS_CHECKED,
     Attention,
     DueTrigger,
     Outcome,
@@ -43,8 +42,6 @@ class Work:
 
     outcomes: StackedBars
     runs: int
-    are_all_checked: bool
-    """Whether each of the runs was looked into for errors."""
     records_line: str
     records_last_minute: float
     records_last_hour: float
@@ -95,7 +92,6 @@ def show_work() -> Work:
     return Work(
         outcomes=_draw(outcomes, now),
         runs=runs,
-        are_all_checked=runs <= RUNS_CHECKED,
         records_line=charts.draw_line(records, width=240, height=40),
         records_last_minute=round(records[-2]),
         records_last_hour=round(sum(records)),
