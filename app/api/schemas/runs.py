@@ -266,6 +266,7 @@ class RunWaits(Schema):
 
     id = Id()
     status = fields.String(validate=validate.OneOf(_STATUSES))
+    reason = fields.String(metadata={"description": "What it waits for, or what it ended by, in one sentence."})
     waits = fields.List(fields.Nested(RunWaitFor))
     resources = fields.List(fields.Nested(ResourcePace))
     seconds = fields.Float(allow_none=True, metadata={"description": "How long it has taken, or took."})

@@ -125,8 +125,7 @@ def why(client: ApiClient, run_id: str) -> Answer:
     """Say in one sentence what a run waits for, or what it ended by."""
     run = client.get(_path_of(run_id))
     found = client.get(f"{_path_of(run_id)}/waits")
-    errors = client.get(f"{_path_of(run_id)}/errors", {"limit": 1})["result"] if count_errors(run) else ()
-    reason = printing.explain_run(run, found, errors)
+    reason = printing.explain_run(run, found)
     return Answer({"id": run_id, "status": run["status"], "reason": reason}, reason)
 
 
