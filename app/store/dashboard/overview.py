@@ -68,6 +68,7 @@ _DUE: Final = text("""
      order by trigger.next_run_at limit 6
 """)
 
+_TENANT: Final = "(select tenant_id from integrated_account a where a.id = sync_job_run.integrated_account_id)"
 _CANDIDATE: Final = "select id, sync_job_id, integrated_account_id, created_at, finished_at from sync_job_run"
 _ENDED_LATELY: Final = f"""
     {_CANDIDATE} where environment_id = :environment and finished_at > now() - interval '24 hours'
@@ -107,13 +108,14 @@ _TROUBLES: Final[Mapping[str, TextClause]] = {
                    and (trigger.last_run ->> 'error' is not null or trigger.next_run_at < now() - interval '2 minutes')
              order by trigger.updated_at desc""",
         "failed": f"""
-            select id, coalesce(sync_job ->> 'label', id::text) as name, coalesce(error ->> 'message', '') as told
+            select id, coalesce(sync_job ->> 'label', id::text) as name,
+                   concat_ws(': ', {_TENANT}, error ->> 'message') as told, finished_at as since
               from sync_job_run
              where environment_id = :environment and status = '{RunStatus.FAILED}'
                    and finished_at > now() - interval '24 hours' and created_at > now() - interval '7 days'
              order by finished_at desc""",
         "flawed": f"""
-            select id, coalesce(sync_job ->> 'label', id::text) as name, '' as told, finished_at as since
+            select id, coalesce(sync_job ->> 'label', id::text) as name, {_TENANT} as told, finished_at as since
               from sync_job_run
              where environment_id = :environment and has_errors and status = '{RunStatus.COMPLETED}'
                    and finished_at > now() - interval '24 hours' and created_at > now() - interval '7 days'

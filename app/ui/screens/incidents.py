@@ -62,4 +62,5 @@ def show_incident(id: str) -> IncidentPage:
     found = services().notifications.incidents.get(environment(), path_id("incident", id))
     facts = [(_ABOUT[name], str(value)) for name, value in found.facts.items() if name in _ABOUT and value]
     account = [("account", found.integrated_account_id)] if found.integrated_account_id else []
-    return IncidentPage(incident=found, title=EVENTS[found.event].title, about=[*facts, *account])
+    event = EVENTS[found.event]
+    return IncidentPage(incident=found, title=f"{event.what.capitalize()}: {event.title}", about=[*facts, *account])

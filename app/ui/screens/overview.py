@@ -26,13 +26,20 @@ overview = Screens("overview", title="Overview", key="o")
 
 _KINDS: Final = ("completed", COMPLETED_WITH_ERRORS, "stopped", "failed")
 """From the bottom of a bar to its top."""
+_TICK_HOURS: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concerns:
-    """What needs attention, and what comes next."""
+    """What needs attention."""
 
     attention: Sequence[Attention]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """What comes next."""
+
     due: Sequence[DueTrigger]
 
 
@@ -55,13 +62,18 @@ class OverviewPage:
     fleet: Board
     concerns: Concerns
     work: Work
+    due: Due
 
 
 @overview.page("/", "overview/page.html")
 def show() -> OverviewPage:
     """Show the environment at a glance."""
     return OverviewPage(
-        environment=read_environment_name(), fleet=show_fleet(), concerns=show_concerns(), work=show_work()
+        environment=read_environment_name(),
+        fleet=show_fleet(),
+        concerns=show_concerns(),
+        work=show_work(),
+        due=show_due(),
     )
 
 
@@ -74,8 +86,13 @@ def show_fleet() -> Board:
 @overview.fragment("/overview/concerns", "overview/concerns.html")
 def show_concerns() -> Concerns:
     """Show what needs attention."""
-    reads = services().dashboard.overview
-    return Concerns(attention=list_attention(reads.read_troubles(environment())), due=reads.list_due(environment()))
+    return Concerns(attention=list_attention(services().dashboard.overview.read_troubles(environment())))
+
+
+@overview.fragment("/overview/due", "overview/due.html")
+def show_due() -> Due:
+    """Show which triggers are due next."""
+    return Due(due=services().dashboard.overview.list_due(environment()))
 
 
 def _name_work() -> str:
@@ -99,15 +116,16 @@ def show_work() -> Work:
 
 
 def _draw(outcomes: Sequence[Outcome], now: datetime) -> StackedBars:
+    hours = fill_hours(outcomes, now)
     columns = [
         Column(
             label=f"{hour:%d %b %H:00} UTC",
             href=_lead_to_runs(hour),
             values={kind: counts.get(kind, 0) for kind in _KINDS},
         )
-        for hour, counts in fill_hours(outcomes, now)
+        for hour, counts in hours
     ]
-    return charts.stack_bars(columns)
+    return charts.stack_bars(columns, [f"{hours[at][0]:%H:00}" for at in range(0, len(hours), _TICK_HOURS)])
 
 
 def _lead_to_runs(hour: datetime) -> str:

@@ -241,7 +241,7 @@ def test_due_triggers_are_those_that_come_next(admin: Visitor, api: Caller, cata
     ).body
     api.post("/sync-job-cron-trigger", {**catalog.run_body, "cron_expression": "1 1 1 1 *"})
 
-    seen = admin.part("/ui/overview/concerns")
+    seen = admin.part("/ui/overview/due")
 
     assert [one for one in seen.links if "/triggers/" in one] == [f"/ui/triggers/{soon['id']}"]
 
@@ -272,6 +272,6 @@ def test_fleet_shows_daemons_and_queues(admin: Visitor, engine: Engine, catalog:
 
 
 def test_unchanged_parts_of_the_overview_are_not_sent_again(admin: Visitor, environment_id: EnvironmentId) -> None:
-    for path in ("/ui/overview/fleet", "/ui/overview/concerns", "/ui/overview/work"):
+    for path in ("/ui/overview/fleet", "/ui/overview/concerns", "/ui/overview/work", "/ui/overview/due"):
         first = admin.part(path)
         assert admin.part(path, If_None_Match=first.headers["ETag"]).status == 304, path
