@@ -232,14 +232,14 @@ def _build_run_service(shared: Shared, drafts: RunDrafts, dry_runs: DryRuns, wai
     resumption = Resumption(
         moves=RunMoves(shared.engine),
         end_wait=waits.end_wait,
-        outbox=outbox,
+        remove_message=outbox.remove,
         dispatcher=shared.dispatcher,
         clock=shared.clock,
     )
     return RunService(
         runs=shared.runs,
         drafts=drafts,
-        outbox=outbox,
+        remove_message=outbox.remove_soon,
         lifecycle=shared.lifecycle,
         resumption=resumption,
         dry_run=dry_runs.try_out,

@@ -20,7 +20,6 @@ from app.store.destinations.due import DueCursors
 from app.store.destinations.erasing import ErasedPlaces
 from app.store.destinations.health import DestinationHealthStore
 from app.store.destinations.log import DestinationLog
-from app.store.schemas.declarations import Declarations
 from app.store.schemas.schemas import SchemaStore
 
 
@@ -34,7 +33,6 @@ def build_destination_worker(
             due=DueCursors(shared.engine, default_group=settings.default_group),
             log=DestinationLog(shared.engine),
             schemas=SchemaStore(shared.engine),
-            declarations=Declarations(shared.engine),
         ),
         shared.writers,
         WritingTerms(

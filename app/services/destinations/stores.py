@@ -1,6 +1,6 @@
 """What destinations need of the store, each as a role."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +15,6 @@ from app.engine.objects.destinations import (
 )
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
-from app.engine.schemas.columns import ResourceSchema
 from app.services.destinations.work import Claimed, CursorClaim, DueCursor, ErasedPlace, LogPart, Moved
 
 
@@ -172,32 +171,6 @@ class AccountLogs(Protocol):
 
     def last_sequence(self, account_id: str) -> int:
         """Return the last number of an account's log."""
-
-
-class Schemas(Protocol):
-    """The schemas of resources."""
-
-    def read(self, environment_id: EnvironmentId, integration_name: str, resource: str) -> ResourceSchema | None:
-        """Return one; None while nothing is known of it."""
-
-    def list(self, environment_id: EnvironmentId, *, integration_name: str | None = None) -> Sequence[ResourceSchema]:
-        """Return those of an environment, or of one of its integrations."""
-
-    def save(
-        self,
-        environment_id: EnvironmentId,
-        integration_name: str,
-        resource: str,
-        change: Callable[[ResourceSchema], ResourceSchema],
-    ) -> ResourceSchema:
-        """Change one, which need not be there yet; whoever else changes it waits, and changes what this has left."""
-
-
-class Declarations(Protocol):
-    """What integrations and unified models declare of their records."""
-
-    def of(self, environment_id: EnvironmentId, integration_name: str) -> Mapping[str, JSON]:
-        """Return the JSON Schemas of an integration's resources, by resource."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
