@@ -76,7 +76,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
     accounts, deletion = _build_accounts(shared), _build_account_deletion(shared, settings)
     budgets, deliveries = _build_budgets(shared, accounts, settings), _build_deliveries(shared)
     runs = _build_run_service(shared, drafts, _build_dry_runs(shared, source, settings), budgets)
-    reading = build_reading_services(shared, runs, settings)
+    reading, tenant_store = build_reading_services(shared, runs, settings), TenantStore(shared.engine)
     return ApiServices(
         runs=runs,
         run_waits=RunWaits(runs),
@@ -92,7 +92,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         accounts=accounts,
         account_deletion=deletion,
         bulk_deletion=BulkDeletion(shared.accounts, deletion),
-        tenants=TenantService(TenantStore(shared.engine)),
+        tenants=TenantService(tenant_store, tenant_store.create_all),
         webhooks=WebhookService(shared.webhooks, shared.sender.send_test, wake=deliveries.wake),
         deliveries=deliveries,
         landing=build_landing_services(shared, settings),
@@ -118,7 +118,10 @@ def _build_known_names(shared: Shared) -> KnownNames:
 
 
 def _build_installed_integrations(shared: Shared) -> EnvironmentIntegrationService:
-    return EnvironmentIntegrationService(shared.installed_integrations, shared.integrations.inspect)
+    installed = shared.installed_integrations
+    return EnvironmentIntegrationService(
+        installed, shared.integrations.inspect, find=installed.of, install=installed.install
+    )
 
 
 def _build_accounts(shared: Shared) -> AccountService:
@@ -187,7 +190,7 @@ def _build_unified_services(shared: Shared) -> UnifiedServices:
     base, environment = (MappingStore(shared.engine, layer) for layer in (MappingLayer.BASE, MappingLayer.ENVIRONMENT))
     return UnifiedServices(
         models=UnifiedModelService(models),
-        installed_models=InstalledModelService(installed, models),
+        installed_models=InstalledModelService(installed, models, installed.put),
         base_mappings=MappingService(base, models, find_integration),
         environment_mappings=MappingService(environment, models, find_integration, installed),
     )

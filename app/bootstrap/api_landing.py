@@ -11,7 +11,6 @@ from app.services.schemas.schemas import SchemaService
 from app.settings import Settings
 from app.store.catalog.jobs import JobStore
 from app.store.destinations.held import HeldRecords
-from app.store.destinations.progress import CursorReader
 from app.store.schemas.shown import ShownSchemaStore
 
 
@@ -22,9 +21,11 @@ def build_landing_services(shared: Shared, settings: Settings) -> LandingService
     )
     datastores, destinations = shared.datastores, shared.destinations
     return LandingServices(
-        datastores=DatastoreService(datastores, destinations, shared.writers, rules),
+        datastores=DatastoreService(
+            datastores, datastores.inspect, destinations.wake_datastore, writers=shared.writers, rules=rules
+        ),
         destinations=DestinationService(
-            destinations, datastores, CursorReader(shared.engine), shared.accounts.inspect, JobStore(shared.engine)
+            destinations, datastores.inspect, shared.accounts.inspect, JobStore(shared.engine)
         ),
         verification=DestinationVerification(
             destinations, datastores, HeldRecords(shared.engine), shared.writers, time.monotonic

@@ -4,73 +4,21 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.engine.json_types import JSON
 from app.engine.objects.accounts import Erasure
 from app.engine.objects.destinations import (
-    Datastore,
     Destination,
     DestinationCursor,
     DestinationProgress,
     QuarantinedRecord,
 )
 from app.engine.objects.environments import EnvironmentId
-from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.lists import Page
+from app.services.crud import CrudStore
 from app.services.destinations.work import Claimed, CursorClaim, DueCursor, ErasedPlace, LogPart, Moved
 
 
-class DatastoreStore(Protocol):
-    """Keeps datastores."""
-
-    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON]) -> Datastore:
-        """Write a new datastore; raise InvalidInputError when its id is taken."""
-
-    def get(self, environment_id: EnvironmentId, datastore_id: str) -> Datastore | None:
-        """Read one with its secrets; raise UnreadableSecretError."""
-
-    def inspect(self, environment_id: EnvironmentId, datastore_id: str) -> Datastore | None:
-        """Read one for its owner, with a report of a config that does not decrypt."""
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Datastore]:
-        """Read a page of datastores."""
-
-    def update(
-        self,
-        environment_id: EnvironmentId,
-        datastore_id: str,
-        values: Mapping[str, JSON],
-        *,
-        seen: RowVersion | None = None,
-    ) -> Datastore | None:
-        """Change some fields."""
-
-    def delete(self, environment_id: EnvironmentId, datastore_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a datastore; raise ConflictError while destinations write there."""
-
-
-class DestinationStore(Protocol):
-    """Keeps destinations."""
-
-    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON]) -> Destination:
-        """Write a new destination."""
-
-    def get(self, environment_id: EnvironmentId, destination_id: str) -> Destination | None:
-        """Read one destination."""
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Destination]:
-        """Read a page of destinations."""
-
-    def update(
-        self,
-        environment_id: EnvironmentId,
-        destination_id: str,
-        values: Mapping[str, JSON],
-        *,
-        seen: RowVersion | None = None,
-    ) -> Destination | None:
-        """Change some fields."""
-
-    def delete(self, environment_id: EnvironmentId, destination_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a destination and its cursors."""
+class DestinationStore(CrudStore[Destination], Protocol):
+    """Keeps destinations, with their cursors."""
 
     def pause(self, environment_id: EnvironmentId, destination_id: str, *, is_paused: bool) -> Destination | None:
         """Have nothing more written, or go on, at once."""
@@ -83,17 +31,13 @@ class DestinationStore(Protocol):
     def wake_datastore(self, datastore_id: str) -> None:
         """Try at once what has failed in a datastore."""
 
-
-class CursorReader(Protocol):
-    """Reads how far destinations are."""
-
-    def list(self, destination_id: str, *, cursor: str | None, limit: int) -> Page[DestinationCursor]:
+    def list_cursors(self, destination_id: str, *, cursor: str | None, limit: int) -> Page[DestinationCursor]:
         """Read a page of a destination's cursors."""
 
     def list_quarantined(self, destination_id: str, *, cursor: str | None, limit: int) -> Page[QuarantinedRecord]:
         """Read a page of the records that a destination has left out."""
 
-    def progress(self, destination_ids: Sequence[str]) -> Mapping[str, DestinationProgress]:
+    def read_progress(self, destination_ids: Sequence[str]) -> Mapping[str, DestinationProgress]:
         """Return each destination as a whole."""
 
 

@@ -100,7 +100,12 @@ class Process:
         self.effective = EffectiveIntegrations(engine, cipher)
         rows = SealedRows(engine, cipher)
         self.rotation = KeyRotation(
-            keys=self.keys, make_key=cipher.rotate, rewrap_key=cipher.wrap_anew, rows=rows, pause=lambda _seconds: None
+            keys=self.keys,
+            make_key=cipher.rotate,
+            rewrap_key=cipher.wrap_anew,
+            count_by_key=rows.count_by_key,
+            reseal_some=rows.reseal_some,
+            pause=lambda _seconds: None,
         )
 
     def tenant(self, environment: EnvironmentId) -> Tenant:
@@ -367,7 +372,8 @@ def test_a_rotation_killed_between_any_two_rows_is_finished_by_the_next(alone: P
                 keys=alone.keys,
                 make_key=dying.rotate,
                 rewrap_key=dying.wrap_anew,
-                rows=rows,
+                count_by_key=rows.count_by_key,
+                reseal_some=rows.reseal_some,
                 pause=lambda _seconds: None,
             ).rotate()
         assert [read() for read in readers]

@@ -53,7 +53,8 @@ class Place:
             keys=self.keys,
             make_key=self.cipher.rotate,
             rewrap_key=self.cipher.wrap_anew,
-            rows=self.rows,
+            count_by_key=self.rows.count_by_key,
+            reseal_some=self.rows.reseal_some,
             pause=lambda _seconds: None,
         )
 

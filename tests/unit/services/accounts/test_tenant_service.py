@@ -52,7 +52,8 @@ class FakeTenants:
 
 @pytest.fixture
 def service() -> TenantService:
-    made = TenantService(FakeTenants())
+    tenants = FakeTenants()
+    made = TenantService(tenants, tenants.create_all)
     made.create(ENVIRONMENT, {"id": "acme", "metadata": {"tier": "gold"}})
     return made
 
