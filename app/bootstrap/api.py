@@ -76,6 +76,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
     accounts, deletion = _build_accounts(shared), _build_account_deletion(shared, settings)
     budgets, deliveries = _build_budgets(shared, accounts, settings), _build_deliveries(shared)
     runs = _build_run_service(shared, drafts, _build_dry_runs(shared, source, settings), budgets)
+    integrations = shared.integrations
     reading, tenant_store = build_reading_services(shared, runs, settings), TenantStore(shared.engine)
     return ApiServices(
         runs=runs,
@@ -85,7 +86,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         jobs=jobs,
         templates=TemplateService(TemplateStore(shared.engine), jobs),
         states=StateService(StateStore(shared.engine)),
-        integrations=IntegrationService(shared.integrations),
+        integrations=IntegrationService(integrations, integrations.inspect, integrations.find_by_name),
         key_changes=_build_key_changes(shared),
         known_names=_build_known_names(shared),
         installed_integrations=_build_installed_integrations(shared),

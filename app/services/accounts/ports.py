@@ -100,15 +100,15 @@ Announcement = Callable[[IntegratedAccount, Sequence[str]], Sequence[EventDraft]
 """Returns the events about an account for the webhooks with these ids."""
 
 
-class LockedCredentials(Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedCredentials:
     """An account's context while its row is locked."""
 
     context: JsonObject
     origins: frozenset[str] | None
     """Where its secrets are sent."""
-
-    def write(self, context: JsonObject, origins: frozenset[str] | None = None) -> None:
-        """Replace the context, and the origins unless they are None, in the transaction that holds the lock."""
+    write: Callable[[JsonObject, frozenset[str] | None], None]
+    """Replaces the context, and the origins unless they are None; commits, which unlocks the row."""
 
 
 class CredentialStore(Protocol):

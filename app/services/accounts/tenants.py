@@ -6,7 +6,7 @@ from typing import Final
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId, Tenant, is_tenant_id
-from app.services.crud import CrudService, UpdatableStore, raise_for_failures
+from app.services.crud import CrudService, Store, raise_for_failures
 
 MOST_AT_ONCE: Final = 1000
 _LONGEST_NAME: Final = 1000
@@ -21,7 +21,7 @@ class TenantService(CrudService[Tenant]):
 
     def __init__(
         self,
-        tenants: UpdatableStore[Tenant],
+        tenants: Store[Tenant],
         create_all: Callable[[EnvironmentId, Sequence[JsonObject]], Sequence[Tenant]],
     ) -> None:
         """``create_all`` writes tenants, and returns those that did not exist before."""

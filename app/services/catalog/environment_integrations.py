@@ -11,7 +11,7 @@ from app.engine.json_values import merge
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import EnvironmentIntegration, Integration
 from app.engine.redaction import restore_masked
-from app.services.crud import CrudService, UpdatableStore, missing_reference, raise_for_failures
+from app.services.crud import CrudService, Store, missing_reference, raise_for_failures
 
 
 class EnvironmentIntegrationService(CrudService[EnvironmentIntegration]):
@@ -24,7 +24,7 @@ class EnvironmentIntegrationService(CrudService[EnvironmentIntegration]):
 
     def __init__(
         self,
-        installations: UpdatableStore[EnvironmentIntegration],
+        installations: Store[EnvironmentIntegration],
         inspect_integration: Callable[[EnvironmentId, str], Integration | None],
         *,
         find: Callable[[EnvironmentId, str], EnvironmentIntegration | None],

@@ -14,7 +14,7 @@ from app.engine.json_values import merge
 from app.engine.objects.destinations import Datastore, DatastoreType
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import RowVersion
-from app.services.crud import CrudService, CrudStore, raise_for_failures, require
+from app.services.crud import CrudService, Store, raise_for_failures, require
 from app.services.destinations.opening import open_for_test
 from app.services.destinations.ports import Writers
 
@@ -39,11 +39,10 @@ class DatastoreService(CrudService[Datastore]):
     """The datastores of an environment."""
 
     KIND = "datastore"
-    _store: CrudStore[Datastore]
 
     def __init__(
         self,
-        datastores: CrudStore[Datastore],
+        datastores: Store[Datastore],
         inspect: Callable[[EnvironmentId, str], Datastore | None],
         wake: Callable[[str], object],
         *,

@@ -13,11 +13,11 @@ from app.engine.objects.destinations import (
 )
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import Page
-from app.services.crud import CrudStore
+from app.services.crud import Store
 from app.services.destinations.work import Claimed, CursorClaim, DueCursor, ErasedPlace, LogPart, Moved
 
 
-class DestinationStore(CrudStore[Destination], Protocol):
+class DestinationStore(Store[Destination], Protocol):
     """Keeps destinations, with their cursors."""
 
     def pause(self, environment_id: EnvironmentId, destination_id: str, *, is_paused: bool) -> Destination | None:
@@ -73,6 +73,15 @@ class Cursors(Protocol):
     def fail(self, claim: CursorClaim, *, error: str, code: str, wake_seconds: float) -> None:
         """Give the lease up with what went wrong; it is due again later."""
 
+    def list_erased(self, erasure: Erasure, *, limit: int) -> Sequence[ErasedPlace]:
+        """List destinations that have read the account and are not done; raise UnreadableSecretError."""
+
+    def take_erased(self, place: ErasedPlace, erasure: Erasure, *, lease_seconds: float) -> int | None:
+        """Take the lease of the account's cursor; None: somebody writes."""
+
+    def note_erased(self, place: ErasedPlace, erasure: Erasure, *, fence: int, count: int) -> None:
+        """Record that a destination holds nothing of it any more: its cursor is gone, or begins anew."""
+
 
 class DueCursors(Protocol):
     """Finds the cursors that lag."""
@@ -94,27 +103,6 @@ class DueCursors(Protocol):
 
     def put_back(self, destination_id: str, account_id: str, *, seconds: float) -> None:
         """Record that a daemon had no room for a cursor: the leader waits so long, a slice that ends does not."""
-
-
-class AccountLogs(Protocol):
-    """The logs of accounts, as destinations read them."""
-
-    def read(
-        self,
-        account_id: str,
-        *,
-        after: int,
-        limit: int,
-        through: int | None = None,
-        resources: Collection[str] | None = None,
-    ) -> LogPart:
-        """Read on after a number, ``limit`` entries at most, or all up to ``through``; None of resources is all."""
-
-    def find_absent(self, account_id: str, resource: str, ids: Sequence[str]) -> set[str]:
-        """Return those of some ids of which there is no record, not even a tombstone."""
-
-    def last_sequence(self, account_id: str) -> int:
-        """Return the last number of an account's log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +135,25 @@ class ExpectedRecords:
     """Those that are left out of them, as they do not fit."""
 
 
-class HeldRecords(Protocol):
-    """The records that there are, beside what destinations have read."""
+class LoggedRecords(Protocol):
+    """The records of accounts, and their logs, as destinations read and compare them."""
+
+    def read(
+        self,
+        account_id: str,
+        *,
+        after: int,
+        limit: int,
+        through: int | None = None,
+        resources: Collection[str] | None = None,
+    ) -> LogPart:
+        """Read on after a number, ``limit`` entries at most, or all up to ``through``; None of resources is all."""
+
+    def find_absent(self, account_id: str, resource: str, ids: Sequence[str]) -> set[str]:
+        """Return those of some ids of which there is no record, not even a tombstone."""
+
+    def last_sequence(self, account_id: str) -> int:
+        """Return the last number of an account's log."""
 
     def list_accounts(self, destination_id: str) -> Sequence[WrittenAccount]:
         """List the accounts that have a cursor, and are not deleted."""
@@ -164,16 +169,3 @@ class HeldRecords(Protocol):
 
     def look_up(self, account: WrittenAccount, resource: str, ids: Sequence[str]) -> Mapping[str, Settled]:
         """Return those of some records that there are."""
-
-
-class ErasedPlaces(Protocol):
-    """The destinations of accounts that are erased."""
-
-    def list_left(self, erasure: Erasure, *, limit: int) -> Sequence[ErasedPlace]:
-        """List destinations that have read the account and are not done; raise UnreadableSecretError."""
-
-    def take(self, place: ErasedPlace, erasure: Erasure, *, lease_seconds: float) -> int | None:
-        """Take the lease of the account's cursor; None: somebody writes."""
-
-    def note_erased(self, place: ErasedPlace, erasure: Erasure, *, fence: int, count: int) -> None:
-        """Record that a destination holds nothing of it any more: its cursor is gone, or begins anew."""

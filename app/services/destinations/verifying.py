@@ -15,7 +15,7 @@ from app.engine.objects.environments import EnvironmentId
 from app.services.crud import Reader, require
 from app.services.destinations.opening import open_target
 from app.services.destinations.ports import DestinationWriter, HeldKey, Writers
-from app.services.destinations.stores import DestinationStore, HeldRecords, Settled, WrittenAccount
+from app.services.destinations.stores import DestinationStore, LoggedRecords, Settled, WrittenAccount
 
 KEYS_AT_ONCE: Final = 2000
 LONGEST_SECONDS: Final = 25.0
@@ -62,7 +62,7 @@ class DestinationVerification:
         self,
         destinations: DestinationStore,
         datastores: Reader[Datastore],
-        held: HeldRecords,
+        held: LoggedRecords,
         writers: Writers,
         monotonic: Callable[[], float],
     ) -> None:

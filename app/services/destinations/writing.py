@@ -21,7 +21,7 @@ from app.services.destinations.gaps import GapListing
 from app.services.destinations.learning import BatchLearner
 from app.services.destinations.opening import open_writer
 from app.services.destinations.ports import Batch, DestinationWriter, LogRange, Writers
-from app.services.destinations.stores import AccountLogs, Cursors, DueCursors
+from app.services.destinations.stores import Cursors, DueCursors, LoggedRecords
 from app.services.destinations.work import Claimed, CursorClaim, DueCursor, LogPart, Moved, Quarantined
 from app.services.ports import Clock, SchemaStore
 from app.services.units.lease_keeper import LeaseKeeper
@@ -55,7 +55,7 @@ class WritingStores:
 
     cursors: Cursors
     due: DueCursors
-    log: AccountLogs
+    log: LoggedRecords
     schemas: SchemaStore
 
 

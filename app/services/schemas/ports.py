@@ -5,25 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from app.engine.objects.environments import EnvironmentId
-from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.schemas.columns import ColumnType, ResourceSchema
-from app.engine.schemas.stored import StoredSchema
-from app.services.ports import ChangeSchema
-
-
-class ShownSchemaStore(Protocol):
-    """Keeps schemas by their ids, with their views and their history."""
-
-    def get(self, environment_id: EnvironmentId, id: str) -> StoredSchema | None:
-        """Return one; None when the environment has none with this id."""
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[StoredSchema]:
-        """Return a page of them."""
-
-    def update(
-        self, environment_id: EnvironmentId, id: str, change: ChangeSchema, *, seen: RowVersion | None = None
-    ) -> StoredSchema | None:
-        """Change one; None when it is absent, PreconditionFailedError when it is not as ``seen``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from app.engine.unified import model as unified_model
 from app.services.crud import (
     CrudService,
     Reader,
-    UpdatableStore,
+    Store,
     VersionedService,
     missing_reference,
     raise_for_failures,
@@ -56,7 +56,7 @@ class InstalledModelService(CrudService[EnvironmentUnifiedModel]):
 
     def __init__(
         self,
-        installed: UpdatableStore[EnvironmentUnifiedModel],
+        installed: Store[EnvironmentUnifiedModel],
         models: Reader[UnifiedModel],
         put: Callable[[EnvironmentId, str, str, Mapping[str, JSON] | None], EnvironmentUnifiedModel],
     ) -> None:

@@ -115,7 +115,7 @@ class Process:
         owned = {**values, "integration_override": config}
         account = self.accounts.create(environment, new_id(), owned, context={"token": f"canary-{new_id()}"}).id
         target = {"target_url": "https://example.com"}
-        webhook = self.webhooks.create(environment, new_id(), target, secret=f"canary-{new_id()}").id
+        webhook = self.webhooks.create(environment, new_id(), {**target, "secret": f"canary-{new_id()}"}).id
         self.webhooks.replace_secret(environment, webhook, f"canary-{new_id()}", overlap_seconds=3600)
         installed, _ = self.installed.install(environment, {"integration_id": integration, "override": config})
         place = {"type": "postgres", "config": {"password": f"canary-{new_id()}"}}
@@ -305,7 +305,7 @@ def test_a_value_is_read_again_however_its_id_was_written(process: Process, own:
 
 def test_a_renewed_token_is_read_again(process: Process, own: Tenant) -> None:
     with process.credentials.lock(own.account.upper()) as locked:
-        locked.write({"token": "renewed"})
+        locked.write({"token": "renewed"}, None)
 
     assert process.credentials.read_context(own.account) == {"token": "renewed"}
 

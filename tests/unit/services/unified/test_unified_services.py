@@ -14,9 +14,9 @@ from app.engine.objects.lists import ListFilters
 from app.engine.objects.unified import EnvironmentUnifiedModel, UnifiedModel, UnifiedModelMethod
 from app.engine.templating.placeholders import Template
 from app.engine.unified.model import UnifiedName
+from app.services.unified.mappings import MappingLayers
 from app.services.unified.methods import MappingService
 from app.services.unified.models import InstalledModelService, UnifiedModelService
-from app.services.unified.ports import MappingLayers
 from tests.unit.services.service_tables import (
     ELSEWHERE,
     ENVIRONMENT,
