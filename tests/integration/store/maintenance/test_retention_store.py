@@ -214,7 +214,7 @@ def test_turn_prunes_more_runs_than_a_fleet_of_100_000_accounts_ends(engine: Eng
     "kind",
     [
         *("bodies", "tombstones", "told", "told to nobody", "keys", "messages", "daemons", "fires", "calls"),
-        *("announcements", "notifications", "incidents", "audit entries"),
+        *("announcements", "notifications", "incidents"),
     ],
 )
 def test_what_can_not_be_removed_is_passed_over(engine: Engine, store: RetentionStore, kind: str) -> None:
