@@ -29,7 +29,7 @@ from app.store.reading.audit import AuditReader
 from app.store.reading.direct_calls import DirectCallStore
 from app.store.reading.exports import ExportReader
 from app.store.reading.records import RecordReader
-from app.store.reading.run_log import RunLogReader
+from app.store.reading.run_log_streams import RunLogReader
 from app.store.reading.webhook_log import WebhookLogReader
 from app.store.records.tombstones import TombstoneStore
 from app.store.schedules.triggers import TriggerStore

@@ -1,17 +1,19 @@
-"""Gather what a run's page shows."""
+"""Gather what a run's page shows: also in one sentence how the run is, and the command that runs the same again."""
 
+import json
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.runs import SyncJobRun
+from app.engine.runs.books import describe_failed
+from app.engine.status import ErrorHandling
 from app.engine.times import format_utc
 from app.services.dashboard.run_books import ResourceBooks, write_books
-from app.services.dashboard.run_command import write_replay
 from app.services.dashboard.run_graph import RunGraph, draw_graph
 from app.services.dashboard.run_parts import RunParts
-from app.services.dashboard.run_reason import explain_run
 from app.services.diagnosis.run_diagnosis import Diagnosis, RunDiagnosis
 from app.services.ports import Clock
 from app.services.runs.runs import RunService
@@ -83,3 +85,45 @@ class RunPages:
         if not run.status.is_final:
             return format_utc(self._clock.now())
         return f"{format_utc(run.updated_at)} {run.resource_stats}"
+
+
+def explain_run(run: SyncJobRun, diagnosis: Diagnosis) -> str:
+    """Return the sentence, as ``ferryman run why`` prints it, without the command that helps."""
+    if run.error:
+        resource = run.error.get("resource")
+        message = f"{resource}: {run.error['message']}" if resource else run.error["message"]
+        return f"It {run.status} with {run.error['code']}: {message}"
+    if diagnosis.waits:
+        return f"It waits for {diagnosis.waits[0].message}"
+    if run.status.is_final:
+        errors = count_errors(run)
+        return f"It {run.status}" + (f", and {describe_failed(errors)}" if errors else " without an error")
+    if diagnosis.is_slow:
+        return f"It works, slower than usual: its last runs took {diagnosis.usual_seconds:,.1f} s"
+    return "It works, and waits for nothing"
+
+
+def count_errors(run: SyncJobRun) -> int:
+    """Count the errors of a run that were not mended by a resume."""
+    stats = [stats for methods in run.resource_stats.values() for stats in methods.values()]
+    return sum(one["errors"] - one["retried"] for one in stats)
+
+
+def write_replay(run: SyncJobRun) -> str:
+    """Return the command line that creates a run with the same job, account and args.
+
+    The job is the one that is kept now: of a run with resources of its own, or of a job that was changed since, it may
+    do something else.
+    """
+    words = ["ferryman", "run", "create", run.sync_job_id, run.integrated_account_id]
+    if run.args:
+        words += ["--args", json.dumps(run.args, ensure_ascii=False)]
+    if run.webhook_id is not None:
+        words += ["--webhook", run.webhook_id]
+    elif run.daemon_group_key is not None:
+        words += ["--group", run.daemon_group_key]
+    if run.error_handling is not ErrorHandling.IGNORE:
+        words += ["--error-handling", run.error_handling.value]
+    if run.ignore_previous_run:
+        words.append("--ignore-previous-run")
+    return shlex.join([*words, "--follow"])
