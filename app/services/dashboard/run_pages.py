@@ -25,8 +25,6 @@ class RunPage:
 
     run: SyncJobRun
     diagnosis: Diagnosis
-    reason: str
-    """In one sentence."""
     graph: RunGraph
     books: Sequence[ResourceBooks]
     parts: RunParts
@@ -72,7 +70,6 @@ class RunPages:
         return RunPage(
             run=run,
             diagnosis=diagnosis,
-            reason=explain_run(run, diagnosis),
             graph=graph,
             books=write_books(run, graph),
             parts=self._read_parts(run.id, has_webhook=run.webhook_id is not None),
