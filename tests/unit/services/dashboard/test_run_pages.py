@@ -12,7 +12,7 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.books import Counters
 from app.engine.status import RunStatus
-from app.services.dashboard.run_pages import RunPages, explain_run
+from app.services.dashboard.run_pages import RunPages
 from app.services.dashboard.run_parts import ErrorGroups, RunDeliveries, RunParts, UnitSpans
 from app.services.diagnosis.run_diagnosis import Diagnosis
 from tests.unit.services.service_fakes import FakeClock
