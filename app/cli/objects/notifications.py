@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import click
 
-from app.cli.calling import Answer, JsonArgument, add_named_argument, pass_client, print_answer, print_facts
+from app.cli.calling import Answer, JsonArgument, add_named_argument, call_api, print_facts
 from app.cli.objects.builder import build_group
 from app.cli.objects.kinds import Field, Kind
 from app.client import ApiClient
@@ -125,8 +125,7 @@ incident: Final = build_group(
 
 @notification.command()
 @add_named_argument("notification_destination_id", metavar="ID")
-@print_answer
-@pass_client
+@call_api
 def test(client: ApiClient, notification_destination_id: str) -> Answer:
     """Send a test message now, and print what was answered; exit code 1 unless it was taken."""
     found = client.post(f"{NOTIFICATION.path}/{quote(notification_destination_id, safe='')}/test")
