@@ -1,4 +1,4 @@
-"""``ferryman notification``, ``notification-rule`` and ``incident``: who is told what, over the HTTP API."""
+"""``ferryman notification``, ``notification-rule`` and ``incident``: who is notified of what, over the HTTP API."""
 
 from typing import Final
 from urllib.parse import quote
@@ -85,12 +85,12 @@ RULE: Final = Kind(
 
 notification_rule: Final = build_group(
     RULE,
-    "Create, list, show, change and remove rules of what is told.",
-    create="Create a rule; from its first on, a destination is told only what its rules watch.",
+    "Create, list, show, change and remove notification rules.",
+    create="Create a rule; from its first on, a destination is notified only of what its rules watch.",
     list="List notification rules, the newest first.",
     show="Show a notification rule.",
     update="Change a notification rule.",
-    delete="Remove a notification rule; what it has found is told no more.",
+    delete="Remove a notification rule; what it has found is no longer sent.",
 )
 
 
@@ -117,9 +117,9 @@ INCIDENT: Final = Kind(
 
 incident: Final = build_group(
     INCIDENT,
-    "List and show what is wrong, and what was, as people are told of it.",
+    "List and show what is wrong, and what was, as people are notified of it.",
     list="List incidents, the newest first.",
-    show="Show an incident: what it is, since when, who was told when, and what to do.",
+    show="Show an incident: what it is, since when, who was notified when, and what to do.",
 )
 
 

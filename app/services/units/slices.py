@@ -97,7 +97,7 @@ class Slice:
         return self.begun_at + self.seconds
 
     def is_time_up(self, may_go_on: Callable[[str], bool]) -> bool:
-        """Whether it has to end; ``may_go_on`` tells whether it may take longer, as nothing of its account waits.
+        """Whether it has to end; ``may_go_on`` returns whether it may take longer, as nothing of its account waits.
 
         Its end costs a list some round trips, in which nothing is requested ahead.
         """

@@ -1,4 +1,4 @@
-"""How destinations are, beside what webhooks were told of them."""
+"""How destinations are, beside what webhooks were notified of them."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -47,7 +47,7 @@ class DestinationHealthStore:
             return [_seen(row) for row in connection.execute(_LOOK).mappings()]
 
     def tell(self, seen: SeenDestination, health: DestinationHealth) -> None:
-        """Record what is told of a destination, and queue the event for all who subscribe to it."""
+        """Record what is notified of a destination, and queue the event for all who subscribe to it."""
         with self._engine.begin() as connection:
             values = {"id": seen.id, "health": health.value, "told": seen.health.value}
             if connection.execute(_NOTE, values).rowcount != 1:

@@ -71,7 +71,7 @@ _LONG_NUMBER: Final = b"0" * 19
 _ANY_DIGIT: Final = bytes.maketrans(b"123456789", b"000000000")
 _MOST: Final = 2**63 - 1
 _FIRST_ROWS: Final = 200
-"""By which the size of the others is told."""
+"""By which the size of the others is estimated."""
 _MOST_BYTES: Final = 32 * 1024 * 1024
 """Of one part, so that a daemon's memory is bounded however large records are."""
 
