@@ -73,8 +73,14 @@ _CALLS: Final = text("""
 
 _AUDIT_ENTRIES: Final = text("""
     delete from audit_entry where id in (
-        select id from audit_entry where created_at < now() - make_interval(secs => :seconds)
-         order by created_at, id limit :limit offset :skip for update skip locked)
+        select id from audit_entry
+         where id = any(array(
+               select old.id from environment e cross join lateral (
+                      select id, created_at from audit_entry
+                       where environment_id = e.id and created_at < now() - make_interval(secs => :seconds)
+                       order by created_at, id limit :limit + :skip) old
+                order by old.created_at, old.id limit :limit offset :skip))
+           for update skip locked)
 """)
 
 _ANNOUNCEMENTS: Final = text(f"""
