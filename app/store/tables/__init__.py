@@ -32,7 +32,7 @@ from app.store.tables.notifications import (
     notification_watermark,
 )
 from app.store.tables.online_migrations import online_migration
-from app.store.tables.records import account_log, record, record_key, record_seen
+from app.store.tables.records import account_log, record, record_count, record_key, record_seen
 from app.store.tables.runs import (
     COUNTERS,
     daemon,
@@ -88,6 +88,7 @@ __all__ = [
     "online_migration",
     "outbox",
     "record",
+    "record_count",
     "record_key",
     "record_seen",
     "refused_seal",

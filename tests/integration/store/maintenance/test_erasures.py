@@ -81,6 +81,8 @@ def fill(engine: Engine, account: str, *, status: str = "completed") -> str:
     key = {"resource": "users", "webhook_id": new_id(), "sync_job_id": new_id(), "keys": [], "args_hash": b""}
     put(engine, "record_key", integrated_account_id=account, **key)
     put(engine, "account_log", integrated_account_id=account, last_sequence=4)
+    counted = {"counts": {"users": 1}, "counted_through": 4, "counted_at": text("now()"), "seconds": 0.1}
+    put(engine, "record_count", integrated_account_id=account, **counted)
     put(engine, "schema_cursor", integrated_account_id=account, sequence=4)
     event = {"webhook_id": new_id(), "event": "record", "body": f'{{"id": "{account}"}}'.encode()}
     put(engine, "delivery", run_id=run, integrated_account_id=account, log_sequence=3, **event)
