@@ -81,6 +81,6 @@ def build_notification_sending(shared: Shared, outside: Outside, settings: Setti
 
 
 def build_notification_duties(shared: Shared, outside: Outside, settings: Settings) -> tuple[Duty, ...]:
-    """Build the leader's duties that watch and tell."""
+    """Build the leader's duties that watch and notify."""
     sending = build_notification_sending(shared, outside, settings)
     return (*build_watching(shared, settings).build_duties(), *sending.build_duties())

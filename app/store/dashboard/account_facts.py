@@ -71,13 +71,13 @@ _CHANGES: Final = text("""
      order by created_at desc, id desc limit :limit
 """)
 _RUNS: Final = text("""
-    select created_at as at, id, status as what, '' as who,
+    select run.created_at as at, run.id, status as what, concat_ws(' ', actor_kind, actor_name) as who,
            left(concat_ws(': ', error ->> 'code', error ->> 'message'), 200) as details,
            cast(null as uuid) as webhook_id, has_errors
-      from sync_job_run
-     where integrated_account_id = :account_id and environment_id = :environment_id
-           and created_at < coalesce(cast(:before as timestamptz), 'infinity')
-     order by created_at desc, id desc limit :limit
+      from sync_job_run run left join run_start on run_start.id = run.id
+     where integrated_account_id = :account_id and run.environment_id = :environment_id
+           and run.created_at < coalesce(cast(:before as timestamptz), 'infinity')
+     order by run.created_at desc, run.id desc limit :limit
 """)
 # The log of an account is by its numbers: its newest batches are looked at.
 _EVENTS: Final = text(f"""

@@ -77,7 +77,7 @@ class Life:
         resumption = Resumption(
             moves=RunMoves(engine),
             end_wait=lambda run: False,
-            outbox=OutboxStore(engine),
+            remove_message=OutboxStore(engine).remove,
             dispatcher=self.world.mailbox,
             clock=_Clock(engine),
         )

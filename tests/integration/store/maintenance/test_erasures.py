@@ -67,6 +67,8 @@ def fill(engine: Engine, account: str, *, status: str = "completed") -> str:
     owned = {"environment_id": ENVIRONMENT, "integrated_account_id": account}
     job = {"sync_job_id": new_id(), "args": {"of": account}, "resources": []}
     run = put(engine, "sync_job_run", status=status, args_hash=b"", sync_job={}, queue="q", **job, **owned)
+    begun = {"id": run, "actor_kind": "account", "actor_id": account, "created_at": text("now()")}
+    put(engine, "run_start", environment_id=ENVIRONMENT, **begun)
     shape = {"position": 0, "name": "users", "resource": "users", "method": "list", "persist": True}
     resource = put(engine, "run_resource", run_id=run, **shape)
     put(engine, "unit", run_id=run, resource_id=resource, kind="fetch", status="done", elements=[{"parent": account}])
