@@ -102,12 +102,7 @@ sync_job_run = Table(
     ),
     Index("sync_job_run_with_errors", "environment_id", "created_at", "id", postgresql_where=text("has_errors")),
     # The sweeper and the daemons ask only for live runs, a sliver of the table.
-    Index(
-        "sync_job_run_live",
-        "status",
-        "rung_at",
-        postgresql_where=text(f"status in {any_of(LIVE_RUN_STATUSES)}"),
-    ),
+    Index("sync_job_run_live", "status", "rung_at", postgresql_where=text(f"status in {any_of(LIVE_RUN_STATUSES)}")),
     Index(
         "sync_job_run_landing",
         "landing_since",
