@@ -20,6 +20,7 @@ from app.settings import Settings
 from app.store.catalog.embedded_integrations import EmbeddedIntegrationStore
 from app.store.db.database import state_of
 from app.store.db.row_versions import RowVersions
+from app.store.destinations.health import DestinationHealthStore
 from app.store.maintenance.erasures import ErasureStore
 from app.store.maintenance.fleet import FleetReader
 from app.store.maintenance.wait_facts import RunFactStore
@@ -63,6 +64,7 @@ def build_reading_services(shared: Shared, runs: RunService, settings: Settings)
             look_at_store=lambda: state_of(shared.engine),
             others={"redis": shared.dispatcher.is_reachable},
             daemons=shared.daemons,
+            count_troubled_destinations=DestinationHealthStore(shared.engine, shared.clock).count_troubled,
             silence_seconds=silence_seconds,
         ),
         row_version=RowVersions(shared.engine).of,

@@ -18,9 +18,7 @@ _MOST: Final = 2**63 - 1
 def fit_rows(layout: FileLayout, rows: Sequence[Row]) -> list[Sequence[object | None]]:
     """Return the values of each column of a layout; those of ``jsonb`` as JSON text."""
     accounts, tenants, ids, sequences, synced, deleted, texts, read = zip(*rows, strict=True) if rows else ((),) * 8
-    records = [
-        _as_object(decode(text) if record is None else record) for text, record in zip(texts, read, strict=True)
-    ]
+    records = [_as_object(decode(text) if record is None else record) for text, record in zip(texts, read, strict=True)]
     times = ([_to_utc(time) for time in column] for column in (synced, deleted))
     typed = (fit_values((record.get(column.key) for record in records), column) for column in layout.typed)
     return [accounts, tenants, ids, sequences, *times, *typed, *([texts] if layout.with_data else [])]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import Final
 
@@ -98,7 +99,7 @@ def _rate(place: _Place) -> float:
 
 def _peer_rate(place: _Place) -> float:
     arguments = [place.workbench.stack.database_url, place.account_id, place.store.url, BUCKET, *KEYS.values()]
-    command = [PYTHON, PROGRAMS / "dlt_files_peer.py", *arguments]
+    command: list[str | Path] = [PYTHON, PROGRAMS / "dlt_files_peer.py", *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=PROGRAMS)
     if done.returncode != 0:
         raise BenchError(f"dlt failed: {done.stderr[-1000:]}")

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from threading import BoundedSemaphore
 from typing import Final
 
-from app import failpoints
+from app import failpoints, meters
 from app.engine.errors import DestinationError, LeaseLostError, StoreUnavailableError, UnreadableSecretError
 from app.engine.limits import retry
+from app.engine.objects.destinations import DatastoreType
 from app.failpoints import Failpoint
 from app.services.destinations.gaps import GapListing
 from app.services.destinations.learning import BatchLearner
@@ -148,6 +149,7 @@ class DestinationWorker:
         self._stores.cursors.fail(claim, error=error.message, code=error.code, wake_seconds=wake_seconds)
         facts = {**_facts(claim), "code": error.code, "attempts": claim.attempts + 1}
         logger.warning("a destination failed", extra=facts)
+        meters.DESTINATION_FAILURES.labels(error.code).inc()
 
 
 class _Walk:
@@ -180,17 +182,16 @@ class _Walk:
         log_range, quarantined = self._build_range(part)
         written = self._writer.write(log_range, fence=self._claim.fence)
         failpoints.hit(Failpoint.BEFORE_CURSOR)
-        self._stores.cursors.move(
-            self._claim,
-            Moved(
-                through=part.through,
-                read=part.read,
-                written=written.written,
-                unchanged=part.read - part.filtered - len(quarantined) - written.written,
-                filtered=part.filtered,
-                quarantined=quarantined,
-            ),
+        moved = Moved(
+            through=part.through,
+            read=part.read,
+            written=written.written,
+            unchanged=part.read - part.filtered - len(quarantined) - written.written,
+            filtered=part.filtered,
+            quarantined=quarantined,
         )
+        self._stores.cursors.move(self._claim, moved)
+        _count(self._claimed.datastore.type, moved)
         self._cursor, self._through = part.through, None
         if part.is_last:
             self._end_rebuild()
@@ -237,6 +238,12 @@ class _Walk:
             batches=batches or (),
             is_rebuild=self._claim.is_rebuilding,
         )
+
+
+def _count(kind: DatastoreType, moved: Moved) -> None:
+    counts = {"written": moved.written, "unchanged": moved.unchanged, "filtered": moved.filtered}
+    for outcome, count in {**counts, "quarantined": len(moved.quarantined)}.items():
+        meters.DESTINATION_RECORDS.labels(kind.value, outcome).inc(count)
 
 
 def _facts(claim: CursorClaim) -> dict[str, str]:

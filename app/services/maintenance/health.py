@@ -30,17 +30,20 @@ class HealthService:
         look_at_store: Callable[[], StoreState],
         others: Mapping[str, Callable[[], bool]],
         daemons: DaemonStore,
+        count_troubled_destinations: Callable[[], Mapping[str, int]],
         silence_seconds: float,
     ) -> None:
         self._look_at_store = look_at_store
         self._others = others
         self._daemons = daemons
+        self._count_troubled_destinations = count_troubled_destinations
         self._silence_seconds = silence_seconds
 
     def check(self) -> tuple[bool, JsonObject]:
-        """Return whether it serves, the state of each part, the duties that fail, and the live daemons.
+        """Return whether it serves, the state of each part, the duties that fail, the live daemons, and destinations.
 
-        A lack of live daemons is no failure: runs wait for one.
+        A lack of live daemons is no failure: runs wait for one. Nor is a destination that fails or lags: it is
+        somebody's database or bucket, and its records wait.
         """
         store = self._look_at_store()
         serves = store is not StoreState.UNREACHABLE
@@ -48,6 +51,7 @@ class HealthService:
         shown = {"postgres": store} | {name: "ok" if is_there else "unreachable" for name, is_there in found.items()}
         live = self._daemons.count_live_by_group(within_seconds=self._silence_seconds) if serves else {}
         failing = self._daemons.read_failing_duties(within_seconds=self._silence_seconds) if serves else {}
+        troubled = {**self._count_troubled_destinations()} if serves else {}
         is_well = store is StoreState.OK and all(found.values()) and not failing
         status = "unhealthy" if not serves else "ok" if is_well else "degraded"
-        return serves, {"status": status, **shown, "duties": failing, "daemons": live}
+        return serves, {"status": status, **shown, "duties": failing, "daemons": live, "destinations": troubled}

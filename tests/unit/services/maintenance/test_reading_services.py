@@ -193,10 +193,13 @@ def test_health_tells_what_is_there(
         look_at_store=lambda: StoreState(postgres),
         others={"redis": lambda: redis},
         daemons=daemons,
+        count_troubled_destinations=lambda: {"failing": 2},
         silence_seconds=60,
     )
     daemons.record_failing("d1", failing)
     serves = postgres != "unreachable"
-    seen: JsonObject = {"duties": failing, "daemons": {"blue": 1}} if serves else {"duties": {}, "daemons": {}}
+    nothing: JsonObject = {"duties": {}, "daemons": {}, "destinations": {}}
+    known: JsonObject = {"duties": failing, "daemons": {"blue": 1}, "destinations": {"failing": 2}}
+    seen = known if serves else nothing
 
     assert health.check() == (serves, {**shown, **seen})
