@@ -62,15 +62,24 @@ class Table:
             (self._ranges or {}).pop(entry.range, None)
 
     def erase(self) -> int:
-        """Remove the manifest, then all files, those too that it did not name; return how many files they were."""
+        """Remove all files, those too that the manifest does not name, then it; return how many files they were.
+
+        A process that dies in between is followed by one that finds the manifest, and so the table.
+        """
         self._ranges = None
-        self._store.delete([one.name for one in self._store.list(self._manifest)])
-        files = [
+        ranges = self.list_ranges()
+        files = {
             one.name
             for one in self._store.list(self._folder)
             if one.name.rpartition("/")[2].startswith(f"{self._account_id}-")
-        ]
-        self._store.delete(files)
+        }
+        if not files:
+            # Removed by somebody, or a listing that is none: what the manifest names is removed by its name.
+            files = {entry.path for own in ranges if (entry := self.read_entry(own)) is not None}
+        self._store.delete(sorted(files))
+        named = {f"{self._manifest}/{own.stem}{_JSON}" for own in ranges}
+        self._store.delete(sorted({one.name for one in self._store.list(self._manifest)} | named))
+        self._ranges = None
         return len(files)
 
     def _name(self, own: FileRange) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 import orjson
 
-from app.destinations.files import manifest, names
+from app.destinations.files import faults, manifest, names
 from app.destinations.files.compaction import Compaction
 from app.destinations.files.held import read_held
 from app.destinations.files.manifest import Entry, Progress
@@ -144,9 +144,13 @@ class FilesWriter:
 
     def _find_tables(self, account_id: str, resource: str | None) -> list[Table]:
         """Find the tables that may have files of an account."""
+        listed = [name for name, _ in self._store.list(names.OWN_FOLDER)]
+        if not listed and self._store.get(names.OWNER) is not None:
+            # An error in an answer of 200 reads as an empty listing: whoever believed it would leave files behind.
+            raise faults.build_error(faults.FAILS, "it lists nothing although it holds objects")
         folders = {
             name.removeprefix(f"{names.OWN_FOLDER}/").rpartition(f"/{account_id}/")[0]
-            for name, _ in self._store.list(names.OWN_FOLDER)
+            for name in listed
             if f"/{account_id}/" in name
         }
         wanted = None if resource is None else names.quote_part(resource)

@@ -11,7 +11,7 @@ from typing import Final
 
 from app.services.destinations.learning import BatchLearner
 from app.services.destinations.ports import Batch, DestinationWriter, LoggedRecord, LogRange
-from app.services.destinations.stores import AccountLogs
+from app.services.destinations.stores import AccountLogs, Cursors
 from app.services.destinations.work import Claimed
 from app.services.ports import Clock
 
@@ -21,13 +21,15 @@ KEYS_AT_ONCE: Final = 2000
 class GapListing:
     """Compares what a target holds of an account with the records that there are."""
 
-    def __init__(self, log: AccountLogs, clock: Clock) -> None:
+    def __init__(self, log: AccountLogs, cursors: Cursors, clock: Clock) -> None:
         self._log = log
+        self._cursors = cursors
         self._clock = clock
 
-    def fill(self, claimed: Claimed, writer: DestinationWriter, learner: BatchLearner, empty: LogRange) -> None:
+    def fill(self, claimed: Claimed, writer: DestinationWriter, learner: BatchLearner, empty: LogRange) -> bool:
         """Have every record deleted at the target that is gone; ``empty`` is a range without records.
 
+        Return False where the destination was paused meanwhile: the rest is found when it goes on.
         Doing it twice changes nothing. A record that comes back meanwhile has a higher number, and is written later.
         """
         through = self._log.last_sequence(claimed.claim.account_id)
@@ -43,7 +45,10 @@ class GapListing:
                     batches=[batch],
                     listing=f"{resource}-{number}",
                 )
+                if not self._cursors.may_write(claimed.claim):
+                    return False
                 writer.write(part, fence=claimed.claim.fence)
+        return True
 
     def _list_resources(self, claimed: Claimed, learner: BatchLearner) -> list[str]:
         wanted = claimed.destination.resources

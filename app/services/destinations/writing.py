@@ -82,7 +82,7 @@ class DestinationWorker:
         self._monotonic = monotonic
         self._is_stopping = is_stopping
         self._dispatch_next = dispatch_next
-        self._gaps = GapListing(stores.log, clock)
+        self._gaps = GapListing(stores.log, stores.cursors, clock)
         self._keeper = LeaseKeeper(stores.cursors, lease_seconds=terms.lease_seconds)
         self._room = BoundedSemaphore(terms.most_of_process)
 
@@ -172,8 +172,8 @@ class _Walk:
     def write_next(self) -> bool:
         """Write the next range; return whether there is another one."""
         part = self._read()
-        if part.gap_until > self._listed_through:
-            self._fill_gap(part.gap_until)
+        if part.gap_until > self._listed_through and not self._fill_gap(part.gap_until):
+            return False
         if part.through == self._cursor:
             self._end_rebuild()
             return False
@@ -207,18 +207,22 @@ class _Walk:
             resources=None if wanted == "*" else wanted,
         )
 
-    def _fill_gap(self, gap_until: int) -> None:
+    def _fill_gap(self, gap_until: int) -> bool:
+        """Remove what vanished while nobody read; return whether all of it is removed."""
         # Whoever has written nothing yet holds nothing that could be gone.
-        if self._claim.cursor > 0 or self._claim.epoch > 0:
-            self._gaps.fill(self._claimed, self._writer, self._learner, self._empty_range(self._cursor))
+        if (self._claim.cursor > 0 or self._claim.epoch > 0) and not self._remove_absent():
+            return False
         self._stores.cursors.note_listed(self._claim, gap_until)
         self._listed_through = gap_until
+        return True
 
     def _end_rebuild(self) -> None:
         """Remove what the target holds and Postgres does not, after all else is as it is there."""
-        if self._claim.is_rebuilding:
-            self._gaps.fill(self._claimed, self._writer, self._learner, self._empty_range(self._cursor))
+        if self._claim.is_rebuilding and self._remove_absent():
             self._stores.cursors.note_rebuilt(self._claim)
+
+    def _remove_absent(self) -> bool:
+        return self._gaps.fill(self._claimed, self._writer, self._learner, self._empty_range(self._cursor))
 
     def _build_range(self, part: LogPart) -> tuple[LogRange, tuple[Quarantined, ...]]:
         learned = [self._learner.learn(resource, records) for resource, records in sorted(part.records.items())]
