@@ -36,9 +36,9 @@ _FILL: Final = """
       from generate_series(1, :count) n
 """
 _MADE: Final = (
-    "create view acme.mine as select account_id, n, status from acme.tickets where deleted_at is null",
+    "create view {0}.mine as select account_id, n, status from {0}.tickets where deleted_at is null",
     "create schema reports",
-    "create view reports.by_status as select account_id, status, count(*) as tickets from acme.mine group by 1, 2",
+    "create view reports.by_status as select account_id, status, count(*) as tickets from {0}.mine group by 1, 2",
 )
 _MADE_AT_TARGET: Final = (
     *_MADE,
@@ -55,12 +55,12 @@ _KEPT: Final = """
            (select array_agg(a.attname::text || a.atttypid::regtype || a.attnum order by a.attnum)
               from pg_attribute a where a.attrelid = c.oid and a.attnum between 1 and {columns})
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
-     where n.nspname in ('acme', 'reports') order by 1
+     where n.nspname in ('{schema}', 'reports') order by 1
 """
 _ASKED: Final = (
     "select tickets from reports.by_status where account_id = %s",
-    "select count(*) from acme.mine where account_id = %s and n between 1 and 100000000",
-    "select count(*) from acme.tickets where account_id = %s and deleted_at is null",
+    "select count(*) from {0}.mine where account_id = %s and n between 1 and 100000000",
+    "select count(*) from {0}.tickets where account_id = %s and deleted_at is null",
 )
 
 
@@ -76,9 +76,9 @@ class Readers:
     _is_over: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
-    def asking(self, *connect: Callable[[], psycopg.Connection[Any]]) -> Iterator[None]:
-        """Ask on each connection until the block ends."""
-        threads = [threading.Thread(target=self._ask, args=[one], daemon=True) for one in connect]
+    def asking(self, *places: tuple[Callable[[], psycopg.Connection[Any]], str]) -> Iterator[None]:
+        """Ask in a schema on each connection until the block ends."""
+        threads = [threading.Thread(target=self._ask, args=one, daemon=True) for one in places]
         for thread in threads:
             thread.start()
         try:
@@ -88,7 +88,7 @@ class Readers:
             for thread in threads:
                 thread.join(timeout=120)
 
-    def _ask(self, connect: Callable[[], psycopg.Connection[Any]]) -> None:
+    def _ask(self, connect: Callable[[], psycopg.Connection[Any]], schema: str) -> None:
         try:
             with connect() as connection:
                 connection.autocommit = True
@@ -96,7 +96,7 @@ class Readers:
                 while not self._is_over.is_set():
                     for statement in _ASKED:
                         began = monotonic()
-                        self.answers |= {row[0] for row in connection.execute(statement, [self.account])}
+                        self.answers |= {row[0] for row in connection.execute(statement.format(schema), [self.account])}
                         self.longest = max(self.longest, monotonic() - began)
                         self.asked += 1
         except psycopg.Error as error:
@@ -108,7 +108,7 @@ def test_readers_and_what_users_made_are_never_touched(landing: Landing, target:
     readers = Readers(place.account)
     before = place.look()
 
-    with readers.asking(place.connect_here, place.connect_there, place.connect_there):
+    with readers.asking((place.connect_here, place.view_schema), *[(place.connect_there, "acme")] * 2):
         place.add_columns()
         place.rebuild()
         place.retain()
@@ -137,10 +137,12 @@ class _Place:
         self.destination = landing.destination(target.config)
         self._settle()
         with landing.engine.begin() as connection:
+            schema = connection.execute(text("select distinct view_schema from resource_schema")).scalar_one()
+            self.view_schema = f'"{schema}"'
             for statement in _MADE:
-                connection.execute(text(statement))
+                connection.execute(text(statement.format(self.view_schema)))
         for statement in _MADE_AT_TARGET:
-            target.execute(statement)
+            target.execute(statement.format("acme"))
 
     def add_columns(self) -> None:
         for number in range(_COLUMNS):
@@ -174,7 +176,10 @@ class _Place:
     def look(self) -> Sequence[Any]:
         """Return what users have made, here and at the target, and the tables and views below it."""
         with self.connect_here() as here, self.connect_there() as there:
-            return [connection.execute(_KEPT.format(columns=9)).fetchall() for connection in (here, there)]
+            return [
+                connection.execute(_KEPT.format(columns=9, schema=schema.strip('"'))).fetchall()
+                for connection, schema in ((here, self.view_schema), (there, "acme"))
+            ]
 
     def count_columns(self) -> int:
         counts = self.target.rows(
