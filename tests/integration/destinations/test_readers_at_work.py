@@ -23,6 +23,7 @@ from tests.support.target import TargetDatabase
 
 IS_LONG: Final = os.environ.get("PROOFS") == "long"
 RECORDS: Final = 1_000_000 if IS_LONG else 2_000
+pytestmark = pytest.mark.timeout(3600 if IS_LONG else 600)
 _COLUMNS: Final = 20 if IS_LONG else 4
 _ROUNDS: Final = 2_000
 _LONGEST_LOCK_SECONDS: Final = 4
