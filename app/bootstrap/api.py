@@ -76,7 +76,8 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
     accounts, deletion = _build_accounts(shared), _build_account_deletion(shared, settings)
     budgets, deliveries = _build_budgets(shared, accounts, settings), _build_deliveries(shared)
     runs = _build_run_service(shared, drafts, _build_dry_runs(shared, source, settings), budgets)
-    reading = build_reading_services(shared, runs, settings)
+    integrations = shared.integrations
+    reading, tenant_store = build_reading_services(shared, runs, settings), TenantStore(shared.engine)
     return ApiServices(
         runs=runs,
         run_waits=RunWaits(runs),
@@ -85,14 +86,14 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         jobs=jobs,
         templates=TemplateService(TemplateStore(shared.engine), jobs),
         states=StateService(StateStore(shared.engine)),
-        integrations=IntegrationService(shared.integrations),
+        integrations=IntegrationService(integrations, integrations.inspect, integrations.find_by_name),
         key_changes=_build_key_changes(shared),
         known_names=_build_known_names(shared),
         installed_integrations=_build_installed_integrations(shared),
         accounts=accounts,
         account_deletion=deletion,
         bulk_deletion=BulkDeletion(shared.accounts, deletion),
-        tenants=TenantService(TenantStore(shared.engine)),
+        tenants=TenantService(tenant_store, tenant_store.create_all),
         webhooks=WebhookService(shared.webhooks, shared.sender.send_test, wake=deliveries.wake),
         deliveries=deliveries,
         landing=build_landing_services(shared, settings),
@@ -118,7 +119,10 @@ def _build_known_names(shared: Shared) -> KnownNames:
 
 
 def _build_installed_integrations(shared: Shared) -> EnvironmentIntegrationService:
-    return EnvironmentIntegrationService(shared.installed_integrations, shared.integrations.inspect)
+    installed = shared.installed_integrations
+    return EnvironmentIntegrationService(
+        installed, shared.integrations.inspect, find=installed.of, install=installed.install
+    )
 
 
 def _build_accounts(shared: Shared) -> AccountService:
@@ -187,7 +191,7 @@ def _build_unified_services(shared: Shared) -> UnifiedServices:
     base, environment = (MappingStore(shared.engine, layer) for layer in (MappingLayer.BASE, MappingLayer.ENVIRONMENT))
     return UnifiedServices(
         models=UnifiedModelService(models),
-        installed_models=InstalledModelService(installed, models),
+        installed_models=InstalledModelService(installed, models, installed.put),
         base_mappings=MappingService(base, models, find_integration),
         environment_mappings=MappingService(environment, models, find_integration, installed),
     )
@@ -232,14 +236,14 @@ def _build_run_service(shared: Shared, drafts: RunDrafts, dry_runs: DryRuns, wai
     resumption = Resumption(
         moves=RunMoves(shared.engine),
         end_wait=waits.end_wait,
-        outbox=outbox,
+        remove_message=outbox.remove,
         dispatcher=shared.dispatcher,
         clock=shared.clock,
     )
     return RunService(
         runs=shared.runs,
         drafts=drafts,
-        outbox=outbox,
+        remove_message=outbox.remove_soon,
         lifecycle=shared.lifecycle,
         resumption=resumption,
         dry_run=dry_runs.try_out,

@@ -10,8 +10,7 @@ from app.services.destinations.verifying import DestinationVerification
 from app.services.schemas.schemas import SchemaService
 from app.settings import Settings
 from app.store.catalog.jobs import JobStore
-from app.store.destinations.held import HeldRecords
-from app.store.destinations.progress import CursorReader
+from app.store.destinations.log import DestinationLog
 from app.store.schemas.shown import ShownSchemaStore
 
 
@@ -21,13 +20,16 @@ def build_landing_services(shared: Shared, settings: Settings) -> LandingService
         may_lack_credentials=bool(settings.ambient_credentials), has_directory=bool(settings.destination_directory)
     )
     datastores, destinations = shared.datastores, shared.destinations
+    schemas = ShownSchemaStore(shared.engine)
     return LandingServices(
-        datastores=DatastoreService(datastores, destinations, shared.writers, rules),
+        datastores=DatastoreService(
+            datastores, datastores.inspect, destinations.wake_datastore, writers=shared.writers, rules=rules
+        ),
         destinations=DestinationService(
-            destinations, datastores, CursorReader(shared.engine), shared.accounts.inspect, JobStore(shared.engine)
+            destinations, datastores.inspect, shared.accounts.inspect, JobStore(shared.engine)
         ),
         verification=DestinationVerification(
-            destinations, datastores, HeldRecords(shared.engine), shared.writers, time.monotonic
+            destinations, datastores, DestinationLog(shared.engine), shared.writers, time.monotonic
         ),
-        schemas=SchemaService(ShownSchemaStore(shared.engine), shared.clock),
+        schemas=SchemaService(schemas, schemas.list, schemas.update, shared.clock),
     )

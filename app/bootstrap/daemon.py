@@ -58,7 +58,6 @@ from app.store.maintenance.retention import RetentionStore
 from app.store.records.numbers import RecordNumbers
 from app.store.runs.outbox import OutboxStore
 from app.store.schedules.triggers import TriggerStore
-from app.store.schemas.declarations import Declarations
 from app.store.schemas.readers import EnvironmentReaders
 from app.store.schemas.schemas import SchemaStore
 from app.store.schemas.views import ViewStore
@@ -106,7 +105,7 @@ def build_daemon_services(settings: Settings, outside: Outside = REAL) -> Daemon
         clock=shared.clock, settings=settings, dispatcher=shared.dispatcher, is_stopping=stopping.is_set
     )
     fairness = AccountFairness(UnitStore(shared.engine), worker_context)
-    pool = DeliveryPool(outside.sender or shared.sender, shared.dispatcher)
+    pool = DeliveryPool(outside.send or shared.sender.submit, shared.dispatcher)
     return DaemonServices(
         settings=settings,
         lifecycle=shared.lifecycle,
@@ -133,7 +132,8 @@ def _build_unit_worker(
     bounds = read_merge_bounds(settings)
     deliveries, spools = DeliveryStore(shared.engine, bounds), SpoolStore(shared.engine)
     merger = DeliveryMerger(shared.engine, bounds)
-    keeper = LeaseKeeper(units, lease_seconds=settings.lease_seconds)
+    lease = settings.lease_seconds
+    keeper = LeaseKeeper(partial(units.keep, lease_seconds=lease), lease_seconds=lease)
     return UnitWorker(
         units=units,
         contexts=shared.contexts,
@@ -205,7 +205,7 @@ def _build_due_duties(shared: Shared, pool: DeliveryPool, settings: Settings) ->
     scheduler = CronScheduler(
         triggers=TriggerStore(shared.engine),
         drafts=build_run_drafts(shared, settings),
-        outbox=outbox,
+        remove_message=outbox.remove_soon,
         dispatcher=shared.dispatcher,
         monotonic=time.monotonic,
     )
@@ -258,11 +258,12 @@ def _build_periodic_duties(shared: Shared, heartbeats: CeleryHeartbeats, setting
 
 
 def _build_schema_learner(shared: Shared) -> SchemaLearner:
+    views = ViewStore(shared.engine, EnvironmentReaders(shared.engine))
     return SchemaLearner(
         values=WrittenValues(shared.engine),
         schemas=SchemaStore(shared.engine),
-        declarations=Declarations(shared.engine),
-        views=ViewStore(shared.engine, EnvironmentReaders(shared.engine)),
+        list_outdated_views=views.list_outdated,
+        update_view=views.update,
         share=Share(),
         clock=shared.clock,
     )

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "destination": ("app.cli.objects.destinations:destination", "Which records land there, and how far."),
     "notification": ("app.cli.objects.notifications:notification", "Where people are told what is wrong."),
     "notification-rule": ("app.cli.objects.notifications:notification_rule", "What they are told."),
+    "incident": ("app.cli.objects.notifications:incident", "What is wrong, and what was, as they are told of it."),
     "template": ("app.cli.objects.templates:template", "What sync jobs begin with."),
     "state": ("app.cli.states:state", "What is kept from one run to the next."),
     "log": ("app.cli.log:log", "Show what happened."),

@@ -1,4 +1,4 @@
-"""``ferryman notification`` and ``ferryman notification-rule``: who is told what, over the HTTP API."""
+"""``ferryman notification``, ``notification-rule`` and ``incident``: who is told what, over the HTTP API."""
 
 from typing import Final
 from urllib.parse import quote
@@ -91,6 +91,35 @@ notification_rule: Final = build_group(
     show="Show a notification rule.",
     update="Change a notification rule.",
     delete="Remove a notification rule; what it has found is told no more.",
+)
+
+
+INCIDENT: Final = Kind(
+    word="incident",
+    group="incident",
+    path="/incident",
+    columns=("id", "event", "cause", "is_open", "opened_at", "resolved_at", "summary"),
+    facts=(
+        *("event", "cause", "is_open", "summary", "advice", "count", "integrated_account_id", "facts"),
+        *("notification_destination_id", "notification_rule_id"),
+        *("opened_at", "created_at", "notified_at", "reminded_at", "last_seen_at", "resolved_at"),
+    ),
+    title=lambda incident: f"incident {incident['id']}  {'open' if incident['is_open'] else 'over'}",
+    filters=(
+        Field(name="is_open", option="--open/--over", help="Only what is still so, or only what is over."),
+        Field(name="event", option="--event", kind=_EVENTS, help="Only those of this event."),
+        Field(name="cause", option="--cause", help="Only those of this cause, such as http_500."),
+        Field(name="notification_rule_id", option="--rule", help="Only those of this rule."),
+        Field(name="notification_destination_id", option="--destination", help="Only those of this destination."),
+        Field(name="integrated_account_id", option="--account", help="Only those about this account."),
+    ),
+)
+
+incident: Final = build_group(
+    INCIDENT,
+    "List and show what is wrong, and what was, as people are told of it.",
+    list="List incidents, the newest first.",
+    show="Show an incident: what it is, since when, who was told when, and what to do.",
 )
 
 

@@ -125,8 +125,7 @@ def why(client: ApiClient, run_id: str) -> Answer:
     """Say in one sentence what a run waits for, or what it ended by."""
     run = client.get(_path_of(run_id))
     found = client.get(f"{_path_of(run_id)}/waits")
-    errors = client.get(f"{_path_of(run_id)}/errors", {"limit": 1})["result"] if count_errors(run) else ()
-    reason = printing.explain_run(run, found, errors)
+    reason = printing.explain_run(run, found)
     return Answer({"id": run_id, "status": run["status"], "reason": reason}, reason)
 
 
@@ -152,10 +151,16 @@ def errors(client: ApiClient, run_id: str, limit: int) -> Answer:
 @click.option("--status", type=RUN_STATUS, help="Only runs in this status.")
 @click.option("--job", "sync_job_id", help="Only runs of this sync job.")
 @click.option("--account", "integrated_account_id", help="Only runs for this integrated account.")
+@click.option(
+    "--with-errors/--without-errors",
+    "has_errors",
+    default=None,
+    help="Only runs that ended with errors which no resume has mended, or only all others.",
+)
 @limit_option
 @print_answer
 @pass_client
-def list_runs(client: ApiClient, limit: int, **filters: str | None) -> Answer:
+def list_runs(client: ApiClient, limit: int, **filters: str | bool | None) -> Answer:
     """List runs, the newest first."""
     page = client.get(_PATH, {"limit": limit, **filters})
 

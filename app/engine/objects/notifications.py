@@ -74,6 +74,41 @@ class NotificationRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Something that is wrong, or was, as one notification destination is told of it."""
+
+    id: str
+    environment_id: EnvironmentId
+    notification_destination_id: str
+    notification_rule_id: str | None
+    """The rule that watches for it; None: its destination has no rules."""
+    event: str
+    cause: str
+    """Incidents of one event and one cause are told together; empty where there is none."""
+    subject: str
+    """What it is about: an id, or several."""
+    summary: str
+    """It in one sentence, as it is told."""
+    advice: str
+    """What to do."""
+    integrated_account_id: str | None
+    facts: JsonObject
+    count: int
+    """How often it has happened."""
+    is_open: bool
+    opened_at: datetime
+    """Since when it is so."""
+    created_at: datetime
+    """When it was found."""
+    last_seen_at: datetime
+    notified_at: datetime | None
+    """When its message was written."""
+    reminded_at: datetime | None
+    resolved_at: datetime | None
+    """When it was over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """One event that a notification destination is told of: by a rule, or because it has no rules."""
 

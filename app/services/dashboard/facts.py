@@ -44,6 +44,8 @@ class Happening:
     """Who has made a change; empty otherwise."""
     details: str
     webhook_id: str | None = None
+    has_errors: bool = False
+    """Of a run: it ended with errors that no resume has mended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,6 @@ from app.services.dashboard.run_books import ResourceBooks, write_books
 from app.services.dashboard.run_command import write_replay
 from app.services.dashboard.run_graph import RunGraph, draw_graph
 from app.services.dashboard.run_parts import RunParts
-from app.services.dashboard.run_reason import explain_run
 from app.services.diagnosis.run_diagnosis import Diagnosis, RunDiagnosis
 from app.services.ports import Clock
 from app.services.runs.runs import RunService
@@ -23,8 +22,6 @@ class RunPage:
 
     run: SyncJobRun
     diagnosis: Diagnosis
-    reason: str
-    """In one sentence."""
     graph: RunGraph
     books: Sequence[ResourceBooks]
     parts: RunParts
@@ -70,7 +67,6 @@ class RunPages:
         return RunPage(
             run=run,
             diagnosis=diagnosis,
-            reason=explain_run(run, diagnosis),
             graph=graph,
             books=write_books(run, graph),
             parts=self._read_parts(run.id, has_webhook=run.webhook_id is not None),

@@ -57,7 +57,7 @@ _CHANGES: Final = text("""
                                  else key end, ', ' order by key)
                  from jsonb_object_keys(case when before is null or after is null then '{}' else after end) key),
                ''), 200) as details,
-           cast(null as uuid) as webhook_id
+           cast(null as uuid) as webhook_id, false as has_errors
       from audit_entry
      where integrated_account_id = :account_id and environment_id = :environment_id
            and created_at < coalesce(cast(:before as timestamptz), 'infinity')
@@ -66,7 +66,7 @@ _CHANGES: Final = text("""
 _RUNS: Final = text("""
     select created_at as at, id, status as what, '' as who,
            left(concat_ws(': ', error ->> 'code', error ->> 'message'), 200) as details,
-           cast(null as uuid) as webhook_id
+           cast(null as uuid) as webhook_id, has_errors
       from sync_job_run
      where integrated_account_id = :account_id and environment_id = :environment_id
            and created_at < coalesce(cast(:before as timestamptz), 'infinity')
@@ -75,7 +75,7 @@ _RUNS: Final = text("""
 # The log of an account is by its numbers: its newest batches are looked at.
 _EVENTS: Final = text(f"""
     select created_at as at, id, concat_ws(' ', event, status) as what, '' as who,
-           left(coalesce(last_error, ''), 200) as details, webhook_id
+           left(coalesce(last_error, ''), 200) as details, webhook_id, false as has_errors
       from (select * from delivery
              where integrated_account_id = :account_id and log_sequence is not null
              order by log_sequence desc limit 2000) newest
@@ -138,6 +138,7 @@ def _read(
             who=row.who,
             details=row.details,
             webhook_id=str(row.webhook_id) if row.webhook_id else None,
+            has_errors=row.has_errors,
         )
         for row in rows
     ]

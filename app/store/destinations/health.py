@@ -12,7 +12,7 @@ from app.services.ports import Clock
 from app.services.runs.conflicts import retry_conflicts
 from app.store.announcements.announcements import announce
 from app.store.db.database import Row, reading
-from app.store.destinations.progress import WAITS
+from app.store.destinations.destinations import WAITS
 
 _FAILING: Final = f"c.status = '{CursorStatus.FAILING}'"
 _LOOK: Final = text(f"""

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from app.engine.status import CursorStatus
 from app.services.diagnosis.fleet import DestinationState
-from app.store.destinations.progress import WAITS
+from app.store.destinations.destinations import WAITS
 
 MOST: Final = 500
 """Destinations that are shown one by one: each is a series of Prometheus."""

@@ -95,6 +95,7 @@ incident = Table(
     Column("reminded_at", time_type),
     Column("resolved_at", time_type),  # it is over; until that is told it may come up again
     Column("closed_at", time_type),  # nothing of it is left to be told
+    Column("created_at", time_type, nullable=False, server_default=func.now()),  # when it was found
     Index(
         "incident_open",
         "notification_destination_id",
@@ -104,6 +105,8 @@ incident = Table(
         unique=True,
         postgresql_where=text("closed_at is null"),
     ),
+    Index("incident_page", "environment_id", "created_at", "id"),
+    Index("incident_page_open", "environment_id", "created_at", "id", postgresql_where=text("resolved_at is null")),
     Index("incident_by_subject", "notification_destination_id", "event", "subject"),
     Index("incident_by_account", "integrated_account_id"),
     Index("incident_closed", "closed_at", postgresql_where=text("closed_at is not null")),

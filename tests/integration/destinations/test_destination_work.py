@@ -428,14 +428,15 @@ def test_what_is_surplus_stays_while_a_destination_is_paused_and_goes_after(
         _forget(landing, account, gone)
     if is_rebuild:
         services.rebuild(landing.environment, destination)
-    find = worker._gaps._log.find_absent
+    log: Any = worker._gaps._log
+    find = log.find_absent
 
-    def pause_then_find(*given: object) -> object:
+    def pause_then_find(*given: Any) -> object:
         services.pause(landing.environment, destination)
         return find(*given)
 
     with monkeypatch.context() as patched:
-        patched.setattr(worker._gaps._log, "find_absent", pause_then_find)
+        patched.setattr(log, "find_absent", pause_then_find)
         landing.land()
     during = target.rows(_ALL)
     services.resume(landing.environment, destination)

@@ -55,7 +55,7 @@ def stores() -> Iterator[dict[str, Any]]:
 def _make(landing: Landing, kind: str, target: TargetDatabase, stores: dict[str, Any], **fields: Any) -> str:
     on_disk = {"filesystem": {"path": "lake"}, "duckdb": {"path": "lake"}, "postgres": target.config}
     config = on_disk.get(kind) or {**stores[kind], "prefix": new_id()}
-    body = {"datastore_id": landing.datastore(config, kind), **fields}
+    body: dict[str, Any] = {"datastore_id": landing.datastore(config, kind), **fields}
     if kind == "duckdb":
         body["daemon_group_key"] = "default"
     return landing.api.landing.destinations.create(landing.environment, body).destination.id
@@ -115,7 +115,7 @@ def test_a_role_with_settings_of_its_own_changes_nothing(landing: Landing, targe
     for name, value in settings.items():
         target.execute(f"alter role {owner} in database {target.name} set {name} = {value}")
     account = landing.account()
-    value = {"name": "\u0142\u00f3d\u017a \U0001f980", "at": "2026-02-03T04:05:06+01:00", "price": 0.1}
+    value: dict[str, JSON] = {"name": "\u0142\u00f3d\u017a \U0001f980", "at": "2026-02-03T04:05:06+01:00", "price": 0.1}
     landing.write(account, {"1": value})
     destination = landing.destination(target.config)
 

@@ -166,7 +166,7 @@ class _Place:
             connection.execute(
                 text("update record set deleted_at = now() - interval '1 year' where deleted_at is not null")
             )
-        assert RetentionStore(self.landing.engine).prune_tombstones(seconds=60, limit=1000) == 50
+        assert RetentionStore(self.landing.engine).prune("tombstones", seconds=60, limit=1000) == 50
         service.resume(self.landing.environment, self.destination)
         self._settle()
 

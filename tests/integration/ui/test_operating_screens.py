@@ -42,6 +42,7 @@ COLLECTIONS = {
     "audit": "audit-entry",
     "bulk-actions": "bulk-action",
     "destinations": "destination",
+    "incidents": "incident",
     "jobs": "sync-job",
     "runs": "sync-job-run",
     "schemas": "schema",
@@ -126,6 +127,7 @@ def spoil(engine: Engine, world: World, value: str) -> None:
         "resource_schema": ("resource", "integration_name", "view_error"),
         "audit_entry": ("actor_name", "operation", "remote_address", "action"),
         "bulk_action": ("last_error",),
+        "incident": ("cause", "subject"),
         "dashboard_session": ("name",),
         "sync_job": ("label", "args_validation", "mutex_key", "state_key", "integration_name"),
         "sync_job_run": ("daemon_id", "daemon_group_key", "mutex_key", "state_key"),
@@ -144,6 +146,7 @@ def spoil(engine: Engine, world: World, value: str) -> None:
         "sync_job_run set sync_job": {"integration_name": value, "label": value},
         "sync_job set resources": [request],
         "sync_job set args_schema": schema,
+        "incident set facts": {"message": value, "sync_job_run_id": value, value: [value]},
         "bulk_action set filters": {"tenant": value, "error": value, "args": [f"a={value}"]},
     }
     account = {"a": world.ids["integrated-account"], "v": value, "j": json.dumps({value: value}), "b": value.encode()}

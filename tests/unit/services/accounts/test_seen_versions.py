@@ -48,7 +48,7 @@ def account_service(table: Any) -> Any:
 
 
 def installed_service(table: Any) -> InstalledModelService:
-    return InstalledModelService(table, MODELS)
+    return InstalledModelService(table, MODELS, put=print)
 
 
 def mapping_service(table: Any) -> MappingService:

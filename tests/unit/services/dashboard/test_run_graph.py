@@ -126,11 +126,11 @@ BEFORE = NOW - timedelta(seconds=1)
     ("changes", "expected"),
     [
         ({}, "waits for a daemon"),
-        ({"wake_at": LATER}, "waits for the upstream's limit until 2026-03-01T13:00:00.000Z"),
-        ({"wake_at": LATER, "attempts": 2}, "2 attempts failed; it is tried again at 2026-03-01T13:00:00.000Z"),
+        ({"wake_at": LATER}, "waits for the upstream's limit until 2026-03-01 13:00:00 UTC"),
+        ({"wake_at": LATER, "attempts": 2}, "2 attempts failed; it is tried again at 2026-03-01 13:00:00 UTC"),
         (
             {"wake_at": LATER, "kind": UnitKind.DELIVERY},
-            "waits for the webhook's receiver, and is tried again at 2026-03-01T13:00:00.000Z",
+            "waits for the webhook's receiver, and is tried again at 2026-03-01 13:00:00 UTC",
         ),
         ({"status": UnitStatus.LEASED, "lease_expires_at": LATER}, "a daemon works on it"),
         ({"status": UnitStatus.LEASED, "lease_expires_at": BEFORE}, "its daemon is gone: another one takes it up"),
