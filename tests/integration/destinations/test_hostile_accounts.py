@@ -112,8 +112,8 @@ def test_a_role_with_settings_of_its_own_changes_nothing(landing: Landing, targe
         "statement_timeout": "'10min'", "default_transaction_isolation": "serializable", "extra_float_digits": "-15",
     }  # fmt: skip
     target.execute(f"create schema mine authorization {owner}; create table mine._ferryman_in_0 (nothing int)")
-    for name, value in settings.items():
-        target.execute(f"alter role {owner} in database {target.name} set {name} = {value}")
+    for name, setting in settings.items():
+        target.execute(f"alter role {owner} in database {target.name} set {name} = {setting}")
     account = landing.account()
     value: dict[str, JSON] = {"name": "\u0142\u00f3d\u017a \U0001f980", "at": "2026-02-03T04:05:06+01:00", "price": 0.1}
     landing.write(account, {"1": value})
