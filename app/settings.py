@@ -71,7 +71,7 @@ class Settings:
     destination_wait_seconds: float = 3600.0
     """How long a run with ``wait_for_destinations`` waits for them before it fails; 0: for as long as it takes."""
     destination_behind_seconds: float = 900.0
-    """How long the oldest entry that a destination has not written may wait until webhooks get an event; 0: for ever."""
+    """How long the oldest entry that a destination has not written may wait until webhooks get an event; 0: never."""
     destination_failing_seconds: float = 60.0
     """How long a destination may fail before ``destination:failing`` is sent; 0: at the first failure."""
     destination_directory: str = ""
