@@ -19,6 +19,7 @@ from app.broker.dispatcher import build_publisher
 from app.broker.heartbeats import CeleryHeartbeats
 from app.services.destinations.writing import DestinationWorker
 from app.services.maintenance.announcement_sender import AnnouncementSender
+from app.services.maintenance.counting import Counting
 from app.services.maintenance.duties import Duties, Duty
 from app.services.maintenance.duty_rows import Pace
 from app.services.maintenance.erasure import ErasureDuty
@@ -56,6 +57,7 @@ from app.store.maintenance.due_work import DueWorkReader
 from app.store.maintenance.erasures import ErasureStore
 from app.store.maintenance.retention import RetentionStore
 from app.store.records.numbers import RecordNumbers
+from app.store.records.record_counts import RecordCounts
 from app.store.runs.outbox import OutboxStore
 from app.store.schedules.triggers import TriggerStore
 from app.store.schemas.readers import EnvironmentReaders
@@ -281,4 +283,5 @@ def _build_clearing_duties(shared: Shared, settings: Settings) -> Sequence[Duty]
             erase_at_destinations=build_destination_erasing(shared).erase,
         ).build_duties(),
         *Numbering(RecordNumbers(shared.engine), pace).build_duties(),
+        *Counting(RecordCounts(shared.engine), pace).build_duties(),
     )
