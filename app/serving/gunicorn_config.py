@@ -11,6 +11,8 @@ import shutil
 import tempfile
 from typing import Any, Final
 
+from app import interpreter
+
 _SHARED_VALUES: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Where workers put their metrics together; prometheus_client reads it as it is imported."""
 
@@ -22,6 +24,7 @@ if os.environ.get("FERRYMAN_METRICS_TOKEN"):
 
 def on_starting(_arbiter: Any) -> None:
     """Import the application's modules, once for all workers; importing one starts no thread and opens no file."""
+    interpreter.collect_rarely()
     for name in _PRELOADED:
         importlib.import_module(name)
     # The collector writes to no frozen object, whose memory pages stay shared.
