@@ -2,7 +2,11 @@
 
 from celery import Celery
 
-from app.broker import envelopes
+from app import interpreter
+
+interpreter.collect_rarely()
+
+from app.broker import envelopes  # noqa: E402  # loaded with few collections
 
 app = Celery(
     "ferryman",

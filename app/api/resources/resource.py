@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from functools import partial, wraps
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
@@ -116,6 +116,10 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
 
         return register
 
+    def register_views_in_doc(self, api: Any, *place: Any, **names: Any) -> None:
+        """Leave the documentation of the routes to whoever first reads it."""
+        api.describe_later(partial(super().register_views_in_doc, api, *place, **names))
+
     def _serve(self, view: View, route: Route) -> None:
         operation = describe_operation(view, route)
         served = self._with_id(view) if "<id>" in route.rule else view
@@ -159,8 +163,10 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         tags = preconditions.HEADERS if route.is_of_item and route.method != "DELETE" else {}
         example = answer_of(operation_id)
         served = self.response(route.status, route.answer, headers={**headers, **tags}, example=example)(served)
+        # As alt_response does, which wraps the view and copies its documentation once more for each error.
+        answers = served._apidoc["response"]["responses"]
         for error in sorted({*route.errors}):
-            _describe(served, self.alt_response(error, response=error.name))
+            answers.setdefault(error, []).append(error.name)
         return served
 
     def _with_arguments(self, served: View, route: Route, operation_id: str) -> View:
