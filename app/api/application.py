@@ -26,6 +26,7 @@ from app.api.routes.integrated_accounts import integrated_accounts, own_accounts
 from app.api.routes.integrations import integrations
 from app.api.routes.logs import logs
 from app.api.routes.notifications.destinations import notification_destinations
+from app.api.routes.notifications.incidents import incidents
 from app.api.routes.notifications.rules import notification_rules
 from app.api.routes.observed import audit_entries, daemons, erasures, records
 from app.api.routes.of_runs.bulk_actions import bulk_actions
@@ -61,6 +62,7 @@ _RESOURCES: Final = (
     destinations,
     notification_destinations,
     notification_rules,
+    incidents,
     records,
     exports,
     erasures,

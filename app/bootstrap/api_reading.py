@@ -1,6 +1,7 @@
 """Build what an API process reads of the work of daemons."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from app.api.resources.services import (
     ReadingServices,
@@ -28,7 +29,7 @@ from app.store.reading.audit import AuditReader
 from app.store.reading.direct_calls import DirectCallStore
 from app.store.reading.exports import ExportReader
 from app.store.reading.records import RecordReader
-from app.store.reading.run_log import RunLogReader
+from app.store.reading.run_log_streams import RunLogReader
 from app.store.reading.webhook_log import WebhookLogReader
 from app.store.records.tombstones import TombstoneStore
 from app.store.schedules.triggers import TriggerStore
@@ -55,15 +56,15 @@ def build_reading_services(shared: Shared, runs: RunService, settings: Settings)
         audit=AuditService(entries=entries, list_entries=entries.list),
         list_erasures=erasures.list,
         find_erasure=erasures.get,
-        daemons=DaemonService(shared.daemons),
+        daemons=DaemonService(shared.daemons.get, shared.daemons.list),
         fleet=FleetStatus(fleet.read, fleet.list_targets, shared.dispatcher.look_at, shared.clock),
         metrics_token=settings.metrics_token,
         diagnosis=_build_diagnosis(shared, runs, settings, silence_seconds),
         health=HealthService(
             look_at_store=lambda: state_of(shared.engine),
             others={"redis": shared.dispatcher.is_reachable},
-            daemons=shared.daemons,
-            silence_seconds=silence_seconds,
+            count_live=partial(shared.daemons.count_live_by_group, within_seconds=silence_seconds),
+            read_failing_duties=partial(shared.daemons.read_failing_duties, within_seconds=silence_seconds),
         ),
         row_version=RowVersions(shared.engine).of,
         embeddings=EmbeddedIntegrationStore(shared.engine, shared.cipher).of,

@@ -6,6 +6,7 @@ from app.api.resources.services import NotificationServices
 from app.bootstrap.shared import Outside, Shared
 from app.services.maintenance.duties import Duty
 from app.services.notifications.destinations import NotificationDestinationService
+from app.services.notifications.incidents import IncidentService
 from app.services.notifications.rules import NotificationRuleService
 from app.services.notifications.sending import NotificationSending
 from app.services.notifications.watching import Telling, TellingTerms, Watching
@@ -13,6 +14,7 @@ from app.settings import Settings
 from app.store.catalog.jobs import JobStore
 from app.store.notifications.destinations import NotificationDestinationStore
 from app.store.notifications.groups import GroupStore
+from app.store.notifications.incident_lists import IncidentReader
 from app.store.notifications.incidents import IncidentStore
 from app.store.notifications.messages import MessageStore
 from app.store.notifications.rules import NotificationRuleStore
@@ -26,6 +28,7 @@ def build_notification_services(shared: Shared, settings: Settings) -> Notificat
         ("sync_job_id", "sync job", JobStore(shared.engine).get),
         ("integrated_account_id", "integrated account", shared.accounts.inspect),
     )
+    incidents = IncidentReader(shared.engine)
     return NotificationServices(
         destinations=NotificationDestinationService(
             destinations,
@@ -35,6 +38,7 @@ def build_notification_services(shared: Shared, settings: Settings) -> Notificat
             clock=shared.clock,
         ),
         rules=NotificationRuleService(NotificationRuleStore(shared.engine), finders),
+        incidents=IncidentService(incidents=incidents, list_incidents=incidents.list),
     )
 
 
@@ -77,6 +81,6 @@ def build_notification_sending(shared: Shared, outside: Outside, settings: Setti
 
 
 def build_notification_duties(shared: Shared, outside: Outside, settings: Settings) -> tuple[Duty, ...]:
-    """Build the leader's duties that watch and tell."""
+    """Build the leader's duties that watch and notify."""
     sending = build_notification_sending(shared, outside, settings)
     return (*build_watching(shared, settings).build_duties(), *sending.build_duties())

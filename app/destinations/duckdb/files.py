@@ -1,4 +1,4 @@
-"""Open a file of DuckDB: one process at a time may, and the others are told so."""
+"""Open a file of DuckDB: one process at a time may, and the others get an error that says so."""
 
 import re
 from collections.abc import Iterator

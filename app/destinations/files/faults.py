@@ -39,7 +39,7 @@ _OF_SYSTEM: Final[Mapping[int, Meaning]] = {
     errno.EEXIST: Meaning("no_folder", "a part of the path is a file", True),
     errno.EIO: Meaning("broken_disk", "the disk can not be read or written"),
 }
-# What a text tells of the request beside the fault: its address, and how often it was tried.
+# What a text says of the request beside the fault: its address, and how often it was tried.
 _ASIDE: Final = re.compile(r"https?://\S+|\w*retries: \d+|retry_timeout: \S+")
 # In the texts of obstore, which has no codes: the first that is found.
 _IN_TEXT: Final[Sequence[tuple[re.Pattern[str], Meaning]]] = (

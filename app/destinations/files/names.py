@@ -62,7 +62,7 @@ def parse_stem(stem: str) -> FileRange | None:
 
 
 def shorten_listing(listing: str) -> str:
-    """Return what tells a listing apart in the names of files; empty for none."""
+    """Return what distinguishes a listing in the names of files; empty for none."""
     return hashlib.sha256(listing.encode()).hexdigest()[:16] if listing else ""
 
 

@@ -176,7 +176,7 @@ def _move_on(known: Progress | None, log_range: LogRange, fence: int) -> Progres
 
 
 def _describe(log_range: LogRange, batch: Batch) -> JsonObject:
-    """Return what a manifest tells of a file beside its range."""
+    """Return what a manifest states of a file beside its range."""
     return {
         "integration": log_range.integration_name,
         "resource": batch.resource,

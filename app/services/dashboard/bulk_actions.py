@@ -95,7 +95,7 @@ class BulkDuty:
         resume: Callable[[SyncJobRun, bool], None],
         monotonic: Callable[[], float],
     ) -> None:
-        """``resume`` is also told whether only what failed is to be made again; it raises ConflictError."""
+        """``resume`` also receives whether only what failed is to be made again; it raises ConflictError."""
         self._store = store
         self._load_run = load_run
         self._stop = stop

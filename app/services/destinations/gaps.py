@@ -11,7 +11,7 @@ from typing import Final
 
 from app.services.destinations.learning import BatchLearner
 from app.services.destinations.ports import Batch, DestinationWriter, LoggedRecord, LogRange
-from app.services.destinations.stores import AccountLogs
+from app.services.destinations.stores import LoggedRecords
 from app.services.destinations.work import Claimed
 from app.services.ports import Clock
 
@@ -21,7 +21,7 @@ KEYS_AT_ONCE: Final = 2000
 class GapListing:
     """Compares what a target holds of an account with the records that there are."""
 
-    def __init__(self, log: AccountLogs, clock: Clock) -> None:
+    def __init__(self, log: LoggedRecords, clock: Clock) -> None:
         self._log = log
         self._clock = clock
 

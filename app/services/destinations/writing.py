@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from threading import BoundedSemaphore
 from typing import Final
 
@@ -20,9 +21,9 @@ from app.services.destinations.gaps import GapListing
 from app.services.destinations.learning import BatchLearner
 from app.services.destinations.opening import open_writer
 from app.services.destinations.ports import Batch, DestinationWriter, LogRange, Writers
-from app.services.destinations.stores import AccountLogs, Cursors, Declarations, DueCursors, Schemas
+from app.services.destinations.stores import Cursors, DueCursors, LoggedRecords
 from app.services.destinations.work import Claimed, CursorClaim, DueCursor, LogPart, Moved, Quarantined
-from app.services.ports import Clock
+from app.services.ports import Clock, SchemaStore
 from app.services.units.lease_keeper import LeaseKeeper
 
 logger = logging.getLogger(__name__)
@@ -54,9 +55,8 @@ class WritingStores:
 
     cursors: Cursors
     due: DueCursors
-    log: AccountLogs
-    schemas: Schemas
-    declarations: Declarations
+    log: LoggedRecords
+    schemas: SchemaStore
 
 
 class DestinationWorker:
@@ -82,7 +82,8 @@ class DestinationWorker:
         self._is_stopping = is_stopping
         self._dispatch_next = dispatch_next
         self._gaps = GapListing(stores.log, clock)
-        self._keeper = LeaseKeeper(stores.cursors, lease_seconds=terms.lease_seconds)
+        prolong = partial(stores.cursors.keep, lease_seconds=terms.lease_seconds)
+        self._keeper = LeaseKeeper(prolong, lease_seconds=terms.lease_seconds)
         self._room = BoundedSemaphore(terms.most_of_process)
 
     def work(self, destination_id: str, account_id: str) -> None:
@@ -161,7 +162,7 @@ class _Walk:
         self._claimed = claimed
         self._claim = claim = claimed.claim
         self._gaps = gaps
-        self._learner = BatchLearner(stores.schemas, stores.declarations, clock, claimed)
+        self._learner = BatchLearner(stores.schemas, clock, claimed)
         held = writer.read_cursor(claim.account_id, claim.epoch)
         self._cursor = claim.cursor if held is None else min(claim.cursor, held)
         self._through = claim.range_through if self._cursor == claim.cursor else None

@@ -67,7 +67,7 @@ class Fleet:
 
     facts: FleetFacts
     queue_head_seconds: Mapping[str, float]
-    """By queue: the age of its next message, 0 for an empty queue; none is shown where the broker does not tell."""
+    """By queue: the age of its next message, 0 for an empty queue; none is shown where the broker does not show it."""
     is_broker_reachable: bool
 
 

@@ -70,8 +70,8 @@ class IntegrationStore:
         integration_id: str,
         values: Mapping[str, Any],
         *,
-        version: int,
         seen: RowVersion | None = None,
+        version: int | None = None,
     ) -> Integration | None:
         """Change an integration that is still at ``version``; None when it is not, or not there."""
         stored = (

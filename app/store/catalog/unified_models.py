@@ -15,8 +15,8 @@ from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.unified import EnvironmentUnifiedModel, UnifiedModel, UnifiedModelMethod
 from app.engine.unified.model import UnifiedName
 from app.services.runs.conflicts import retry_conflicts
+from app.services.unified.mappings import MappingLayers
 from app.services.unified.methods import MappingLayer
-from app.services.unified.ports import MappingLayers
 from app.store import tables
 from app.store.db import owned_rows, paging
 from app.store.db.database import reading
@@ -52,14 +52,14 @@ class UnifiedModelStore(OwnedStore[UnifiedModel]):
             row = connection.execute(statement).mappings().one_or_none()
         return build_object(UnifiedModel, row) if row else None
 
-    def update(  # type: ignore[override]  # whoever changes a model knows its version
+    def update(
         self,
         environment_id: EnvironmentId,
         id: str,
         values: Mapping[str, Any],
         *,
-        version: int,
         seen: RowVersion | None = None,
+        version: int | None = None,
     ) -> UnifiedModel | None:
         """Change a model that is still at ``version``; None when it is not, or not there."""
         row = owned_rows.update_row(self._engine, _MODEL, environment_id, id, values, version=version, seen=seen)
@@ -195,8 +195,8 @@ class MappingStore:
         id: str,
         values: Mapping[str, Any],
         *,
-        version: int,
         seen: RowVersion | None = None,
+        version: int | None = None,
     ) -> UnifiedModelMethod | None:
         """Change a mapping that is still at ``version``; None when it is not, or not there."""
         row = owned_rows.update_row(self._engine, _METHOD, environment_id, id, values, version=version, seen=seen)

@@ -1,4 +1,4 @@
-"""How destinations are, beside what webhooks were told of them."""
+"""How destinations are, beside what webhooks were notified of them."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,7 +12,7 @@ from app.services.ports import Clock
 from app.services.runs.conflicts import retry_conflicts
 from app.store.announcements.announcements import announce
 from app.store.db.database import Row, reading
-from app.store.destinations.progress import WAITS
+from app.store.destinations.destinations import WAITS
 
 _FAILING: Final = f"c.status = '{CursorStatus.FAILING}'"
 _LOOK: Final = text(f"""
@@ -47,7 +47,7 @@ class DestinationHealthStore:
             return [_seen(row) for row in connection.execute(_LOOK).mappings()]
 
     def tell(self, seen: SeenDestination, health: DestinationHealth) -> None:
-        """Record what is told of a destination, and queue the event for all who subscribe to it."""
+        """Record what is notified of a destination, and queue the event for all who subscribe to it."""
         with self._engine.begin() as connection:
             values = {"id": seen.id, "health": health.value, "told": seen.health.value}
             if connection.execute(_NOTE, values).rowcount != 1:
