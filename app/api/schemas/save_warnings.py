@@ -19,7 +19,7 @@ class SaveWarning(Schema):
 
     code = fields.String(
         metadata={
-            "description": "`unknown_field`, `not_served`, `unknown_placeholder`, `unknown_method`, or `key_changed`: "
+            "description": "`unknown_field`, `not_served`, `unknown_placeholder`, `unfilled_text`, `unknown_method`, or `key_changed`: "
             "held records get another key."
         }
     )
