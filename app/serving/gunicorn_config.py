@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
+from app import interpreter
+
 _SHARED_VALUES: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Where workers put their metrics together; prometheus_client reads it as it is imported."""
 
@@ -45,6 +47,7 @@ if os.environ.get("FERRYMAN_METRICS_TOKEN"):
 
 def on_starting(_arbiter: Any) -> None:
     """Import the application's modules, once for all workers; importing one starts no thread and opens no file."""
+    interpreter.collect_rarely()
     for name in _PRELOADED:
         importlib.import_module(name)
     # The collector writes to no frozen object, whose memory pages stay shared.

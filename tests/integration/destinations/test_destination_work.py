@@ -200,6 +200,20 @@ def test_fifty_destinations_of_one_account_all_get_everything_in_turn(landing: L
     assert {(one.status, one.progress.written + one.progress.unchanged) for one in progress} == {("current", 3)}
 
 
+def test_two_hundred_resources_of_one_account_all_land(landing: Landing, target: TargetDatabase) -> None:
+    destination, account = landing.destination(target.config), landing.account()
+    for number in range(200):
+        landing.write(account, {"1": {"n": number}}, resource=f"resource-{number}")
+
+    landing.land()
+
+    tables = target.rows("select count(*) from information_schema.tables where table_schema = 'acme'")
+    assert tables == [(200,)]
+    assert target.rows("select n from acme.resource_199") == [(199,)]
+    found = landing.verify(destination)
+    assert (found.is_equal, found.compared, found.is_complete) == (True, 200, True)
+
+
 def test_a_destination_that_is_down_keeps_no_other_waiting(landing: Landing, target: TargetDatabase) -> None:
     down = landing.destination({**target.config, "port": 1})
     sound = landing.destination(target.config)
@@ -405,3 +419,36 @@ def test_a_gap_is_compared_to_its_end_also_behind_keys_that_have_changed_meanwhi
 
     gone = target.rows("select remote_id from acme.tickets where deleted_at is not null")
     assert gone == [("4",)]
+
+
+@pytest.mark.parametrize("is_rebuild", [False, True], ids=["gap", "rebuild"])
+def test_what_is_surplus_stays_while_a_destination_is_paused_and_goes_after(
+    landing: Landing, target: TargetDatabase, monkeypatch: pytest.MonkeyPatch, is_rebuild: bool
+) -> None:
+    monkeypatch.setattr(gaps, "KEYS_AT_ONCE", 1)
+    services, worker = landing.api.landing.destinations, landing.daemon.destination_worker
+    destination, account = landing.destination(target.config, deletes="hard"), landing.account()
+    landing.write(account, {str(n): {"n": n} for n in range(1, 4)})
+    landing.land()
+    landing.write(account, {"1": {}, "2": {}}, deleted=True)
+    for gone in ("1", "2"):
+        _forget(landing, account, gone)
+    if is_rebuild:
+        services.rebuild(landing.environment, destination)
+    log: Any = worker._gaps._log
+    find = log.find_absent
+
+    def pause_then_find(*given: Any) -> object:
+        services.pause(landing.environment, destination)
+        return find(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(log, "find_absent", pause_then_find)
+        landing.land()
+    during = target.rows(_ALL)
+    services.resume(landing.environment, destination)
+    landing.land()
+
+    assert during == [("1", 1), ("2", 2), ("3", 3)]
+    assert target.rows(_ALL) == [("3", 3)]
+    assert services.get(landing.environment, destination).status == "current"
