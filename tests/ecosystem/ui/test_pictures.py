@@ -58,7 +58,7 @@ def test_pictures_are_of_pages_that_are_there(tab: Tab, world: PictureWorld, tok
     expect(page.get_by_text("Accounts to be reconnected: 2")).to_be_visible()
     expect(page.get_by_text("Resources whose last run failed: 1")).to_be_visible()
     expect(page.locator("figcaption", has_text="completed with errors")).to_be_visible()
-    take(page, "overview", height=600)
+    take(page, "overview", height=580)
     tab.open(f"/ui/runs/{world.run_id}")
     expect(page.get_by_role("region", name="Books of each resource")).to_contain_text("400 fetched")
     expect(page.get_by_text("http_504").first).to_be_visible()
