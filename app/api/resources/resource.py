@@ -164,7 +164,8 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         example = answer_of(operation_id)
         served = self.response(route.status, route.answer, headers={**headers, **tags}, example=example)(served)
         # As alt_response does, which wraps the view and copies its documentation once more for each error.
-        answers = served._apidoc["response"]["responses"]
+        documented: Any = served
+        answers = documented._apidoc["response"]["responses"]
         for error in sorted({*route.errors}):
             answers.setdefault(error, []).append(error.name)
         return served
