@@ -164,7 +164,7 @@ def test_open_incidents_are_shown_with_since_when(
     assert "Look at the account's last runs" in page.words
     assert MARKUP not in listed.text + page.text
     assert "/ui/incidents?is_open=true" in seen.links
-    assert "Incidents that people are told of: 1" in seen.words
+    assert "Incidents that people are notified of: 1" in seen.words
     assert f"record:stale 2: {MARKUP}" in seen.words
     assert 'datetime="2026-01-02T03:04' in seen.text
     assert "<img" not in seen.text
