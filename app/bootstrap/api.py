@@ -11,10 +11,10 @@ from app.api.resources.services import (
     LandingServices,
     UnifiedServices,
 )
+from app.bootstrap.api_notifications import build_notification_services
 from app.bootstrap.api_reading import build_reading_services
 from app.bootstrap.dashboard import build_dashboard_services
 from app.bootstrap.limits import build_budget_desk, build_call_limits, build_request_limits
-from app.bootstrap.notifications import build_notification_services
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets

@@ -283,5 +283,5 @@ def _build_clearing_duties(shared: Shared, settings: Settings) -> Sequence[Duty]
             erase_at_destinations=build_destination_erasing(shared).erase,
         ).build_duties(),
         *Numbering(RecordNumbers(shared.engine), pace).build_duties(),
-        *Counting(counts.find_due, counts.count, pace).build_duties(),
+        *Counting(find_due=counts.find_due, count=counts.count, pace=pace).build_duties(),
     )

@@ -18,8 +18,8 @@ _LIMIT: Final = 20
 class Counting:
     """The duty that counts. It may die anywhere: what is not counted is counted by the next one."""
 
-    def __init__(self, find_due: Callable[..., Sequence[str]], count: Callable[[str], object], pace: Pace) -> None:
-        """``find_due`` lists accounts whose records are to be counted; a second ``count`` does no harm."""
+    def __init__(self, *, find_due: Callable[..., Sequence[str]], count: Callable[[str], object], pace: Pace) -> None:
+        """``find_due`` lists accounts whose records are to be counted; ``count`` counts one's, twice with no harm."""
         self._find_due = find_due
         self._count = count
         self._pace = pace
