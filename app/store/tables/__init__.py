@@ -20,6 +20,7 @@ from app.store.tables.catalog import (
     tenant,
     webhook,
 )
+from app.store.tables.daemons import daemon
 from app.store.tables.dashboard import dashboard_session, sign_in_code
 from app.store.tables.deliveries import delivery, webhook_record
 from app.store.tables.destinations import datastore, destination, destination_cursor, destination_quarantine
@@ -35,7 +36,6 @@ from app.store.tables.online_migrations import online_migration
 from app.store.tables.records import account_log, record, record_count, record_key, record_seen
 from app.store.tables.runs import (
     COUNTERS,
-    daemon,
     idempotency_key,
     outbox,
     run_error,

@@ -21,7 +21,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from app.engine.status import (
     ACTIVE_UNIT_STATUSES,
     LIVE_RUN_STATUSES,
-    DaemonStatus,
     ResourceStatus,
     RunStatus,
     UnitStatus,
@@ -279,19 +278,4 @@ idempotency_key = Table(
     Column("created_at", time_type, nullable=False, server_default=func.now()),
     PrimaryKeyConstraint("environment_id", "key"),
     Index("idempotency_key_age", "created_at"),
-)
-
-daemon = Table(
-    "daemon",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("label", Text, nullable=False),
-    Column("group_key", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("metadata", JSONB, nullable=False, server_default="{}"),
-    *times(),
-    Column("last_active_at", time_type),
-    Column("consumed_at", time_type),  # when it last took a canary message from its queue
-    known_statuses(DaemonStatus, "daemon_status"),
-    Index("daemon_by_group", "group_key", "status", "last_active_at"),
 )
