@@ -162,12 +162,13 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         headers = {} if self._is_free else preferences.HEADERS
         tags = preconditions.HEADERS if route.is_of_item and route.method != "DELETE" else {}
         example = answer_of(operation_id)
-        served = self.response(route.status, route.answer, headers={**headers, **tags}, example=example)(served)
+        answered: Any = self.response(route.status, route.answer, headers={**headers, **tags}, example=example)(served)
         # As alt_response does, which wraps the view and copies its documentation once more for each error.
-        answers = served._apidoc["response"]["responses"]
+        answers = answered._apidoc["response"]["responses"]
         for error in sorted({*route.errors}):
             answers.setdefault(error, []).append(error.name)
-        return served
+        documented: View = answered
+        return documented
 
     def _with_arguments(self, served: View, route: Route, operation_id: str) -> View:
         """Make a view receive the loaded body and query of a request."""
