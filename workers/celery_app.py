@@ -1,4 +1,4 @@
-"""The Celery application that daemons run: ``celery -A workers.celery_app worker``."""
+"""The Celery application that daemons run: ``python -m workers.daemon workers.celery_app``."""
 
 from celery import Celery
 

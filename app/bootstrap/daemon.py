@@ -19,6 +19,7 @@ from app.broker.dispatcher import build_publisher
 from app.broker.heartbeats import CeleryHeartbeats
 from app.services.destinations.writing import DestinationWorker
 from app.services.maintenance.announcement_sender import AnnouncementSender
+from app.services.maintenance.counting import Counting
 from app.services.maintenance.duties import Duties, Duty
 from app.services.maintenance.duty_rows import Pace
 from app.services.maintenance.erasure import ErasureDuty
@@ -56,6 +57,7 @@ from app.store.maintenance.due_work import DueWorkReader
 from app.store.maintenance.erasures import ErasureStore
 from app.store.maintenance.retention import RetentionStore
 from app.store.records.numbers import RecordNumbers
+from app.store.records.record_counts import RecordCounts
 from app.store.runs.outbox import OutboxStore
 from app.store.schedules.triggers import TriggerStore
 from app.store.schemas.readers import EnvironmentReaders
@@ -271,7 +273,7 @@ def _build_schema_learner(shared: Shared) -> SchemaLearner:
 
 def _build_clearing_duties(shared: Shared, settings: Settings) -> Sequence[Duty]:
     """Build the duties that remove or renumber rows, all at one pace."""
-    pace = Pace()
+    pace, counts = Pace(), RecordCounts(shared.engine)
     return (
         *Retention(RetentionStore(shared.engine), settings, pace).build_duties(),
         *ErasureDuty(
@@ -281,4 +283,5 @@ def _build_clearing_duties(shared: Shared, settings: Settings) -> Sequence[Duty]
             erase_at_destinations=build_destination_erasing(shared).erase,
         ).build_duties(),
         *Numbering(RecordNumbers(shared.engine), pace).build_duties(),
+        *Counting(find_due=counts.find_due, count=counts.count, pace=pace).build_duties(),
     )

@@ -9,6 +9,7 @@ import importlib
 import os
 import shutil
 import tempfile
+from pathlib import Path
 from typing import Any, Final
 
 from app import interpreter
@@ -18,8 +19,30 @@ _SHARED_VALUES: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 _PRELOADED = ("app.api.application", "app.bootstrap.api")
 
+_PREFIX: Final = "ferryman-metrics-"
+
+
+def remove_leftovers() -> None:
+    """Remove the metrics of masters that were killed, and so could not: the directory's name has the process's id."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        process_id = left.name.removeprefix(_PREFIX).partition("-")[0]
+        if process_id.isdecimal() and not _is_alive(int(process_id)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
 if os.environ.get("FERRYMAN_METRICS_TOKEN"):
-    os.environ[_SHARED_VALUES] = tempfile.mkdtemp(prefix="ferryman-metrics-")
+    remove_leftovers()
+    os.environ[_SHARED_VALUES] = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
 
 
 def on_starting(_arbiter: Any) -> None:

@@ -120,7 +120,7 @@ class LandingServices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationServices:
-    """What keeps whom to tell of what."""
+    """What keeps whom to notify of what."""
 
     destinations: NotificationDestinationService
     rules: NotificationRuleService

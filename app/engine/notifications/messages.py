@@ -26,7 +26,7 @@ _ADVISED: Final = (NotificationKind.OPENED, NotificationKind.REMINDER)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """Incidents of one event and one cause that are told together."""
+    """Incidents of one event and one cause that are sent together."""
 
     event: str
     kind: NotificationKind

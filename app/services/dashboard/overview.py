@@ -148,7 +148,7 @@ _KINDS: Final[Sequence[tuple[str, Tone, str, str, str, str]]] = (
         "warn",
         "incidents",
         "/incidents?is_open=true",
-        "Incidents that people are told of",
+        "Incidents that people are notified of",
         "by event and cause, the longest first; they are not over",
     ),
     (

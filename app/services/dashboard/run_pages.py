@@ -1,14 +1,16 @@
-"""Gather what a run's page shows."""
+"""Gather what a run's page shows, and the command that runs the same again."""
 
+import json
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.runs import SyncJobRun
+from app.engine.status import ErrorHandling
 from app.engine.times import format_utc
 from app.services.dashboard.run_books import ResourceBooks, write_books
-from app.services.dashboard.run_command import write_replay
 from app.services.dashboard.run_graph import RunGraph, draw_graph
 from app.services.dashboard.run_parts import RunParts
 from app.services.diagnosis.run_diagnosis import Diagnosis, RunDiagnosis
@@ -79,3 +81,23 @@ class RunPages:
         if not run.status.is_final:
             return format_utc(self._clock.now())
         return f"{format_utc(run.updated_at)} {run.resource_stats}"
+
+
+def write_replay(run: SyncJobRun) -> str:
+    """Return the command line that creates a run with the same job, account and args.
+
+    The job is the one that is kept now: of a run with resources of its own, or of a job that was changed since, it may
+    do something else.
+    """
+    words = ["ferryman", "run", "create", run.sync_job_id, run.integrated_account_id]
+    if run.args:
+        words += ["--args", json.dumps(run.args, ensure_ascii=False)]
+    if run.webhook_id is not None:
+        words += ["--webhook", run.webhook_id]
+    elif run.daemon_group_key is not None:
+        words += ["--group", run.daemon_group_key]
+    if run.error_handling is not ErrorHandling.IGNORE:
+        words += ["--error-handling", run.error_handling.value]
+    if run.ignore_previous_run:
+        words.append("--ignore-previous-run")
+    return shlex.join([*words, "--follow"])

@@ -131,7 +131,7 @@ class WebhookStore(OwnedStore[Webhook]):
             connection.execute(_NOTE_SUCCESS, {"id": webhook_id})
 
     def delete(self, environment_id: EnvironmentId, webhook_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a webhook; retention removes what it was told of records, which may be millions of rows."""
+        """Remove a webhook; retention removes what it received of records, which may be millions of rows."""
         return owned_rows.delete_row(self._engine, _TABLE, environment_id, webhook_id, seen=seen)
 
     def _webhook(self, row: Row) -> Webhook:

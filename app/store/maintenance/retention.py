@@ -60,7 +60,17 @@ _KINDS: Final[Mapping[str, TextClause]] = {
     "daemons": _delete("daemon", f"status = '{DaemonStatus.STOPPED}' and updated_at < {_BEGIN}", order="id"),
     "fires": _delete("cron_trigger_fire", f"created_at < {_BEGIN}"),
     "calls": _delete("direct_call", f"created_at < {_BEGIN}"),
-    "audit entries": _delete("audit_entry", f"created_at < {_BEGIN}"),
+    "audit entries": text(f"""
+        delete from audit_entry where id in (
+            select id from audit_entry
+             where id = any(array(
+                   select old.id from environment e cross join lateral (
+                          select id, created_at from audit_entry
+                           where environment_id = e.id and created_at < {_BEGIN}
+                           order by created_at, id limit :limit + :skip) old
+                    order by old.created_at, old.id limit :limit offset :skip))
+               for update skip locked)
+    """),
     "announcements": _delete(
         "delivery", f"run_id is null and created_at < {_BEGIN} and status <> '{DeliveryStatus.PENDING}'"
     ),

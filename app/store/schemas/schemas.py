@@ -1,23 +1,61 @@
-"""The schemas of resources in Postgres."""
+"""The schemas of resources in Postgres, and their columns as JSON."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_leave
 
 from app.engine.ids import new_id
-from app.engine.json_types import JSON
+from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.schemas.changes import SchemaChange, find_changes
-from app.engine.schemas.columns import ResourceSchema, SchemaPolicy
+from app.engine.schemas.columns import Column, ColumnType, ResourceSchema, SchemaPolicy
+from app.engine.times import format_utc_or_none
 from app.engine.webhooks.events import SCHEMA_CHANGED, draft_schema_changed
 from app.services.ports import ChangeSchema
 from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.announcements.announcements import announce
 from app.store.db.database import Row, reading
-from app.store.schemas.columns import dump_columns, load_columns
+
+
+def dump_columns(columns: Sequence[Column]) -> list[JsonObject]:
+    """Return columns as JSON."""
+    return [
+        {
+            "name": column.name,
+            "key": column.key,
+            "type": column.type.value,
+            "is_declared": column.is_declared,
+            "is_ignored": column.is_ignored,
+            "first_seen_at": format_utc_or_none(column.first_seen_at),
+            "last_seen_at": format_utc_or_none(column.last_seen_at),
+        }
+        for column in columns
+    ]
+
+
+def load_columns(dumped: Sequence[JsonObject]) -> tuple[Column, ...]:
+    """Return the columns that JSON describes."""
+    return tuple(
+        Column(
+            name=column["name"],
+            key=column["key"],
+            type=ColumnType(column["type"]),
+            is_declared=column["is_declared"],
+            is_ignored=column["is_ignored"],
+            first_seen_at=_load_time(column["first_seen_at"]),
+            last_seen_at=_load_time(column["last_seen_at"]),
+        )
+        for column in dumped
+    )
+
+
+def _load_time(dumped: str | None) -> datetime | None:
+    return None if dumped is None else datetime.fromisoformat(dumped)
+
 
 _SCHEMA: Final = tables.resource_schema
 # Only the schemas leave the configs, which may be large and hold what is sealed. A later one goes before.

@@ -1,4 +1,4 @@
-"""Incidents: what is wrong, and what was, as people are told of it."""
+"""Incidents: what is wrong, and what was, as people are notified of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -139,7 +139,7 @@ def spoil(engine: Engine, world: World, value: str) -> None:
         "integrated_account set last_forbidden_error": {"resource": value, "method": value, "missing_scopes": [value]},
         "audit_entry set before": {value: value, "b": {value: [value]}},
         "audit_entry set after": {value: "other", "b": {value: [value]}},
-        "sync_job_cron_trigger set last_run": {"error": value},
+        "sync_job_cron_trigger set next_run_at = now(), last_run": {"error": value},
         "sync_job_run set status = 'failed', finished_at = now(), error": {"code": value, "message": value},
         "sync_job_run set args": {value: [value]},
         "sync_job_run set resources": [request],

@@ -13,7 +13,7 @@ incidents = Resource("incident", description="What is wrong, and what was", chan
 
 @incidents.serves("GET", query=schemas.IncidentQuery, answer=page_of(schemas.Incident))
 def list_incidents(query: JsonObject) -> Answer:
-    """List what is wrong, and what was, as notification destinations are told of it; the newest first."""
+    """List what is wrong, and what was, as notification destinations are notified of it; the newest first."""
     filters = read_filters(query, times=("created_at", "opened_at", "resolved_at"))
     return show_page(services().notifications.incidents.list(environment(), filters), show_plain)
 

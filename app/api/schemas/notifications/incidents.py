@@ -8,11 +8,11 @@ from app.api.schemas.fields import Flag, Id, JsonObjectField, Time, make_list_qu
 from app.engine.notifications.events import EVENTS
 
 NAMES: Final = list(EVENTS)
-_MESSAGE: Final = "When the message that tells it was written; null: it is not told yet, or was over before."
+_MESSAGE: Final = "When its message was written; null: there is none yet, or was over before."
 
 
 class Incident(Schema):
-    """Something that is wrong, or was, as one notification destination is told of it."""
+    """Something that is wrong, or was, as one notification destination is notified of it."""
 
     id = Id()
     environment_id = Id()
@@ -21,9 +21,9 @@ class Incident(Schema):
         allow_none=True, metadata={"description": "The rule that watches for it; null: its destination has no rules."}
     )
     event = fields.String(metadata={"enum": NAMES})
-    cause = fields.String(metadata={"description": "Incidents of one event and one cause are told together."})
+    cause = fields.String(metadata={"description": "Incidents of one event and one cause are sent together."})
     subject = fields.String(metadata={"description": "What it is about: an id, or several joined by colons."})
-    summary = fields.String(metadata={"description": "It in one sentence, as it is told."})
+    summary = fields.String(metadata={"description": "It in one sentence, as it is sent."})
     advice = fields.String(metadata={"description": "What to do."})
     integrated_account_id = Id(allow_none=True, metadata={"description": "Whose account it is about."})
     facts = JsonObjectField(metadata={"description": "What was found, such as the ids of the run and its job."})
@@ -33,7 +33,7 @@ class Incident(Schema):
     created_at = Time(metadata={"description": "When it was found."})
     last_seen_at = Time(metadata={"description": "When it was last looked at, to ten minutes, or has changed."})
     notified_at = Time(allow_none=True, metadata={"description": _MESSAGE})
-    reminded_at = Time(allow_none=True, metadata={"description": "When it was last told again."})
+    reminded_at = Time(allow_none=True, metadata={"description": "When the last reminder was written."})
     resolved_at = Time(allow_none=True, metadata={"description": "When it was over."})
 
 

@@ -10,8 +10,8 @@ from app.engine.runs.books import Counters
 from app.engine.runs.work import UnitKind
 from app.engine.status import ErrorHandling, UnitStatus
 from app.services.dashboard.run_books import write_books
-from app.services.dashboard.run_command import write_replay
 from app.services.dashboard.run_graph import draw_graph
+from app.services.dashboard.run_pages import write_replay
 from app.services.dashboard.run_parts import UnitSpan
 from tests.unit.services.service_fakes import FakeClock
 from tests.unit.services.service_tables import run

@@ -1,7 +1,8 @@
-"""Runs that ended with errors which no resume has mended are found by an index."""
+"""Runs that ended with errors that nothing has mended are found by an index; records of large accounts are counted."""
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 from app.store.migrations.locking import lock_tables
 
@@ -26,8 +27,17 @@ def upgrade() -> None:
         ["environment_id", "created_at", "id"],
         postgresql_where=sa.text("has_errors"),
     )
+    op.create_table(
+        "record_count",
+        sa.Column("integrated_account_id", sa.UUID(as_uuid=False), primary_key=True),
+        sa.Column("counts", JSONB(), nullable=False),
+        sa.Column("counted_through", sa.BigInteger(), nullable=False),
+        sa.Column("counted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seconds", sa.Double(), nullable=False),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("record_count")
     op.drop_index("sync_job_run_with_errors", "sync_job_run")
     op.drop_column("sync_job_run", "has_errors")
