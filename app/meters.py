@@ -96,6 +96,12 @@ DESTINATION_FAILURES: Final = Counter(
     ("error_code",),
     registry=REGISTRY,
 )
+BULK_ACTED: Final = Counter(
+    "ferryman_bulk_action_runs_total",
+    "Runs that bulk actions were tried on, by the action and by outcome: done, skipped or failed.",
+    ("kind", "outcome"),
+    registry=REGISTRY,
+)
 SWEEP_SECONDS: Final = Histogram(
     "ferryman_sweep_look_seconds",
     "Time that the leader's look at what is due took.",

@@ -80,6 +80,7 @@ def _learn(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> 
         # This process did not know of the last cut, which another one's report had brought about.
         late_refused = report.late_refused + report.refused
         report = replace(report, refused=0, late_refused=late_refused, is_slow=False)
+    budget = _count_answers(budget, report)
     if budget.is_probing and report.served:
         budget = _learn_pace(budget, now)
     if report.refused:
@@ -92,6 +93,13 @@ def _learn(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> 
     if not report.served:
         return budget
     return _grow(replace(budget, strikes=0, served=budget.served + report.served), report, now, limits)
+
+
+def _count_answers(budget: Budget, report: Report) -> Budget:
+    served = budget.recent_served + report.served + report.late_served
+    refused = budget.recent_refused + report.refused + report.late_refused
+    kept = min(1.0, constants.RECENT_ANSWERS / max(1.0, served + refused))
+    return replace(budget, recent_served=served * kept, recent_refused=refused * kept)
 
 
 def _apply_refusals(budget: Budget, report: Report, now: float) -> Budget:
@@ -122,6 +130,9 @@ def _halve(budget: Budget, now: float) -> Budget:
 def _slow_down(budget: Budget, now: float) -> Budget:
     """Cut a known pace to what was served of it, within bounds."""
     assert budget.pace is not None
+    if _is_unexplained(budget):
+        # A slower pace would be refused as often.
+        return replace(budget, hold=constants.HOLD_SECONDS, grow_at=now, refused=0)
     elapsed = now - budget.epoch_at
     is_measured = elapsed >= constants.MEASURED_SECONDS
     seen = budget.served / elapsed if is_measured else budget.pace
@@ -146,6 +157,8 @@ def _learn_pace(budget: Budget, now: float) -> Budget:
     """Learn from the end of a refusal: what was served since the epoch began, over the time until this answer."""
     elapsed = max(1.0, budget.not_before - budget.epoch_at)
     budget = replace(budget, is_probing=False)
+    if _is_unexplained(budget):
+        return replace(budget, epoch_at=now, served=0.0, refused=0)
     if budget.quota is not None or budget.refused < constants.REFUSALS_TO_LEARN or budget.served < 1:
         return budget
     if elapsed > constants.LONGEST_LEARNED_SECONDS:
@@ -155,6 +168,9 @@ def _learn_pace(budget: Budget, now: float) -> Budget:
         budget,
         pace=pace,
         limit_pace=pace,
+        learned_pace=pace,
+        recent_served=0.0,
+        recent_refused=0.0,
         next_at=now + 1.0 / pace,
         evidence=budget.served,
         hold=constants.HOLD_SECONDS / 2,
@@ -163,6 +179,19 @@ def _learn_pace(budget: Budget, now: float) -> Budget:
         served=0.0,
         refused=0,
     )
+
+
+def _is_unexplained(budget: Budget) -> bool:
+    """Whether refusals are not those of a limit: a few requests are refused at whatever pace."""
+    answers = budget.recent_served + budget.recent_refused
+    is_rare = budget.recent_refused <= constants.UNEXPLAINED_SHARE * answers
+    return is_rare and answers >= constants.ANSWERS_TO_JUDGE and _is_far_below(budget)
+
+
+def _is_far_below(budget: Budget) -> bool:
+    """Whether the pace is far below what was served when it was measured."""
+    pace, learned = budget.pace, budget.learned_pace
+    return pace is not None and learned is not None and pace < constants.FAR_BELOW * learned
 
 
 def _grow(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> Budget:

@@ -56,6 +56,14 @@ DEEPEST_FIRST_CUT: Final = 0.85
 """And by no more than this: what was served also depends on how long the processes themselves stood still."""
 DEEPEST_CUT: Final = 0.7
 """Of a pace that was cut just before, and refused all the same."""
+FAR_BELOW: Final = 0.2
+"""Of the measured pace. A limit that fell further than this makes refusals frequent again."""
+RECENT_ANSWERS: Final = 20.0
+"""By so many answers the share of refusals is judged."""
+ANSWERS_TO_JUDGE: Final = 12.0
+"""Fewer say nothing of it."""
+UNEXPLAINED_SHARE: Final = 0.3
+"""What may be refused at whatever pace; who sends twice what a limit allows is refused half of it."""
 HOLD_SECONDS: Final = 10.0
 """How long a pace is kept before more is tried; doubled where the limit is found at the same place."""
 FIRST_HOLD_SECONDS: Final = 3.0

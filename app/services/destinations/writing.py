@@ -13,7 +13,7 @@ from functools import partial
 from threading import BoundedSemaphore
 from typing import Final
 
-from app import failpoints, meters
+from app import failpoints, meters, tracing
 from app.engine.errors import DestinationError, LeaseLostError, StoreUnavailableError, UnreadableSecretError
 from app.engine.limits import retry
 from app.engine.objects.destinations import DatastoreType
@@ -108,7 +108,11 @@ class DestinationWorker:
             )
             if claim is None:
                 return
-            with self._keeper.keeping(claim):
+            facts = {"ferryman.destination.id": destination_id, "ferryman.account.id": account_id}
+            with (
+                tracing.trace("slice of a destination", facts, kind=tracing.Kind.CONSUMER),
+                self._keeper.keeping(claim),
+            ):
                 self._work_on(claim)
         finally:
             self._room.release()
@@ -142,6 +146,7 @@ class DestinationWorker:
                 pass
 
     def _fail(self, claim: CursorClaim, error: DestinationError | UnreadableSecretError) -> None:
+        tracing.note_error(error)
         is_final = isinstance(error, UnreadableSecretError) or error.is_final
         base = _FINAL_PAUSE_SECONDS if is_final else _BASE_SECONDS
         pause = retry.compute_backoff(claim.attempts + 1, base, max(base, _LONGEST_PAUSE_SECONDS))
@@ -181,7 +186,9 @@ class _Walk:
         if not self._stores.cursors.fix_range(self._claim, part.through):
             return False
         log_range, quarantined = self._build_range(part)
-        written = self._writer.write(log_range, fence=self._claim.fence)
+        counts = {"ferryman.records.read": part.read, "ferryman.records.quarantined": len(quarantined)}
+        with tracing.span("write to the datastore", counts, kind=tracing.Kind.CLIENT):
+            written = self._writer.write(log_range, fence=self._claim.fence)
         failpoints.hit(Failpoint.BEFORE_CURSOR)
         moved = Moved(
             through=part.through,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app import failpoints
+from app import failpoints, tracing
 from app.bootstrap.destinations import build_destination_dispatcher
 from app.broker import tasks
 from app.destinations.postgres.connection import connect, read_place
@@ -49,8 +49,15 @@ def test_a_daemon_that_dies_after_the_write_leaves_nothing_doubled(
     landing.write(account, {"1": {"n": 3}})
 
     landing.pass_time()
+    spans = list[tracing.Span]()
+    tracing.start(spans.append)
     landing.land()
+    tracing.stop()
 
+    write, *_ = (span for span in spans if span.name == "write to the datastore")
+    (whole,) = (span for span in spans if span.id == write.parent_id)
+    assert (whole.name, whole.trace_id, whole.parent_id) == ("slice of a destination", write.trace_id, None)
+    assert whole.attributes == {"ferryman.destination.id": destination, "ferryman.account.id": account}
     (after,) = landing.cursors(destination)
     assert (before.cursor, after.cursor, after.read) == (0, 3, after.written + after.unchanged)
     states = target.rows("select remote_id, n, sequence from acme.tickets order by sequence")
