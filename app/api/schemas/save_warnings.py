@@ -19,8 +19,8 @@ class SaveWarning(Schema):
 
     code = fields.String(
         metadata={
-            "description": "`unknown_field`, `not_served`, `unknown_placeholder`, `unfilled_text`, `unknown_method`, or `key_changed`: "
-            "held records get another key."
+            "description": "`unknown_field`, `not_served`, `unknown_placeholder`, `unfilled_text`, `unknown_method`, "
+            "or `key_changed`: held records get another key."
         }
     )
     path = fields.String(metadata={MAY_LACK: True, "description": "Where in the body it is."})
