@@ -84,7 +84,7 @@ _RESOURCES: Final = (
 
 def create_app(services: ApiServices, settings: Settings) -> flask.Flask:
     """Return the application over its services."""
-    app = flask.Flask(__name__, static_folder=None)
+    app = Threaded(__name__, static_folder=None)
     app.json = ExactJson(app)
     app.url_map.strict_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = settings.request_limit_bytes
@@ -104,6 +104,14 @@ def create_app(services: ApiServices, settings: Settings) -> flask.Flask:
     # Flask's documented way.
     app.wsgi_app = BehindProxies(SingleSlashes(app.wsgi_app), proxies)  # type: ignore[method-assign]
     return app
+
+
+class Threaded(flask.Flask):
+    """A Flask of plain functions: it need not look at each of them, at each call, whether it is a coroutine."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function."""
+        return func
 
 
 class ExactJson(JSONProvider):

@@ -11,10 +11,10 @@ from app.api.resources.services import (
     LandingServices,
     UnifiedServices,
 )
+from app.bootstrap.api_notifications import build_notification_services
 from app.bootstrap.api_reading import build_reading_services
 from app.bootstrap.dashboard import build_dashboard_services
 from app.bootstrap.limits import build_budget_desk, build_call_limits, build_request_limits
-from app.bootstrap.notifications import build_notification_services
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
@@ -104,8 +104,7 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
     accounts, deletion = _build_accounts(shared), _build_account_deletion(shared, settings)
     budgets, deliveries = _build_budgets(shared, accounts, settings), _build_deliveries(shared)
     runs = _build_run_service(shared, drafts, _build_dry_runs(shared, source, settings), budgets)
-    integrations = shared.integrations
-    reading, tenant_store = build_reading_services(shared, runs, settings), TenantStore(shared.engine)
+    reading = build_reading_services(shared, runs, settings)
     return ApiServices(
         runs=runs,
         run_waits=RunWaits(runs),
@@ -114,14 +113,14 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         jobs=jobs,
         templates=TemplateService(TemplateStore(shared.engine), jobs),
         states=StateService(StateStore(shared.engine)),
-        integrations=IntegrationService(integrations, integrations.inspect, integrations.find_by_name),
+        integrations=_build_integrations(shared),
         key_changes=_build_key_changes(shared),
         known_names=_build_known_names(shared),
         installed_integrations=_build_installed_integrations(shared),
         accounts=accounts,
         account_deletion=deletion,
         bulk_deletion=BulkDeletion(shared.accounts, deletion),
-        tenants=TenantService(tenant_store, tenant_store.create_all),
+        tenants=_build_tenants(shared),
         webhooks=WebhookService(shared.webhooks, shared.sender.send_test, wake=deliveries.wake),
         deliveries=deliveries,
         landing=build_landing_services(shared, settings),
@@ -144,6 +143,16 @@ def _build_key_changes(shared: Shared) -> KeyChanges:
 
 def _build_known_names(shared: Shared) -> KnownNames:
     return KnownNames(shared.integrations.find_by_name, shared.effective_integrations, shared.accounts.inspect)
+
+
+def _build_tenants(shared: Shared) -> TenantService:
+    tenants = TenantStore(shared.engine)
+    return TenantService(tenants, tenants.create_all)
+
+
+def _build_integrations(shared: Shared) -> IntegrationService:
+    integrations = shared.integrations
+    return IntegrationService(integrations, integrations.inspect, integrations.find_by_name)
 
 
 def _build_installed_integrations(shared: Shared) -> EnvironmentIntegrationService:

@@ -21,6 +21,7 @@ from app.settings import Settings
 from app.store.catalog.embedded_integrations import EmbeddedIntegrationStore
 from app.store.db.database import state_of
 from app.store.db.row_versions import RowVersions
+from app.store.destinations.health import DestinationHealthStore
 from app.store.maintenance.erasures import ErasureStore
 from app.store.maintenance.fleet import FleetReader
 from app.store.maintenance.wait_facts import RunFactStore
@@ -65,6 +66,7 @@ def build_reading_services(shared: Shared, runs: RunService, settings: Settings)
             others={"redis": shared.dispatcher.is_reachable},
             count_live=partial(shared.daemons.count_live_by_group, within_seconds=silence_seconds),
             read_failing_duties=partial(shared.daemons.read_failing_duties, within_seconds=silence_seconds),
+            count_troubled_destinations=DestinationHealthStore(shared.engine, shared.clock).count_troubled,
         ),
         row_version=RowVersions(shared.engine).of,
         embeddings=EmbeddedIntegrationStore(shared.engine, shared.cipher).of,

@@ -273,7 +273,7 @@ def _build_schema_learner(shared: Shared) -> SchemaLearner:
 
 def _build_clearing_duties(shared: Shared, settings: Settings) -> Sequence[Duty]:
     """Build the duties that remove or renumber rows, all at one pace."""
-    pace = Pace()
+    pace, counts = Pace(), RecordCounts(shared.engine)
     return (
         *Retention(RetentionStore(shared.engine), settings, pace).build_duties(),
         *ErasureDuty(
@@ -283,5 +283,5 @@ def _build_clearing_duties(shared: Shared, settings: Settings) -> Sequence[Duty]
             erase_at_destinations=build_destination_erasing(shared).erase,
         ).build_duties(),
         *Numbering(RecordNumbers(shared.engine), pace).build_duties(),
-        *Counting(RecordCounts(shared.engine), pace).build_duties(),
+        *Counting(find_due=counts.find_due, count=counts.count, pace=pace).build_duties(),
     )

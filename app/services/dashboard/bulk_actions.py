@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from app import meters
 from app.engine.errors import ConflictError, Failure, InvalidInputError, NotFoundError, StoreUnavailableError
 from app.engine.objects.bulk_actions import BulkAction, BulkKind, BulkOutcome, BulkStatus, BulkTarget
 from app.engine.objects.environments import EnvironmentId
@@ -141,6 +142,8 @@ class BulkDuty:
                     break
         finally:
             self._store.record(action.id, tried)
+            for one in tried:
+                meters.BULK_ACTED.labels(action.kind.value, one.outcome.value).inc()
         return bool(pending)
 
     def _try(self, kind: BulkKind, target: BulkTarget) -> BulkTarget:

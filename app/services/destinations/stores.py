@@ -55,6 +55,9 @@ class Cursors(Protocol):
     def fix_range(self, claim: CursorClaim, through: int) -> bool:
         """Record up to where the next write goes; False: the lease is lost, or the destination was paused."""
 
+    def may_write(self, claim: CursorClaim) -> bool:
+        """Whether the lease is held and the destination not paused: what ``fix_range`` asks, where no range is."""
+
     def move(self, claim: CursorClaim, moved: Moved) -> None:
         """Move the cursor to the end of a range that is written; raise LeaseLostError."""
 

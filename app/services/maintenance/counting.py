@@ -1,8 +1,8 @@
 """The duty that counts the records of accounts that have many, for the pages that show how many there are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from app.services.maintenance.duties import Duty
 from app.services.maintenance.duty_rows import TURN_SECONDS, DutyRows, Pace
@@ -15,21 +15,13 @@ _EVERY_SECONDS: Final = 15.0
 _LIMIT: Final = 20
 
 
-class Counts(Protocol):
-    """Counts records."""
-
-    def find_due(self, *, most_small: int, every_seconds: float, skipped: Sequence[str], limit: int) -> Sequence[str]:
-        """List accounts whose records are to be counted."""
-
-    def count(self, account_id: str) -> None:
-        """Count an account's records; a second time it does no harm."""
-
-
 class Counting:
     """The duty that counts. It may die anywhere: what is not counted is counted by the next one."""
 
-    def __init__(self, counts: Counts, pace: Pace) -> None:
-        self._counts = counts
+    def __init__(self, *, find_due: Callable[..., Sequence[str]], count: Callable[[str], object], pace: Pace) -> None:
+        """``find_due`` lists accounts whose records are to be counted; ``count`` counts one's, twice with no harm."""
+        self._find_due = find_due
+        self._count = count
         self._pace = pace
         self._rows = DutyRows("counting records", monotonic=pace.monotonic)
 
@@ -40,7 +32,7 @@ class Counting:
     def run_turn(self) -> bool:
         """Count for a while; return whether there is more to do at once."""
         due = list(
-            self._counts.find_due(
+            self._find_due(
                 most_small=COUNTED_AT_ONCE,
                 every_seconds=RECOUNT_SECONDS,
                 skipped=self._rows.list_skipped(),
@@ -50,5 +42,5 @@ class Counting:
         is_full, until = len(due) == _LIMIT, self._pace.monotonic() + TURN_SECONDS
         while due and self._pace.monotonic() < until:
             account_id = due.pop(0)
-            self._rows.handle(account_id, partial(self._pace.take, partial(self._counts.count, account_id)))
+            self._rows.handle(account_id, partial(self._pace.take, partial(self._count, account_id)))
         return bool(due) or is_full

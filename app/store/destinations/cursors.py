@@ -51,11 +51,12 @@ _LOAD: Final = text("""
       join integration i on i.id = a.integration_id
      where d.id = :destination_id
 """)
-_FIX: Final = text(f"""
-    update destination_cursor c set range_through = :through
-     where {_OF_CLAIM} and lease_until > now()
+_MAY_WRITE: Final = f"""
+    {_OF_CLAIM} and lease_until > now()
            and exists (select from destination d where d.id = c.destination_id and d.paused_at is null)
-""")
+"""
+_FIX: Final = text(f"update destination_cursor c set range_through = :through where {_MAY_WRITE}")
+_MAY: Final = text(f"select count(*) from destination_cursor c where {_MAY_WRITE}")
 _MOVE: Final = text(f"""
     update destination_cursor
        set cursor = :through, range_through = null, written_at = now(), rung_at = now(),
@@ -172,6 +173,11 @@ class CursorStore:
     def fix_range(self, claim: CursorClaim, through: int) -> bool:
         """Record up to where the next write goes; False: the lease is lost, or the destination was paused."""
         return self._autocommit.count(_FIX, {**_place(claim), "through": through}) == 1
+
+    def may_write(self, claim: CursorClaim) -> bool:
+        """Whether the lease is held, and the destination not paused."""
+        with reading(self._engine) as connection:
+            return bool(connection.execute(_MAY, _place(claim)).scalar_one())
 
     def move(self, claim: CursorClaim, moved: Moved) -> None:
         """Move the cursor to the end of a range that is written; raise LeaseLostError."""

@@ -48,10 +48,9 @@ _AS_SUPPOSED: Final = f"""
     exists (select from sync_job
              where id = cast(:sync_job_id as uuid) and environment_id = cast(:environment_id as uuid)
                    and xmin = cast(:job_version as xid))
-    and exists (select from integrated_account account join integration on integration.id = account.integration_id
-                 where account.id = cast(:integrated_account_id as uuid)
-                       and account.environment_id = cast(:environment_id as uuid)
-                       and integration.name = :integration_name and account.status <> '{AccountStatus.INACTIVE}')
+    and exists (select from integrated_account a join integration i on i.id = a.integration_id
+                 where a.id = cast(:integrated_account_id as uuid) and a.environment_id = cast(:environment_id as uuid)
+                       and i.name = :integration_name and a.status <> '{AccountStatus.INACTIVE}')
 """
 
 
@@ -67,8 +66,7 @@ def _create(*, where: str) -> TextClause:
             insert into run_resource
                    (id, run_id, position, name, resource, method, parent_name, persist, delete_tracking,
                     previous_run_date)
-            select item.id, run.id, item.position, item.name, item.resource, item.method, item.parent_name,
-                   item.persist, item.delete_tracking, item.lower_bound
+            select item.id, run.id, position, name, resource, method, parent_name, persist, delete_tracking, lower_bound
               from run, item),
         start as ({starts.INSERT}),
         message as (

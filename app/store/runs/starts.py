@@ -9,11 +9,10 @@ ACTION: Final = "sync_job_run.created"
 INSERT: Final = """
     insert into run_start (id, environment_id, actor_kind, actor_id, actor_name, operation, request_id, remote_address,
                            created_at)
-    select run.id, cast(:environment_id as uuid), actor.kind, actor.id, actor.name, actor.operation, actor.request_id,
-           actor.address, run.created_at
+    select run.id, cast(:environment_id as uuid), actor.*, run.created_at
       from run, jsonb_to_record(cast(:actor as jsonb)) actor
            (kind text, id uuid, name text, operation text, request_id uuid, address text)
-     where actor.kind is not null
+     where kind is not null
 """
 """Of the common table expression ``run``; nothing where ``actor`` is null."""
 

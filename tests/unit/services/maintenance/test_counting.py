@@ -30,7 +30,7 @@ def duty(counts: Counts, *, seconds_of_each: float = 0.0) -> Counting:
     def rest(_: float) -> None:
         clock[0] += seconds_of_each
 
-    return Counting(counts, Pace(monotonic=lambda: clock[0], pause=rest))
+    return Counting(find_due=counts.find_due, count=counts.count, pace=Pace(monotonic=lambda: clock[0], pause=rest))
 
 
 def test_counts_each_account_that_is_due_past_one_that_breaks() -> None:

@@ -195,9 +195,12 @@ def test_health_tells_what_is_there(
         others={"redis": lambda: redis},
         count_live=partial(daemons.count_live_by_group, within_seconds=60),
         read_failing_duties=lambda: daemons.failing,
+        count_troubled_destinations=lambda: {"failing": 2},
     )
     daemons.record_failing("d1", failing)
     serves = postgres != "unreachable"
-    seen: JsonObject = {"duties": failing, "daemons": {"blue": 1}} if serves else {"duties": {}, "daemons": {}}
+    nothing: JsonObject = {"duties": {}, "daemons": {}, "destinations": {}}
+    known: JsonObject = {"duties": failing, "daemons": {"blue": 1}, "destinations": {"failing": 2}}
+    seen = known if serves else nothing
 
     assert health.check() == (serves, {**shown, **seen})
