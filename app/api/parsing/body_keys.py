@@ -7,7 +7,7 @@ from typing import Final
 from app.api.schemas.fields import Input
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.judging import KeyFindings, KeyNote, WarningCode, judge
-from app.engine.known_keys.suggestions import suggest
+from app.engine.known_keys.suggestions import MOST_SUGGESTED, suggest
 
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _NOT_SERVED: Final = "is not served here, and does nothing"
@@ -38,7 +38,8 @@ def _unknown_fields(schema: Input, body: JsonObject, known: Set[str]) -> list[Ke
             message = f"{_NOT_SERVED}: {schema.NOT_SERVED[name]}"
             notes.append(KeyNote(code=WarningCode.NOT_SERVED, path=name, message=message))
         else:
-            message = f"is not known here: {suggest(name, known)}"
+            hint = f": {suggest(name, known)}" if len(notes) < MOST_SUGGESTED else ""
+            message = f"is not known here{hint}"
             notes.append(KeyNote(code=WarningCode.UNKNOWN_FIELD, path=join_path("", name), message=message))
     return sorted(notes, key=lambda one: one.path)
 

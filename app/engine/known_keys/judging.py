@@ -14,7 +14,7 @@ from app.engine.errors import Failure
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys import shapes
 from app.engine.known_keys.shapes import ByFormat, Fields, Formatted, Key, ListOf, MapOf, Shape, Use
-from app.engine.known_keys.suggestions import find_closest, is_slip, suggest
+from app.engine.known_keys.suggestions import MOST_SUGGESTED, find_closest, is_slip, suggest
 from app.engine.unified.model import USUAL_METHODS, parse_unified_name
 
 _KEPT_UNKNOWN: Final = "was stored before, and nothing reads it"
@@ -116,7 +116,9 @@ def _note_unknown(name: str, at: str, shape: Fields, stored: tuple[JSON, ...], f
     if any(isinstance(before, Mapping) and before.get(name) is not None for before in stored):
         found.notes.append(KeyNote(code=WarningCode.UNKNOWN_FIELD, path=at, message=_KEPT_UNKNOWN))
         return
-    message = f"is no key that is known here: {suggest(name, _list_usual(shape.keys))}"
+    is_hinted = len(found.failures) + len(found.notes) < MOST_SUGGESTED
+    hint = f": {suggest(name, _list_usual(shape.keys))}" if is_hinted else ""
+    message = f"is no key that is known here{hint}"
     if shape.is_open:
         found.notes.append(KeyNote(code=WarningCode.UNKNOWN_FIELD, path=at, message=message))
     else:

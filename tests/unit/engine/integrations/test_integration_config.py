@@ -108,6 +108,11 @@ def test_a_methods_query_may_be_an_expression() -> None:
     assert list(faults(raw)) == ["config.resources.tickets.list.query"]
 
 
+@pytest.mark.parametrize("path", ["boards[0].page ? boards[0].page.items : next.items", "[data.edges.node]", "$.items"])
+def test_a_response_path_that_is_no_path_is_jsonata(path: str) -> None:
+    assert isinstance(method({"response_path": path}).response_path, Expression)
+
+
 def test_an_empty_response_path_takes_an_inherited_one_away() -> None:
     assert method({"response_path": None}, response_path="data").response_path is None
     assert method({"response_path": ""}, response_path="data").response_path is None

@@ -108,3 +108,26 @@ def test_an_answer_between_two_refusals_begins_with_the_default_wait_anew() -> N
     budget, grant = exchange(budget, again, process="p", now=NOW + 210, limits=LIMITS)
 
     assert grant.not_before - (NOW + 210) == pytest.approx(60)
+
+
+@pytest.mark.parametrize(("recent_refused", "is_kept"), [(2.0, True), (9.0, False)])
+@pytest.mark.parametrize(
+    ("is_probing", "report"),
+    [
+        (False, Report(wanted=1, served=1, refused=1, trouble_sent_at=NOW)),
+        (True, Report(wanted=1, served=1)),
+    ],
+    ids=["refused", "served after a refusal"],
+)
+def test_a_pace_far_below_what_was_measured_is_kept_while_few_are_refused(
+    recent_refused: float, is_kept: bool, is_probing: bool, report: Report
+) -> None:
+    slow = replace(new_budget(LIMITS), pace=1.0, learned_pace=10.0, recent_served=11.0, recent_refused=recent_refused)
+    since = replace(slow, epoch_at=NOW - 10, not_before=NOW, served=4.0, refused=2, grow_at=NOW + 5)
+    known = replace(since, is_probing=is_probing, saved_at=NOW)
+
+    budget, _ = exchange(known, report, process="p", now=NOW, limits=LIMITS)
+
+    assert budget.pace is not None
+    assert (budget.pace == pytest.approx(1.0)) is is_kept
+    assert not budget.is_probing
