@@ -1,7 +1,7 @@
 """Try a partition before a list is cut: two parts that are disjoint, and are the whole list together.
 
-An upstream may refuse the parameters of a range. It may ignore them: each part would then be the whole list. And records
-may have no value that the range compares, such as a date that is null: they are in no part.
+An upstream may refuse the parameters of a range. It may ignore them: each part would then be the whole list. And
+records may have no value that the range compares, such as a date that is null: they are in no part.
 """
 
 from collections.abc import Sequence
