@@ -82,8 +82,9 @@ fuzz: $(DEV)  ## Fuzz the API by its document, EXAMPLES=n of each operation, SEQ
 	FUZZ_ENVELOPES=$(PARSED) FUZZ_REQUESTS=$(PARSED) FUZZ_PARSED=$(PARSED) \
 		$(BIN)/python -m pytest --timeout 3600 tests/unit/broker tests/unit/serving tests/unit/sources/reading/test_fuzzed_parsers.py
 
-proofs: $(DEV)  ## The long form of the engine's proofs: every commit, hundreds of models, 2,000 drawn upstreams, SEEDS=n histories of each simulated job
-	PROOFS=long SIMULATION_SEEDS=$(SEEDS) SIMULATION_FIRST_SEED=$(FIRST_SEED) $(BIN)/python -m pytest tests/integration/engine
+proofs: $(DEV)  ## The long form of the engine's proofs: every commit, readers of a million records, hundreds of models, 2,000 drawn upstreams, SEEDS=n histories of each simulated job
+	PROOFS=long SIMULATION_SEEDS=$(SEEDS) SIMULATION_FIRST_SEED=$(FIRST_SEED) $(BIN)/python -m pytest tests/integration/engine \
+		tests/integration/destinations/test_readers_at_work.py
 
 bench: $(DEV)  ## Measure every scenario beside its bar, or SCENARIO=name; BENCH_OPTIONS='--list', '--quick', '--rounds 5'
 	@$(BIN)/python -m bench $(if $(SCENARIO),--scenario $(SCENARIO)) $(BENCH_OPTIONS)

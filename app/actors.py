@@ -3,12 +3,13 @@
 It travels beside the work, as the facts of log lines do (decision 0025): no change depends on it.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
+
+import orjson
 
 
 class ActorKind(StrEnum):
@@ -41,7 +42,7 @@ class Actor:
 
     def to_json(self) -> str:
         """Write it as the database reads it."""
-        return json.dumps(asdict(self))
+        return orjson.dumps(self).decode()
 
 
 _bound: ContextVar[Actor | None] = ContextVar("actor", default=None)

@@ -127,7 +127,7 @@ def _read_pieces(answer: http.client.HTTPResponse) -> Iterator[bytes]:
     except (OSError, http.client.HTTPException) as error:
         raise ApiError(None, "the answer broke off before its end: the API's log has the reason") from error
     if not answer.chunked and answer.length != 0:
-        raise ApiError(None, "the answer has no end that could be told from a break")
+        raise ApiError(None, "the answer has no end that differs from a break")
 
 
 def open_client(url: str | None, token: str | None, data_dir: Path) -> ApiClient:

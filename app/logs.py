@@ -21,6 +21,7 @@ _VARIABLE: Final = "FERRYMAN_LOG_FORMAT"
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _CELERYS_OWN: Final = frozenset({"data"})
 """A task's arguments and result, of which Celery's message says enough."""
+_NO_FACTS: Final = _STANDARD | _CELERYS_OWN
 _HEAD: Final = ("time", "level", "logger", "message")
 _FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
@@ -44,7 +45,7 @@ def begin(**facts: object) -> None:
 
 def list_facts(record: logging.LogRecord) -> dict[str, object]:
     """Return a record's facts: those that are bound, then its own, then the trace that it belongs to."""
-    own = {name: value for name, value in vars(record).items() if name not in _STANDARD | _CELERYS_OWN}
+    own = {name: value for name, value in vars(record).items() if name not in _NO_FACTS}
     facts = {**_bound.get(), **own}
     return {**facts, **tracing.list_ids(facts.get("run_id"))}
 

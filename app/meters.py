@@ -83,6 +83,25 @@ NOTIFICATIONS: Final = Counter(
     ("type", "outcome"),
     registry=REGISTRY,
 )
+DESTINATION_RECORDS: Final = Counter(
+    "ferryman_destination_records_total",
+    "Entries of logs that destinations have passed, by their datastore's type and by outcome: "
+    "written, unchanged, quarantined or filtered.",
+    ("type", "outcome"),
+    registry=REGISTRY,
+)
+DESTINATION_FAILURES: Final = Counter(
+    "ferryman_destination_failures_total",
+    "Failed attempts to write to destinations, by the code of their error.",
+    ("error_code",),
+    registry=REGISTRY,
+)
+BULK_ACTED: Final = Counter(
+    "ferryman_bulk_action_runs_total",
+    "Runs that bulk actions were tried on, by the action and by outcome: done, skipped or failed.",
+    ("kind", "outcome"),
+    registry=REGISTRY,
+)
 SWEEP_SECONDS: Final = Histogram(
     "ferryman_sweep_look_seconds",
     "Time that the leader's look at what is due took.",

@@ -71,9 +71,9 @@ class Settings:
     destination_wait_seconds: float = 3600.0
     """How long a run with ``wait_for_destinations`` waits for them before it fails; 0: for as long as it takes."""
     destination_behind_seconds: float = 900.0
-    """How long the oldest entry that a destination has not written may wait before webhooks are told; 0: for ever."""
+    """How long the oldest entry that a destination has not written may wait until webhooks get an event; 0: never."""
     destination_failing_seconds: float = 60.0
-    """How long a destination may fail before ``destination:failing`` is sent; 0: the first failure is told."""
+    """How long a destination may fail before ``destination:failing`` is sent; 0: at the first failure."""
     destination_directory: str = ""
     """Where datastores of the types filesystem and duckdb keep their files, each below it; empty: there are none."""
     ambient_credentials: int = 0
@@ -141,7 +141,7 @@ class Settings:
     notification_interval_seconds: float = 300.0
     """Between two notifications about one cause to one destination."""
     notification_reminder_seconds: float = 24 * 3600.0
-    """After how long people are told again of what is still so; 0: never."""
+    """After how long people are reminded of what is still so; 0: never."""
     tracing: int = 0
     """1: runs are traced, and sent by OTLP as OpenTelemetry's own variables say."""
     trace_upstreams: int = 0

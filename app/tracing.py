@@ -1,4 +1,4 @@
-"""Traces of runs: what was done for a run, how long it took, and what it was part of.
+"""Traces of runs, and of destinations' slices: what was done, how long it took, and what it was part of.
 
 A trace has the id of its run: whoever works on the run knows it, whether a message, the sweeper or a signal made it do
 so. Nothing is recorded before ``start``; until then each function costs a comparison.
@@ -162,6 +162,18 @@ def span(
     return NOTHING if begun is NO_SPAN else _Ending(begun)
 
 
+def trace(
+    name: str, attributes: Mapping[str, Value | None] | None = None, *, kind: Kind = Kind.INTERNAL
+) -> Within | Nothing:
+    """Return a context that is the first span of a trace of its own: of work that belongs to no run."""
+    if _record is None:
+        return NOTHING
+    first = _build_root(os.urandom(16).hex())
+    first.name, first.kind = name, kind
+    first.set(attributes or {})
+    return _Ending(first)
+
+
 def begin(
     name: str, attributes: Mapping[str, Value | None] | None = None, *, kind: Kind = Kind.INTERNAL, run_id: str = ""
 ) -> Span:
@@ -174,6 +186,12 @@ def begin(
     begun = _build_below(above, name, kind)
     begun.set(attributes or {})
     return begun
+
+
+def note_error(error: BaseException) -> None:
+    """Record that the current span has failed, though nothing is raised."""
+    if (current := _current.get()) is not None:
+        current.error = current.error or read_error(error)
 
 
 def within(begun: Span) -> Within | Nothing:

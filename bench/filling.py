@@ -24,7 +24,7 @@ _RECORDS = """
 _RUNS = """
     insert into sync_job_run (id, environment_id, sync_job_id, integrated_account_id, status, args, args_hash,
                               resources, sync_job, daemon_group_key, queue, created_at, updated_at, started_at,
-                              finished_at, error)
+                              finished_at, error, has_errors)
     select gen_random_uuid(), %(environment_id)s, (%(job_ids)s::uuid[])[1 + number %% cardinality(%(job_ids)s::uuid[])],
            (%(account_ids)s::uuid[])[1 + number %% cardinality(%(account_ids)s::uuid[])],
            case when number %% 1000 = 0 then 'failed' else 'completed' end,
@@ -34,14 +34,17 @@ _RUNS = """
                               'integration_name', 'acme', 'label', 'acme', 'args_schema', '{}'::jsonb, 'resources',
                               '[{"resource": "tickets", "method": "list", "persist": true}]'::jsonb),
            'default', 'daemon-group.default', moment, moment, moment, moment,
-           case when number %% 1000 = 0 then '{"code": "http_500", "message": "the upstream answered 500"}'::jsonb end
+           case when number %% 1000 = 0 then '{"code": "http_500", "message": "the upstream answered 500"}'::jsonb end,
+           number %% 50 = 0
       from generate_series(1, %(runs)s) number,
            lateral (select now() - make_interval(secs => %(run_seconds)s * (%(runs)s - number)) as moment) as at
 """
 
 _RESOURCES = """
-    insert into run_resource (id, run_id, position, name, resource, method, persist, status, pages, fetched, created)
-    select gen_random_uuid(), id, 0, 'tickets', 'tickets', 'list', true, 'completed', 1, 100, 100 from sync_job_run
+    insert into run_resource (id, run_id, position, name, resource, method, persist, status, pages, fetched, created,
+                              errors)
+    select gen_random_uuid(), id, 0, 'tickets', 'tickets', 'list', true, 'completed', 1, 100, 100, has_errors::int
+      from sync_job_run
      where environment_id = %(environment_id)s
 """
 
@@ -93,6 +96,31 @@ _BUSY_RUN = """
     select id from run
 """
 
+# What an environment is operated by: events of a webhook, changes, and what people are told of.
+_OPERATED = """
+    with delivery as (
+        insert into delivery (id, webhook_id, integrated_account_id, log_sequence, event, body, status, attempts,
+                              created_at, delivered_at)
+        select gen_random_uuid(), %(webhook_id)s, %(account_id)s, number, 'sync_job_run:record', '{}',
+               case when number %% 100 = 0 then 'dead_lettered' else 'delivered' end, 1, moment,
+               case when number %% 100 <> 0 then moment + interval '1 second' end
+          from generate_series(1, %(rows)s) number, lateral (select now() - number * interval '1 second' as moment) at),
+    entry as (
+        insert into audit_entry (id, environment_id, created_at, action, object_type, object_id, integrated_account_id,
+                                 actor_kind, before, after)
+        select gen_random_uuid(), %(environment_id)s, now() - number * interval '1 second', 'webhook.updated',
+               'webhook', %(webhook_id)s, case when number %% 10 = 0 then %(account_id)s::uuid end, 'token',
+               '{"is_active": true}', '{"is_active": false}'
+          from generate_series(1, %(rows)s) number)
+    insert into incident (id, environment_id, notification_destination_id, event, subject, cause, facts, opened_at,
+                          created_at, resolved_at, closed_at)
+    select gen_random_uuid(), %(environment_id)s, %(people_id)s, 'sync_job_run:failed', 'of run ' || number, 'http_500',
+           '{"message": "the upstream answered 500"}', moment, moment, ended, ended
+      from generate_series(1, %(rows)s) number,
+           lateral (select now() - number * interval '1 second' as moment) at,
+           lateral (select case when number %% 100 <> 0 then moment + interval '1 minute' end as ended) over
+"""
+
 _NEWEST_RUN = """
     select id from sync_job_run where integrated_account_id = %s and status = 'completed'
      order by created_at desc limit 1 offset %s
@@ -135,6 +163,12 @@ def fill_busy_run(database_url: str, environment_id: str, *, units: int) -> str:
             None,
         )
     return str(run_id)
+
+
+def fill_operated(database_url: str, **values: object) -> None:
+    """Write so many ``rows`` of what an environment is operated by; ``values`` are the ids of what they belong to."""
+    with _hasty(database_url) as connection:
+        connection.execute(_OPERATED, values)
 
 
 def fill_expired_runs(database_url: str, runs: int) -> None:

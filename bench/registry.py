@@ -7,6 +7,7 @@ from bench.scenario import Scenario
 from bench.scenarios import (
     bulk,
     destinations,
+    files,
     forgetting,
     freeze,
     growth,
@@ -43,6 +44,7 @@ _ALL: Final = (
     *forgetting.SCENARIOS,
     *triggers.SCENARIOS,
     *destinations.SCENARIOS,
+    *files.SCENARIOS,
     *growth.SCENARIOS,
     *scale_out.SCENARIOS,
     *peers.SCENARIOS,

@@ -46,15 +46,15 @@ _MERGE: Final = f"""
            {", ".join(f"{name} = excluded.{name}" for name in COLUMNS)}
      where excluded.sequence > t.sequence
 """
-_READ: Final = """
+READ_LOG: Final = """
     select sequence, remote_id, synced_at, deleted_at, data::text from record
      where integrated_account_id = %s and sequence >= 0 and sequence > %s order by sequence limit %s
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TableFloorRun:
-    """What one run of the floor came to."""
+class FloorRun:
+    """What one run of a floor came to."""
 
     records: int
     seconds: float
@@ -65,11 +65,11 @@ class TableFloorRun:
         return self.records / self.seconds
 
 
-def run_table_floor(database_url: str, account_id: str, target_url: str) -> TableFloorRun:
+def run_table_floor(database_url: str, account_id: str, target_url: str) -> FloorRun:
     """Run the floor in a process of its own."""
     command = [sys.executable, "-m", "bench.table_floor", database_url, account_id, target_url]
     done = subprocess.run(command, cwd=PROJECT_ROOT, check=True, capture_output=True, text=True)
-    return TableFloorRun(**json.loads(done.stdout))
+    return FloorRun(**json.loads(done.stdout))
 
 
 def main() -> None:
@@ -86,13 +86,13 @@ def main() -> None:
 
 def _land(source: psycopg.Connection, target: psycopg.Connection, account_id: str) -> int:
     records, after = 0, 0
-    while rows := source.execute(_READ, [account_id, after, BATCH]).fetchall():
+    while rows := source.execute(READ_LOG, [account_id, after, BATCH]).fetchall():
         with target.cursor() as cursor:
             cursor.execute(_STAGE)
             with cursor.copy("copy staged from stdin") as copy:
                 for sequence, remote_id, synced_at, deleted_at, text in rows:
                     data = orjson.loads(text)
-                    values = [_show(data.get(name), kind) for name, kind in COLUMNS.items()]
+                    values = [show_as(data.get(name), kind) for name, kind in COLUMNS.items()]
                     copy.write_row((remote_id, sequence, synced_at, deleted_at, *values))
             cursor.execute(_MERGE, [account_id])
         target.commit()
@@ -100,7 +100,8 @@ def _land(source: psycopg.Connection, target: psycopg.Connection, account_id: st
     return records
 
 
-def _show(value: object, kind: str) -> object:
+def show_as(value: object, kind: str) -> object:
+    """Return a value as a column holds it."""
     return orjson.dumps(value).decode() if kind == "jsonb" and value is not None else value
 
 

@@ -7,6 +7,7 @@ import warnings
 import pytest
 from hypothesis import settings
 
+from app import interpreter
 from tests.support.patience import WaitFor
 from tests.support.patience import wait_for as patiently
 
@@ -21,6 +22,9 @@ _LONGEST = (
     "test_deploy.py",
 )
 
+# Collecting thousands of tests took a quarter longer with garbage collections among them.
+interpreter.collect_rarely()
+
 # How long an example takes is the machine's; a bound on what a test is about, the test states itself.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
@@ -34,6 +38,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ranks = {name: rank for rank, name in enumerate(_LONGEST)}
     sharing = {item.path for item in items if "ferryman" in getattr(item, "fixturenames", ())}
     items.sort(key=lambda item: (ranks.get(item.path.name, len(ranks)), item.path in sharing))
+
+
+def pytest_collection_finish() -> None:
+    """Exclude all that was collected from garbage collections."""
+    interpreter.tune_garbage_collection()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

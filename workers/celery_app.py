@@ -1,8 +1,12 @@
-"""The Celery application that daemons run: ``celery -A workers.celery_app worker``."""
+"""The Celery application that daemons run: ``python -m workers.daemon workers.celery_app``."""
 
 from celery import Celery
 
-from app.broker import envelopes
+from app import interpreter
+
+interpreter.collect_rarely()
+
+from app.broker import envelopes  # noqa: E402  # loaded with few collections
 
 app = Celery(
     "ferryman",

@@ -26,6 +26,7 @@ from app.api.routes.integrated_accounts import integrated_accounts, own_accounts
 from app.api.routes.integrations import integrations
 from app.api.routes.logs import logs
 from app.api.routes.notifications.destinations import notification_destinations
+from app.api.routes.notifications.incidents import incidents
 from app.api.routes.notifications.rules import notification_rules
 from app.api.routes.observed import audit_entries, daemons, erasures, records
 from app.api.routes.of_runs.bulk_actions import bulk_actions
@@ -61,6 +62,7 @@ _RESOURCES: Final = (
     destinations,
     notification_destinations,
     notification_rules,
+    incidents,
     records,
     exports,
     erasures,
@@ -82,7 +84,7 @@ _RESOURCES: Final = (
 
 def create_app(services: ApiServices, settings: Settings) -> flask.Flask:
     """Return the application over its services."""
-    app = flask.Flask(__name__, static_folder=None)
+    app = Threaded(__name__, static_folder=None)
     app.json = ExactJson(app)
     app.url_map.strict_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = settings.request_limit_bytes
@@ -102,6 +104,14 @@ def create_app(services: ApiServices, settings: Settings) -> flask.Flask:
     # Flask's documented way.
     app.wsgi_app = BehindProxies(SingleSlashes(app.wsgi_app), proxies)  # type: ignore[method-assign]
     return app
+
+
+class Threaded(flask.Flask):
+    """A Flask of plain functions: it need not look at each of them, at each call, whether it is a coroutine."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function."""
+        return func
 
 
 class ExactJson(JSONProvider):

@@ -1,5 +1,6 @@
 """Build an API process's services."""
 
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -7,13 +8,13 @@ from app.api.resources.services import (
     ApiServices,
     CallServices,
     CredentialServices,
+    LandingServices,
     UnifiedServices,
 )
-from app.bootstrap.api_landing import build_landing_services
+from app.bootstrap.api_notifications import build_notification_services
 from app.bootstrap.api_reading import build_reading_services
 from app.bootstrap.dashboard import build_dashboard_services
 from app.bootstrap.limits import build_budget_desk, build_call_limits, build_request_limits
-from app.bootstrap.notifications import build_notification_services
 from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
@@ -36,12 +37,16 @@ from app.services.catalog.states import StateService
 from app.services.catalog.templates import TemplateService
 from app.services.catalog.tokens import TokenService
 from app.services.contexts.account_configs import ShownContexts
+from app.services.destinations.datastores import DatastoreRules, DatastoreService
+from app.services.destinations.destinations import DestinationService
+from app.services.destinations.verifying import DestinationVerification
 from app.services.ports import Source
 from app.services.runs.drafts import RunDrafts
 from app.services.runs.dry_runs import DryRuns
 from app.services.runs.resumption import Resumption
 from app.services.runs.runs import RunService, RunWaits
 from app.services.schedules.triggers import TriggerService
+from app.services.schemas.schemas import SchemaService
 from app.services.unified.methods import MappingLayer, MappingService
 from app.services.unified.models import InstalledModelService, UnifiedModelService
 from app.services.webhooks.deliveries import DeliveryService
@@ -57,6 +62,7 @@ from app.store.catalog.tokens import TokenStore
 from app.store.catalog.unified_models import EnvironmentUnifiedModelStore, MappingStore
 from app.store.db.audit_notes import AuditNotes
 from app.store.deliveries.shown import WebhookDeliveryStore
+from app.store.destinations.log import DestinationLog
 from app.store.maintenance.parked_units import ParkedUnitStore
 from app.store.reading.direct_calls import DirectCallStore
 from app.store.records.keys import RecordKeyStore
@@ -64,7 +70,29 @@ from app.store.runs.moves import RunMoves
 from app.store.runs.outbox import OutboxStore
 from app.store.runs.recounts import RecountStore
 from app.store.schedules.triggers import TriggerStore
+from app.store.schemas.shown import ShownSchemaStore
 from app.store.secrets.encryption import TokenSeal
+
+
+def build_landing_services(shared: Shared, settings: Settings) -> LandingServices:
+    """Build what keeps where records land, and with which columns."""
+    rules = DatastoreRules(
+        may_lack_credentials=bool(settings.ambient_credentials), has_directory=bool(settings.destination_directory)
+    )
+    datastores, destinations = shared.datastores, shared.destinations
+    schemas = ShownSchemaStore(shared.engine)
+    return LandingServices(
+        datastores=DatastoreService(
+            datastores, datastores.inspect, destinations.wake_datastore, writers=shared.writers, rules=rules
+        ),
+        destinations=DestinationService(
+            destinations, datastores.inspect, shared.accounts.inspect, JobStore(shared.engine)
+        ),
+        verification=DestinationVerification(
+            destinations, datastores, DestinationLog(shared.engine), shared.writers, time.monotonic
+        ),
+        schemas=SchemaService(schemas, schemas.list, schemas.update, shared.clock),
+    )
 
 
 def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
@@ -85,14 +113,14 @@ def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServic
         jobs=jobs,
         templates=TemplateService(TemplateStore(shared.engine), jobs),
         states=StateService(StateStore(shared.engine)),
-        integrations=IntegrationService(shared.integrations),
+        integrations=_build_integrations(shared),
         key_changes=_build_key_changes(shared),
         known_names=_build_known_names(shared),
         installed_integrations=_build_installed_integrations(shared),
         accounts=accounts,
         account_deletion=deletion,
         bulk_deletion=BulkDeletion(shared.accounts, deletion),
-        tenants=TenantService(TenantStore(shared.engine)),
+        tenants=_build_tenants(shared),
         webhooks=WebhookService(shared.webhooks, shared.sender.send_test, wake=deliveries.wake),
         deliveries=deliveries,
         landing=build_landing_services(shared, settings),
@@ -117,8 +145,21 @@ def _build_known_names(shared: Shared) -> KnownNames:
     return KnownNames(shared.integrations.find_by_name, shared.effective_integrations, shared.accounts.inspect)
 
 
+def _build_tenants(shared: Shared) -> TenantService:
+    tenants = TenantStore(shared.engine)
+    return TenantService(tenants, tenants.create_all)
+
+
+def _build_integrations(shared: Shared) -> IntegrationService:
+    integrations = shared.integrations
+    return IntegrationService(integrations, integrations.inspect, integrations.find_by_name)
+
+
 def _build_installed_integrations(shared: Shared) -> EnvironmentIntegrationService:
-    return EnvironmentIntegrationService(shared.installed_integrations, shared.integrations.inspect)
+    installed = shared.installed_integrations
+    return EnvironmentIntegrationService(
+        installed, shared.integrations.inspect, find=installed.of, install=installed.install
+    )
 
 
 def _build_accounts(shared: Shared) -> AccountService:
@@ -187,7 +228,7 @@ def _build_unified_services(shared: Shared) -> UnifiedServices:
     base, environment = (MappingStore(shared.engine, layer) for layer in (MappingLayer.BASE, MappingLayer.ENVIRONMENT))
     return UnifiedServices(
         models=UnifiedModelService(models),
-        installed_models=InstalledModelService(installed, models),
+        installed_models=InstalledModelService(installed, models, installed.put),
         base_mappings=MappingService(base, models, find_integration),
         environment_mappings=MappingService(environment, models, find_integration, installed),
     )
@@ -232,14 +273,14 @@ def _build_run_service(shared: Shared, drafts: RunDrafts, dry_runs: DryRuns, wai
     resumption = Resumption(
         moves=RunMoves(shared.engine),
         end_wait=waits.end_wait,
-        outbox=outbox,
+        remove_message=outbox.remove,
         dispatcher=shared.dispatcher,
         clock=shared.clock,
     )
     return RunService(
         runs=shared.runs,
         drafts=drafts,
-        outbox=outbox,
+        remove_message=outbox.remove_soon,
         lifecycle=shared.lifecycle,
         resumption=resumption,
         dry_run=dry_runs.try_out,

@@ -1,6 +1,7 @@
 """Build what an API process reads of the work of daemons."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from app.api.resources.services import (
     ReadingServices,
@@ -20,6 +21,7 @@ from app.settings import Settings
 from app.store.catalog.embedded_integrations import EmbeddedIntegrationStore
 from app.store.db.database import state_of
 from app.store.db.row_versions import RowVersions
+from app.store.destinations.health import DestinationHealthStore
 from app.store.maintenance.erasures import ErasureStore
 from app.store.maintenance.fleet import FleetReader
 from app.store.maintenance.wait_facts import RunFactStore
@@ -28,7 +30,7 @@ from app.store.reading.audit import AuditReader
 from app.store.reading.direct_calls import DirectCallStore
 from app.store.reading.exports import ExportReader
 from app.store.reading.records import RecordReader
-from app.store.reading.run_log import RunLogReader
+from app.store.reading.run_log_streams import RunLogReader
 from app.store.reading.webhook_log import WebhookLogReader
 from app.store.records.tombstones import TombstoneStore
 from app.store.schedules.triggers import TriggerStore
@@ -55,15 +57,16 @@ def build_reading_services(shared: Shared, runs: RunService, settings: Settings)
         audit=AuditService(entries=entries, list_entries=entries.list),
         list_erasures=erasures.list,
         find_erasure=erasures.get,
-        daemons=DaemonService(shared.daemons),
+        daemons=DaemonService(shared.daemons.get, shared.daemons.list),
         fleet=FleetStatus(fleet.read, fleet.list_targets, shared.dispatcher.look_at, shared.clock),
         metrics_token=settings.metrics_token,
         diagnosis=_build_diagnosis(shared, runs, settings, silence_seconds),
         health=HealthService(
             look_at_store=lambda: state_of(shared.engine),
             others={"redis": shared.dispatcher.is_reachable},
-            daemons=shared.daemons,
-            silence_seconds=silence_seconds,
+            count_live=partial(shared.daemons.count_live_by_group, within_seconds=silence_seconds),
+            read_failing_duties=partial(shared.daemons.read_failing_duties, within_seconds=silence_seconds),
+            count_troubled_destinations=DestinationHealthStore(shared.engine, shared.clock).count_troubled,
         ),
         row_version=RowVersions(shared.engine).of,
         embeddings=EmbeddedIntegrationStore(shared.engine, shared.cipher).of,

@@ -16,7 +16,7 @@ def build_bulk_duty(shared: Shared) -> BulkDuty:
     resumption = Resumption(
         moves=RunMoves(shared.engine),
         end_wait=_leave_alone,
-        outbox=OutboxStore(shared.engine),
+        remove_message=OutboxStore(shared.engine).remove,
         dispatcher=shared.dispatcher,
         clock=shared.clock,
     )

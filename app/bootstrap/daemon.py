@@ -19,6 +19,7 @@ from app.broker.dispatcher import build_publisher
 from app.broker.heartbeats import CeleryHeartbeats
 from app.services.destinations.writing import DestinationWorker
 from app.services.maintenance.announcement_sender import AnnouncementSender
+from app.services.maintenance.counting import Counting
 from app.services.maintenance.duties import Duties, Duty
 from app.services.maintenance.duty_rows import Pace
 from app.services.maintenance.erasure import ErasureDuty
@@ -56,9 +57,9 @@ from app.store.maintenance.due_work import DueWorkReader
 from app.store.maintenance.erasures import ErasureStore
 from app.store.maintenance.retention import RetentionStore
 from app.store.records.numbers import RecordNumbers
+from app.store.records.record_counts import RecordCounts
 from app.store.runs.outbox import OutboxStore
 from app.store.schedules.triggers import TriggerStore
-from app.store.schemas.declarations import Declarations
 from app.store.schemas.readers import EnvironmentReaders
 from app.store.schemas.schemas import SchemaStore
 from app.store.schemas.views import ViewStore
@@ -106,7 +107,7 @@ def build_daemon_services(settings: Settings, outside: Outside = REAL) -> Daemon
         clock=shared.clock, settings=settings, dispatcher=shared.dispatcher, is_stopping=stopping.is_set
     )
     fairness = AccountFairness(UnitStore(shared.engine), worker_context)
-    pool = DeliveryPool(outside.sender or shared.sender, shared.dispatcher)
+    pool = DeliveryPool(outside.send or shared.sender.submit, shared.dispatcher)
     return DaemonServices(
         settings=settings,
         lifecycle=shared.lifecycle,
@@ -133,7 +134,8 @@ def _build_unit_worker(
     bounds = read_merge_bounds(settings)
     deliveries, spools = DeliveryStore(shared.engine, bounds), SpoolStore(shared.engine)
     merger = DeliveryMerger(shared.engine, bounds)
-    keeper = LeaseKeeper(units, lease_seconds=settings.lease_seconds)
+    lease = settings.lease_seconds
+    keeper = LeaseKeeper(partial(units.keep, lease_seconds=lease), lease_seconds=lease)
     return UnitWorker(
         units=units,
         contexts=shared.contexts,
@@ -205,7 +207,7 @@ def _build_due_duties(shared: Shared, pool: DeliveryPool, settings: Settings) ->
     scheduler = CronScheduler(
         triggers=TriggerStore(shared.engine),
         drafts=build_run_drafts(shared, settings),
-        outbox=outbox,
+        remove_message=outbox.remove_soon,
         dispatcher=shared.dispatcher,
         monotonic=time.monotonic,
     )
@@ -258,11 +260,12 @@ def _build_periodic_duties(shared: Shared, heartbeats: CeleryHeartbeats, setting
 
 
 def _build_schema_learner(shared: Shared) -> SchemaLearner:
+    views = ViewStore(shared.engine, EnvironmentReaders(shared.engine))
     return SchemaLearner(
         values=WrittenValues(shared.engine),
         schemas=SchemaStore(shared.engine),
-        declarations=Declarations(shared.engine),
-        views=ViewStore(shared.engine, EnvironmentReaders(shared.engine)),
+        list_outdated_views=views.list_outdated,
+        update_view=views.update,
         share=Share(),
         clock=shared.clock,
     )
@@ -270,7 +273,7 @@ def _build_schema_learner(shared: Shared) -> SchemaLearner:
 
 def _build_clearing_duties(shared: Shared, settings: Settings) -> Sequence[Duty]:
     """Build the duties that remove or renumber rows, all at one pace."""
-    pace = Pace()
+    pace, counts = Pace(), RecordCounts(shared.engine)
     return (
         *Retention(RetentionStore(shared.engine), settings, pace).build_duties(),
         *ErasureDuty(
@@ -280,4 +283,5 @@ def _build_clearing_duties(shared: Shared, settings: Settings) -> Sequence[Duty]
             erase_at_destinations=build_destination_erasing(shared).erase,
         ).build_duties(),
         *Numbering(RecordNumbers(shared.engine), pace).build_duties(),
+        *Counting(find_due=counts.find_due, count=counts.count, pace=pace).build_duties(),
     )

@@ -17,10 +17,8 @@ from app.services.maintenance.duties import Duty
 from app.settings import Settings
 from app.store.destinations.cursors import CursorStore
 from app.store.destinations.due import DueCursors
-from app.store.destinations.erasing import ErasedPlaces
 from app.store.destinations.health import DestinationHealthStore
 from app.store.destinations.log import DestinationLog
-from app.store.schemas.declarations import Declarations
 from app.store.schemas.schemas import SchemaStore
 
 
@@ -34,7 +32,6 @@ def build_destination_worker(
             due=DueCursors(shared.engine, default_group=settings.default_group),
             log=DestinationLog(shared.engine),
             schemas=SchemaStore(shared.engine),
-            declarations=Declarations(shared.engine),
         ),
         shared.writers,
         WritingTerms(
@@ -83,4 +80,4 @@ def build_destination_telling(shared: Shared, settings: Settings) -> Duty:
 
 def build_destination_erasing(shared: Shared) -> DestinationErasing:
     """Build what erases at destinations."""
-    return DestinationErasing(ErasedPlaces(shared.engine, shared.cipher), shared.writers)
+    return DestinationErasing(CursorStore(shared.engine, shared.cipher), shared.writers)

@@ -1,41 +1,16 @@
-"""Build what keeps notification destinations and rules, watches, and tells."""
+"""Build what watches for what is wrong, and tells people."""
 
 import time
 
-from app.api.resources.services import NotificationServices
 from app.bootstrap.shared import Outside, Shared
 from app.services.maintenance.duties import Duty
-from app.services.notifications.destinations import NotificationDestinationService
-from app.services.notifications.rules import NotificationRuleService
 from app.services.notifications.sending import NotificationSending
 from app.services.notifications.watching import Telling, TellingTerms, Watching
 from app.settings import Settings
-from app.store.catalog.jobs import JobStore
 from app.store.notifications.destinations import NotificationDestinationStore
 from app.store.notifications.groups import GroupStore
 from app.store.notifications.incidents import IncidentStore
 from app.store.notifications.messages import MessageStore
-from app.store.notifications.rules import NotificationRuleStore
-
-
-def build_notification_services(shared: Shared, settings: Settings) -> NotificationServices:
-    """Build what the API calls."""
-    destinations = NotificationDestinationStore(shared.engine, shared.cipher)
-    finders = (
-        ("notification_destination_id", "notification destination", destinations.inspect),
-        ("sync_job_id", "sync job", JobStore(shared.engine).get),
-        ("integrated_account_id", "integrated account", shared.accounts.inspect),
-    )
-    return NotificationServices(
-        destinations=NotificationDestinationService(
-            destinations,
-            destinations.inspect,
-            shared.notifier.send,
-            has_mail_server=bool(settings.smtp_url),
-            clock=shared.clock,
-        ),
-        rules=NotificationRuleService(NotificationRuleStore(shared.engine), finders),
-    )
 
 
 def build_watching(shared: Shared, settings: Settings) -> Watching:
@@ -77,6 +52,6 @@ def build_notification_sending(shared: Shared, outside: Outside, settings: Setti
 
 
 def build_notification_duties(shared: Shared, outside: Outside, settings: Settings) -> tuple[Duty, ...]:
-    """Build the leader's duties that watch and tell."""
+    """Build the leader's duties that watch and notify."""
     sending = build_notification_sending(shared, outside, settings)
     return (*build_watching(shared, settings).build_duties(), *sending.build_duties())

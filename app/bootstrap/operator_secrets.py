@@ -20,11 +20,13 @@ def build_key_rotation(settings: Settings) -> KeyRotation:
     engine = connect_operator(settings)
     keys = KeyStore(engine)
     cipher = Cipher(settings.encryption_key, keys)
+    rows = SealedRows(engine, cipher)
     return KeyRotation(
         keys=keys,
         make_key=cipher.rotate,
         rewrap_key=cipher.wrap_anew,
-        rows=SealedRows(engine, cipher),
+        count_by_key=rows.count_by_key,
+        reseal_some=rows.reseal_some,
         pause=time.sleep,
     )
 
@@ -33,4 +35,11 @@ def build_origin_approval(settings: Settings, engine: Engine | None = None) -> O
     """Build what lets secrets go to other hosts."""
     engine = engine or connect_operator(settings)
     cipher = Cipher(settings.encryption_key, KeyStore(engine))
-    return OriginApproval(AccountStore(engine, cipher), EffectiveIntegrations(engine, cipher))
+    integrations = EffectiveIntegrations(engine, cipher)
+    return OriginApproval(
+        AccountStore(engine, cipher),
+        integrations,
+        find_integration=integrations.find_anywhere,
+        list_integrations=integrations.list_everywhere,
+        record_origins=integrations.record_origins,
+    )

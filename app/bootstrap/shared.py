@@ -19,7 +19,7 @@ from app.services.accounts.credentials import CredentialService
 from app.services.contexts.account_configs import ShownContexts
 from app.services.contexts.context import RunContexts
 from app.services.maintenance.duties import Start, start_thread
-from app.services.ports import BudgetStore, Dispatcher, Source, WebhookSender
+from app.services.ports import BudgetStore, Dispatcher, SendEvent, Source
 from app.services.runs.drafts import RunDrafts
 from app.services.runs.lifecycle import RunLifecycle
 from app.services.unified.mappings import UnifiedMappings
@@ -60,7 +60,7 @@ class Outside:
     engine: Engine | None = None
     dispatcher: Dispatcher | None = None
     source: Source | None = None
-    sender: WebhookSender | None = None
+    send: SendEvent | None = None
     start_duty: Start = start_thread
 
 

@@ -11,7 +11,7 @@ from app.services.diagnosis.findings import BrokerFacts
 
 
 def read_broker_facts(celery: Celery, *, is_reachable: bool) -> BrokerFacts:
-    """Return the facts; of a broker that is no Redis, or does not tell, only whether it is reached."""
+    """Return the facts; of a broker that is no Redis, or does not show them, only whether it is reached."""
     if not is_reachable or not broker_urls.is_redis(celery.conf.broker_url):
         return BrokerFacts(is_reachable=is_reachable)
     client = build_client(celery)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import click
 
 from app.actors import ActorKind
-from app.cli.calling import Answer, add_named_argument, limit_option, pass_client, print_answer, print_facts, print_page
+from app.cli.calling import Answer, add_named_argument, call_api, limit_option, print_facts, print_page
 from app.cli.options import Span
 from app.client import ApiClient
 from app.engine.times import format_utc
@@ -36,8 +36,7 @@ def audit() -> None:
 )
 @click.option("--since", type=Span(), metavar="SPAN", help="Only those of the last 90m, 12h, 30d, 8w.")
 @limit_option
-@print_answer
-@pass_client
+@call_api
 def list_entries(client: ApiClient, since: timedelta | None, limit: int, **filters: str | None) -> Answer:
     """List changes, the newest first."""
     after = None if since is None else format_utc(datetime.now(UTC) - since)
@@ -47,8 +46,7 @@ def list_entries(client: ApiClient, since: timedelta | None, limit: int, **filte
 
 @audit.command()
 @add_named_argument("entry_id", metavar="ID")
-@print_answer
-@pass_client
+@call_api
 def show(client: ApiClient, entry_id: str) -> Answer:
     """Show a change: who made it, and what was there before and after."""
     found = client.get(f"{_PATH}/{quote(entry_id, safe='')}")

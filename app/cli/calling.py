@@ -94,6 +94,11 @@ def print_answer(command: Callable[..., Answer]) -> Callable[..., None]:
     return run
 
 
+def call_api(command: Callable[..., Answer]) -> Callable[..., None]:
+    """Call the command with a client of the API, and print the answer that it returns."""
+    return print_answer(pass_client(command))
+
+
 class JsonValue(click.ParamType[JSON]):
     """Any JSON, or ``@file`` that holds it; ``@-`` is stdin."""
 

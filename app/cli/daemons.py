@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import click
 
-from app.cli.calling import Answer, add_named_argument, limit_option, pass_client, print_answer, print_facts, print_page
+from app.cli.calling import Answer, add_named_argument, call_api, limit_option, print_facts, print_page
 from app.cli.options import concurrency_option, group_option, stack_option
 from app.client import ApiClient
 
@@ -36,8 +36,7 @@ def daemon(context: click.Context, /, **options: Any) -> None:
 @daemon.command("list")
 @click.option("--group", "group_key", help="Only daemons of this group.")
 @limit_option
-@print_answer
-@pass_client
+@call_api
 def list_daemons(client: ApiClient, group_key: str | None, limit: int) -> Answer:
     """List daemons, and when each last took a message."""
     page = client.get(_PATH, {"group_key": group_key, "limit": limit, "sort": "-updated_at"})
@@ -46,8 +45,7 @@ def list_daemons(client: ApiClient, group_key: str | None, limit: int) -> Answer
 
 @daemon.command()
 @add_named_argument("daemon_id", metavar="ID")
-@print_answer
-@pass_client
+@call_api
 def show(client: ApiClient, daemon_id: str) -> Answer:
     """Show a daemon, what it runs with, and which of its duties fail."""
     found = client.get(f"{_PATH}/{quote(daemon_id, safe='')}")

@@ -9,10 +9,9 @@ from app.cli.calling import (
     Answer,
     JsonValue,
     add_named_argument,
+    call_api,
     drop_none,
     limit_option,
-    pass_client,
-    print_answer,
     print_facts,
     print_page,
 )
@@ -36,8 +35,7 @@ def state() -> None:
 @state.command("list")
 @add_named_argument("state_key")
 @limit_option
-@print_answer
-@pass_client
+@call_api
 def list_states(client: ApiClient, state_key: str, limit: int) -> Answer:
     """List the states of a state key, the newest first."""
     page = client.get(_PATH, {"state_key": state_key, "limit": limit})
@@ -47,8 +45,7 @@ def list_states(client: ApiClient, state_key: str, limit: int) -> Answer:
 @state.command()
 @add_named_argument("state_key")
 @add_named_argument("key")
-@print_answer
-@pass_client
+@call_api
 def show(client: ApiClient, state_key: str, key: str) -> Answer:
     """Show a state."""
     return _answer(client.get(_path(state_key, key)))
@@ -59,8 +56,7 @@ def show(client: ApiClient, state_key: str, key: str) -> Answer:
 @add_named_argument("key")
 @click.argument("value", type=JsonValue())
 @click.option("--run", "sync_job_run_id", help="The run that it is written for.")
-@print_answer
-@pass_client
+@call_api
 def set_state(client: ApiClient, state_key: str, key: str, value: JSON, sync_job_run_id: str | None) -> Answer:
     """Keep VALUE, JSON or @file, in the place of what was kept; a text needs its quotes: '"..."'."""
     body = {"state_key": state_key, "key": key, "value": value, **drop_none({"sync_job_run_id": sync_job_run_id})}
@@ -70,8 +66,7 @@ def set_state(client: ApiClient, state_key: str, key: str, value: JSON, sync_job
 @state.command()
 @add_named_argument("state_key")
 @add_named_argument("key")
-@print_answer
-@pass_client
+@call_api
 def delete(client: ApiClient, state_key: str, key: str) -> Answer:
     """Delete a state."""
     removed = client.delete(_path(state_key, key))

@@ -63,7 +63,7 @@ class HttpWebhookSender:
         return int(status)
 
     async def _trace_send(self, webhook: Webhook, event_id: str, body: bytes) -> int:
-        """Send as a span of the run that the event is about; of the address only the host is told."""
+        """Send as a span of the run that the event is about; of the address only the host is recorded."""
         facts = {
             **tracing.describe_address(webhook.target_url),
             "http.request.method": "POST",

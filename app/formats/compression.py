@@ -3,7 +3,7 @@
 import sys
 import zlib
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final, TypeAlias
 
 from app.formats.layout import Row
 from app.formats.ports import RowEncoder
@@ -18,14 +18,7 @@ _ZSTD_LEVEL: Final = 3
 _GZIP_WINDOW_BITS: Final = 31
 
 
-class Compressor(Protocol):
-    """What zlib and zstd have in common."""
-
-    def compress(self, data: bytes, /) -> bytes:
-        """Add content; return what is compressed of it by now."""
-
-    def flush(self) -> bytes:
-        """Return the rest."""
+Compressor: TypeAlias = "zlib._Compress | ZstdCompressor"
 
 
 class CompressedEncoder:

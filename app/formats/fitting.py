@@ -1,13 +1,12 @@
 """Rows become columns of values that fit: a value that does not is null there, and stays in the record's JSON."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
 from app.engine.json_types import JSON, JsonObject
-from app.engine.records.rows import encode
+from app.engine.records.rows import decode, encode
 from app.engine.schemas.columns import Column, ColumnType
 from app.engine.schemas.values import fit
 from app.formats.layout import FileLayout, Row
@@ -18,8 +17,8 @@ _MOST: Final = 2**63 - 1
 
 def fit_rows(layout: FileLayout, rows: Sequence[Row]) -> list[Sequence[object | None]]:
     """Return the values of each column of a layout; those of ``jsonb`` as JSON text."""
-    accounts, tenants, ids, sequences, synced, deleted, texts = zip(*rows, strict=True) if rows else ((),) * 7
-    records = [_as_object(json.loads(text)) for text in texts]
+    accounts, tenants, ids, sequences, synced, deleted, texts, read = zip(*rows, strict=True) if rows else ((),) * 8
+    records = [_as_object(decode(text) if record is None else record) for text, record in zip(texts, read, strict=True)]
     times = ([_to_utc(time) for time in column] for column in (synced, deleted))
     typed = (fit_values((record.get(column.key) for record in records), column) for column in layout.typed)
     return [accounts, tenants, ids, sequences, *times, *typed, *([texts] if layout.with_data else [])]

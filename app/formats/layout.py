@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from app.engine.json_types import JSON
 from app.engine.schemas.columns import SYSTEM_COLUMNS, Column, ColumnType
 
 DATA_COLUMN: Final = "data"
@@ -30,6 +31,8 @@ class Row(NamedTuple):
     deleted_at: datetime | None
     data: str
     """The record's JSON."""
+    record: JSON = None
+    """The same as a value, where it was read already; None: not yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

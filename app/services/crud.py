@@ -28,15 +28,14 @@ class Reader(Protocol[T_co]):
 class Store(Reader[T], Protocol[T]):
     """Keeps the objects of one kind."""
 
+    def create(self, environment_id: EnvironmentId, id: str, values: JsonObject, /) -> T:
+        """Write a new object; raise InvalidInputError when its name or place is taken."""
+
     def list(self, environment_id: EnvironmentId, filters: ListFilters, /) -> Page[T]:
         """Return a page of objects."""
 
     def delete(self, environment_id: EnvironmentId, id: str, /, *, seen: RowVersion | None = None) -> bool:
         """Remove an object; return whether it was there. Raises PreconditionFailedError as ``update`` does."""
-
-
-class UpdatableStore(Store[T], Protocol[T]):
-    """Keeps objects whose last change wins."""
 
     def update(
         self, environment_id: EnvironmentId, id: str, values: JsonObject, /, *, seen: RowVersion | None = None
@@ -44,18 +43,8 @@ class UpdatableStore(Store[T], Protocol[T]):
         """Change some fields; None when the object is absent, PreconditionFailedError when it is not as ``seen``."""
 
 
-class CrudStore(UpdatableStore[T], Protocol[T]):
-    """Keeps objects that are created under a new id."""
-
-    def create(self, environment_id: EnvironmentId, id: str, values: JsonObject, /) -> T:
-        """Write a new object; raise InvalidInputError when its name or place is taken."""
-
-
 class VersionedStore(Store[V], Protocol[V]):
     """Keeps objects that are only changed by those who know the present version."""
-
-    def create(self, environment_id: EnvironmentId, id: str, values: JsonObject, /) -> V:
-        """Write a new object; raise InvalidInputError when its name or place is taken."""
 
     def update(
         self,
@@ -64,14 +53,14 @@ class VersionedStore(Store[V], Protocol[V]):
         values: JsonObject,
         /,
         *,
-        version: int,
         seen: RowVersion | None = None,
+        version: int | None = None,
     ) -> V | None:
         """Change an object that is still at ``version``, and increment that; None when it is not, or absent."""
 
 
-class ObjectService(Generic[T]):
-    """Reads and removes the objects of one kind; a service of the kind adds how they are created and changed."""
+class CrudService(Generic[T]):
+    """The objects of one kind, of which the last change wins; a service of the kind adds how they are created."""
 
     KIND: ClassVar[str]
     """What messages call such an object."""
@@ -86,6 +75,22 @@ class ObjectService(Generic[T]):
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[T]:
         """Return a page of objects."""
         return self._store.list(environment_id, filters)
+
+    def update(
+        self,
+        environment_id: EnvironmentId,
+        id: str,
+        changes: JsonObject,
+        faults: Sequence[Failure] = (),
+        *,
+        seen: RowVersion | None = None,
+    ) -> T:
+        """Change some fields; raise NotFoundError, or InvalidInputError with ``faults`` and every other one.
+
+        ``faults`` are those that the caller found. Raises PreconditionFailedError when the object is not as ``seen``.
+        """
+        values = self._check_changes(environment_id, self.get(environment_id, id), changes, faults)
+        return require(self._store.update(environment_id, id, values, seen=seen), self.KIND, id)
 
     def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> str:
         """Remove an object and return its id; raise NotFoundError, or what the store refuses it for."""
@@ -104,29 +109,7 @@ class ObjectService(Generic[T]):
         return changes
 
 
-class CrudService(ObjectService[T]):
-    """Changes objects too, where the last change wins."""
-
-    _store: UpdatableStore[T]
-
-    def update(
-        self,
-        environment_id: EnvironmentId,
-        id: str,
-        changes: JsonObject,
-        faults: Sequence[Failure] = (),
-        *,
-        seen: RowVersion | None = None,
-    ) -> T:
-        """Change some fields; raise NotFoundError, or InvalidInputError with ``faults`` and every other one.
-
-        ``faults`` are those that the caller found. Raises PreconditionFailedError when the object is not as ``seen``.
-        """
-        values = self._check_changes(environment_id, self.get(environment_id, id), changes, faults)
-        return require(self._store.update(environment_id, id, values, seen=seen), self.KIND, id)
-
-
-class VersionedService(ObjectService[V]):
+class VersionedService(CrudService[V]):
     """Changes objects too, for those who know the present version."""
 
     _store: VersionedStore[V]
@@ -141,8 +124,8 @@ class VersionedService(ObjectService[V]):
         changes: JsonObject,
         faults: Sequence[Failure] = (),
         *,
-        version: int | None = None,
         seen: RowVersion | None = None,
+        version: int | None = None,
     ) -> V:
         """Change some fields of an object that is at ``version``, or at any; raise as ``CrudService.update`` does."""
         current = self.get(environment_id, id)

@@ -8,11 +8,13 @@ from typing import Protocol, TypeAlias
 
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
+from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.webhooks import Webhook
 from app.engine.paths import Path
 from app.engine.record_errors import RecordError, SourceError
 from app.engine.records.outcomes import ListEnd, PageWarning, Reading
 from app.engine.runs.work import EventDraft, WakeUp
+from app.engine.schemas.columns import ResourceSchema
 from app.engine.unified.calls import CallMapping
 
 Announcement: TypeAlias = Callable[[Sequence[str]], Sequence[EventDraft]]
@@ -241,8 +243,29 @@ class Dispatcher(Protocol):
         """Whether the broker takes connections."""
 
 
-class WebhookSender(Protocol):
-    """Sends one signed event."""
+SendEvent: TypeAlias = Callable[[Webhook, str, bytes], "Future[int]"]
+"""Begins to send one signed event of an id; the future returns the 2xx status, or raises DeliveryError."""
 
-    def submit(self, webhook: Webhook, event_id: str, body: bytes) -> "Future[int]":
-        """Begin to send; the future returns the 2xx status of the answer, or raises DeliveryError for anything else."""
+ChangeSchema: TypeAlias = Callable[[ResourceSchema], ResourceSchema]
+"""From a schema as it is to the one that it becomes; called again where somebody else was first."""
+
+
+class SchemaStore(Protocol):
+    """Keeps the schemas of resources."""
+
+    def read(self, environment_id: EnvironmentId, integration_name: str, resource: str) -> ResourceSchema | None:
+        """Return one; None while nothing is known of it."""
+
+    def list(self, environment_id: EnvironmentId, *, integration_name: str | None = None) -> Sequence[ResourceSchema]:
+        """Return those of an environment, or of one of its integrations, in the order of their names."""
+
+    def list_declared(self, environment_id: EnvironmentId, integration_name: str) -> Mapping[str, JSON]:
+        """Return the JSON Schemas that an integration and unified models declare, by resource."""
+
+    def save(
+        self, environment_id: EnvironmentId, integration_name: str, resource: str, change: ChangeSchema
+    ) -> ResourceSchema:
+        """Change one, which need not be there yet, and keep what has changed as its history; return it then.
+
+        Whoever else changes it waits, and changes what this has left.
+        """

@@ -1,6 +1,6 @@
 """The spans of requests to upstreams, by OpenTelemetry's conventions for HTTP clients.
 
-Of an address only the host is told, and the path as the integration's config writes it, before any value is filled in.
+Of an address only the host is recorded, and the path as the integration's config writes it, without values.
 """
 
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ def record_status(span: Span, status: int) -> None:
 
 
 def pass_on(request: HttpRequest) -> HttpRequest:
-    """Return a request that tells its upstream which span it is of, unless it has such a header of its own."""
+    """Return a request that names its span to its upstream, unless it has such a header of its own."""
     traceparent = tracing.find_traceparent()
     if traceparent is None or any(name.lower() == _HEADER for name in request.headers):
         return request

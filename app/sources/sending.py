@@ -158,7 +158,7 @@ class Sending(Generic[T]):
             self.gate.leave_overloaded(admission, limits)
         else:
             self.gate.leave_served(admission, limits)
-        if 200 <= status < 300:
+        if 200 <= status < 300 or (status == 304 and self.request.is_conditional):
             return True
         raise faults.build_refusal(self.request, response, found, retry_after_seconds=limits.retry_after_seconds)
 

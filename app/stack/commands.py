@@ -33,7 +33,7 @@ def build_api_command(bind: str, *, worker_tmp_dir: str, workers: int = 2, threa
 def build_daemon_command(name: str, *, group: str, concurrency: int) -> tuple[str, ...]:
     """Return the command of a Celery worker for a group and RapidBridge; its name is unique on the machine."""
     return (
-        *(sys.executable, "-m", "celery", "-A", "workers.celery_app", "worker"),
+        *(sys.executable, "-m", "workers.daemon", "workers.celery_app"),
         *("--pool", "threads", "--concurrency", str(concurrency)),
         *("--queues", f"{name_queue(group)},{RAPID_BRIDGE_QUEUE}"),
         *("--hostname", f"{name.replace('%', '%%')}@%h"),

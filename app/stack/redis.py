@@ -9,8 +9,6 @@ from pathlib import Path
 from signal import SIGTERM
 from typing import Final
 
-import redis
-
 from app.stack import extras
 from app.stack.child import ChildSpec
 
@@ -86,6 +84,9 @@ def _read_version(program: Path) -> str:
 
 
 def _is_answering(path: Path, _pid: int) -> bool:
+    # Loaded here: a daemon's command line asks this module for an address only.
+    import redis  # noqa: PLC0415
+
     try:
         with redis.Redis(unix_socket_path=str(path), socket_timeout=2) as client:
             return bool(client.ping())

@@ -1,21 +1,42 @@
-"""The whole stack: Postgres, Redis, API, Flower and daemons of one group on one data directory."""
+"""Prepare and run the whole stack: Postgres, Redis, API, Flower and daemons of one group on one data directory."""
 
 import logging
 import socket
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from app.stack import children, extras, given_broker, postgres, redis, sockets
+from app.stack import children, commands, extras, given_broker, postgres, redis, sockets
 from app.stack.child import Child
 from app.stack.data_directory import DataDirectory, write_private
 from app.stack.errors import StackError
 from app.stack.joining import build_server_environment, find_socket_root, remove_own_socket_directory
-from app.stack.preparation import prepare_database
 from app.stack.processes import end_leftovers
 from app.stack.supervisor import Supervisor
+
+
+def prepare_database(environment: Mapping[str, str], token_file: Path) -> str:
+    """Migrate, and return the valid token in ``token_file``, which is created if needed.
+
+    In a process of its own, so that the supervisor loads no code for the database.
+    """
+    result = subprocess.run(  # noqa: S603  # a fixed command, no shell
+        commands.build_prepare_command(token_file),
+        check=False,
+        env=environment,
+        cwd=commands.PROJECT_ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if result.returncode != 0:
+        reason = (result.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+        raise StackError(f"the database could not be prepared: {reason.removeprefix('Error: ')}")
+    return token_file.read_text().strip()
+
 
 logger = logging.getLogger(__name__)
 

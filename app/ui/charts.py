@@ -52,9 +52,11 @@ class StackedBars:
     """What the highest bar stands for."""
     kinds: Sequence[str] = ()
     """The kinds that are there, for the legend."""
+    ticks: Sequence[str] = ()
+    """What stands below them, at even distances from the first bar to the last."""
 
 
-def stack_bars(columns: Sequence[Column]) -> StackedBars:
+def stack_bars(columns: Sequence[Column], ticks: Sequence[str] = ()) -> StackedBars:
     """Lay out one bar per column, the highest as high as the chart."""
     highest = max((sum(column.values.values()) for column in columns), default=0)
     known = dict.fromkeys(kind for column in columns for kind in column.values)
@@ -64,6 +66,7 @@ def stack_bars(columns: Sequence[Column]) -> StackedBars:
         width=max(1, len(columns)) * _STEP,
         highest=highest,
         kinds=kinds,
+        ticks=ticks,
     )
 
 

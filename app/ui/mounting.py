@@ -13,6 +13,7 @@ from app.ui.screens.audit import audit
 from app.ui.screens.bulk_actions import bulk_actions
 from app.ui.screens.destinations import destinations
 from app.ui.screens.fleet import fleet
+from app.ui.screens.incidents import incidents
 from app.ui.screens.jobs import jobs
 from app.ui.screens.overview import overview
 from app.ui.screens.runs import runs
@@ -20,7 +21,7 @@ from app.ui.screens.triggers import triggers
 from app.ui.screens.webhooks import webhooks
 
 SCREENS: Final[tuple[Screens, ...]] = (
-    *(overview, runs, bulk_actions, accounts, jobs, triggers, webhooks, destinations, fleet, audit),
+    *(overview, incidents, runs, bulk_actions, accounts, jobs, triggers, webhooks, destinations, fleet, audit),
 )
 """In the order of the navigation."""
 _REMEMBERED_SECONDS: Final = 365 * 24 * 3600

@@ -78,12 +78,17 @@ def draw_graph_chart(page: RunPage) -> GraphChart:
     )
 
 
-def draw_units(page: RunPage) -> Sequence[UnitBar]:
-    """Lay out the units of a run between its start and its end, or now."""
+def bound_units(page: RunPage) -> tuple[datetime, datetime]:
+    """Return between which moments the bars of a run's units lie: its start, and its end, now, or when one goes on."""
     spans = page.parts.units.shown
-    begun = min([page.run.created_at, *(span.created_at for span in spans)])
     waited = [span.wake_at for span in spans if span.wake_at is not None and span.status is UnitStatus.READY]
-    end = max([page.now, *waited])
+    return min([page.run.created_at, *(span.created_at for span in spans)]), max([page.now, *waited])
+
+
+def draw_units(page: RunPage) -> Sequence[UnitBar]:
+    """Lay out the units of a run in its time."""
+    spans = page.parts.units.shown
+    begun, end = bound_units(page)
     scale = BAR_WIDTH / max(0.001, (end - begun).total_seconds())
 
     def place(moment: datetime) -> float:

@@ -10,7 +10,7 @@ from app.actors import ActorKind
 from app.api.access import gate
 from app.api.resources.acting import act_as
 from app.api.resources.services import services
-from app.engine.errors import TooManyRequestsError, UnauthorizedError
+from app.engine.errors import Failure, InvalidInputError, TooManyRequestsError, UnauthorizedError
 from app.engine.objects.environments import Role
 from app.engine.objects.sessions import Session
 from app.services.dashboard.sessions import CODE_SECONDS
@@ -71,6 +71,11 @@ def leave() -> flask.Response:
 def make_link() -> tuple[flask.Response, int]:
     """Return a link that signs in once, with the rights of the token that asks; ``next`` is the page that it opens."""
     token = services().tokens.authenticate(gate.read_bearer_secret())
+    if not flask.request.host:
+        # Werkzeug reads one that is malformed as none, and the link would lead nowhere.
+        raise InvalidInputError(
+            [Failure("Host", "expected the name of this server in this header, such as sync.example.com")]
+        )
     code = services().dashboard.sessions.issue_code(token)
     asked = flask.request.args.get("next")
     onwards = read_next(asked) if asked else None

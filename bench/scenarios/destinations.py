@@ -95,7 +95,7 @@ def _rate(place: _Place) -> float:
     began = time.perf_counter()
     made = place.client.post("/destination", {"datastore_id": datastore["id"], "options": {"schema": "landed"}})
     with psycopg.connect(place.workbench.stack.database_url, autocommit=True) as connection:
-        _wait_for(connection, made["id"], place.records)
+        await_cursor(connection, made["id"], place.records)
     rate = place.records / (time.perf_counter() - began)
     _expect(place, "landed." + _find_table(place))
     place.client.delete(f"/destination/{made['id']}")
@@ -120,7 +120,8 @@ def _expect(place: _Place, table: str) -> None:
         raise BenchError(f"{table} holds {row}, not {place.records} records")
 
 
-def _wait_for(connection: psycopg.Connection, destination_id: str, cursor: int) -> None:
+def await_cursor(connection: psycopg.Connection, destination_id: str, cursor: int) -> None:
+    """Wait until an account of a destination has come to a number of its log."""
     until = time.monotonic() + _END_SECONDS
     while time.monotonic() < until:
         row = connection.execute(_WRITTEN, [destination_id]).fetchone()
@@ -136,13 +137,13 @@ def _measure_lags(place: _Place) -> list[float]:
     made = place.client.post("/destination", {"datastore_id": datastore["id"], "options": {"schema": "lagging"}})
     lags = []
     with psycopg.connect(place.workbench.stack.database_url, autocommit=True) as connection:
-        _wait_for(connection, made["id"], place.records)
+        await_cursor(connection, made["id"], place.records)
         for number in range(1, _CHANGES + 1):
             values = {"account_id": place.account_id, "id": f"{number:09}"}
             row = connection.execute(_CHANGE, values).fetchone()
             assert row is not None
             began = time.perf_counter()
-            _wait_for(connection, made["id"], row[0])
+            await_cursor(connection, made["id"], row[0])
             lags.append(time.perf_counter() - began)
             # Not in step with the leader's looks.
             time.sleep(0.137 * (number % 5))

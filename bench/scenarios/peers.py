@@ -21,7 +21,7 @@ from bench.workbench import Workbench
 from bench.worlds import COMMENTS_PER_TICKET, World, new_world
 
 PYTHON: Final = PROJECT_ROOT / ".venv-peers" / "bin" / "python"
-_PROGRAMS: Final = Path(__file__).parents[1] / "peers"
+PROGRAMS: Final = Path(__file__).parents[1] / "peers"
 _DATABASE: Final = "bench_peers"
 _RECORDS: Final = 200_000
 _PARENTS: Final = 2000
@@ -127,8 +127,8 @@ def _address(database_url: str) -> str:
 
 
 def _run(name: str, arguments: Sequence[str], records: int) -> float:
-    program = _PROGRAMS / f"{name}_peer.py"
-    done = subprocess.run([PYTHON, program, *arguments], check=False, capture_output=True, text=True, cwd=_PROGRAMS)
+    program = PROGRAMS / f"{name}_peer.py"
+    done = subprocess.run([PYTHON, program, *arguments], check=False, capture_output=True, text=True, cwd=PROGRAMS)
     if done.returncode != 0:
         raise BenchError(f"{name} failed: {done.stderr[-1000:]}")
     result = json.loads(done.stdout.splitlines()[-1])

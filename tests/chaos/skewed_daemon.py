@@ -38,15 +38,14 @@ def main(seconds: int, group: str, concurrency: int) -> None:
     """Be a daemon: as ``ferryman daemon``, but in this process, whose clock was turned before."""
     right_time = time.time
     time.time = lambda: right_time() + seconds
-    from celery.__main__ import main as celery
-
     from app.bootstrap.shared import SystemClock
+    from workers.daemon import main as run_daemon
 
     setattr(SystemClock, "now", lambda _self: datetime.now(UTC) + timedelta(seconds=seconds))  # noqa: B010
     daemon_id = new_id()
     os.environ |= {"FERRYMAN_DAEMON_ID": daemon_id, "FERRYMAN_DAEMON_GROUP": group}
-    sys.argv = ["celery", *commands.build_daemon_command(daemon_id, group=group, concurrency=concurrency)[3:]]
-    celery()
+    sys.argv = list(commands.build_daemon_command(daemon_id, group=group, concurrency=concurrency)[2:])
+    run_daemon()
 
 
 if __name__ == "__main__":

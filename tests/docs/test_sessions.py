@@ -6,7 +6,6 @@ import re
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +18,7 @@ from app.stack import extras, postgres
 from app.stack.data_directory import DataDirectory
 from app.stack.joining import build_joining_environment, find_socket_root
 from app.stack.stack import Stack, StackOptions
+from tests.support.server_directory import server_directory
 
 PROJECT_ROOT = Path(__file__).parents[2]
 README = (PROJECT_ROOT / "README.md").read_text()
@@ -32,8 +32,7 @@ API_URL = "http://127.0.0.1:8000"
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
     """A working directory as after ``make up``: a ``.venv`` and a ``.ferryman``, with the stack running."""
-    with tempfile.TemporaryDirectory(prefix="ferryman-session-") as name:
-        place = Path(name)
+    with server_directory("ferryman-session-") as place:
         (place / ".venv").symlink_to(sys.prefix)
         with Stack(StackOptions(data_dir=place / ".ferryman", port=0, flower=False)):
             yield place

@@ -1,7 +1,6 @@
 """Real servers, shared by the whole session where a test can not disturb another."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,6 +17,7 @@ from tests.support.debian import need
 from tests.support.ferryman import IMPATIENT, new_workspace
 from tests.support.pgbouncer import pooled_engines, running_pgbouncer
 from tests.support.receiver import Receiver
+from tests.support.server_directory import server_directory
 from tests.support.servers import PostgresServer, running_postgres
 from tests.support.upstream import Upstream
 from tests.support.workspace import Workspace
@@ -26,8 +26,8 @@ from tests.support.workspace import Workspace
 @pytest.fixture(scope="session")
 def session_directory() -> Iterator[Path]:
     """A directory that others can reach: pytest closes those above ``tmp_path`` whenever another session starts."""
-    with tempfile.TemporaryDirectory(prefix="ferryman-test-") as name:
-        yield Path(name)
+    with server_directory() as place:
+        yield place
 
 
 @pytest.fixture(scope="session")

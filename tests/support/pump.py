@@ -124,7 +124,7 @@ class World:
     def outside(self, engine: Engine) -> Outside:
         """Return what a process of this world reaches."""
         return Outside(
-            engine=engine, dispatcher=self.mailbox, source=self.api, sender=self.receiver, start_duty=start_here
+            engine=engine, dispatcher=self.mailbox, source=self.api, send=self.receiver.submit, start_duty=start_here
         )
 
     def prepare(self, environment: EnvironmentId) -> None:

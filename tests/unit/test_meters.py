@@ -9,7 +9,7 @@ from prometheus_client.core import CollectorRegistry
 
 from app import meters
 from app.api.resources.fleet_metrics import FleetCollector
-from app.services.diagnosis.fleet import Fleet, FleetFacts, SilentDaemon
+from app.services.diagnosis.fleet import DestinationState, Fleet, FleetFacts, SilentDaemon
 from app.sources.limiter.gate_state import GateState
 from workers.metrics import DAEMON_GAUGES, describe_gates
 
@@ -18,7 +18,7 @@ DOCUMENTED = re.findall(r"^\| `(ferryman_\w+)`", (ROOT / "docs/metrics.md").read
 ALERTS = (ROOT / "deploy/prometheus/alerts.yml").read_text()
 BOUNDED_LABELS = {
     *("status", "error_code", "integration", "found", "method", "route", "type", "outcome"),
-    *("queue", "state", "group", "duty", "reason", "version", "python", "le"),
+    *("queue", "destination", "state", "group", "duty", "reason", "version", "python", "le"),
 }
 FACTS = FleetFacts(
     runs={"running": 2},
@@ -27,6 +27,10 @@ FACTS = FleetFacts(
     accounts={"active": 4},
     daemons={"a": 1},
     failing_duties=["triggers"],
+    destinations={("s3", "failing"): 1},
+    needy_destinations=[
+        DestinationState(id="d", type="s3", lag_records=7, lag_seconds=5.0, failing_seconds=3.0),
+    ],
     silent_daemons=[SilentDaemon(label="a-1", group_key="a", seconds=9.0)],
 )
 FLEET = Fleet(facts=FACTS, queue_head_seconds={"daemon-group.a": 1.0}, is_broker_reachable=True)

@@ -61,6 +61,19 @@ def test_outside_of_any_run_nothing_is_recorded(recorded: list[Span]) -> None:
     assert tracing.find_traceparent() is None
 
 
+def test_work_of_no_run_has_a_trace_of_its_own(recorded: list[Span]) -> None:
+    with tracing.trace("slice of a destination", {"a": 1}, kind=Kind.CONSUMER) as whole, tracing.span("write") as part:
+        tracing.note_error(StoreUnavailableError())
+    with tracing.trace("slice of a destination") as other:
+        pass
+    tracing.note_error(StoreUnavailableError())
+
+    assert (whole.parent_id, whole.attributes, whole.kind, whole.error) == (None, {"a": 1}, Kind.CONSUMER, None)
+    assert (part.trace_id, part.parent_id, part.error) == (whole.trace_id, whole.id, StoreUnavailableError().code)
+    assert other.trace_id != whole.trace_id
+    assert [span.name for span in recorded] == ["write", whole.name, other.name]
+
+
 def test_coroutine_and_task_of_a_slice_are_below_it(recorded: list[Span]) -> None:
     loop = LoopThread("tests")
 

@@ -28,11 +28,14 @@ _MOST_HASHED_BYTES: Final = 256 * 1024
 def finish(response: flask.Response) -> None:
     """Add the headers of all answers; a client that has the answer already gets 304."""
     headers = response.headers
-    headers["X-Request-Id"] = flask.g.request_id
-    for name, value in _ALWAYS.items():
-        headers[name] = value
+    given = {name.lower() for name in headers.keys()}  # noqa: SIM118  # a multi-dict yields pairs
+    for name, value in {**_ALWAYS, "X-Request-Id": flask.g.request_id}.items():
+        if name.lower() in given:
+            headers.remove(name)
+        headers.add(name, value)
     for name, value in _UNLESS_SET.items():
-        headers.setdefault(name, value)
+        if name.lower() not in given:
+            headers.add(name, value)
     cross_origin.finish(headers)
     if flask.request.method == "GET" and response.status_code == HTTPStatus.OK and response.is_json:
         _compare(response)

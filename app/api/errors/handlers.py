@@ -2,10 +2,11 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import flask
 from flask.typing import ResponseReturnValue
@@ -97,6 +98,15 @@ class ErrorAwareApi(Api):  # type: ignore[misc]  # flask-smorest has no types
     ERROR_SCHEMA = ErrorAnswer
     DEFAULT_ERROR_RESPONSE_NAME = None  # each route documents its errors
 
+    def __init__(self, app: flask.Flask, **options: Any) -> None:
+        self._undescribed: list[Callable[[], None]] = []
+        self._describing = threading.Lock()
+        super().__init__(app, **options)
+
+    def describe_later(self, describe: Callable[[], None]) -> None:
+        """Describe routes when somebody first reads the document: that takes as long as all else of the application."""
+        self._undescribed.append(describe)
+
     def _register_pagination_header(self) -> None:
         """Describe no pagination header: lists have their cursor in the body."""
 
@@ -107,6 +117,10 @@ class ErrorAwareApi(Api):  # type: ignore[misc]  # flask-smorest has no types
     def _openapi_json(self) -> flask.Response:
         """Return the document, with the API's URL as its reader reaches it."""
         servers = [{"url": flask.request.root_url.rstrip("/"), "description": "This Ferryman"}]
+        with self._describing:
+            while self._undescribed:
+                self._undescribed[0]()
+                del self._undescribed[0]
         return flask.jsonify({**self.spec.to_dict(), "servers": servers})
 
 

@@ -9,7 +9,7 @@ _AFTERWARDS: Final = "what happens after a run is its webhook's matter"
 _OWN_DAEMONS: Final = "daemons enrol themselves when they start"
 
 PATHS: Final[Mapping[str, str]] = {
-    "alarm": "POST /notification-rule says what people are told of",
+    "alarm": "POST /notification-rule says what people are notified of",
     "batch-request": "a run is of a job: make one, and run it",
     "category": "integrations are the operator's own, and few",
     "daemon-job": _PROGRAMS,

@@ -2,13 +2,32 @@
 
 import platform
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from app.services.diagnosis.fleet import Fleet
+from app.services.diagnosis.fleet import DestinationState, Fleet
 from app.version import find_version
+
+_OF_DESTINATIONS: Final[Sequence[tuple[str, str, Callable[[DestinationState], float]]]] = (
+    (
+        "ferryman_destination_backlog",
+        "Numbers of accounts' logs that a destination has not written, where there are any.",
+        lambda state: state.lag_records,
+    ),
+    (
+        "ferryman_destination_lag_seconds",
+        "For how long the oldest entry that a destination has not written has waited.",
+        lambda state: state.lag_seconds,
+    ),
+    (
+        "ferryman_destination_failing_seconds",
+        "For how long a destination has failed for an account.",
+        lambda state: state.failing_seconds,
+    ),
+)
 
 
 class FleetCollector(Collector):
@@ -21,6 +40,7 @@ class FleetCollector(Collector):
         """Yield the metrics."""
         yield build_info()
         yield from self._collect_labelled()
+        yield from self._collect_destinations()
         yield from self._collect_plain()
 
     def _collect_labelled(self) -> Iterator[Metric]:
@@ -55,6 +75,22 @@ class FleetCollector(Collector):
             "duty",
             dict.fromkeys(facts.failing_duties, 1),
         )
+
+    def _collect_destinations(self) -> Iterator[Metric]:
+        facts = self._fleet.facts
+        counted = GaugeMetricFamily(
+            "ferryman_destinations",
+            "Destinations, by their datastore's type and by status: paused, failing, behind, current.",
+            labels=["type", "status"],
+        )
+        for labels, count in facts.destinations.items():
+            counted.add_metric(labels, float(count))
+        yield counted
+        for name, text, read in _OF_DESTINATIONS:
+            family = GaugeMetricFamily(name, text, labels=["destination", "type"])
+            for state in facts.needy_destinations:
+                family.add_metric([state.id, state.type], float(read(state)))
+            yield family
 
     def _collect_plain(self) -> Iterator[Metric]:
         facts = self._fleet.facts

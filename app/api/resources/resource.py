@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from functools import partial, wraps
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
@@ -116,6 +116,10 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
 
         return register
 
+    def register_views_in_doc(self, api: Any, *place: Any, **names: Any) -> None:
+        """Leave the documentation of the routes to whoever first reads it."""
+        api.describe_later(partial(super().register_views_in_doc, api, *place, **names))
+
     def _serve(self, view: View, route: Route) -> None:
         operation = describe_operation(view, route)
         served = self._with_id(view) if "<id>" in route.rule else view
@@ -124,7 +128,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         served = self._with_answers(served, route, operation["operationId"])
         served = self._with_arguments(served, route, operation["operationId"])
         documented = number_statuses(route.documented, answer_of(operation["operationId"]))
-        served = self.doc(**operation, **documented, **{_ROLE: route.role.value})(served)
+        _describe(served, self.doc(**operation, **documented, **{_ROLE: route.role.value}))
         served = self._with_precondition(served, route.method) if route.is_of_item else served
         served = self._open_to_accounts(served)
         self._mark(served, route)
@@ -159,8 +163,11 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         tags = preconditions.HEADERS if route.is_of_item and route.method != "DELETE" else {}
         example = answer_of(operation_id)
         served = self.response(route.status, route.answer, headers={**headers, **tags}, example=example)(served)
+        # As alt_response does, which wraps the view and copies its documentation once more for each error.
+        documented: Any = served
+        answers = documented._apidoc["response"]["responses"]
         for error in sorted({*route.errors}):
-            served = self.alt_response(error, response=error.name)(served)
+            answers.setdefault(error, []).append(error.name)
         return served
 
     def _with_arguments(self, served: View, route: Route, operation_id: str) -> View:
@@ -183,8 +190,8 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         """Open a route to the tokens of accounts, where all routes are."""
         if not self._is_for_accounts:
             return served
-        opened: View = roles.open_to_accounts(self.doc(**{_FOR_ACCOUNTS: True})(served))
-        return opened
+        _describe(served, self.doc(**{_FOR_ACCOUNTS: True}))
+        return roles.open_to_accounts(served)
 
     def _with_precondition(self, served: View, method: str) -> View:
         """Make GET answer with an ETag, and changes compare the caller's If-Match with it first."""
@@ -250,6 +257,11 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         """Exclude the words of actions from ids, so that each path allows the methods of its own routes only."""
         words = ", ".join(f'"{word}"' for word in self._actions)
         return rule.replace("<id>", f"<other_than({words}):id>") if words else rule
+
+
+def _describe(view: Any, documents: Callable[[Any], Any]) -> None:
+    """Document a view as a decorator does, without the call that this would add to each request."""
+    view._apidoc = documents(view)._apidoc
 
 
 def _find_by_id(id: str) -> Mapping[str, str]:

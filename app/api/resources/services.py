@@ -40,6 +40,7 @@ from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
 from app.services.notifications.destinations import NotificationDestinationService
+from app.services.notifications.incidents import IncidentService
 from app.services.notifications.rules import NotificationRuleService
 from app.services.reading.audit import AuditService
 from app.services.reading.exports import ExportService
@@ -119,10 +120,11 @@ class LandingServices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationServices:
-    """What keeps whom to tell of what."""
+    """What keeps whom to notify of what."""
 
     destinations: NotificationDestinationService
     rules: NotificationRuleService
+    incidents: IncidentService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,9 +40,11 @@ def export_records(query: JsonObject) -> flask.Response:
 
 
 def _require_pieces() -> None:
-    """Raise InvalidInputError for a client whose protocol does not tell a whole answer from one that broke off."""
+    """Raise InvalidInputError for a client whose protocol does not show whether an answer is whole."""
     if flask.request.environ.get("SERVER_PROTOCOL") in ("HTTP/0.9", "HTTP/1.0"):
-        message = "an export needs HTTP/1.1, which tells a whole file from a part (nginx: proxy_http_version 1.1)"
+        message = (
+            "an export needs HTTP/1.1, which distinguishes a whole file from a part (nginx: proxy_http_version 1.1)"
+        )
         raise InvalidInputError([Failure("", message)])
 
 

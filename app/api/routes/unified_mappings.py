@@ -17,7 +17,7 @@ from app.services.catalog import known_names
 from app.services.unified.methods import MappingService
 
 unified_mappings = Resource(
-    "unified-model-resource-method", description="How integrations carry out unified APIs", changes=Role.ADMIN
+    "unified-model-resource-method", description="How integrations implement unified APIs", changes=Role.ADMIN
 )
 environment_mappings = Resource(
     "environment-unified-model-resource-method",

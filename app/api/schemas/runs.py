@@ -266,6 +266,7 @@ class RunWaits(Schema):
 
     id = Id()
     status = fields.String(validate=validate.OneOf(_STATUSES))
+    reason = fields.String(metadata={"description": "What it waits for, or what it ended by, in one sentence."})
     waits = fields.List(fields.Nested(RunWaitFor))
     resources = fields.List(fields.Nested(ResourcePace))
     seconds = fields.Float(allow_none=True, metadata={"description": "How long it has taken, or took."})
@@ -281,5 +282,8 @@ _filters: dict[str, fields.Field[Any]] = {
     "status": DelimitedList(fields.String(validate=validate.OneOf(_STATUSES))),
     "status[eq]": fields.String(validate=validate.OneOf(_STATUSES)),
     "status[in]": DelimitedList(fields.String(validate=validate.OneOf(_STATUSES))),
+    "has_errors": Flag(
+        metadata={"description": "Only runs that ended with errors which no resume has mended, or only all others."}
+    ),
 }
 RunQuery = make_list_query("RunQuery", _filters)

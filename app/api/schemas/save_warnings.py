@@ -8,7 +8,7 @@ import flask
 from marshmallow import Schema, fields
 
 from app.api.schemas.json_kinds import MAY_LACK
-from app.engine.json_types import JsonObject
+from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.judging import KeyNote
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -19,8 +19,8 @@ class SaveWarning(Schema):
 
     code = fields.String(
         metadata={
-            "description": "`unknown_field`, `not_served`, `unknown_placeholder`, `unknown_method`, or `key_changed`: "
-            "held records get another key."
+            "description": "`unknown_field`, `not_served`, `unknown_placeholder`, `unfilled_text`, `unknown_method`, "
+            "or `key_changed`: held records get another key."
         }
     )
     path = fields.String(metadata={MAY_LACK: True, "description": "Where in the body it is."})
@@ -36,6 +36,10 @@ class Warned(Schema):
         fields.Nested(SaveWarning),
         metadata={MAY_LACK: True, "description": "In the answer to a change that calls for some."},
     )
+
+    def get_attribute(self, obj: JsonObject, attr: str, default: JSON) -> JSON:
+        """Return a value of an answer, which views make as a dict."""
+        return obj.get(attr, default)
 
 
 def add_notes(notes: Iterable[KeyNote]) -> None:

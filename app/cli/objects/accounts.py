@@ -8,8 +8,7 @@ from app.cli.calling import (
     Answer,
     JsonArgument,
     add_named_argument,
-    pass_client,
-    print_answer,
+    call_api,
     print_facts,
     print_table,
 )
@@ -72,8 +71,7 @@ account: Final = build_group(
 @account.command()
 @add_named_argument("account_id", metavar="ID")
 @click.option("--erase", is_flag=True, help="Erase it at once, with all that is held of it.")
-@print_answer
-@pass_client
+@call_api
 def delete(client: ApiClient, account_id: str, erase: bool) -> Answer:
     """Remove an account; 'restore' brings it back until it is erased with all that is held of it."""
     removed = client.delete(f"{ACCOUNT.path_of(account_id)}{'?erase=true' if erase else ''}")
@@ -85,8 +83,7 @@ def delete(client: ApiClient, account_id: str, erase: bool) -> Answer:
 
 @account.command()
 @add_named_argument("account_id", metavar="ID")
-@print_answer
-@pass_client
+@call_api
 def restore(client: ApiClient, account_id: str) -> Answer:
     """Undo the removal of an account that is not erased yet."""
     restored = client.post(f"{ACCOUNT.path}/restore", {"id": account_id})
@@ -95,8 +92,7 @@ def restore(client: ApiClient, account_id: str) -> Answer:
 
 @account.command()
 @add_named_argument("account_id", metavar="ID")
-@print_answer
-@pass_client
+@call_api
 def refresh(client: ApiClient, account_id: str) -> Answer:
     """Renew an account's OAuth 2 token now."""
     refreshed = client.post(f"{ACCOUNT.path}/refresh-credentials", {"id": account_id})
@@ -115,8 +111,7 @@ def budget() -> None:
 
 @budget.command("show")
 @add_named_argument("account_id", metavar="ID")
-@print_answer
-@pass_client
+@call_api
 def show_budget(client: ApiClient, account_id: str) -> Answer:
     """Show how many requests an account may make, until when it is paused, and which runs wait for that."""
     found = client.get(f"{ACCOUNT.path_of(account_id)}/budget")
@@ -133,8 +128,7 @@ def show_budget(client: ApiClient, account_id: str) -> Answer:
 
 @budget.command()
 @add_named_argument("account_id", metavar="ID")
-@print_answer
-@pass_client
+@call_api
 def reset(client: ApiClient, account_id: str) -> Answer:
     """Delete what was learned of an account's limits: the runs that wait for them go on at once."""
     done = client.delete(f"{ACCOUNT.path_of(account_id)}/budget")

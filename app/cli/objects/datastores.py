@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import click
 
-from app.cli.calling import Answer, JsonArgument, add_named_argument, pass_client, print_answer, print_facts
+from app.cli.calling import Answer, JsonArgument, add_named_argument, call_api, print_facts
 from app.cli.objects.builder import build_group
 from app.cli.objects.kinds import Field, Kind
 from app.client import ApiClient
@@ -47,8 +47,7 @@ datastore: Final = build_group(
 
 @datastore.command()
 @add_named_argument("datastore_id", metavar="ID")
-@print_answer
-@pass_client
+@call_api
 def test(client: ApiClient, datastore_id: str) -> Answer:
     """Connect to a datastore, write something and remove it; exit code 1 when that fails."""
     found = client.post(f"{DATASTORE.path}/{quote(datastore_id, safe='')}/test")

@@ -9,9 +9,8 @@ from app.cli.calling import (
     Answer,
     JsonArgument,
     add_named_argument,
+    call_api,
     limit_option,
-    pass_client,
-    print_answer,
     print_page,
     print_table,
 )
@@ -96,8 +95,7 @@ destination: Final = build_group(
 
 @destination.command()
 @add_named_argument("destination_id", metavar="ID")
-@print_answer
-@pass_client
+@call_api
 def pause(client: ApiClient, destination_id: str) -> Answer:
     """Have nothing more written; the log waits in Postgres."""
     return _act(client, destination_id, "pause")
@@ -105,8 +103,7 @@ def pause(client: ApiClient, destination_id: str) -> Answer:
 
 @destination.command()
 @add_named_argument("destination_id", metavar="ID")
-@print_answer
-@pass_client
+@call_api
 def resume(client: ApiClient, destination_id: str) -> Answer:
     """Go on where it was paused, and try at once what failed."""
     return _act(client, destination_id, "resume")
@@ -115,8 +112,7 @@ def resume(client: ApiClient, destination_id: str) -> Answer:
 @destination.command()
 @add_named_argument("destination_id", metavar="ID")
 @click.option("--from-sequence", type=click.IntRange(0), default=0, help="A number of each account's log; 0 is all.")
-@print_answer
-@pass_client
+@call_api
 def backfill(client: ApiClient, destination_id: str, from_sequence: int) -> Answer:
     """Write everything again from a number on, without asking an upstream."""
     return _act(client, destination_id, "backfill", {"from_sequence": from_sequence})
@@ -124,8 +120,7 @@ def backfill(client: ApiClient, destination_id: str, from_sequence: int) -> Answ
 
 @destination.command()
 @add_named_argument("destination_id", metavar="ID")
-@print_answer
-@pass_client
+@call_api
 def rebuild(client: ApiClient, destination_id: str) -> Answer:
     """Make everything there as it is in Postgres, and remove what is surplus."""
     return _act(client, destination_id, "rebuild")
@@ -134,8 +129,7 @@ def rebuild(client: ApiClient, destination_id: str) -> Answer:
 @destination.command()
 @add_named_argument("destination_id", metavar="ID")
 @limit_option
-@print_answer
-@pass_client
+@call_api
 def quarantined(client: ApiClient, destination_id: str, limit: int) -> Answer:
     """List the records that were left out, with the reasons."""
     page = client.get(f"{DESTINATION.path_of(destination_id)}/quarantined", {"limit": limit})
@@ -146,8 +140,7 @@ def quarantined(client: ApiClient, destination_id: str, limit: int) -> Answer:
 @destination.command()
 @add_named_argument("destination_id", metavar="ID")
 @limit_option
-@print_answer
-@pass_client
+@call_api
 def cursors(client: ApiClient, destination_id: str, limit: int) -> Answer:
     """List how far each account is."""
     page = client.get(f"{DESTINATION.path_of(destination_id)}/cursors", {"limit": limit})
@@ -157,8 +150,7 @@ def cursors(client: ApiClient, destination_id: str, limit: int) -> Answer:
 
 @destination.command()
 @add_named_argument("destination_id", metavar="ID")
-@print_answer
-@pass_client
+@call_api
 def verify(client: ApiClient, destination_id: str) -> Answer:
     """Compare the keys and sequences at the target with the records that there are; exit code 1 when they differ."""
     found = client.post(f"{DESTINATION.path_of(destination_id)}/verify")

@@ -1,11 +1,11 @@
-"""``ferryman notification`` and ``ferryman notification-rule``: who is told what, over the HTTP API."""
+"""``ferryman notification``, ``notification-rule`` and ``incident``: who is notified of what, over the HTTP API."""
 
 from typing import Final
 from urllib.parse import quote
 
 import click
 
-from app.cli.calling import Answer, JsonArgument, add_named_argument, pass_client, print_answer, print_facts
+from app.cli.calling import Answer, JsonArgument, add_named_argument, call_api, print_facts
 from app.cli.objects.builder import build_group
 from app.cli.objects.kinds import Field, Kind
 from app.client import ApiClient
@@ -85,19 +85,47 @@ RULE: Final = Kind(
 
 notification_rule: Final = build_group(
     RULE,
-    "Create, list, show, change and remove rules of what is told.",
-    create="Create a rule; from its first on, a destination is told only what its rules watch.",
+    "Create, list, show, change and remove notification rules.",
+    create="Create a rule; from its first on, a destination is notified only of what its rules watch.",
     list="List notification rules, the newest first.",
     show="Show a notification rule.",
     update="Change a notification rule.",
-    delete="Remove a notification rule; what it has found is told no more.",
+    delete="Remove a notification rule; what it has found is no longer sent.",
+)
+
+
+INCIDENT: Final = Kind(
+    word="incident",
+    group="incident",
+    path="/incident",
+    columns=("id", "event", "cause", "is_open", "opened_at", "resolved_at", "summary"),
+    facts=(
+        *("event", "cause", "is_open", "summary", "advice", "count", "integrated_account_id", "facts"),
+        *("notification_destination_id", "notification_rule_id"),
+        *("opened_at", "created_at", "notified_at", "reminded_at", "last_seen_at", "resolved_at"),
+    ),
+    title=lambda incident: f"incident {incident['id']}  {'open' if incident['is_open'] else 'over'}",
+    filters=(
+        Field(name="is_open", option="--open/--over", help="Only what is still so, or only what is over."),
+        Field(name="event", option="--event", kind=_EVENTS, help="Only those of this event."),
+        Field(name="cause", option="--cause", help="Only those of this cause, such as http_500."),
+        Field(name="notification_rule_id", option="--rule", help="Only those of this rule."),
+        Field(name="notification_destination_id", option="--destination", help="Only those of this destination."),
+        Field(name="integrated_account_id", option="--account", help="Only those about this account."),
+    ),
+)
+
+incident: Final = build_group(
+    INCIDENT,
+    "List and show what is wrong, and what was, as people are notified of it.",
+    list="List incidents, the newest first.",
+    show="Show an incident: what it is, since when, who was notified when, and what to do.",
 )
 
 
 @notification.command()
 @add_named_argument("notification_destination_id", metavar="ID")
-@print_answer
-@pass_client
+@call_api
 def test(client: ApiClient, notification_destination_id: str) -> Answer:
     """Send a test message now, and print what was answered; exit code 1 unless it was taken."""
     found = client.post(f"{NOTIFICATION.path}/{quote(notification_destination_id, safe='')}/test")

@@ -8,10 +8,9 @@ import click
 from app.cli.calling import (
     Answer,
     add_named_argument,
+    call_api,
     drop_none,
     limit_option,
-    pass_client,
-    print_answer,
     print_facts,
     print_page,
 )
@@ -34,8 +33,7 @@ def record() -> None:
 @click.option("--run", "sync_job_run_id", help="Only those whose last change this run has brought.")
 @click.option("--with-deleted", is_flag=True, help="Also those that have vanished upstream.")
 @limit_option
-@print_answer
-@pass_client
+@call_api
 def list_records(client: ApiClient, account_id: str, with_deleted: bool, limit: int, **filters: str | None) -> Answer:
     """List the records of an account."""
     query = {"integrated_account_id": account_id, **filters, "with_deleted": "true" if with_deleted else None}
@@ -47,8 +45,7 @@ def list_records(client: ApiClient, account_id: str, with_deleted: bool, limit: 
 @add_named_argument("account_id", metavar="ACCOUNT")
 @add_named_argument("resource")
 @add_named_argument("record_id")
-@print_answer
-@pass_client
+@call_api
 def show(client: ApiClient, account_id: str, resource: str, record_id: str) -> Answer:
     """Show the record of an account's resource that the upstream calls RECORD_ID."""
     query = {"integrated_account_id": account_id, "resource": resource, "id": record_id, "with_deleted": "true"}
@@ -63,8 +60,7 @@ def show(client: ApiClient, account_id: str, resource: str, record_id: str) -> A
 @add_named_argument("account_id", metavar="ACCOUNT")
 @add_named_argument("run_id", metavar="RUN")
 @click.option("--resource", help="Only records of this resource.")
-@print_answer
-@pass_client
+@call_api
 def restore(client: ApiClient, account_id: str, run_id: str, resource: str | None) -> Answer:
     """Bring back the records of an account that a run has deleted."""
     body = {"integrated_account_id": account_id, "sync_job_run_id": run_id, "resource": resource}
@@ -75,8 +71,7 @@ def restore(client: ApiClient, account_id: str, run_id: str, resource: str | Non
 @record.command()
 @add_named_argument("account_id", metavar="ACCOUNT")
 @add_named_argument("resource")
-@print_answer
-@pass_client
+@call_api
 def erase(client: ApiClient, account_id: str, resource: str) -> Answer:
     """Erase in the background what is held now of an account's resource."""
     erasure = client.delete(f"{_PATH}?{urlencode({'integrated_account_id': account_id, 'resource': resource})}")

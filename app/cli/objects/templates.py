@@ -4,7 +4,7 @@ from typing import Final
 
 import click
 
-from app.cli.calling import Answer, JsonArgument, JsonValue, add_named_argument, drop_none, pass_client, print_answer
+from app.cli.calling import Answer, JsonArgument, JsonValue, add_named_argument, call_api, drop_none
 from app.cli.objects.builder import answer_object, build_group
 from app.cli.objects.jobs import JOB
 from app.cli.objects.kinds import Field, Kind
@@ -60,8 +60,7 @@ template: Final = build_group(
 @add_named_argument("template_id", metavar="ID")
 @click.option("--integration", "integration_name", help="The integration of the job, where the template has none.")
 @click.option("--label", help="The job's label.  [default: the template's]")
-@print_answer
-@pass_client
+@call_api
 def use(client: ApiClient, template_id: str, **fields: str | None) -> Answer:
     """Create a sync job that begins as a template."""
     job = client.post(f"{TEMPLATE.path_of(template_id)}/sync-job", drop_none({**fields}))

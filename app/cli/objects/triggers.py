@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.cli.calling import Answer, JsonArgument, add_named_argument, pass_client, print_answer
+from app.cli.calling import Answer, JsonArgument, add_named_argument, call_api
 from app.cli.next_steps import NextStep
 from app.cli.objects.builder import answer_object, build_group
 from app.cli.objects.kinds import Field, Kind
@@ -78,8 +78,7 @@ trigger: Final = build_group(
 
 @trigger.command()
 @add_named_argument("trigger_id", metavar="ID")
-@print_answer
-@pass_client
+@call_api
 def schedule(client: ApiClient, trigger_id: str) -> Answer:
     """Make a trigger create runs from now on."""
     client.post(f"{TRIGGER.path_of(trigger_id)}/schedule", {})
@@ -89,8 +88,7 @@ def schedule(client: ApiClient, trigger_id: str) -> Answer:
 
 @trigger.command()
 @add_named_argument("trigger_id", metavar="ID")
-@print_answer
-@pass_client
+@call_api
 def pause(client: ApiClient, trigger_id: str) -> Answer:
     """Put a trigger to sleep until it is scheduled again."""
     found = client.patch(TRIGGER.path_of(trigger_id), {"enabled": False})

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import click
 
-from app.cli.calling import Answer, add_named_argument, limit_option, pass_client, print_answer, print_page
+from app.cli.calling import Answer, add_named_argument, call_api, limit_option, print_page
 from app.cli.objects.builder import build_group
 from app.cli.objects.kinds import Field, Kind
 from app.cli.options import Span
@@ -67,8 +67,7 @@ webhook: Final = build_group(
 
 @webhook.command()
 @add_named_argument("webhook_id", metavar="ID")
-@print_answer
-@pass_client
+@call_api
 def test(client: ApiClient, webhook_id: str) -> Answer:
     """Send a test event to a webhook now; exit code 1 unless its receiver takes it."""
     done = client.post(f"{WEBHOOK.path}/test", {"id": webhook_id})
@@ -82,8 +81,7 @@ def test(client: ApiClient, webhook_id: str) -> Answer:
 @click.option("--run", "sync_job_run_id", help="Only those of this run.")
 @click.option("--event", help="Only those of this event, such as sync_job_run:record.")
 @limit_option
-@print_answer
-@pass_client
+@call_api
 def deliveries(client: ApiClient, webhook_id: str, limit: int, **filters: str | None) -> Answer:
     """List what was sent to a webhook, or waits for it, the newest first."""
     page = client.get(f"{WEBHOOK.path_of(webhook_id)}/deliveries", {"limit": limit, **filters})
@@ -93,8 +91,7 @@ def deliveries(client: ApiClient, webhook_id: str, limit: int, **filters: str | 
 @webhook.command()
 @add_named_argument("webhook_id", metavar="ID")
 @add_named_argument("delivery_id")
-@print_answer
-@pass_client
+@call_api
 def retry(client: ApiClient, webhook_id: str, delivery_id: str) -> Answer:
     """Send a delivery again, or at once if it waits; its id stays the same."""
     again = client.post(f"{WEBHOOK.path_of(webhook_id)}/deliveries/{quote(delivery_id, safe='')}/retry")
@@ -112,8 +109,7 @@ def retry(client: ApiClient, webhook_id: str, delivery_id: str) -> Answer:
     help="How long the present secret signs beside the new one: 90m, 12h, 7d, 30d at most.",
 )
 @click.option("--at-once", is_flag=True, help="End the present secret now, as when somebody else knows it.")
-@print_answer
-@pass_client
+@call_api
 def rotate_secret(client: ApiClient, webhook_id: str, overlap: timedelta, at_once: bool) -> Answer:
     """Replace a webhook's secret, and print the new one, which is the only time that it can be seen."""
     seconds = 0 if at_once else int(overlap.total_seconds())

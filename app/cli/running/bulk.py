@@ -19,6 +19,7 @@ _DONE: Final = {BulkKind.STOP: "stopped", BulkKind.RESUME: "resumed", BulkKind.R
 @click.command()
 @click.argument("kind", metavar="KIND", type=click.Choice([kind.value for kind in BulkKind]))
 @click.option("--status", type=RUN_STATUS, multiple=True, help="Only runs in this status; may be repeated.")
+@click.option("--with-errors", is_flag=True, help="Only runs that ended with errors which no resume has mended.")
 @click.option("--job", help="Only runs of this sync job.")
 @click.option("--account", help="Only runs for this integrated account.")
 @click.option("--tenant", help="Only runs for accounts of this tenant.")
@@ -36,6 +37,7 @@ def bulk(
     yes: bool,
     as_json: bool,
     status: tuple[str, ...],
+    with_errors: bool,
     args: tuple[str, ...],
     **filters: str | None,
 ) -> None:
@@ -43,7 +45,8 @@ def bulk(
 
     With --json and without --yes it counts only. Exit code 1 where a run could not be acted on.
     """
-    meant = {**drop_none(filters), **({"status": [*status]} if status else {}), **({"args": [*args]} if args else {})}
+    lists = {"status": [*status], "args": [*args], "has_errors": "true" if with_errors else ""}
+    meant = {**drop_none(filters), **{name: value for name, value in lists.items() if value}}
     action = _poll(client, client.post(_PATH, {"kind": kind, "filters": meant}), while_in=(BulkStatus.COUNTING,))
     if action["counted"] and not yes and not as_json:
         click.echo(f"{action['counted']:,} runs match, and there is something to do for them.")

@@ -42,25 +42,11 @@ def print_run(run: JsonObject, *, waits: JsonObject | None = None) -> None:
         output.print(f"{describe_failed(errors)}: '{escape(listing)}' lists them")
 
 
-def explain_run(run: JsonObject, waits: JsonObject, errors: Sequence[JsonObject] = ()) -> str:
-    """Return in one sentence what a run waits for, or what it ended by; ``errors`` are its first ones."""
-    if run.get("error"):
-        return f"It {run['status']} with {run['error']['code']}: {_format_reason(run['error'])}"
-    if waits["waits"]:
-        first = waits["waits"][0]
-        return f"It waits for {first['message']}{_find_advice(run, first)}"
-    if is_final(run):
-        return f"It {run['status']}{_describe_errors(count_errors(run), errors)}"
-    if waits["is_slow"]:
-        return f"It works, slower than usual: its last runs took {waits['usual_seconds']:,.1f} s"
-    return "It works, and waits for nothing"
-
-
-def _describe_errors(count: int, errors: Sequence[JsonObject]) -> str:
-    if not count:
-        return " without an error"
-    first = next((f"; the first with {one['code']}: {_format_reason(one)}" for one in errors), "")
-    return f", and {describe_failed(count)}{first}"
+def explain_run(run: JsonObject, waits: JsonObject) -> str:
+    """Return in one sentence what a run waits for, or what it ended by, with what can be done about it."""
+    is_waiting = waits["waits"] and not run.get("error")
+    advice = _find_advice(run, waits["waits"][0]) if is_waiting else ""
+    return f"{waits['reason']}{advice}"
 
 
 def print_runs(runs: Sequence[JsonObject], tenants: Mapping[str, str]) -> None:

@@ -13,12 +13,12 @@ from app.cli.calling import (
     Answer,
     JsonArgument,
     add_named_argument,
+    call_api,
     connection_options,
     drop_none,
     json_option,
     limit_option,
     pass_client,
-    print_answer,
     print_more,
     print_page,
 )
@@ -110,8 +110,7 @@ def create(  # noqa: PLR0913  # one parameter per option that is no field of the
 
 @run.command()
 @add_named_argument("run_id")
-@print_answer
-@pass_client
+@call_api
 def show(client: ApiClient, run_id: str) -> Answer:
     """Show a run: its status, what it waits for, and what became of each resource."""
     return _answer(client, client.get(_path_of(run_id)))
@@ -119,22 +118,19 @@ def show(client: ApiClient, run_id: str) -> Answer:
 
 @run.command()
 @add_named_argument("run_id")
-@print_answer
-@pass_client
+@call_api
 def why(client: ApiClient, run_id: str) -> Answer:
     """Say in one sentence what a run waits for, or what it ended by."""
     run = client.get(_path_of(run_id))
     found = client.get(f"{_path_of(run_id)}/waits")
-    errors = client.get(f"{_path_of(run_id)}/errors", {"limit": 1})["result"] if count_errors(run) else ()
-    reason = printing.explain_run(run, found, errors)
+    reason = printing.explain_run(run, found)
     return Answer({"id": run_id, "status": run["status"], "reason": reason}, reason)
 
 
 @run.command()
 @add_named_argument("run_id")
 @limit_option
-@print_answer
-@pass_client
+@call_api
 def errors(client: ApiClient, run_id: str, limit: int) -> Answer:
     """List the errors of a run, the oldest first."""
     page = client.get(f"{_path_of(run_id)}/errors", {"limit": limit})
@@ -152,10 +148,15 @@ def errors(client: ApiClient, run_id: str, limit: int) -> Answer:
 @click.option("--status", type=RUN_STATUS, help="Only runs in this status.")
 @click.option("--job", "sync_job_id", help="Only runs of this sync job.")
 @click.option("--account", "integrated_account_id", help="Only runs for this integrated account.")
+@click.option(
+    "--with-errors/--without-errors",
+    "has_errors",
+    default=None,
+    help="Only runs that ended with errors which no resume has mended, or only all others.",
+)
 @limit_option
-@print_answer
-@pass_client
-def list_runs(client: ApiClient, limit: int, **filters: str | None) -> Answer:
+@call_api
+def list_runs(client: ApiClient, limit: int, **filters: str | bool | None) -> Answer:
     """List runs, the newest first."""
     page = client.get(_PATH, {"limit": limit, **filters})
 
@@ -168,8 +169,7 @@ def list_runs(client: ApiClient, limit: int, **filters: str | None) -> Answer:
 
 @run.command()
 @add_named_argument("run_id")
-@print_answer
-@pass_client
+@call_api
 def stop(client: ApiClient, run_id: str) -> Answer:
     """Stop a run; what it has fetched is kept."""
     return _answer(client, client.patch(_path_of(run_id), {"status": "stopped"}))
@@ -190,8 +190,7 @@ def resume(client: ApiClient, run_id: str, errors_only: bool, follow: bool, as_j
 
 @run.command()
 @add_named_argument("run_id")
-@print_answer
-@pass_client
+@call_api
 def verify(client: ApiClient, run_id: str) -> Answer:
     """Count a run's books anew; exit code 1 unless they balance."""
     found = client.get(f"{_path_of(run_id)}/verify")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import click
 
-from app.cli.calling import Answer, add_named_argument, pass_client, print_answer
+from app.cli.calling import Answer, add_named_argument, call_api
 from app.client import ApiClient, ApiError
 from app.engine.errors import NotFoundError
 
@@ -26,8 +26,7 @@ _DISPLAYS: Final = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 
 @click.command("open")
 @add_named_argument("object_id", metavar="ID")
-@print_answer
-@pass_client
+@call_api
 def open_page(client: ApiClient, object_id: str) -> Answer:
     """Open the page of a run, account, job, webhook or destination in the browser; print its address."""
     page = f"/ui/{_find_page(client, object_id)}/{quote(object_id, safe='')}"

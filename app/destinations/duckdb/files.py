@@ -1,4 +1,4 @@
-"""Open a file of DuckDB: one process at a time may, and the others are told so."""
+"""Open a file of DuckDB: one process at a time may, and the others get an error that says so."""
 
 import re
 from collections.abc import Iterator
@@ -8,18 +8,23 @@ from typing import Any, Final, TypeAlias
 
 import duckdb
 
-from app.destinations.files.faults import explain_system_faults
+from app.destinations.files import faults
 from app.engine.errors import DestinationError
 
 Connection: TypeAlias = duckdb.DuckDBPyConnection
 EXTENSION: Final = ".duckdb"
 _LOCKED: Final = re.compile(r"could not set lock|already open|being used", re.IGNORECASE)
-_FULL: Final = re.compile(r"no space left|disk quota|file too large", re.IGNORECASE)
+_OF_DISK: Final = (
+    (re.compile(r"no space left|disk quota|file too large", re.IGNORECASE), faults.FULL),
+    (re.compile(r"read-only", re.IGNORECASE), faults.READ_ONLY),
+    (re.compile(r"permission denied|not permitted", re.IGNORECASE), faults.NOT_ALLOWED),
+)
+_BROKEN: Final = faults.Meaning("broken_file", "the file can not be read or written")
 
 
 def open_file(path: Path) -> Connection:
     """Open a file, which is made where there is none; raise DestinationError."""
-    with explain_system_faults(path.name), explain_faults():
+    with faults.explain_system_faults(path.name), explain_faults():
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = duckdb.connect(str(path))
         try:
@@ -48,11 +53,16 @@ def explain_faults() -> Iterator[None]:
         if _LOCKED.search(text):
             message = "another process has the file open: DuckDB lets one process at a time write or read"
             raise DestinationError(message, code="file_in_use") from error
-        if _FULL.search(text):
-            raise DestinationError("the disk is full", code="disk_full") from error
-        raise DestinationError("the file can not be read or written", code="broken_file") from error
+        raise faults.build_error(_find_of_disk(text) or _BROKEN) from error
     except duckdb.TransactionException as error:
+        # A commit that the disk refuses is one too.
+        if meaning := _find_of_disk(str(error)):
+            raise faults.build_error(meaning) from error
         raise DestinationError("another transaction changes the same table", code="target_locked") from error
     except duckdb.Error as error:
         kind = type(error).__name__
         raise DestinationError(f"DuckDB refuses a statement ({kind})", code="target_refuses") from error
+
+
+def _find_of_disk(text: str) -> faults.Meaning | None:
+    return next((meaning for pattern, meaning in _OF_DISK if pattern.search(text)), None)

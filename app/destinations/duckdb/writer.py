@@ -1,23 +1,40 @@
-"""Write ranges of accounts' logs into tables of a DuckDB file, together with the cursor: exactly once."""
+"""Write ranges of accounts' logs into tables of a DuckDB file, together with the cursor: exactly once.
+
+Tables are created once, columns are only ever added, and their names are recorded beside them.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import duckdb
 
-from app.destinations.duckdb import statements, tables
+from app.destinations.duckdb import statements
 from app.destinations.duckdb.files import EXTENSION, Connection, ask, explain_faults, open_file
-from app.destinations.duckdb.tables import TablePlace
+from app.destinations.duckdb.statements import quote
 from app.destinations.files.names import quote_part
 from app.destinations.files.rows import build_rows
 from app.engine.errors import DestinationError, LeaseLostError
 from app.engine.json_types import JsonObject
-from app.engine.objects.destinations import Layout
+from app.engine.objects.destinations import Layout, WriteMode
+from app.engine.schemas.columns import Column
+from app.engine.schemas.names import fold_name, make_unique
 from app.formats.arrow import build_schema, build_table
 from app.formats.layout import FileLayout
 from app.services.destinations.ports import Batch, HeldKey, LoggedRecord, LogRange, Target, Written
+
+TablePlace: TypeAlias = tuple[str, str, str]
+"""What a table is for: an environment, an integration's name, a resource."""
+_FIND: Final = """
+    select schema_name, table_name, mode from ferryman._ferryman_table
+     where environment_id = ? and integration_name = ? and resource = ?
+"""
+_FIND_ALL: Final = """
+    select schema_name, table_name from ferryman._ferryman_table where $resource is null or resource = $resource
+"""
+_TAKEN: Final = "select table_name from information_schema.tables where table_schema = ?"
+_COLUMNS: Final = "select column_name from information_schema.columns where table_schema = ? and table_name = ?"
 
 
 class DuckDbWriter:
@@ -46,8 +63,8 @@ class DuckDbWriter:
         with self._use(self._find_path(log_range.tenant_id)) as connection:
             for batch in log_range.batches:
                 own = self._own(log_range.integration_name, batch.resource)
-                tables.ensure_table(connection, own, self._target.mode, list(batch.schema.list_shown()))
-            with tables.transaction(connection):
+                ensure_table(connection, own, self._target.mode, list(batch.schema.list_shown()))
+            with transaction(connection):
                 return self._write(connection, log_range, fence)
 
     def read_cursor(self, account_id: str, epoch: int) -> int | None:
@@ -61,7 +78,7 @@ class DuckDbWriter:
     def read_held(self, account_id: str, tenant_id: str, resource: str) -> Iterator[HeldKey]:
         """Yield the keys that are held of a resource, each as its latest row is."""
         with self._use(self._find_path(tenant_id)) as connection:
-            for table in tables.find_tables(connection, resource):
+            for table in find_tables(connection, resource):
                 found = ask(
                     connection,
                     f"select remote_id, max(sequence), max_by(deleted_at is not null, sequence) from {table}"
@@ -77,7 +94,7 @@ class DuckDbWriter:
             return 0
         with self._use(path) as connection:
             count = 0
-            for table in tables.find_tables(connection, resource):
+            for table in find_tables(connection, resource):
                 count += _count(ask(connection, f"delete from {table} where account_id = $id", {"id": account_id}))
             if resource is None:
                 ask(connection, statements.FORGET, self._place(account_id))
@@ -132,7 +149,7 @@ class DuckDbWriter:
 
     def _merge(self, connection: Connection, log_range: LogRange, batch: Batch) -> int:
         """Merge a batch; return how many rows changed."""
-        table = tables.find_table(connection, self._own(log_range.integration_name, batch.resource))
+        table = find_table(connection, self._own(log_range.integration_name, batch.resource))
         absent = [record for record in batch.records if record.is_absent]
         layout = FileLayout(columns=list(batch.schema.list_shown()))
         incoming = build_table(layout, build_schema(layout), build_rows(log_range, batch, with_absent=False))
@@ -166,3 +183,57 @@ class DuckDbWriter:
 def _count(found: Sequence[tuple[Any, ...]]) -> int:
     """Return the number that a question or a change gives."""
     return int(found[0][0]) if found else 0
+
+
+def ensure_table(connection: Connection, place: TablePlace, mode: WriteMode, columns: Sequence[Column]) -> None:
+    """Make a table, or add the columns that it lacks; raise DestinationError where it is written otherwise."""
+    with transaction(connection):
+        found = ask(connection, _FIND, list(place))
+        schema_name, table_name, known = found[0] if found else _make_table(connection, place, mode)
+        if known != mode.value:
+            message = f"table {schema_name}.{table_name} is written in the mode '{known}' by another destination"
+            raise DestinationError(message, code="other_mode", is_final=True)
+        present = {name for (name,) in ask(connection, _COLUMNS, [schema_name, table_name])}
+        for column in columns:
+            if column.name not in present:
+                kind = statements.TYPES[column.type]
+                table = quote(schema_name, table_name)
+                ask(connection, f"alter table {table} add column {quote(column.name)} {kind}")
+
+
+def find_table(connection: Connection, place: TablePlace) -> str:
+    """Return the quoted name of a table that ``ensure_table`` has made."""
+    schema_name, table_name, _ = ask(connection, _FIND, list(place))[0]
+    return quote(schema_name, table_name)
+
+
+def find_tables(connection: Connection, resource: str | None) -> list[str]:
+    """Return the quoted names of all tables of a resource, or of all there are."""
+    return [quote(*names) for names in ask(connection, _FIND_ALL, {"resource": resource})]
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """Commit at the end of the block, or take all of it back."""
+    ask(connection, "begin")
+    try:
+        yield
+    except BaseException:
+        ask(connection, "rollback")
+        raise
+    ask(connection, "commit")
+
+
+def _make_table(connection: Connection, place: TablePlace, mode: WriteMode) -> tuple[str, str, str]:
+    _, integration_name, resource = place
+    schema_name = fold_name(integration_name)
+    taken = {name for (name,) in ask(connection, _TAKEN, [schema_name])}
+    table_name = make_unique(fold_name(resource), taken)
+    ask(connection, f"create schema if not exists {quote(schema_name)}")
+    ask(connection, statements.build_table(quote(schema_name, table_name), mode))
+    ask(
+        connection,
+        "insert into ferryman._ferryman_table values (?, ?, ?, ?, ?, ?)",
+        [*place, schema_name, table_name, mode.value],
+    )
+    return schema_name, table_name, mode.value

@@ -26,21 +26,29 @@ SLOW: Final = Meaning("target_slow", "the store took too long")
 BUSY: Final = Meaning("target_busy", "the store takes no more requests at the moment")
 NO_TLS: Final = Meaning("no_tls", "no verified TLS connection could be made", True)
 FULL: Final = Meaning("disk_full", "the disk is full")
+NOT_ALLOWED: Final = Meaning("missing_rights", "the daemon may not write there", True)
+READ_ONLY: Final = Meaning("read_only", "the disk is read-only")
+FAILS: Final = Meaning("target_fails", "the store fails")
 REFUSES: Final = Meaning("target_refuses", "the store refuses a request")
 
 _OF_SYSTEM: Final[Mapping[int, Meaning]] = {
     errno.ENOSPC: FULL,
     errno.EDQUOT: FULL,
     errno.EFBIG: FULL,
-    errno.EACCES: Meaning("missing_rights", "the daemon may not write there", True),
-    errno.EPERM: Meaning("missing_rights", "the daemon may not write there", True),
-    errno.EROFS: Meaning("read_only", "the disk is read-only"),
+    errno.EACCES: NOT_ALLOWED,
+    errno.EPERM: NOT_ALLOWED,
+    errno.EROFS: READ_ONLY,
     errno.ENOTDIR: Meaning("no_folder", "a part of the path is a file", True),
     errno.EEXIST: Meaning("no_folder", "a part of the path is a file", True),
+    errno.ENAMETOOLONG: Meaning("name_too_long", "a name is longer than the disk takes", True),
     errno.EIO: Meaning("broken_disk", "the disk can not be read or written"),
 }
-# What a text tells of the request beside the fault: its address, and how often it was tried.
+# What a text says of the request beside the fault: its address, and how often it was tried.
 _ASIDE: Final = re.compile(r"https?://\S+|\w*retries: \d+|retry_timeout: \S+")
+# An answer of 200 whose body is an error, as S3 gives one after it has begun to answer.
+_ODD_ANSWERS: Final = (
+    "InternalError|Missing(Etag|LastModified)|Invalid(Multipart|List|BulkDelete)Response|Server returned error response"
+)
 # In the texts of obstore, which has no codes: the first that is found.
 _IN_TEXT: Final[Sequence[tuple[re.Pattern[str], Meaning]]] = (
     (re.compile(r"NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE), NO_BUCKET),
@@ -49,7 +57,7 @@ _IN_TEXT: Final[Sequence[tuple[re.Pattern[str], Meaning]]] = (
     (re.compile(r"timed out|timeout", re.IGNORECASE), SLOW),
     (re.compile(r"\b(429|503)\b|SlowDown|ServerBusy", re.IGNORECASE), BUSY),
     (re.compile(r"No space left|Disk quota|StorageFull|\b507\b", re.IGNORECASE), FULL),
-    (re.compile(r"\b5[0-9][0-9]\b", re.IGNORECASE), Meaning("target_fails", "the store fails")),
+    (re.compile(rf"\b5[0-9][0-9]\b|{_ODD_ANSWERS}", re.IGNORECASE), FAILS),
     (re.compile(r"connect|dns|connection|error sending request", re.IGNORECASE), AWAY),
 )
 

@@ -23,6 +23,8 @@ from app.net.addresses import AllowedNetworks
 _ENDPOINT: Final = "https://storage.googleapis.com"
 _SCOPES: Final = ("https://www.googleapis.com/auth/devstorage.read_write",)
 _TOKEN_URI: Final = "https://oauth2.googleapis.com/token"  # noqa: S105  # an address
+# The second is what an emulator's credentials raise, which can not be renewed.
+_REFUSED_KEYS: Final = (auth_exceptions.RefreshError, auth_exceptions.InvalidOperation)
 _TIMEOUT_SECONDS: Final = (10.0, 60.0)
 
 
@@ -123,16 +125,19 @@ class GoogleObjects:
 def _explain() -> Iterator[None]:
     try:
         yield
-    except (exceptions.Unauthorized, exceptions.Forbidden, auth_exceptions.RefreshError) as error:
+    except (exceptions.Unauthorized, exceptions.Forbidden, *_REFUSED_KEYS) as error:
         raise faults.build_error(faults.DENIED) from error
     except exceptions.NotFound as error:
         raise faults.build_error(faults.NO_BUCKET) from error
     except exceptions.GoogleAPICallError as error:
-        meaning = faults.BUSY if error.code in (429, 503) else faults.find_in_text(str(error.code))
+        known = {429: faults.BUSY, 503: faults.BUSY, 200: faults.FAILS}
+        meaning = known.get(int(error.code or 0)) or faults.find_in_text(str(error.code))
         raise faults.build_error(meaning, f"status {int(error.code or 0)}") from error
     except (requests.Timeout, auth_exceptions.TransportError, TimeoutError) as error:
         raise faults.build_error(faults.SLOW) from error
     except requests.exceptions.SSLError as error:
         raise faults.build_error(faults.NO_TLS) from error
+    except requests.exceptions.JSONDecodeError as error:
+        raise faults.build_error(faults.FAILS, "its answer is no JSON") from error
     except (requests.RequestException, OSError) as error:
         raise faults.build_error(faults.AWAY) from error

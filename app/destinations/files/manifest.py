@@ -31,7 +31,7 @@ class Entry:
 
 
 def write_entry(entry: Entry, facts: JsonObject) -> bytes:
-    """Return an entry as JSON, with what else is told of its file."""
+    """Return an entry as JSON, with what else is notified of its file."""
     own = entry.range
     shown = {
         "version": _VERSION,

@@ -15,6 +15,10 @@ OWN_FOLDER: Final = "_ferryman"
 """Begins with an underscore: readers of folders pass over such names."""
 OWNER: Final = f"{OWN_FOLDER}/destination.json"
 PROBE: Final = f"{OWN_FOLDER}/probe"
+_LONGEST_PART: Final = 200
+"""Most file systems take 255 bytes, and object stores 1,024 of a whole name."""
+_KEPT: Final = 150
+_TORN: Final = re.compile(r"%[0-9A-F]?\Z")
 _DIGITS: Final = 20
 _STEM: Final = re.compile(
     r"(?P<account>.+)-(?P<epoch>\d+)-(?P<first>\d{20})-(?P<last>\d{20})(?:-(?P<listing>[0-9a-f]{16}))?(?P<merged>-c)?"
@@ -22,8 +26,15 @@ _STEM: Final = re.compile(
 
 
 def quote_part(text: str) -> str:
-    """Return any text as one part of a path, as Hive writes values: readers turn ``%2F`` back into a slash."""
-    return quote(text, safe="").replace("~", "%7E") if text.strip(".") else text.replace(".", "%2E") or "%00"
+    """Return any text as one part of a path, as Hive writes values: readers turn ``%2F`` back into a slash.
+
+    One that is longer than folders' names may be ends in a hash instead of its end.
+    """
+    quoted = quote(text, safe="").replace("~", "%7E") if text.strip(".") else text.replace(".", "%2E") or "%00"
+    if len(quoted) <= _LONGEST_PART:
+        return quoted
+    # Not within the three characters of a quoted byte.
+    return f"{_TORN.sub('', quoted[:_KEPT])}~{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +73,7 @@ def parse_stem(stem: str) -> FileRange | None:
 
 
 def shorten_listing(listing: str) -> str:
-    """Return what tells a listing apart in the names of files; empty for none."""
+    """Return what distinguishes a listing in the names of files; empty for none."""
     return hashlib.sha256(listing.encode()).hexdigest()[:16] if listing else ""
 
 

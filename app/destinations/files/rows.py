@@ -21,6 +21,7 @@ def build_rows(log_range: LogRange, batch: Batch, *, with_absent: bool = True) -
             record.synced_at,
             record.deleted_at,
             _dump(record.data),
+            record.data,
         )
         for record in batch.records
         if with_absent or not record.is_absent

@@ -12,22 +12,30 @@ _JSON = ".json"
 
 
 class Table:
-    """One account's part of a table, by the table's folder."""
+    """One account's part of a table, by the table's folder; what was read or put once is not asked for again.
+
+    Only who holds the account's lease writes there, so what it remembers for a slice stays true.
+    """
 
     def __init__(self, store: ObjectStore, folder: str, account_id: str) -> None:
         self._store = store
         self._folder = folder
         self._account_id = account_id
         self._manifest = f"{names.OWN_FOLDER}/{folder}/{account_id}"
+        self._ranges: dict[FileRange, Entry | None] | None = None
 
     def put_entry(self, entry: Entry, facts: JsonObject) -> None:
         """Name a file as complete."""
         self._store.put(self._name(entry.range), manifest.write_entry(entry, facts))
+        if self._ranges is not None:
+            self._ranges[entry.range] = entry
 
     def list_ranges(self) -> list[FileRange]:
         """List the ranges that the manifest names."""
-        stems = (one.name.rpartition("/")[2].removesuffix(_JSON) for one in self._store.list(self._manifest))
-        return [own for stem in stems if (own := names.parse_stem(stem)) is not None]
+        if self._ranges is None:
+            stems = (one.name.rpartition("/")[2].removesuffix(_JSON) for one in self._store.list(self._manifest))
+            self._ranges = {own: None for stem in stems if (own := names.parse_stem(stem)) is not None}
+        return [*self._ranges]
 
     def read_entries(self, progress: Progress | None) -> list[Entry]:
         """Return the entries that count, in the order of the log."""
@@ -36,24 +44,42 @@ class Table:
 
     def read_entry(self, own: FileRange) -> Entry | None:
         """Read the entry of a range; None where it was removed since."""
+        known = None if self._ranges is None else self._ranges.get(own)
+        if known is not None:
+            return known
         name = self._name(own)
         content = self._store.get(name)
-        return None if content is None else manifest.read_entry(content, name)
+        found = None if content is None else manifest.read_entry(content, name)
+        if self._ranges is not None and own in self._ranges:
+            self._ranges[own] = found
+        return found
 
     def remove(self, entries: Sequence[Entry]) -> None:
         """Remove files, then what named them."""
         self._store.delete([entry.path for entry in entries])
         self._store.delete([self._name(entry.range) for entry in entries])
+        for entry in entries:
+            (self._ranges or {}).pop(entry.range, None)
 
     def erase(self) -> int:
-        """Remove the manifest, then all files, those too that it did not name; return how many files they were."""
-        self._store.delete([one.name for one in self._store.list(self._manifest)])
-        files = [
+        """Remove all files, those too that the manifest does not name, then it; return how many files they were.
+
+        A process that dies in between is followed by one that finds the manifest, and so the table.
+        """
+        self._ranges = None
+        ranges = self.list_ranges()
+        files = {
             one.name
             for one in self._store.list(self._folder)
             if one.name.rpartition("/")[2].startswith(f"{self._account_id}-")
-        ]
-        self._store.delete(files)
+        }
+        if not files:
+            # Removed by somebody, or a listing that is none: what the manifest names is removed by its name.
+            files = {entry.path for own in ranges if (entry := self.read_entry(own)) is not None}
+        self._store.delete(sorted(files))
+        named = {f"{self._manifest}/{own.stem}{_JSON}" for own in ranges}
+        self._store.delete(sorted({one.name for one in self._store.list(self._manifest)} | named))
+        self._ranges = None
         return len(files)
 
     def _name(self, own: FileRange) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 import orjson
 
-from app.destinations.files import manifest, names
+from app.destinations.files import faults, manifest, names
 from app.destinations.files.compaction import Compaction
 from app.destinations.files.held import read_held
 from app.destinations.files.manifest import Entry, Progress
@@ -35,6 +35,9 @@ class FilesWriter:
         self._choices = choices
         self._clock = clock
         self._is_owner = False
+        self._tables: dict[tuple[str, str], Table] = {}
+        self._progress: dict[str, Progress] = {}
+        """Of accounts, as this writer has put it: nobody else does while it holds the lease."""
 
     def test(self) -> JsonObject:
         """Write, read back, list and remove an object; return whether the store enforces conditions."""
@@ -43,7 +46,7 @@ class FilesWriter:
     def write(self, log_range: LogRange, *, fence: int) -> Written:
         """Put the files of a range, then their manifest, then the account's progress."""
         self._check_owner()
-        known = self._read_progress(log_range.account_id)
+        known = self._progress.get(log_range.account_id) or self._read_progress(log_range.account_id)
         if known is not None and known.fence > fence:
             raise LeaseLostError
         put = [self._put_file(log_range, batch) for batch in log_range.batches if batch.records]
@@ -52,7 +55,7 @@ class FilesWriter:
             progress = _move_on(known, log_range, fence)
             content = manifest.write_progress(progress, log_range.account_id, now)
             self._store.put(names.name_account(log_range.account_id), content)
-            known = progress
+            known = self._progress[log_range.account_id] = progress
         for batch in log_range.batches:
             place = self._place(log_range, batch.resource)
             table = self._open_table(place, log_range.account_id)
@@ -80,6 +83,7 @@ class FilesWriter:
 
     def erase(self, account_id: str, tenant_id: str, resource: str | None) -> int:
         """Remove the files of an account, those too that no manifest names; return how many they were."""
+        self._tables, self._progress = {}, {}
         count = sum(table.erase() for table in self._find_tables(account_id, resource))
         if resource is None:
             self._store.delete([names.name_account(account_id)])
@@ -133,13 +137,20 @@ class FilesWriter:
         )
 
     def _open_table(self, place: TablePlace, account_id: str) -> Table:
-        return Table(self._store, place.table, account_id)
+        key = (place.table, account_id)
+        if key not in self._tables:
+            self._tables[key] = Table(self._store, place.table, account_id)
+        return self._tables[key]
 
     def _find_tables(self, account_id: str, resource: str | None) -> list[Table]:
         """Find the tables that may have files of an account."""
+        listed = [name for name, _ in self._store.list(names.OWN_FOLDER)]
+        if not listed and self._store.get(names.OWNER) is not None:
+            # An error in an answer of 200 reads as an empty listing: whoever believed it would leave files behind.
+            raise faults.build_error(faults.FAILS, "it lists nothing although it holds objects")
         folders = {
             name.removeprefix(f"{names.OWN_FOLDER}/").rpartition(f"/{account_id}/")[0]
-            for name, _ in self._store.list(names.OWN_FOLDER)
+            for name in listed
             if f"/{account_id}/" in name
         }
         wanted = None if resource is None else names.quote_part(resource)
@@ -176,7 +187,7 @@ def _move_on(known: Progress | None, log_range: LogRange, fence: int) -> Progres
 
 
 def _describe(log_range: LogRange, batch: Batch) -> JsonObject:
-    """Return what a manifest tells of a file beside its range."""
+    """Return what a manifest states of a file beside its range."""
     return {
         "integration": log_range.integration_name,
         "resource": batch.resource,

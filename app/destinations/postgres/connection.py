@@ -38,6 +38,7 @@ _OWN: Final[dict[str, Any]] = {
     "sslcertmode": "disable",
     "gssencmode": "disable",
     "application_name": "ferryman",
+    "client_encoding": "utf8",
     "connect_timeout": 10,
     "keepalives_idle": 15,
     "keepalives_interval": 5,

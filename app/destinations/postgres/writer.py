@@ -1,6 +1,6 @@
 """Write ranges of accounts' logs into tables of a Postgres, together with the cursor: exactly once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -11,13 +11,17 @@ from app.destinations.postgres import statements
 from app.destinations.postgres.connection import Place, connect, read_place
 from app.destinations.postgres.faults import explain_faults
 from app.destinations.postgres.kept import KeptConnections
-from app.destinations.postgres.rows import build_lines
 from app.destinations.postgres.tables import Connection, Tables
 from app.engine.errors import LeaseLostError
-from app.engine.json_types import JsonObject
+from app.engine.json_types import JSON, JsonObject
+from app.engine.records.rows import encode
+from app.engine.schemas.columns import Column, ColumnType
+from app.engine.schemas.values import fit
 from app.net.addresses import AllowedNetworks
-from app.services.destinations.ports import Batch, HeldKey, LogRange, Target, Written
+from app.services.destinations.ports import Batch, HeldKey, LoggedRecord, LogRange, Target, Written
 
+_NULL: Final = "\\N"
+_LEAST, _MOST = -(2**63), 2**63 - 1
 _HELD_AT_ONCE: Final = 2000
 _ERASED_AT_ONCE: Final = 10_000
 _COPY_CHARACTERS: Final = 256 * 1024
@@ -186,3 +190,55 @@ def _erase(connection: Connection, table: sql.Identifier, account_id: str) -> in
     while count := connection.execute(statements.build_erasure(table), values).rowcount:
         erased += count
     return erased
+
+
+def build_lines(records: Sequence[LoggedRecord], columns: Sequence[Column]) -> Iterable[str]:
+    """Yield a line for each record: its key, numbers and times, then a value for each column."""
+    writers = [(column.key, _build_value_writer(column)) for column in columns]
+    nothing: dict[str, JSON] = {}
+    for record in records:
+        data = record.data if isinstance(record.data, dict) else nothing
+        get = data.get
+        head = f"{escape(record.remote_id)}\t{record.sequence}\t{record.synced_at.isoformat()}\t"
+        deleted_at = _NULL if record.deleted_at is None else record.deleted_at.isoformat()
+        is_absent = "t" if record.is_absent else "f"
+        values = [_NULL if (value := get(key)) is None else write(value) for key, write in writers]
+        yield "\t".join([f"{head}{deleted_at}\t{is_absent}", *values]) + "\n"
+
+
+def escape(text: str) -> str:
+    """Return a text as COPY reads it."""
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _build_value_writer(column: Column) -> Callable[[JSON], str]:
+    """Return what writes a value that is not null. The usual type of a column takes the short way around ``fit``."""
+    others = _build_fitting_writer(column)
+    match column.type:
+        case ColumnType.TEXT:
+            return lambda value: escape(value) if type(value) is str else others(value)
+        case ColumnType.BIGINT:
+            return lambda value: str(value) if type(value) is int and _LEAST <= value <= _MOST else others(value)
+        case ColumnType.BOOLEAN:
+            return lambda value: "t" if value is True else "f" if value is False else others(value)
+        case ColumnType.JSONB:
+            return _write_json
+        case _:
+            return others
+
+
+def _build_fitting_writer(column: Column) -> Callable[[JSON], str]:
+    def write(value: JSON) -> str:
+        fitted = fit(value, column)
+        if fitted is None:
+            return _NULL
+        if isinstance(fitted, bool):
+            return "t" if fitted else "f"
+        return escape(str(fitted))
+
+    return write
+
+
+def _write_json(value: JSON) -> str:
+    # JSON has no bare tabs or line breaks.
+    return encode(value).decode().replace("\\", "\\\\")

@@ -1,4 +1,4 @@
-"""The ``rate_limit`` part of an integration's config (docs/wire.md A9): a known pace, and where an API tells its limit.
+"""The ``rate_limit`` part of an integration's config (docs/wire.md A9): a known pace, where an API states its limit.
 
 Expressions are JSONata over ``headers`` (names in lower case) and ``status``. The usual forms are read without it,
 since every answer is judged: an expression that names a header (``headers.`x-reset```, or the bare name), and a

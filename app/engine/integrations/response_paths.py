@@ -1,6 +1,7 @@
 """Where a method's answers have their records: a path, or JSONata that finds them.
 
-A text with signs that no path has is JSONata where it can be read as that: ``items[type = 'a']``, ``$merge(pages)``.
+A text with signs that no path has, or that is no path, is JSONata where it can be read as that: ``items[type = 'a']``,
+``$merge(pages)``, ``first ? first.items : items``.
 """
 
 from collections.abc import Iterator
@@ -45,9 +46,12 @@ def check_paths(config: JSON, at: str) -> Iterator[Failure]:
 
 def _parse_expression(value: JSON) -> tuple[Expression | None, str]:
     """Read JSONata; return None, and why, for anything else."""
-    if not isinstance(value, str) or not paths.find_expression_signs(value):
+    if not isinstance(value, str):
+        return None, "it is no text"
+    is_path = paths.parse(value) is not None
+    if is_path and not paths.find_expression_signs(value):
         return None, "it has no sign of it"
-    if paths.may_be_a_name(value) and _CALL not in value:
+    if is_path and paths.may_be_a_name(value) and _CALL not in value:
         return None, "it may be a name"
     try:
         return expressions.parse(value), ""

@@ -30,6 +30,8 @@ class WarningCode(StrEnum):
     """A key that the compatible API documents, and that does nothing here."""
     UNKNOWN_PLACEHOLDER = "unknown_placeholder"
     """A placeholder that nothing is known for."""
+    UNFILLED_TEXT = "unfilled_text"
+    """A text whose placeholder may have no value, and whose rest is sent all the same."""
     UNKNOWN_METHOD = "unknown_method"
     """A resource or a method that the integration does not list."""
 

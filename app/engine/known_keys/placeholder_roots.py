@@ -27,6 +27,10 @@ _CODE: Final = frozenset({"query"})
 """Keys whose texts are JSONata; objects hold placeholders."""
 
 
+_SENT: Final = frozenset({"query", "body", "headers"})
+"""Keys whose values are left out if they are undefined: paths and addresses have rules of their own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roots:
     """What placeholders may begin with in one place."""
@@ -67,6 +71,23 @@ def find_notes(value: JSON, shape: Shape, path: str, roots: Roots) -> Iterator[K
     for leaf in walk_leaves(value, shape, path):
         if _is_template(leaf):
             yield from check_value(leaf.value, leaf.path, roots)
+            yield from _find_unfilled(leaf)
+
+
+def _find_unfilled(leaf: Leaf) -> Iterator[KeyNote]:
+    """Yield a warning of each text that is sent without what one of its placeholders stands for."""
+    if leaf.name not in _SENT:
+        return
+    try:
+        unfilled = placeholders.parse(leaf.value).unfilled
+    except InvalidInputError:
+        return
+    for source in sorted(unfilled):
+        message = (
+            f"where '{{{{{source}}}}}' has no value, the rest of its text is sent without it: write the whole in "
+            f"JSONata, such as {{'filter': previous_run_date ? 'updated > ' & previous_run_date}}"
+        )
+        yield KeyNote(code=WarningCode.UNFILLED_TEXT, path=leaf.path, message=message)
 
 
 def check_value(value: JSON, path: str, roots: Roots) -> Iterator[KeyNote]:

@@ -57,6 +57,11 @@ class Budget:
     pace: float | None = None
     limit_pace: float | None = None
     """The pace at the last refusal."""
+    learned_pace: float | None = None
+    """The pace that was served when it was last measured; refusals far below it may have another reason."""
+    recent_served: float = 0.0
+    recent_refused: float = 0.0
+    """Of the last answers, both together at most ``RECENT_ANSWERS``."""
     evidence: float = 0.0
     """How many served requests the pace was learned from."""
     next_at: float = 0.0

@@ -30,6 +30,9 @@ def choose_wait(budget: Budget, default: float | None, strikes: int) -> float:
 def slow_down(budget: Budget, now: float) -> Budget:
     """Cut a known pace to what was served of it, within bounds."""
     assert budget.pace is not None
+    if _is_unexplained(budget):
+        # A slower pace would be refused as often.
+        return replace(budget, hold=constants.HOLD_SECONDS, grow_at=now, refused=0)
     elapsed = now - budget.epoch_at
     is_measured = elapsed >= max(constants.MEASURED_SECONDS, budget.period / constants.WAITS_PER_PERIOD)
     seen = budget.served / elapsed if is_measured else budget.pace
@@ -58,6 +61,8 @@ def slow_down(budget: Budget, now: float) -> Budget:
 def learn_pace(budget: Budget, now: float) -> Budget:
     """Learn from the end of a refusal: what was served before it, over the time until this answer."""
     reopened = replace(budget, is_probing=False, opened_at=now, opened_served=0.0)
+    if _is_unexplained(budget):
+        return replace(reopened, epoch_at=now, served=0.0, refused=0)
     closed, cycle = now - budget.closed_at, max(1.0, budget.not_before - budget.opened_at)
     # Of a limit that was used up all the time: else it only says how little was asked for.
     in_cycle = budget.opened_served / cycle if closed >= constants.CLOSED_SHARE * cycle else 0.0
@@ -87,6 +92,9 @@ def _start_pace(budget: Budget, pace: float, closed: float, now: float, *, evide
         budget,
         pace=pace,
         limit_pace=limit,
+        learned_pace=pace,
+        recent_served=0.0,
+        recent_refused=0.0,
         period=min(max(budget.period, closed), constants.LONGEST_LEARNED_SECONDS),
         next_at=now + 1.0 / pace,
         evidence=evidence,
@@ -96,6 +104,19 @@ def _start_pace(budget: Budget, pace: float, closed: float, now: float, *, evide
         served=0.0,
         refused=0,
     )
+
+
+def _is_unexplained(budget: Budget) -> bool:
+    """Whether refusals are not those of a limit: a few requests are refused at whatever pace."""
+    answers = budget.recent_served + budget.recent_refused
+    is_rare = budget.recent_refused <= constants.UNEXPLAINED_SHARE * answers
+    return is_rare and answers >= constants.ANSWERS_TO_JUDGE and _is_far_below(budget)
+
+
+def _is_far_below(budget: Budget) -> bool:
+    """Whether the pace is far below what was served when it was measured."""
+    pace, learned = budget.pace, budget.learned_pace
+    return pace is not None and learned is not None and pace < constants.FAR_BELOW * learned
 
 
 def try_more(budget: Budget, report: Report, now: float) -> Budget:

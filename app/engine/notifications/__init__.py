@@ -1,1 +1,1 @@
-"""What people are told of, and in which words."""
+"""What people are notified of, and in which words."""

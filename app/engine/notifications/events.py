@@ -1,4 +1,4 @@
-"""What can be watched: for each event its bounds, its scope, and the words that it is told in."""
+"""What can be watched: for each event its bounds, its scope, and the words of its messages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedEvent:
-    """Something that people can be told of."""
+    """An event that people can be notified of."""
 
     title: str
     """What is so, behind the number or name of what it is about."""
@@ -52,10 +52,10 @@ class WatchedEvent:
     has_account: bool = False
     """A rule may be of one account."""
     ends: bool = True
-    """It can be over, which is told too."""
+    """It can be over, which is sent too."""
     is_reminded: bool = True
     is_default: bool = False
-    """A destination without rules is told of it."""
+    """A destination without rules is notified of it."""
 
 
 def _minutes(default: int) -> Mapping[str, Bound]:
@@ -156,7 +156,7 @@ EVENTS: Final[Mapping[str, WatchedEvent]] = MappingProxyType(
     }
 )
 DEFAULTS: Final = tuple(name for name, event in EVENTS.items() if event.is_default)
-"""What a destination without rules is told."""
+"""What a destination without rules is notified of."""
 
 
 def check_event_types(names: list[str] | None) -> list[Failure]:

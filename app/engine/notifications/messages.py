@@ -26,7 +26,7 @@ _ADVISED: Final = (NotificationKind.OPENED, NotificationKind.REMINDER)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """Incidents of one event and one cause that are told together."""
+    """Incidents of one event and one cause that are sent together."""
 
     event: str
     kind: NotificationKind
@@ -68,6 +68,11 @@ def compose(told: Told, *, public_url: str) -> JsonObject:
     }
 
 
+def describe(event: str, example: JsonObject) -> str:
+    """Return one incident as a sentence; ``example`` are its facts, as in ``Told.examples``."""
+    return clean(_DESCRIPTIONS[event](example))
+
+
 def compose_test() -> JsonObject:
     """Compose what a test sends."""
     return {
@@ -102,7 +107,7 @@ def _write_lines(told: Told, examples: Sequence[JsonObject], advice: str) -> lis
 def _show_example(event: str, example: JsonObject, public_url: str) -> JsonObject:
     ids = ("sync_job_run_id", "sync_job_id", "integrated_account_id", "webhook_id", "destination_id", "schema_id")
     shown: JsonObject = {name: example[name] for name in ids if example.get(name)}
-    return {**shown, "text": clean(_DESCRIPTIONS[event](example)), "url": _link(public_url, _find_page(example))}
+    return {**shown, "text": describe(event, example), "url": _link(public_url, _find_page(example))}
 
 
 def _find_page(example: JsonObject) -> str:

@@ -1,4 +1,4 @@
-"""Notification destinations, the rules that they are told by, and what was told."""
+"""Notification destinations, the rules that they are notified by, and what was sent."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,7 +32,7 @@ class NotificationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationDestination:
-    """Where people are told what is wrong."""
+    """Where people are notified of what is wrong."""
 
     id: str
     environment_id: EnvironmentId
@@ -55,7 +55,7 @@ class NotificationDestination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationRule:
-    """What one notification destination is told."""
+    """What one notification destination is notified of."""
 
     id: str
     environment_id: EnvironmentId
@@ -74,8 +74,43 @@ class NotificationRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Something that is wrong, or was, as one notification destination is notified of it."""
+
+    id: str
+    environment_id: EnvironmentId
+    notification_destination_id: str
+    notification_rule_id: str | None
+    """The rule that watches for it; None: its destination has no rules."""
+    event: str
+    cause: str
+    """Incidents of one event and one cause are sent together; empty where there is none."""
+    subject: str
+    """What it is about: an id, or several."""
+    summary: str
+    """It in one sentence, as it is sent."""
+    advice: str
+    """What to do."""
+    integrated_account_id: str | None
+    facts: JsonObject
+    count: int
+    """How often it has happened."""
+    is_open: bool
+    opened_at: datetime
+    """Since when it is so."""
+    created_at: datetime
+    """When it was found."""
+    last_seen_at: datetime
+    notified_at: datetime | None
+    """When its message was written."""
+    reminded_at: datetime | None
+    resolved_at: datetime | None
+    """When it was over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """One event that a notification destination is told of: by a rule, or because it has no rules."""
+    """One event that a notification destination is notified of: by a rule, or because it has no rules."""
 
     destination_id: str
     environment_id: EnvironmentId
@@ -85,7 +120,7 @@ class Watch:
     integrated_account_id: str | None = None
     config: JsonObject = field(default_factory=dict)
     ignored_statuses: tuple[int, ...] = ()
-    """Failures by an upstream's answer of such a status are not told."""
+    """Failures by an upstream's answer of such a status are not sent."""
 
     @property
     def key(self) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -13,6 +13,8 @@ from app.engine.paths import lookup
 from app.engine.records.keys import BY_ID, RecordKey
 
 HASH_BYTES = 16
+_LONG_NUMBER: Final = b"0" * 19
+_ANY_DIGIT: Final = bytes.maketrans(b"123456789", b"000000000")
 # A longer id would not fit into the primary key's index: its hash is used instead.
 _LONGEST_ID = 500
 # A row that is kept takes some 4 KB, however short it is: orjson writes into that much, and what it frees is in
@@ -154,6 +156,13 @@ def encode(value: JSON) -> bytes:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def decode(text: str) -> JSON:
+    """Read JSON as it is: orjson makes a double of an integer beyond 64 bits, and refuses numbers beyond a double."""
+    encoded = text.encode()
+    # Faster than a regular expression by far.
+    return json.loads(text) if _LONG_NUMBER in encoded.translate(_ANY_DIGIT) else orjson.loads(encoded)
 
 
 def embed_encoded(data: bytes) -> JSON:

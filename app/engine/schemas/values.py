@@ -21,6 +21,15 @@ _OFFSET: Final = "[Zz]|[+-]([01][0-9]|2[0-3]):?[0-5][0-9]"
 _TIME: Final = re.compile(rf"{_DATE.pattern}[Tt ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?({_OFFSET})?")
 _TEXTS: Final = MappingProxyType({"true": True, "false": False})
 
+_LEARNED: Final[Mapping[type, ColumnType | None]] = MappingProxyType(
+    {
+        type(None): None,
+        bool: ColumnType.BOOLEAN,
+        float: ColumnType.DOUBLE,
+        Decimal: ColumnType.DOUBLE,
+        str: ColumnType.TEXT,
+    }
+)
 # The narrowest first; each holds what the ones before it hold, but for those that stand for themselves.
 _WIDER: Final[Mapping[ColumnType, frozenset[ColumnType]]] = MappingProxyType(
     {
@@ -38,19 +47,11 @@ _WIDER: Final[Mapping[ColumnType, frozenset[ColumnType]]] = MappingProxyType(
 
 def type_of(value: JSON) -> ColumnType | None:
     """Return the narrowest type that a value is learned as; None for null, which says nothing."""
-    match value:
-        case None:
-            return None
-        case bool():
-            return ColumnType.BOOLEAN
-        case int():
-            return ColumnType.BIGINT if value in _BIGINT_RANGE else ColumnType.NUMERIC
-        case float() | Decimal():
-            return ColumnType.DOUBLE
-        case str():
-            return ColumnType.TEXT
-        case _:
-            return ColumnType.JSONB
+    # A dict, not a match: it is asked of every value that is written.
+    kind = type(value)
+    if kind is int:
+        return ColumnType.BIGINT if value in _BIGINT_RANGE else ColumnType.NUMERIC
+    return _LEARNED.get(kind, ColumnType.JSONB)
 
 
 def join_types(first: ColumnType, second: ColumnType) -> ColumnType:

@@ -60,6 +60,11 @@ class Template:
             case _:
                 raise TypeError("only a text has pieces")
 
+    @property
+    def unfilled(self) -> frozenset[str]:
+        """The placeholders that are left out of a text whose rest is sent, such as a filter without its date."""
+        return frozenset(_list_unfilled(self.root))
+
     def resolve(self, scope: Scope) -> JSON:
         """Fill the placeholders in; raise PlaceholderError for one that has no value.
 
@@ -175,6 +180,20 @@ def _join(parts: list[str | Token]) -> _Node:
             return only
         case _:
             return _Text(tuple(joined))
+
+
+def _list_unfilled(node: _Node) -> Iterator[str]:
+    match node:
+        case _Text(parts):
+            yield from (part.source for part in parts if isinstance(part, Token) and part.may_be_undefined)
+        case _Array(items):
+            for item in items:
+                yield from _list_unfilled(item)
+        case _Object(fields):
+            for _, item in fields:
+                yield from _list_unfilled(item)
+        case _:
+            return
 
 
 def _list_paths(node: _Node) -> Iterator[Path]:

@@ -107,6 +107,8 @@ Writing: TypeAlias = Callable[[Path, str, JSON], JSON]
 """Converts a value of a scope, by its path and the cast that follows; a default is left as it is."""
 
 _WORD_FOLLOWS: Final = re.compile(r":(?=[\w\s])")
+_WORD_FOLLOWS_DEFAULT: Final = re.compile(r":(?=[^\W\d]|\s)")
+"""No cast begins with a digit: a default may be a time or an address with a port."""
 _IGNORE_EMPTY: Final = "ignore-empty-str"
 _OF_CALLERS: Final = frozenset({"args", "body", "id", "query", "rawQuery", "resources"})
 """Parts of a scope that may hold the mask as any other text."""
@@ -124,6 +126,11 @@ class Token:
     default: tuple[str, str] | None
     """A text and its cast, for when nothing is anywhere."""
     flags: frozenset[str]
+
+    @property
+    def may_be_undefined(self) -> bool:
+        """Whether it is left out where it has no value."""
+        return self.default is None and "undefined" in self.flags
 
     @property
     def paths(self) -> frozenset[Path]:
@@ -178,7 +185,7 @@ def parse_token(source: str) -> Token:
     """Read a placeholder; raise ValueError that says what is wrong."""
     body, default_source = split_default(source)
     text, keys = mask(body)
-    default, default_cast, flags = _split_words(default_source)
+    default, default_cast, flags = _split_words(default_source, _WORD_FOLLOWS_DEFAULT)
     # What is typed as text keeps the space before it.
     default = default.rstrip() if default_cast == "str" else default.strip()
     readings: list[tuple[Path, str]] = []
@@ -201,9 +208,9 @@ def _parse_paths(text: str, keys: Iterator[str]) -> list[Path]:
     return read_paths(text, keys)
 
 
-def _split_words(text: str) -> tuple[str, str, frozenset[str]]:
+def _split_words(text: str, follows: re.Pattern[str] = _WORD_FOLLOWS) -> tuple[str, str, frozenset[str]]:
     """Split ``head:cast:flag`` into its head, its cast (``str`` when it has none) and its flags."""
-    head, *suffixes = _WORD_FOLLOWS.split(text)
+    head, *suffixes = follows.split(text)
     words = [suffix.strip() for suffix in suffixes]
     if words and words[0] == _IGNORE_EMPTY and _FLAGS.issuperset(words):
         # The flag is in the place of a cast: the value stays as it is.

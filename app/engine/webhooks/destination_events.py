@@ -1,4 +1,4 @@
-"""What webhooks are told of destinations: that one lags, that it fails, and that it is well again."""
+"""What webhooks receive of destinations: that one lags, that it fails, and that it is well again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from app.engine.webhooks.events import draft_for_each
 
 
 class DestinationHealth(StrEnum):
-    """How a destination is, as webhooks were last told."""
+    """How a destination is, as the last event said."""
 
     WELL = "well"
     BEHIND = "behind"
@@ -37,7 +37,7 @@ class SeenDestination:
     datastore_id: str
     label: str | None
     health: DestinationHealth
-    """As webhooks were last told."""
+    """As the last event said."""
     failing: int
     """Accounts whose last attempt has failed."""
     failing_seconds: float

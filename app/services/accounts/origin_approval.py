@@ -1,6 +1,6 @@
 """What only operators may do: approve other hosts for secrets, and find configs that list no hosts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from app.engine.accounts import secret_origins
 from app.engine.errors import Failure, InvalidInputError
@@ -8,17 +8,29 @@ from app.engine.integrations import config as integration_config
 from app.engine.json_values import apply_override
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.integrations import Integration
-from app.services.accounts.ports import KIND, AccountStore, OperatorIntegrations
+from app.services.accounts.ports import KIND, AccountStore
 from app.services.contexts.account_configs import read_account_config
-from app.services.crud import require
+from app.services.crud import Reader, require
 
 
 class OriginApproval:
     """An operator's approval of the hosts that secrets are sent to."""
 
-    def __init__(self, accounts: AccountStore, integrations: OperatorIntegrations) -> None:
+    def __init__(
+        self,
+        accounts: AccountStore,
+        integrations: Reader[Integration],
+        *,
+        find_integration: Callable[[str], Integration | None],
+        list_integrations: Callable[[], Iterator[Integration]],
+        record_origins: Callable[[str, Sequence[str]], object],
+    ) -> None:
+        """``record_origins`` replaces the hosts of an integration's own secrets, and of its override's."""
         self._accounts = accounts
         self._integrations = integrations
+        self._find_integration = find_integration
+        self._list_integrations = list_integrations
+        self._record_origins = record_origins
 
     def approve_account(self, account_id: str) -> Sequence[str]:
         """Approve the origins that an account's config names now; return them. Raises NotFoundError."""
@@ -37,15 +49,15 @@ class OriginApproval:
 
     def approve_integration(self, integration_id: str) -> Sequence[str]:
         """Approve the hosts that an integration's config names now for its own secrets; return them."""
-        integration = require(self._integrations.find_anywhere(integration_id), "integration", integration_id)
+        integration = require(self._find_integration(integration_id), "integration", integration_id)
         hosts = secret_origins.list_given_hosts(integration.config, integration.config) or []
         if hosts:
-            self._integrations.record_origins(integration_id, hosts)
+            self._record_origins(integration_id, hosts)
         return hosts
 
     def find_without_hosts(self) -> Iterator[Integration]:
         """Yield the integrations whose secrets are not sent anywhere until their ``allowed_hosts`` are listed."""
-        for integration in self._integrations.list_everywhere():
+        for integration in self._list_integrations():
             config, _ = integration_config.parse_config(integration.config)
             if config is not None and config.hosts.lacks_patterns:
                 yield integration

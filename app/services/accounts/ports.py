@@ -1,6 +1,6 @@
 """What the services of accounts need from outside, beside the stores that ``app.services.crud`` describes."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,12 +8,11 @@ from typing import Final, Protocol
 
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.accounts import IntegratedAccount
-from app.engine.objects.environments import EnvironmentId, Tenant
-from app.engine.objects.integrations import Integration
+from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.paths import Path
 from app.engine.runs.work import EventDraft
-from app.services.crud import Reader, UpdatableStore
+from app.services.crud import Reader
 from app.services.ports import Swapped
 
 KIND: Final = "integrated account"
@@ -75,26 +74,6 @@ class AccountStore(Reader[IntegratedAccount], Protocol):
         """Replace the origins that an account's secrets are sent to, and the hosts of its override's."""
 
 
-class OperatorIntegrations(Reader[Integration], Protocol):
-    """Keeps the integrations of all environments, each as its environment uses it."""
-
-    def find_anywhere(self, integration_id: str) -> Integration | None:
-        """Return an integration of any environment."""
-
-    def list_everywhere(self) -> Iterator[Integration]:
-        """Yield all integrations."""
-
-    def record_origins(self, integration_id: str, hosts: Sequence[str]) -> None:
-        """Replace the recorded hosts of an integration's own secrets, and of its override's."""
-
-
-class TenantStore(UpdatableStore[Tenant], Protocol):
-    """Keeps tenants; ``delete`` raises InvalidInputError for a tenant that has accounts."""
-
-    def create_all(self, environment_id: EnvironmentId, tenants: Sequence[JsonObject]) -> Sequence[Tenant]:
-        """Write tenants; return those that did not exist before."""
-
-
 class BudgetDesk(Protocol):
     """Reads and changes the shared budgets for processes that do not spend them."""
 
@@ -121,15 +100,15 @@ Announcement = Callable[[IntegratedAccount, Sequence[str]], Sequence[EventDraft]
 """Returns the events about an account for the webhooks with these ids."""
 
 
-class LockedCredentials(Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedCredentials:
     """An account's context while its row is locked."""
 
     context: JsonObject
     origins: frozenset[str] | None
     """Where its secrets are sent."""
-
-    def write(self, context: JsonObject, origins: frozenset[str] | None = None) -> None:
-        """Replace the context, and the origins unless they are None, in the transaction that holds the lock."""
+    write: Callable[[JsonObject, frozenset[str] | None], None]
+    """Replaces the context, and the origins unless they are None; commits, which unlocks the row."""
 
 
 class CredentialStore(Protocol):

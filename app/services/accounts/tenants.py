@@ -1,13 +1,12 @@
 """Tenants, as the API's callers see them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId, Tenant, is_tenant_id
-from app.services.accounts.ports import TenantStore
-from app.services.crud import CrudService, raise_for_failures
+from app.services.crud import CrudService, Store, raise_for_failures
 
 MOST_AT_ONCE: Final = 1000
 _LONGEST_NAME: Final = 1000
@@ -19,16 +18,21 @@ class TenantService(CrudService[Tenant]):
     """The tenants of environments; an account whose tenant does not exist creates it."""
 
     KIND = "tenant"
-    _store: TenantStore
 
-    def __init__(self, tenants: TenantStore) -> None:
+    def __init__(
+        self,
+        tenants: Store[Tenant],
+        create_all: Callable[[EnvironmentId, Sequence[JsonObject]], Sequence[Tenant]],
+    ) -> None:
+        """``create_all`` writes tenants, and returns those that did not exist before."""
         super().__init__(tenants)
+        self._create_all = create_all
 
     def create(self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()) -> Tenant:
         """Create a tenant; raise InvalidInputError with ``faults`` and every other one, also when it exists already."""
         wrong = {fault.path for fault in faults}
         raise_for_failures([*faults, *([] if "id" in wrong else _id_failures(fields.get("id"), "id"))])
-        made = self._store.create_all(environment_id, [_with_name(fields)])
+        made = self._create_all(environment_id, [_with_name(fields)])
         if not made:
             raise InvalidInputError([Failure("id", f"a tenant '{fields['id']}' exists already")])
         return made[0]
@@ -43,7 +47,7 @@ class TenantService(CrudService[Tenant]):
             failures += _failures(one, f"tenants.{position}")
         raise_for_failures(failures)
         first = {one["id"]: _with_name(one) for one in reversed(asked)}
-        made = self._store.create_all(environment_id, list(first.values()))
+        made = self._create_all(environment_id, list(first.values()))
         new = {tenant.id for tenant in made}
         left = [one["id"] for one in asked]
         for id in new:

@@ -11,8 +11,7 @@ from app.engine.json_values import merge
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import EnvironmentIntegration, Integration
 from app.engine.redaction import restore_masked
-from app.services.catalog.ports import InstallationStore
-from app.services.crud import CrudService, missing_reference, raise_for_failures
+from app.services.crud import CrudService, Store, missing_reference, raise_for_failures
 
 
 class EnvironmentIntegrationService(CrudService[EnvironmentIntegration]):
@@ -22,13 +21,20 @@ class EnvironmentIntegrationService(CrudService[EnvironmentIntegration]):
     """
 
     KIND = "environment integration"
-    _store: InstallationStore
 
     def __init__(
-        self, installations: InstallationStore, inspect_integration: Callable[[EnvironmentId, str], Integration | None]
+        self,
+        installations: Store[EnvironmentIntegration],
+        inspect_integration: Callable[[EnvironmentId, str], Integration | None],
+        *,
+        find: Callable[[EnvironmentId, str], EnvironmentIntegration | None],
+        install: Callable[[EnvironmentId, JsonObject], tuple[EnvironmentIntegration, bool]],
     ) -> None:
+        """``find`` returns the installation of an integration; ``install`` writes it, and returns whether it is new."""
         super().__init__(installations)
         self._inspect_integration = inspect_integration
+        self._find = find
+        self._install = install
 
     def install(
         self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()
@@ -42,8 +48,8 @@ class EnvironmentIntegrationService(CrudService[EnvironmentIntegration]):
         failures = list(faults)
         if integration_id and integration is None:
             failures.append(missing_reference("integration_id", "integration", integration_id))
-        current = self._store.of(environment_id, integration.id) if integration else None
-        return self._store.install(environment_id, _check(fields, integration, current, failures))
+        current = self._find(environment_id, integration.id) if integration else None
+        return self._install(environment_id, _check(fields, integration, current, failures))
 
     def _check_changes(
         self,

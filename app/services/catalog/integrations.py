@@ -1,6 +1,6 @@
 """Integrations: how third-party APIs are called; configs hold their secrets in plain here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from app.engine.accounts import secret_origins
 from app.engine.config.secrets import find_revelations, find_unreadable, redact_config
@@ -12,24 +12,30 @@ from app.engine.json_values import merge
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import Integration
 from app.engine.redaction import restore_masked
-from app.services.catalog.ports import IntegrationStore
-from app.services.crud import VersionedService, raise_for_failures
+from app.services.crud import FindIntegration, VersionedService, VersionedStore, raise_for_failures
 
 
 class IntegrationService(VersionedService[Integration]):
     """The integrations of environments."""
 
     KIND = "integration"
-    _store: IntegrationStore
 
-    def __init__(self, integrations: IntegrationStore) -> None:
+    def __init__(
+        self,
+        integrations: VersionedStore[Integration],
+        inspect: Callable[[EnvironmentId, str], Integration | None],
+        find_by_name: FindIntegration,
+    ) -> None:
+        """``inspect`` reads one whose secrets need not decrypt: those that do not are left out, and named."""
         super().__init__(integrations)
+        self._inspect = inspect
+        self._find_by_name = find_by_name
 
     def create(self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()) -> Integration:
         """Create an integration; raise InvalidInputError with ``faults``, which the caller found, and every other."""
         failures = [*faults, *_config_failures(fields)]
         name = fields.get("name")
-        if name and self._store.find_by_name(environment_id, name):
+        if name and self._find_by_name(environment_id, name):
             failures.append(Failure("name", f"an integration named '{name}' exists already"))
         raise_for_failures(failures)
         config = fields["config"]
@@ -56,7 +62,7 @@ class IntegrationService(VersionedService[Integration]):
         return fields
 
     def _read(self, environment_id: EnvironmentId, id: str) -> Integration | None:
-        return self._store.inspect(environment_id, id)
+        return self._inspect(environment_id, id)
 
 
 def _origins(current: Integration, config: JsonObject, sent: JSON) -> Sequence[str] | None:

@@ -8,7 +8,7 @@ from app.engine.jobs import args, definition, run_keys
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.jobs import SyncJob
-from app.services.crud import CrudService, CrudStore, FindIntegration, missing_reference, raise_for_failures
+from app.services.crud import CrudService, FindIntegration, Store, missing_reference, raise_for_failures
 from app.services.unified.mappings import UnifiedMappings
 
 _DEFAULTS: JsonObject = {"label": "Untitled", "args_schema": {}, "resources": [], "default_runtime_version": 3}
@@ -18,9 +18,8 @@ class JobService(CrudService[SyncJob]):
     """The sync jobs of environments; runs keep the job as it was when they were created."""
 
     KIND = "sync job"
-    _store: CrudStore[SyncJob]
 
-    def __init__(self, jobs: CrudStore[SyncJob], find_integration: FindIntegration, unified: UnifiedMappings) -> None:
+    def __init__(self, jobs: Store[SyncJob], find_integration: FindIntegration, unified: UnifiedMappings) -> None:
         super().__init__(jobs)
         self._find_integration = find_integration
         self._unified = unified

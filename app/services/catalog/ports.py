@@ -7,30 +7,8 @@ from typing import Any, Protocol
 
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import ApiToken, Environment, EnvironmentId
-from app.engine.objects.integrations import EnvironmentIntegration, Integration
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.runs import RunState
-from app.services.crud import UpdatableStore, VersionedStore
-
-
-class IntegrationStore(VersionedStore[Integration], Protocol):
-    """Keeps integrations; ``delete`` raises InvalidInputError that names accounts of an integration that has some."""
-
-    def find_by_name(self, environment_id: EnvironmentId, name: str, /) -> Integration | None:
-        """Return an integration by its name; None when the environment has none with it."""
-
-    def inspect(self, environment_id: EnvironmentId, id: str, /) -> Integration | None:
-        """Return an integration whether or not its secrets decrypt: those that do not are left out, and named."""
-
-
-class InstallationStore(UpdatableStore[EnvironmentIntegration], Protocol):
-    """Keeps what environments lay over integrations, at most once for each integration."""
-
-    def install(self, environment_id: EnvironmentId, values: JsonObject) -> tuple[EnvironmentIntegration, bool]:
-        """Write an installation, or change that of its integration; return whether it is new."""
-
-    def of(self, environment_id: EnvironmentId, integration_id: str) -> EnvironmentIntegration | None:
-        """Return the installation of an integration."""
 
 
 class StateStore(Protocol):

@@ -9,7 +9,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.jobs import JobTemplate, SyncJob
 from app.services.catalog.jobs import JobService
-from app.services.crud import CrudService, CrudStore
+from app.services.crud import CrudService, Store
 
 _DEFAULTS: Final[JsonObject] = {"args_schema": {}, "resources": [], "default_runtime_version": 3, "sharing": "deny"}
 _OF_JOBS: Final = (
@@ -26,9 +26,8 @@ class TemplateService(CrudService[JobTemplate]):
     """The templates of environments; jobs that were created from one stay as they are."""
 
     KIND = "sync job template"
-    _store: CrudStore[JobTemplate]
 
-    def __init__(self, templates: CrudStore[JobTemplate], jobs: JobService) -> None:
+    def __init__(self, templates: Store[JobTemplate], jobs: JobService) -> None:
         super().__init__(templates)
         self._jobs = jobs
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from app import meters
 from app.engine.errors import ConflictError, Failure, InvalidInputError, NotFoundError, StoreUnavailableError
 from app.engine.objects.bulk_actions import BulkAction, BulkKind, BulkOutcome, BulkStatus, BulkTarget
 from app.engine.objects.environments import EnvironmentId
@@ -95,7 +96,7 @@ class BulkDuty:
         resume: Callable[[SyncJobRun, bool], None],
         monotonic: Callable[[], float],
     ) -> None:
-        """``resume`` is also told whether only what failed is to be made again; it raises ConflictError."""
+        """``resume`` also receives whether only what failed is to be made again; it raises ConflictError."""
         self._store = store
         self._load_run = load_run
         self._stop = stop
@@ -141,6 +142,8 @@ class BulkDuty:
                     break
         finally:
             self._store.record(action.id, tried)
+            for one in tried:
+                meters.BULK_ACTED.labels(action.kind.value, one.outcome.value).inc()
         return bool(pending)
 
     def _try(self, kind: BulkKind, target: BulkTarget) -> BulkTarget:

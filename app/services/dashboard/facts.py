@@ -14,6 +14,8 @@ class HeldResource:
     records: int
     is_capped: bool
     """There are more than were counted."""
+    counted_at: datetime | None
+    """When they were counted, and some were written since; None: the number is that of now."""
     read_at: datetime | None
     """When a run of late has completed it; None: none of late has."""
     last_run_id: str | None
@@ -44,6 +46,8 @@ class Happening:
     """Who has made a change; empty otherwise."""
     details: str
     webhook_id: str | None = None
+    has_errors: bool = False
+    """Of a run: it ended with errors that no resume has mended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ class Queue:
     slots: int | None
     """How many messages they take at once; None where a daemon of an earlier version does not say."""
     head_seconds: float | None
-    """The age of the next message; None where the broker does not tell."""
+    """The age of the next message; None where the broker does not show it."""
     waiting_seconds: float
     """How long its first run has waited to be taken up."""
 

@@ -10,10 +10,6 @@ from app.engine.objects.environments import EnvironmentId
 Tone: TypeAlias = Literal["bad", "warn", "live"]
 COMPLETED_WITH_ERRORS: Final = "completed_with_errors"
 """What a run came to that has completed, with requests or records that failed and that no resume has mended."""
-RUNS_CHECKED: Final = 1000
-"""How many of the newest ended runs are looked into for errors."""
-ERRORS_CHECKED: Final = 5000
-"""The runs of how many of the newest errors are, however old."""
 _MINUTE: Final = timedelta(minutes=1)
 
 
@@ -65,6 +61,7 @@ class Troubles:
     triggers: Trouble = field(default_factory=Trouble)
     resources: Trouble = field(default_factory=Trouble)
     failed: Trouble = field(default_factory=Trouble)
+    flawed: Trouble = field(default_factory=Trouble)
     incidents: Trouble = field(default_factory=Trouble)
     waiting: Trouble = field(default_factory=Trouble)
     stalled: Trouble = field(default_factory=Trouble)
@@ -146,7 +143,22 @@ _KINDS: Final[Sequence[tuple[str, Tone, str, str, str, str]]] = (
         "by job, with the accounts whose last run got nothing of it",
     ),
     ("failed", "bad", "runs", "/runs?status=failed", "Runs that failed in the last 24 hours", "each page says why"),
-    ("incidents", "warn", "", "", "Incidents that people are told of", "by event and cause; they are not over"),
+    (
+        "incidents",
+        "warn",
+        "incidents",
+        "/incidents?is_open=true",
+        "Incidents that people are notified of",
+        "by event and cause, the longest first; they are not over",
+    ),
+    (
+        "flawed",
+        "warn",
+        "runs",
+        "/runs?status=completed&has_errors=true",
+        "Runs that completed with errors in the last 24 hours",
+        "requests or records of them failed, and no resume has mended it",
+    ),
     ("waiting", "warn", "runs", "/runs?status=created", "Runs that wait for a daemon", "for over a minute"),
     ("stalled", "warn", "runs", "/runs?status=running", "Runs without progress", "for ten minutes"),
     ("quarantined", "warn", "runs", "/runs", "Runs with quarantined records", "among the newest of the last 24 hours"),

@@ -14,7 +14,7 @@ from app.engine.status import RunStatus
 from app.engine.times import format_utc_or_none
 
 _TIMES: Final = ("since", "until", "finished_from", "finished_to")
-NAMES: Final = ("status", "job", "account", "tenant", "args", "error", *_TIMES)
+NAMES: Final = ("status", "has_errors", "job", "account", "tenant", "args", "error", *_TIMES)
 """The parameters of a query, in the order in which they are written."""
 _REPEATED: Final = frozenset({"status", "args"})
 _LONGEST: Final = 1000
@@ -53,6 +53,8 @@ class RunFilters:
     """What a search of runs is narrowed to; nothing is every run."""
 
     statuses: tuple[RunStatus, ...] = ()
+    has_errors: bool = False
+    """Only those that ended with errors which no resume has mended."""
     job_id: str | None = None
     account_id: str | None = None
     tenant_id: str | None = None
@@ -72,6 +74,7 @@ class RunFilters:
     def pairs(self) -> Sequence[tuple[str, str]]:
         """Return the parameters of a query that means the same."""
         found = [("status", status.value) for status in self.statuses]
+        found += [("has_errors", "true")] if self.has_errors else []
         one_each = (
             *(("job", self.job_id), ("account", self.account_id), ("tenant", self.tenant_id)),
             *(("args", str(arg)) for arg in self.args),
@@ -100,6 +103,7 @@ def read_filters(values: Mapping[str, object]) -> RunFilters:
             faults.append(Failure(name[:100], f"is not a filter of runs: expected one of {', '.join(NAMES)}"))
     found = RunFilters(
         statuses=_read_statuses(texts.get("status", ()), faults),
+        has_errors=_read_flag("has_errors", texts, faults),
         job_id=_read_id("job", texts, faults),
         account_id=_read_id("account", texts, faults),
         tenant_id=_last(texts, "tenant"),
@@ -139,6 +143,13 @@ def _read_statuses(texts: Iterable[str], faults: list[Failure]) -> tuple[RunStat
         known = ", ".join(RunStatus)
         faults += [Failure("status", f"'{word[:50]}' is no status: expected {known}") for word in unknown]
     return tuple(status for status in RunStatus if status in words)
+
+
+def _read_flag(name: str, texts: Mapping[str, Sequence[str]], faults: list[Failure]) -> bool:
+    found = _last(texts, name)
+    if found not in (None, "true"):
+        faults.append(Failure(name, "expected true, or nothing"))
+    return found == "true"
 
 
 def _read_id(name: str, texts: Mapping[str, Sequence[str]], faults: list[Failure]) -> str | None:

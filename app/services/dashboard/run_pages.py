@@ -1,17 +1,18 @@
-"""Gather what a run's page shows."""
+"""Gather what a run's page shows, and the command that runs the same again."""
 
+import json
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.runs import SyncJobRun
+from app.engine.status import ErrorHandling
 from app.engine.times import format_utc
 from app.services.dashboard.run_books import ResourceBooks, write_books
-from app.services.dashboard.run_command import write_replay
 from app.services.dashboard.run_graph import RunGraph, draw_graph
 from app.services.dashboard.run_parts import RunParts
-from app.services.dashboard.run_reason import explain_run
 from app.services.diagnosis.run_diagnosis import Diagnosis, RunDiagnosis
 from app.services.ports import Clock
 from app.services.runs.runs import RunService
@@ -23,8 +24,6 @@ class RunPage:
 
     run: SyncJobRun
     diagnosis: Diagnosis
-    reason: str
-    """In one sentence."""
     graph: RunGraph
     books: Sequence[ResourceBooks]
     parts: RunParts
@@ -70,7 +69,6 @@ class RunPages:
         return RunPage(
             run=run,
             diagnosis=diagnosis,
-            reason=explain_run(run, diagnosis),
             graph=graph,
             books=write_books(run, graph),
             parts=self._read_parts(run.id, has_webhook=run.webhook_id is not None),
@@ -83,3 +81,23 @@ class RunPages:
         if not run.status.is_final:
             return format_utc(self._clock.now())
         return f"{format_utc(run.updated_at)} {run.resource_stats}"
+
+
+def write_replay(run: SyncJobRun) -> str:
+    """Return the command line that creates a run with the same job, account and args.
+
+    The job is the one that is kept now: of a run with resources of its own, or of a job that was changed since, it may
+    do something else.
+    """
+    words = ["ferryman", "run", "create", run.sync_job_id, run.integrated_account_id]
+    if run.args:
+        words += ["--args", json.dumps(run.args, ensure_ascii=False)]
+    if run.webhook_id is not None:
+        words += ["--webhook", run.webhook_id]
+    elif run.daemon_group_key is not None:
+        words += ["--group", run.daemon_group_key]
+    if run.error_handling is not ErrorHandling.IGNORE:
+        words += ["--error-handling", run.error_handling.value]
+    if run.ignore_previous_run:
+        words.append("--ignore-previous-run")
+    return shlex.join([*words, "--follow"])

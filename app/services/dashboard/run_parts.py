@@ -9,7 +9,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.webhooks import Delivery
 from app.engine.runs.work import UnitKind
 from app.engine.status import UnitStatus
-from app.engine.times import format_utc
+from app.engine.times import format_utc_for_people
 
 _STANDS: Final[Mapping[UnitStatus, str]] = {
     UnitStatus.READY: "waits for a daemon",
@@ -53,7 +53,7 @@ class UnitSpan:
                 return _STANDS[self.status]
 
     def _describe_timer(self, wake_at: datetime) -> str:
-        until = format_utc(wake_at)
+        until = format_utc_for_people(wake_at)
         if self.kind is UnitKind.DELIVERY:
             return f"waits for the webhook's receiver, and is tried again at {until}"
         if self.attempts:

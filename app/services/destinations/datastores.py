@@ -1,6 +1,6 @@
 """Datastores as the API's callers see them: their configs are checked whole, and shown without secrets."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
@@ -13,13 +13,11 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.json_values import merge
 from app.engine.objects.destinations import Datastore, DatastoreType
 from app.engine.objects.environments import EnvironmentId
-from app.engine.objects.lists import ListFilters, Page, RowVersion
-from app.services.crud import raise_for_failures, require
+from app.engine.objects.lists import RowVersion
+from app.services.crud import CrudService, Store, raise_for_failures, require
 from app.services.destinations.opening import open_for_test
 from app.services.destinations.ports import Writers
-from app.services.destinations.stores import DatastoreStore, DestinationStore
 
-KIND: Final = "datastore"
 _ON_DISK: Final = frozenset({DatastoreType.FILESYSTEM, DatastoreType.DUCKDB})
 _OBJECT_STORES: Final = frozenset(
     {DatastoreType.S3, DatastoreType.GOOGLE_CLOUD_STORAGE, DatastoreType.AZURE_BLOB, DatastoreType.FILESYSTEM}
@@ -37,14 +35,24 @@ class DatastoreRules:
     """There is a directory for files."""
 
 
-class DatastoreService:
+class DatastoreService(CrudService[Datastore]):
     """The datastores of an environment."""
 
+    KIND = "datastore"
+
     def __init__(
-        self, datastores: DatastoreStore, destinations: DestinationStore, writers: Writers, rules: DatastoreRules
+        self,
+        datastores: Store[Datastore],
+        inspect: Callable[[EnvironmentId, str], Datastore | None],
+        wake: Callable[[str], object],
+        *,
+        writers: Writers,
+        rules: DatastoreRules,
     ) -> None:
-        self._datastores = datastores
-        self._destinations = destinations
+        """``inspect`` reads one whose config need not decrypt; ``wake`` tries at once what has failed in one."""
+        super().__init__(datastores)
+        self._inspect = inspect
+        self._wake = wake
         self._writers = writers
         self._rules = rules
 
@@ -56,27 +64,19 @@ class DatastoreService:
             failures += _check(kind, fields.get("config", {}), self._rules)
         raise_for_failures(failures)
         values: JsonObject = {name: fields[name] for name in ("type", "label", "config") if name in fields}
-        return self._datastores.create(environment_id, fields.get("id") or new_id(), {"config": {}, **values})
-
-    def get(self, environment_id: EnvironmentId, datastore_id: str) -> Datastore:
-        """Read one datastore; raise NotFoundError."""
-        return require(self._datastores.inspect(environment_id, datastore_id), KIND, datastore_id)
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Datastore]:
-        """Read a page of datastores."""
-        return self._datastores.list(environment_id, filters)
+        return self._store.create(environment_id, fields.get("id") or new_id(), {"config": {}, **values})
 
     def update(
         self,
         environment_id: EnvironmentId,
-        datastore_id: str,
+        id: str,
         changes: JsonObject,
         faults: Sequence[Failure] = (),
         *,
         seen: RowVersion | None = None,
     ) -> Datastore:
         """Change label and config, which is merged key by key and checked as a whole; what failed is tried again."""
-        current = self.get(environment_id, datastore_id)
+        current = self.get(environment_id, id)
         failures = [*faults]
         if changes.get("type", current.type) != current.type:
             failures.append(Failure("type", "can not be changed: create another datastore"))
@@ -85,27 +85,24 @@ class DatastoreService:
             values["config"] = merge(current.config, changes["config"])
             failures += _check(current.type, values["config"], self._rules)
         raise_for_failures(failures)
-        changed = require(self._datastores.update(environment_id, datastore_id, values, seen=seen), KIND, datastore_id)
-        self._destinations.wake_datastore(datastore_id)
+        changed = require(self._store.update(environment_id, id, values, seen=seen), self.KIND, id)
+        self._wake(id)
         return changed
-
-    def delete(self, environment_id: EnvironmentId, datastore_id: str, *, seen: RowVersion | None = None) -> str:
-        """Remove a datastore; raise NotFoundError, or InvalidInputError while destinations write there."""
-        self.get(environment_id, datastore_id)
-        self._datastores.delete(environment_id, datastore_id, seen=seen)
-        return datastore_id
 
     def test(self, environment_id: EnvironmentId, datastore_id: str, method: str | None = None) -> JsonObject:
         """Connect, write something and remove it; return what was found out.
 
         Raises DestinationError for what the datastore refuses, InvalidInputError for a method that its type lacks.
         """
-        datastore = require(self._datastores.get(environment_id, datastore_id), KIND, datastore_id)
+        datastore = require(self._store.get(environment_id, datastore_id), self.KIND, datastore_id)
         if method is not None and (method != _UPLOAD or datastore.type not in _OBJECT_STORES):
             known = _UPLOAD if datastore.type in _OBJECT_STORES else "none: call /test"
             raise InvalidInputError([Failure("method", f"is none of the type {datastore.type}; expected {known}")])
         with closing(open_for_test(self._writers, datastore)) as writer:
             return writer.test()
+
+    def _read(self, environment_id: EnvironmentId, id: str) -> Datastore | None:
+        return self._inspect(environment_id, id)
 
 
 def _check(kind: DatastoreType, config: JSON, rules: DatastoreRules) -> list[Failure]:

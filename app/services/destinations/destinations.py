@@ -11,6 +11,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.daemons import GROUP_KEY
 from app.engine.objects.destinations import (
+    Datastore,
     DatastoreType,
     Destination,
     DestinationCursor,
@@ -22,10 +23,11 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.jobs import SyncJob
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.crud import Reader, missing_reference, raise_for_failures, require
-from app.services.destinations.stores import CursorReader, DatastoreStore, DestinationStore
+from app.services.destinations.stores import DestinationStore
 
 KIND: Final = "destination"
 InspectAccount: TypeAlias = Callable[[EnvironmentId, str], IntegratedAccount | None]
+InspectDatastore: TypeAlias = Callable[[EnvironmentId, str], Datastore | None]
 _FIXED: Final = ("datastore_id", "integrated_account_id", "sync_job_id", "mode", "layout", "options")
 _NO_PROGRESS: Final = DestinationProgress(
     accounts=0, failing=0, rebuilding=0, lag_records=0, lag_seconds=0.0, last_error=None,
@@ -58,14 +60,12 @@ class DestinationService:
     def __init__(
         self,
         destinations: DestinationStore,
-        datastores: DatastoreStore,
-        cursors: CursorReader,
+        inspect_datastore: InspectDatastore,
         inspect_account: InspectAccount,
         jobs: Reader[SyncJob],
     ) -> None:
         self._destinations = destinations
-        self._datastores = datastores
-        self._cursors = cursors
+        self._inspect_datastore = inspect_datastore
         self._inspect_account = inspect_account
         self._jobs = jobs
 
@@ -75,7 +75,7 @@ class DestinationService:
         """Create a destination, which begins to write at once; raise InvalidInputError with every fault."""
         references = _list_references(self._inspect_account, self._jobs)
         failures = [*faults, *_check_references(references, environment_id, fields), *_check_fields(fields)]
-        failures += _check_datastore(self._datastores, environment_id, fields)
+        failures += _check_datastore(self._inspect_datastore, environment_id, fields)
         raise_for_failures(failures)
         return self._show(self._destinations.create(environment_id, new_id(), fields))
 
@@ -86,7 +86,7 @@ class DestinationService:
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[ShownDestination]:
         """Read a page of destinations."""
         page = self._destinations.list(environment_id, filters)
-        progress = self._cursors.progress([one.id for one in page.result])
+        progress = self._destinations.read_progress([one.id for one in page.result])
         shown = [ShownDestination(destination=one, progress=progress.get(one.id, _NO_PROGRESS)) for one in page.result]
         return Page(result=shown, next_cursor=page.next_cursor, limit=page.limit)
 
@@ -95,14 +95,14 @@ class DestinationService:
     ) -> Page[DestinationCursor]:
         """Read a page of how far each account is at a destination; raise NotFoundError."""
         self._get(environment_id, destination_id)
-        return self._cursors.list(destination_id, cursor=cursor, limit=limit)
+        return self._destinations.list_cursors(destination_id, cursor=cursor, limit=limit)
 
     def list_quarantined(
         self, environment_id: EnvironmentId, destination_id: str, *, cursor: str | None, limit: int
     ) -> Page[QuarantinedRecord]:
         """Read a page of the records that were left out, with the reasons; raise NotFoundError."""
         self._get(environment_id, destination_id)
-        return self._cursors.list_quarantined(destination_id, cursor=cursor, limit=limit)
+        return self._destinations.list_quarantined(destination_id, cursor=cursor, limit=limit)
 
     def update(
         self,
@@ -161,7 +161,7 @@ class DestinationService:
         return self._show(require(changed, KIND, destination_id))
 
     def _show(self, destination: Destination) -> ShownDestination:
-        progress = self._cursors.progress([destination.id])
+        progress = self._destinations.read_progress([destination.id])
         return ShownDestination(destination=destination, progress=progress.get(destination.id, _NO_PROGRESS))
 
 
@@ -188,10 +188,10 @@ def _check_references(
     return failures
 
 
-def _check_datastore(datastores: DatastoreStore, environment_id: EnvironmentId, fields: JsonObject) -> list[Failure]:
+def _check_datastore(inspect: InspectDatastore, environment_id: EnvironmentId, fields: JsonObject) -> list[Failure]:
     if not (datastore_id := fields.get("datastore_id")):
         return []
-    datastore = datastores.inspect(environment_id, datastore_id)
+    datastore = inspect(environment_id, datastore_id)
     if datastore is None:
         return [missing_reference("datastore_id", "datastore", datastore_id)]
     return [*check_options(datastore.type, fields.get("options", {})), *_check_writer(datastore.type, fields)]

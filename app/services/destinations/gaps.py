@@ -4,15 +4,15 @@ Records that are still there stand behind the gap, at the number of their last c
 that are gone can only be found by comparison: whatever the target holds and Postgres does not is deleted there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Final
 
 from app.services.destinations.learning import BatchLearner
 from app.services.destinations.ports import Batch, DestinationWriter, LoggedRecord, LogRange
-from app.services.destinations.stores import AccountLogs
-from app.services.destinations.work import Claimed
+from app.services.destinations.stores import LoggedRecords
+from app.services.destinations.work import Claimed, CursorClaim
 from app.services.ports import Clock
 
 KEYS_AT_ONCE: Final = 2000
@@ -21,13 +21,16 @@ KEYS_AT_ONCE: Final = 2000
 class GapListing:
     """Compares what a target holds of an account with the records that there are."""
 
-    def __init__(self, log: AccountLogs, clock: Clock) -> None:
+    def __init__(self, log: LoggedRecords, may_write: Callable[[CursorClaim], bool], clock: Clock) -> None:
+        """``may_write``: whether the lease is held and the destination not paused."""
         self._log = log
+        self._may_write = may_write
         self._clock = clock
 
-    def fill(self, claimed: Claimed, writer: DestinationWriter, learner: BatchLearner, empty: LogRange) -> None:
+    def fill(self, claimed: Claimed, writer: DestinationWriter, learner: BatchLearner, empty: LogRange) -> bool:
         """Have every record deleted at the target that is gone; ``empty`` is a range without records.
 
+        Return False where the destination was paused meanwhile: the rest is found when it goes on.
         Doing it twice changes nothing. A record that comes back meanwhile has a higher number, and is written later.
         """
         through = self._log.last_sequence(claimed.claim.account_id)
@@ -43,7 +46,10 @@ class GapListing:
                     batches=[batch],
                     listing=f"{resource}-{number}",
                 )
+                if not self._may_write(claimed.claim):
+                    return False
                 writer.write(part, fence=claimed.claim.fence)
+        return True
 
     def _list_resources(self, claimed: Claimed, learner: BatchLearner) -> list[str]:
         wanted = claimed.destination.resources

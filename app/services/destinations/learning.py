@@ -11,9 +11,8 @@ from app.engine.schemas.declaring import declare, read_types
 from app.engine.schemas.learning import learn, seen_in
 from app.engine.schemas.values import fit
 from app.services.destinations.ports import Batch, LoggedRecord
-from app.services.destinations.stores import Declarations, Schemas
 from app.services.destinations.work import Claimed, Quarantined
-from app.services.ports import Clock
+from app.services.ports import Clock, SchemaStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +26,8 @@ class LearnedBatch:
 class BatchLearner:
     """Learns schemas from batches, and knows those that it has learned during one slice."""
 
-    def __init__(self, schemas: Schemas, declarations: Declarations, clock: Clock, claimed: Claimed) -> None:
+    def __init__(self, schemas: SchemaStore, clock: Clock, claimed: Claimed) -> None:
         self._schemas = schemas
-        self._declarations = declarations
         self._declared: Mapping[str, JSON] | None = None
         self._clock = clock
         self._environment_id: EnvironmentId = claimed.environment_id
@@ -82,7 +80,7 @@ class BatchLearner:
 
     def _list_declared(self) -> Mapping[str, JSON]:
         if self._declared is None:
-            self._declared = self._declarations.of(self._environment_id, self._integration_name)
+            self._declared = self._schemas.list_declared(self._environment_id, self._integration_name)
         return self._declared
 
 

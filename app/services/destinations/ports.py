@@ -66,7 +66,7 @@ class LogRange:
     batches: Sequence[Batch] = ()
     """One for each resource; none where the range holds nothing that the destination wants."""
     listing: str = ""
-    """Of records that a full listing found absent: what tells such ranges apart, which all end at one sequence.
+    """Of records that a full listing found absent: what distinguishes such ranges, which all end at one sequence.
 
     ``last_sequence`` is that of the listing then, ``first_sequence`` one more, and no cursor moves.
     """

@@ -1,77 +1,24 @@
 """What destinations need of the store, each as a role."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.engine.json_types import JSON
 from app.engine.objects.accounts import Erasure
 from app.engine.objects.destinations import (
-    Datastore,
     Destination,
     DestinationCursor,
     DestinationProgress,
     QuarantinedRecord,
 )
 from app.engine.objects.environments import EnvironmentId
-from app.engine.objects.lists import ListFilters, Page, RowVersion
-from app.engine.schemas.columns import ResourceSchema
+from app.engine.objects.lists import Page
+from app.services.crud import Store
 from app.services.destinations.work import Claimed, CursorClaim, DueCursor, ErasedPlace, LogPart, Moved
 
 
-class DatastoreStore(Protocol):
-    """Keeps datastores."""
-
-    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON]) -> Datastore:
-        """Write a new datastore; raise InvalidInputError when its id is taken."""
-
-    def get(self, environment_id: EnvironmentId, datastore_id: str) -> Datastore | None:
-        """Read one with its secrets; raise UnreadableSecretError."""
-
-    def inspect(self, environment_id: EnvironmentId, datastore_id: str) -> Datastore | None:
-        """Read one for its owner, with a report of a config that does not decrypt."""
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Datastore]:
-        """Read a page of datastores."""
-
-    def update(
-        self,
-        environment_id: EnvironmentId,
-        datastore_id: str,
-        values: Mapping[str, JSON],
-        *,
-        seen: RowVersion | None = None,
-    ) -> Datastore | None:
-        """Change some fields."""
-
-    def delete(self, environment_id: EnvironmentId, datastore_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a datastore; raise ConflictError while destinations write there."""
-
-
-class DestinationStore(Protocol):
-    """Keeps destinations."""
-
-    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON]) -> Destination:
-        """Write a new destination."""
-
-    def get(self, environment_id: EnvironmentId, destination_id: str) -> Destination | None:
-        """Read one destination."""
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Destination]:
-        """Read a page of destinations."""
-
-    def update(
-        self,
-        environment_id: EnvironmentId,
-        destination_id: str,
-        values: Mapping[str, JSON],
-        *,
-        seen: RowVersion | None = None,
-    ) -> Destination | None:
-        """Change some fields."""
-
-    def delete(self, environment_id: EnvironmentId, destination_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a destination and its cursors."""
+class DestinationStore(Store[Destination], Protocol):
+    """Keeps destinations, with their cursors."""
 
     def pause(self, environment_id: EnvironmentId, destination_id: str, *, is_paused: bool) -> Destination | None:
         """Have nothing more written, or go on, at once."""
@@ -84,17 +31,13 @@ class DestinationStore(Protocol):
     def wake_datastore(self, datastore_id: str) -> None:
         """Try at once what has failed in a datastore."""
 
-
-class CursorReader(Protocol):
-    """Reads how far destinations are."""
-
-    def list(self, destination_id: str, *, cursor: str | None, limit: int) -> Page[DestinationCursor]:
+    def list_cursors(self, destination_id: str, *, cursor: str | None, limit: int) -> Page[DestinationCursor]:
         """Read a page of a destination's cursors."""
 
     def list_quarantined(self, destination_id: str, *, cursor: str | None, limit: int) -> Page[QuarantinedRecord]:
         """Read a page of the records that a destination has left out."""
 
-    def progress(self, destination_ids: Sequence[str]) -> Mapping[str, DestinationProgress]:
+    def read_progress(self, destination_ids: Sequence[str]) -> Mapping[str, DestinationProgress]:
         """Return each destination as a whole."""
 
 
@@ -111,6 +54,9 @@ class Cursors(Protocol):
 
     def fix_range(self, claim: CursorClaim, through: int) -> bool:
         """Record up to where the next write goes; False: the lease is lost, or the destination was paused."""
+
+    def may_write(self, claim: CursorClaim) -> bool:
+        """Whether the lease is held and the destination not paused: what ``fix_range`` asks, where no range is."""
 
     def move(self, claim: CursorClaim, moved: Moved) -> None:
         """Move the cursor to the end of a range that is written; raise LeaseLostError."""
@@ -129,6 +75,15 @@ class Cursors(Protocol):
 
     def fail(self, claim: CursorClaim, *, error: str, code: str, wake_seconds: float) -> None:
         """Give the lease up with what went wrong; it is due again later."""
+
+    def list_erased(self, erasure: Erasure, *, limit: int) -> Sequence[ErasedPlace]:
+        """List destinations that have read the account and are not done; raise UnreadableSecretError."""
+
+    def take_erased(self, place: ErasedPlace, erasure: Erasure, *, lease_seconds: float) -> int | None:
+        """Take the lease of the account's cursor; None: somebody writes."""
+
+    def note_erased(self, place: ErasedPlace, erasure: Erasure, *, fence: int, count: int) -> None:
+        """Record that a destination holds nothing of it any more: its cursor is gone, or begins anew."""
 
 
 class DueCursors(Protocol):
@@ -151,53 +106,6 @@ class DueCursors(Protocol):
 
     def put_back(self, destination_id: str, account_id: str, *, seconds: float) -> None:
         """Record that a daemon had no room for a cursor: the leader waits so long, a slice that ends does not."""
-
-
-class AccountLogs(Protocol):
-    """The logs of accounts, as destinations read them."""
-
-    def read(
-        self,
-        account_id: str,
-        *,
-        after: int,
-        limit: int,
-        through: int | None = None,
-        resources: Collection[str] | None = None,
-    ) -> LogPart:
-        """Read on after a number, ``limit`` entries at most, or all up to ``through``; None of resources is all."""
-
-    def find_absent(self, account_id: str, resource: str, ids: Sequence[str]) -> set[str]:
-        """Return those of some ids of which there is no record, not even a tombstone."""
-
-    def last_sequence(self, account_id: str) -> int:
-        """Return the last number of an account's log."""
-
-
-class Schemas(Protocol):
-    """The schemas of resources."""
-
-    def read(self, environment_id: EnvironmentId, integration_name: str, resource: str) -> ResourceSchema | None:
-        """Return one; None while nothing is known of it."""
-
-    def list(self, environment_id: EnvironmentId, *, integration_name: str | None = None) -> Sequence[ResourceSchema]:
-        """Return those of an environment, or of one of its integrations."""
-
-    def save(
-        self,
-        environment_id: EnvironmentId,
-        integration_name: str,
-        resource: str,
-        change: Callable[[ResourceSchema], ResourceSchema],
-    ) -> ResourceSchema:
-        """Change one, which need not be there yet; whoever else changes it waits, and changes what this has left."""
-
-
-class Declarations(Protocol):
-    """What integrations and unified models declare of their records."""
-
-    def of(self, environment_id: EnvironmentId, integration_name: str) -> Mapping[str, JSON]:
-        """Return the JSON Schemas of an integration's resources, by resource."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,8 +138,25 @@ class ExpectedRecords:
     """Those that are left out of them, as they do not fit."""
 
 
-class HeldRecords(Protocol):
-    """The records that there are, beside what destinations have read."""
+class LoggedRecords(Protocol):
+    """The records of accounts, and their logs, as destinations read and compare them."""
+
+    def read(
+        self,
+        account_id: str,
+        *,
+        after: int,
+        limit: int,
+        through: int | None = None,
+        resources: Collection[str] | None = None,
+    ) -> LogPart:
+        """Read on after a number, ``limit`` entries at most, or all up to ``through``; None of resources is all."""
+
+    def find_absent(self, account_id: str, resource: str, ids: Sequence[str]) -> set[str]:
+        """Return those of some ids of which there is no record, not even a tombstone."""
+
+    def last_sequence(self, account_id: str) -> int:
+        """Return the last number of an account's log."""
 
     def list_accounts(self, destination_id: str) -> Sequence[WrittenAccount]:
         """List the accounts that have a cursor, and are not deleted."""
@@ -247,16 +172,3 @@ class HeldRecords(Protocol):
 
     def look_up(self, account: WrittenAccount, resource: str, ids: Sequence[str]) -> Mapping[str, Settled]:
         """Return those of some records that there are."""
-
-
-class ErasedPlaces(Protocol):
-    """The destinations of accounts that are erased."""
-
-    def list_left(self, erasure: Erasure, *, limit: int) -> Sequence[ErasedPlace]:
-        """List destinations that have read the account and are not done; raise UnreadableSecretError."""
-
-    def take(self, place: ErasedPlace, erasure: Erasure, *, lease_seconds: float) -> int | None:
-        """Take the lease of the account's cursor; None: somebody writes."""
-
-    def note_erased(self, place: ErasedPlace, erasure: Erasure, *, fence: int, count: int) -> None:
-        """Record that a destination holds nothing of it any more: its cursor is gone, or begins anew."""

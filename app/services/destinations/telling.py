@@ -9,7 +9,7 @@ EVERY_SECONDS: Final = 5.0
 
 
 class DestinationTelling:
-    """Compares how destinations are with what was last told."""
+    """Compares how destinations are with what the last event said."""
 
     def __init__(
         self,
@@ -19,14 +19,14 @@ class DestinationTelling:
         behind_seconds: float,
         failing_seconds: float,
     ) -> None:
-        """``tell`` queues the event, once: whoever else has told it meanwhile was first."""
+        """``tell`` queues the event, once: whoever else has sent it meanwhile was first."""
         self._look = look
         self._tell = tell
         self._behind_seconds = behind_seconds
         self._failing_seconds = failing_seconds
 
     def tell_changes(self) -> None:
-        """Tell of each destination whose health is another one than was told."""
+        """Send an event of each destination whose health is another one than was sent."""
         for seen in self._look():
             health = judge_health(seen, behind_seconds=self._behind_seconds, failing_seconds=self._failing_seconds)
             if health is not seen.health:

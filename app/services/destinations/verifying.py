@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
-from app.engine.objects.destinations import Deletes, Destination, WriteMode
+from app.engine.objects.destinations import Datastore, Deletes, Destination, WriteMode
 from app.engine.objects.environments import EnvironmentId
-from app.services.crud import require
+from app.services.crud import Reader, require
 from app.services.destinations.opening import open_target
 from app.services.destinations.ports import DestinationWriter, HeldKey, Writers
-from app.services.destinations.stores import DatastoreStore, DestinationStore, HeldRecords, Settled, WrittenAccount
+from app.services.destinations.stores import DestinationStore, LoggedRecords, Settled, WrittenAccount
 
 KEYS_AT_ONCE: Final = 2000
 LONGEST_SECONDS: Final = 25.0
@@ -61,8 +61,8 @@ class DestinationVerification:
     def __init__(
         self,
         destinations: DestinationStore,
-        datastores: DatastoreStore,
-        held: HeldRecords,
+        datastores: Reader[Datastore],
+        held: LoggedRecords,
         writers: Writers,
         monotonic: Callable[[], float],
     ) -> None:

@@ -34,16 +34,6 @@ class CursorClaim:
     is_rebuilding: bool = False
     """Rows are made as they are in Postgres, and what is surplus is deleted at the end of the log."""
 
-    @property
-    def unit_id(self) -> str:
-        """What is leased, for who keeps leases."""
-        return f"{self.destination_id}/{self.account_id}"
-
-    @property
-    def fencing_token(self) -> int:
-        """The number of the lease."""
-        return self.fence
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:

@@ -9,20 +9,22 @@ import random
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from threading import BoundedSemaphore
 from typing import Final
 
-from app import failpoints
+from app import failpoints, meters, tracing
 from app.engine.errors import DestinationError, LeaseLostError, StoreUnavailableError, UnreadableSecretError
 from app.engine.limits import retry
+from app.engine.objects.destinations import DatastoreType
 from app.failpoints import Failpoint
 from app.services.destinations.gaps import GapListing
 from app.services.destinations.learning import BatchLearner
 from app.services.destinations.opening import open_writer
 from app.services.destinations.ports import Batch, DestinationWriter, LogRange, Writers
-from app.services.destinations.stores import AccountLogs, Cursors, Declarations, DueCursors, Schemas
+from app.services.destinations.stores import Cursors, DueCursors, LoggedRecords
 from app.services.destinations.work import Claimed, CursorClaim, DueCursor, LogPart, Moved, Quarantined
-from app.services.ports import Clock
+from app.services.ports import Clock, SchemaStore
 from app.services.units.lease_keeper import LeaseKeeper
 
 logger = logging.getLogger(__name__)
@@ -54,9 +56,8 @@ class WritingStores:
 
     cursors: Cursors
     due: DueCursors
-    log: AccountLogs
-    schemas: Schemas
-    declarations: Declarations
+    log: LoggedRecords
+    schemas: SchemaStore
 
 
 class DestinationWorker:
@@ -81,8 +82,9 @@ class DestinationWorker:
         self._monotonic = monotonic
         self._is_stopping = is_stopping
         self._dispatch_next = dispatch_next
-        self._gaps = GapListing(stores.log, clock)
-        self._keeper = LeaseKeeper(stores.cursors, lease_seconds=terms.lease_seconds)
+        self._gaps = GapListing(stores.log, stores.cursors.may_write, clock)
+        prolong = partial(stores.cursors.keep, lease_seconds=terms.lease_seconds)
+        self._keeper = LeaseKeeper(prolong, lease_seconds=terms.lease_seconds)
         self._room = BoundedSemaphore(terms.most_of_process)
 
     def work(self, destination_id: str, account_id: str) -> None:
@@ -106,7 +108,11 @@ class DestinationWorker:
             )
             if claim is None:
                 return
-            with self._keeper.keeping(claim):
+            facts = {"ferryman.destination.id": destination_id, "ferryman.account.id": account_id}
+            with (
+                tracing.trace("slice of a destination", facts, kind=tracing.Kind.CONSUMER),
+                self._keeper.keeping(claim),
+            ):
                 self._work_on(claim)
         finally:
             self._room.release()
@@ -140,6 +146,7 @@ class DestinationWorker:
                 pass
 
     def _fail(self, claim: CursorClaim, error: DestinationError | UnreadableSecretError) -> None:
+        tracing.note_error(error)
         is_final = isinstance(error, UnreadableSecretError) or error.is_final
         base = _FINAL_PAUSE_SECONDS if is_final else _BASE_SECONDS
         pause = retry.compute_backoff(claim.attempts + 1, base, max(base, _LONGEST_PAUSE_SECONDS))
@@ -148,6 +155,7 @@ class DestinationWorker:
         self._stores.cursors.fail(claim, error=error.message, code=error.code, wake_seconds=wake_seconds)
         facts = {**_facts(claim), "code": error.code, "attempts": claim.attempts + 1}
         logger.warning("a destination failed", extra=facts)
+        meters.DESTINATION_FAILURES.labels(error.code).inc()
 
 
 class _Walk:
@@ -161,7 +169,7 @@ class _Walk:
         self._claimed = claimed
         self._claim = claim = claimed.claim
         self._gaps = gaps
-        self._learner = BatchLearner(stores.schemas, stores.declarations, clock, claimed)
+        self._learner = BatchLearner(stores.schemas, clock, claimed)
         held = writer.read_cursor(claim.account_id, claim.epoch)
         self._cursor = claim.cursor if held is None else min(claim.cursor, held)
         self._through = claim.range_through if self._cursor == claim.cursor else None
@@ -170,27 +178,28 @@ class _Walk:
     def write_next(self) -> bool:
         """Write the next range; return whether there is another one."""
         part = self._read()
-        if part.gap_until > self._listed_through:
-            self._fill_gap(part.gap_until)
+        if part.gap_until > self._listed_through and not self._fill_gap(part.gap_until):
+            return False
         if part.through == self._cursor:
             self._end_rebuild()
             return False
         if not self._stores.cursors.fix_range(self._claim, part.through):
             return False
         log_range, quarantined = self._build_range(part)
-        written = self._writer.write(log_range, fence=self._claim.fence)
+        counts = {"ferryman.records.read": part.read, "ferryman.records.quarantined": len(quarantined)}
+        with tracing.span("write to the datastore", counts, kind=tracing.Kind.CLIENT):
+            written = self._writer.write(log_range, fence=self._claim.fence)
         failpoints.hit(Failpoint.BEFORE_CURSOR)
-        self._stores.cursors.move(
-            self._claim,
-            Moved(
-                through=part.through,
-                read=part.read,
-                written=written.written,
-                unchanged=part.read - part.filtered - len(quarantined) - written.written,
-                filtered=part.filtered,
-                quarantined=quarantined,
-            ),
+        moved = Moved(
+            through=part.through,
+            read=part.read,
+            written=written.written,
+            unchanged=part.read - part.filtered - len(quarantined) - written.written,
+            filtered=part.filtered,
+            quarantined=quarantined,
         )
+        self._stores.cursors.move(self._claim, moved)
+        _count(self._claimed.datastore.type, moved)
         self._cursor, self._through = part.through, None
         if part.is_last:
             self._end_rebuild()
@@ -206,18 +215,22 @@ class _Walk:
             resources=None if wanted == "*" else wanted,
         )
 
-    def _fill_gap(self, gap_until: int) -> None:
+    def _fill_gap(self, gap_until: int) -> bool:
+        """Remove what vanished while nobody read; return whether all of it is removed."""
         # Whoever has written nothing yet holds nothing that could be gone.
-        if self._claim.cursor > 0 or self._claim.epoch > 0:
-            self._gaps.fill(self._claimed, self._writer, self._learner, self._empty_range(self._cursor))
+        if (self._claim.cursor > 0 or self._claim.epoch > 0) and not self._remove_absent():
+            return False
         self._stores.cursors.note_listed(self._claim, gap_until)
         self._listed_through = gap_until
+        return True
 
     def _end_rebuild(self) -> None:
         """Remove what the target holds and Postgres does not, after all else is as it is there."""
-        if self._claim.is_rebuilding:
-            self._gaps.fill(self._claimed, self._writer, self._learner, self._empty_range(self._cursor))
+        if self._claim.is_rebuilding and self._remove_absent():
             self._stores.cursors.note_rebuilt(self._claim)
+
+    def _remove_absent(self) -> bool:
+        return self._gaps.fill(self._claimed, self._writer, self._learner, self._empty_range(self._cursor))
 
     def _build_range(self, part: LogPart) -> tuple[LogRange, tuple[Quarantined, ...]]:
         learned = [self._learner.learn(resource, records) for resource, records in sorted(part.records.items())]
@@ -237,6 +250,12 @@ class _Walk:
             batches=batches or (),
             is_rebuild=self._claim.is_rebuilding,
         )
+
+
+def _count(kind: DatastoreType, moved: Moved) -> None:
+    counts = {"written": moved.written, "unchanged": moved.unchanged, "filtered": moved.filtered}
+    for outcome, count in {**counts, "quarantined": len(moved.quarantined)}.items():
+        meters.DESTINATION_RECORDS.labels(kind.value, outcome).inc(count)
 
 
 def _facts(claim: CursorClaim) -> dict[str, str]:

@@ -50,7 +50,7 @@ class DatabaseFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerFacts:
-    """What a Redis broker shows of itself; None where it does not tell."""
+    """What a Redis broker shows of itself; None where it does not show it."""
 
     is_reachable: bool
     used_bytes: int | None = None

@@ -29,6 +29,20 @@ class SilentDaemon:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationState:
+    """How one destination stands: all its accounts together."""
+
+    id: str
+    type: str
+    """Of its datastore."""
+    lag_records: int
+    lag_seconds: float
+    """For how long the oldest entry that is not written has waited."""
+    failing_seconds: float
+    """Since the first of its accounts that fail began to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FleetFacts:
     """What Postgres shows of runs, units, deliveries and daemons; no entry is a count of 0."""
 
@@ -52,6 +66,10 @@ class FleetFacts:
     """Typed views, and roles that read them, that can not be made."""
     destinations_failing: Mapping[str, int] = field(default_factory=dict)
     """By the code of their error."""
+    destinations: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """By the type of their datastore and their status: paused, failing, behind, current."""
+    needy_destinations: Sequence[DestinationState] = ()
+    """Those that fail or lag and are not paused, the worst first; no more than a bounded number of them."""
     messages_promised: int = 0
     """In the outbox: written, and not yet taken by the broker."""
     daemons: Mapping[str, int] = field(default_factory=dict)
@@ -67,7 +85,7 @@ class Fleet:
 
     facts: FleetFacts
     queue_head_seconds: Mapping[str, float]
-    """By queue: the age of its next message, 0 for an empty queue; none is shown where the broker does not tell."""
+    """By queue: the age of its next message, 0 for an empty queue; none is shown where the broker does not show it."""
     is_broker_reachable: bool
 
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.engine.objects.environments import EnvironmentId
-from app.engine.objects.runs import SyncJobRun
+from app.engine.objects.runs import RunError, SyncJobRun
 from app.engine.status import RunStatus
 from app.services.diagnosis import paces, waits
 from app.services.diagnosis.paces import ResourcePace
 from app.services.diagnosis.run_facts import RunFacts
+from app.services.diagnosis.run_reason import count_errors, write_reason
 from app.services.diagnosis.waits import Wait
 from app.services.ports import Clock
 from app.services.runs.runs import RunService
@@ -21,6 +22,8 @@ class Diagnosis:
 
     id: str
     status: RunStatus
+    reason: str
+    """In one sentence."""
     waits: Sequence[Wait]
     resources: Sequence[ResourcePace]
     seconds: float | None
@@ -59,15 +62,29 @@ class RunDiagnosis:
         found = waits.find_waits(run, facts, now, is_broker_reachable=self._is_broker_reachable)
         if not run.status.is_final:
             found += [wait for resource in resources if (wait := waits.find_upstream_wait(resource))]
+        is_slow = paces.is_slow_run(seconds, facts.usual_seconds)
         return Diagnosis(
             id=run.id,
             status=run.status,
+            reason=write_reason(
+                run,
+                found,
+                slower_than=facts.usual_seconds if is_slow else None,
+                first_error=self._find_first_error(run),
+            ),
             waits=found,
             resources=resources,
             seconds=seconds,
             usual_seconds=facts.usual_seconds,
-            is_slow=paces.is_slow_run(seconds, facts.usual_seconds),
+            is_slow=is_slow,
         )
+
+    def _find_first_error(self, run: SyncJobRun) -> RunError | None:
+        """Return the first error of a run that ended in spite of its errors."""
+        if not run.status.is_final or run.error or not count_errors(run):
+            return None
+        page = self._runs.list_errors(run.environment_id, run.id, limit=1, cursor=None)
+        return next(iter(page.result), None)
 
 
 def _seconds(run: SyncJobRun, now: datetime) -> float | None:

@@ -9,7 +9,7 @@ from typing import Final
 from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.landing import AwaitedDestination
 from app.engine.status import RunStatus
-from app.engine.times import format_utc
+from app.engine.times import format_utc_for_people
 from app.services.diagnosis.paces import ResourcePace
 from app.services.diagnosis.run_facts import DeliveryFacts, RunFacts, UnitFacts
 
@@ -70,7 +70,7 @@ def find_waits(
 def _wait_for_destination(run: SyncJobRun, awaited: AwaitedDestination, facts: RunFacts) -> Wait:
     since, limit = run.landing_since, facts.destination_wait_seconds
     until = since + timedelta(seconds=limit) if since and limit else None
-    end = f"; the run fails at {format_utc(until)} if that has not come" if until else ""
+    end = f"; the run fails at {format_utc_for_people(until)} if that has not come" if until else ""
     return Wait(kind=WaitKind.DESTINATION, message=f"{awaited.describe()}{end}")
 
 
@@ -112,7 +112,7 @@ def _is_untaken(units: UnitFacts, now: datetime) -> bool:
 
 def _wait_for_limit(units: UnitFacts) -> Wait:
     assert units.wakes_at is not None
-    message = f"its upstream, which asked for that, until {format_utc(units.wakes_at)}"
+    message = f"its upstream, which asked for that, until {format_utc_for_people(units.wakes_at)}"
     if units.working or units.waiting:
         message += f" ({units.parked:,} units of work; others go on)"
     return Wait(kind=WaitKind.LIMIT, message=message, until=units.wakes_at)
@@ -134,7 +134,9 @@ def _describe_failures(deliveries: DeliveryFacts) -> str:
     if not deliveries.attempts:
         return ""
     answer = deliveries.last_error or f"answered {deliveries.last_status_code}"
-    retried = "" if deliveries.retries_at is None else f", tried again at {format_utc(deliveries.retries_at)}"
+    retried = (
+        "" if deliveries.retries_at is None else f", tried again at {format_utc_for_people(deliveries.retries_at)}"
+    )
     return f"; the last of {deliveries.attempts} attempts at the next one: {answer}{retried}"
 
 

@@ -6,12 +6,12 @@ does not decrypt does not stop the others.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from app.services.maintenance.ports import EncryptedRows, Keys
+from app.services.maintenance.ports import Keys
 
 logger = logging.getLogger(__name__)
 
@@ -55,22 +55,26 @@ class KeyRotation:
         keys: Keys,
         make_key: Callable[[str | None], tuple[str, bytes]],
         rewrap_key: Callable[[str, bytes], bytes],
-        rows: EncryptedRows,
+        count_by_key: Callable[[], Mapping[str, int]],
+        reseal_some: Callable[..., int],
         pause: Callable[[float], None],
     ) -> None:
         """``make_key`` makes a new key current in the place of an old one, and returns what is current then.
 
-        ``rewrap_key`` wraps a key by the first master key.
+        ``rewrap_key`` wraps a key by the first master key. ``count_by_key`` counts what each key seals; the id of none
+        is empty. ``reseal_some`` takes a key's id, ``limit`` and ``unreadable``: it seals some rows anew that another
+        key has sealed, returns how many were found, names those that do not open in ``unreadable``, and skips them.
         """
         self._keys = keys
         self._make_key = make_key
         self._rewrap_key = rewrap_key
-        self._rows = rows
+        self._count_by_key = count_by_key
+        self._reseal_some = reseal_some
         self._pause = pause
 
     def list(self) -> Sequence[KeyUse]:
         """List the keys, the newest first, with how much each of them still seals."""
-        counts = dict(self._rows.count_by_key())
+        counts = dict(self._count_by_key())
         uses = [
             KeyUse(id=key.id, created_at=key.created_at, retired_at=key.retired_at, rows=counts.get(key.id, 0))
             for key in self._keys.list()
@@ -101,15 +105,15 @@ class KeyRotation:
             self._keys.rewrap(key_id, self._rewrap_key(key_id, wrapped))
 
     def _count_left(self, key_id: str) -> int:
-        return sum(rows for sealed_by, rows in self._rows.count_by_key().items() if sealed_by != key_id)
+        return sum(rows for sealed_by, rows in self._count_by_key().items() if sealed_by != key_id)
 
     def _reseal(self, key_id: str, unreadable: set[str]) -> int:
         rows = len(unreadable)
-        while found := self._rows.reseal_some(key_id, limit=_ROWS_AT_ONCE, unreadable=unreadable):
+        while found := self._reseal_some(key_id, limit=_ROWS_AT_ONCE, unreadable=unreadable):
             rows += found
         return rows - len(unreadable)
 
     def _remove_unused(self) -> Sequence[str]:
-        counts = self._rows.count_by_key()
+        counts = self._count_by_key()
         idle = [key.id for key in self._keys.list() if key.retired_at is not None and not counts.get(key.id)]
         return [key_id for key_id in idle if self._keys.remove(key_id, retired_for_seconds=_KEPT_SECONDS)]

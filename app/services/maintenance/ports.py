@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from app.engine.json_types import JsonObject
 from app.engine.objects.accounts import Erasure
-from app.engine.objects.daemons import Daemon
 from app.engine.objects.environments import EnvironmentId
-from app.engine.objects.lists import ListFilters, Page
 from app.engine.runs.work import PendingEvent
 from app.engine.status import DeliveryStatus
 
@@ -72,22 +69,6 @@ class Heartbeat:
     """How long before the report it took its last message; None when it has not taken one yet."""
 
 
-class DaemonStore(Protocol):
-    """Reads the registry of daemons."""
-
-    def get(self, daemon_id: str) -> Daemon | None:
-        """Find one daemon."""
-
-    def list(self, filters: ListFilters) -> Page[Daemon]:
-        """Read a page of daemons."""
-
-    def count_live_by_group(self, *, within_seconds: float) -> dict[str, int]:
-        """Count the daemons of each group that reported, and took a message, not longer ago than this."""
-
-    def read_failing_duties(self, *, within_seconds: float) -> JsonObject:
-        """Read which duties fail, and by what, of the daemons that reported not longer ago than this."""
-
-
 class Erasures(Protocol):
     """Finds what is to be erased, and erases it."""
 
@@ -128,49 +109,10 @@ class PrunedRuns:
 
 
 class PrunableRows(Protocol):
-    """Holds what is over; each method removes at most ``limit`` rows in one transaction and returns how many.
+    """Holds what is over."""
 
-    They begin after the ``skip`` oldest, which can not be removed.
-    """
-
-    def prune_bodies(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Empty the bodies of events that were delivered so long ago."""
-
-    def prune_tombstones(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove records that were marked as deleted so long ago."""
-
-    def prune_keys(self, *, limit: int, skip: int) -> int:
-        """Remove idempotency keys that have expired."""
-
-    def prune_messages(self, *, limit: int, skip: int) -> int:
-        """Remove promised messages about runs that no longer wait for one."""
-
-    def prune_daemons(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove daemons that stopped so long ago."""
-
-    def prune_occurrences(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove the outcomes of triggers' due times of so long ago."""
-
-    def prune_calls(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove direct calls that were made so long ago."""
-
-    def prune_audit_entries(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove entries of the audit log of so long ago."""
-
-    def prune_announcements(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove events of no run that ended so long ago."""
-
-    def prune_notifications(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove notifications that were written so long ago, and sent or given up."""
-
-    def prune_incidents(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove incidents that were over so long ago."""
-
-    def prune_vanished(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove what was sent to webhooks as vanished so long ago."""
-
-    def prune_told_to_nobody(self, *, limit: int, skip: int) -> int:
-        """Remove what webhooks were told that were deleted since."""
+    def prune(self, kind: str, *, limit: int, skip: int = 0, seconds: float = 0.0) -> int:
+        """Remove some rows of a kind that are over, or that old, behind the ``skip`` oldest; return how many."""
 
     def find_expired_runs(
         self, *, seconds: float, after: tuple[object, str] | None, limit: int
@@ -237,16 +179,3 @@ class Keys(Protocol):
 
     def remove(self, key_id: str, *, retired_for_seconds: float) -> bool:
         """Remove a key that was retired so long ago."""
-
-
-class EncryptedRows(Protocol):
-    """The rows in which something is sealed."""
-
-    def reseal_some(self, key_id: str, *, limit: int, unreadable: set[str]) -> int:
-        """Seal some rows anew that another key has sealed, or none for its place; return how many were found.
-
-        One that does not open is named in ``unreadable`` and left as it is; those in it are passed over.
-        """
-
-    def count_by_key(self) -> Mapping[str, int]:
-        """Count the rows by the key that sealed them; without a data key the id is empty."""

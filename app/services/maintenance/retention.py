@@ -132,29 +132,30 @@ class Retention:
         """Return a duty for each kind that does not stay for ever."""
         prunable, settings = self._prunable, self._settings
         runs, tombstones = settings.run_retention_seconds, settings.tombstone_retention_seconds
-        aged: Sequence[tuple[str, Callable[..., int], float]] = (
-            ("bodies", prunable.prune_bodies, settings.delivered_retention_seconds),
-            ("tombstones", prunable.prune_tombstones, tombstones),
-            ("told", prunable.prune_vanished, tombstones),
-            ("daemons", prunable.prune_daemons, settings.daemon_retention_seconds),
-            ("fires", prunable.prune_occurrences, runs),
-            ("calls", prunable.prune_calls, runs),
-            ("audit entries", prunable.prune_audit_entries, settings.audit_retention_seconds),
-            ("announcements", prunable.prune_announcements, runs),
-            ("notifications", prunable.prune_notifications, runs),
-            ("incidents", prunable.prune_incidents, runs),
-        )
-        kinds: list[tuple[str, Callable[..., int]]] = [
-            ("keys", prunable.prune_keys),
-            ("messages", prunable.prune_messages),
-            ("told to nobody", prunable.prune_told_to_nobody),
+        kinds = {
+            "keys": None,
+            "messages": None,
+            "told to nobody": None,
+            "bodies": settings.delivered_retention_seconds,
+            "tombstones": tombstones,
+            "told": tombstones,
+            "daemons": settings.daemon_retention_seconds,
+            "fires": runs,
+            "calls": runs,
+            "audit entries": settings.audit_retention_seconds,
+            "announcements": runs,
+            "notifications": runs,
+            "incidents": runs,
+        }
+        made = [
+            _build_duty(name, Pruning(name, partial(prunable.prune, name, seconds=seconds or 0.0), self._pace).run_turn)
+            for name, seconds in kinds.items()
+            if seconds is None or seconds > 0
         ]
-        kinds += [(name, partial(prune, seconds=seconds)) for name, prune, seconds in aged if seconds > 0]
-        made = [_build_duty(f"forgetting {name}", Pruning(name, prune, self._pace).run_turn) for name, prune in kinds]
         if runs > 0:
-            made.append(_build_duty("forgetting runs", RunPruning(prunable, self._pace, seconds=runs).run_turn))
+            made.append(_build_duty("runs", RunPruning(prunable, self._pace, seconds=runs).run_turn))
         return made
 
 
 def _build_duty(name: str, turn: Callable[[], bool]) -> Duty:
-    return Duty(name=name, do=turn, every_seconds=_PASS_SECONDS)
+    return Duty(name=f"forgetting {name}", do=turn, every_seconds=_PASS_SECONDS)

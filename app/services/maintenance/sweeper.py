@@ -7,6 +7,7 @@ idempotent and works in small batches, so that a leader that dies in between lea
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -16,11 +17,51 @@ from app.engine.json_types import JsonObject
 from app.engine.runs.work import WakeUp
 from app.services.maintenance.duties import ALL_DUE, DueWork, Duties, Duty
 from app.services.maintenance.duty_rows import DutyRows
-from app.services.maintenance.ports import DueRows
-from app.services.maintenance.queue_heads import QueueHeads
-from app.services.ports import Dispatcher
+from app.services.maintenance.ports import DueRows, LostBefore
+from app.services.ports import Dispatcher, QueueState
 from app.services.runs.lifecycle import RunLifecycle
 from app.settings import Settings
+
+_MARGIN: Final = timedelta(seconds=10)
+"""How far the clocks of daemons and of Postgres may differ, and how long a message may take to the broker."""
+_EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class QueueHeads:
+    """What is known of how far queues have come."""
+
+    def __init__(
+        self,
+        look_at: Callable[[Sequence[str]], Mapping[str, QueueState]],
+        *,
+        settle_seconds: float,
+        monotonic: Callable[[], float],
+    ) -> None:
+        """``settle_seconds``: how long a daemon may hold a message before it comes to it."""
+        self._look_at = look_at
+        self._settle_seconds = settle_seconds
+        self._monotonic = monotonic
+        self._seen: dict[str, list[tuple[float, datetime]]] = {}
+        """What was taken next, and when that was seen."""
+        self._passed: dict[str, datetime] = {}
+        """What was taken next so long ago that its daemon has come to it."""
+
+    def find_lost(self, queues: Sequence[str]) -> Mapping[str, LostBefore]:
+        """Look at queues; raise BrokerUnavailableError, when nothing can be dispatched anyway."""
+        found = self._look_at(queues) if queues else {}
+        return {queue: self._judge(queue, state) for queue, state in found.items()}
+
+    def _judge(self, queue: str, state: QueueState) -> LostBefore:
+        if state.is_empty or not state.is_timed:
+            return LostBefore(at=_EVER, is_empty=state.is_empty)
+        now, seen = self._monotonic(), self._seen.setdefault(queue, [])
+        if state.next_sent_at is not None:
+            seen.append((now, state.next_sent_at))
+        while seen and seen[0][0] <= now - self._settle_seconds:
+            self._passed[queue] = max(self._passed.get(queue, _NEVER), seen.pop(0)[1] - _MARGIN)
+        return LostBefore(at=self._passed.get(queue, _NEVER), is_empty=False)
+
 
 logger = logging.getLogger(__name__)
 

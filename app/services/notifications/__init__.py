@@ -1,1 +1,1 @@
-"""Notification destinations, their rules, and the duties that watch and tell."""
+"""Notification destinations, their rules, and the duties that watch and notify."""

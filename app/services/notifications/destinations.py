@@ -13,7 +13,7 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import RowVersion
 from app.engine.objects.notifications import Notification, NotificationDestination, NotificationType
 from app.engine.webhooks import signatures
-from app.services.crud import CrudService, CrudStore, raise_for_failures, require
+from app.services.crud import CrudService, Store, raise_for_failures, require
 from app.services.ports import Clock
 
 _FIELDS = ("type", "label", "event_types", "is_active")
@@ -23,11 +23,10 @@ class NotificationDestinationService(CrudService[NotificationDestination]):
     """The notification destinations of an environment."""
 
     KIND = "notification destination"
-    _store: CrudStore[NotificationDestination]
 
     def __init__(
         self,
-        destinations: CrudStore[NotificationDestination],
+        destinations: Store[NotificationDestination],
         inspect: Callable[[EnvironmentId, str], NotificationDestination | None],
         send: Callable[[NotificationDestination, Notification], JsonObject],
         *,

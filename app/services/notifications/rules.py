@@ -8,7 +8,7 @@ from app.engine.json_types import JsonObject
 from app.engine.notifications.events import check_rule
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.notifications import NotificationRule
-from app.services.crud import CrudService, CrudStore, missing_reference, raise_for_failures
+from app.services.crud import CrudService, Store, missing_reference, raise_for_failures
 
 _FIELDS = (
     *("notification_destination_id", "event", "label", "sync_job_id", "integrated_account_id", "config", "is_active"),
@@ -20,11 +20,10 @@ class NotificationRuleService(CrudService[NotificationRule]):
     """The rules of an environment."""
 
     KIND = "notification rule"
-    _store: CrudStore[NotificationRule]
 
     def __init__(
         self,
-        rules: CrudStore[NotificationRule],
+        rules: Store[NotificationRule],
         finders: Sequence[tuple[str, str, Callable[[EnvironmentId, str], object | None]]],
     ) -> None:
         """``finders``: the fields that name other objects, each with what those are and how one is found."""

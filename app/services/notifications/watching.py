@@ -1,7 +1,7 @@
-"""Watch for what people are to be told: a duty of the leader, for each destination and rule apart.
+"""Watch for what people are to be notified of: a duty of the leader, for each destination and rule apart.
 
 All state is in Postgres. What is found is written as incidents, and the message about them in the transaction that
-notes them as told: a process that dies in between has told nothing, and the next one finds the same.
+marks them as sent: a process that dies in between has sent nothing, and the next one finds the same.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,12 +23,12 @@ EVERY_SECONDS: Final = 15.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TellingTerms:
-    """How often people are told."""
+    """How often people are notified."""
 
     interval_seconds: float
     """Between two messages about one cause."""
     reminder_seconds: float
-    """After how long people are told again of what is still so; 0: never."""
+    """After how long people are reminded of what is still so; 0: never."""
     public_url: str
     """Where links lead; empty: there are none."""
 
@@ -87,7 +87,7 @@ class Watching:
             self._telling.tell(str(rows[0]["environment_id"]), destination_id)
 
     def _read_watches(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Watch]:
-        """Return what a destination is told of: by its rules, or by default."""
+        """Return what a destination is notified of: by its rules, or by default."""
         watches = [watch for row in rows for watch in _read_row(row) if _is_wanted(watch, row["event_types"])]
         if not watches or rows[0]["type"] != NotificationType.SLACK:
             return watches
@@ -115,7 +115,7 @@ class Telling:
         self._rows = DutyRows("telling", monotonic=monotonic)
 
     def tell(self, environment_id: str, destination_id: str) -> None:
-        """Write the messages of one destination; a group that can not be told keeps no other from being told."""
+        """Write the messages of one destination; a group that can not be sent keeps no other from being sent."""
         skipped = set(self._rows.list_skipped())
         self._rows.handle(destination_id, partial(self._close_untold, destination_id))
         due = self._rows.handle(

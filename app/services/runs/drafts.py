@@ -8,7 +8,6 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from app.engine.errors import Failure, InvalidInputError
@@ -97,8 +96,7 @@ class RunDrafts:
         is_webhook_missing = bool(request.webhook_id) and webhook is None
         if arg_failures or is_webhook_missing or _find_destination_failures(request):
             return None
-        draft = self._build(environment_id, request, known, args=bound, keys={}, webhook=webhook, idempotency=None)
-        return replace(draft, supposes=known)
+        return self._build(environment_id, request, known, args=bound, keys={}, webhook=webhook, supposes=known)
 
     def _cache(self, known: CachedJob) -> None:
         """Keep a job, unless its runs need more than itself: their account's context, or mappings."""
@@ -115,7 +113,8 @@ class RunDrafts:
         args: JsonObject,
         keys: Mapping[str, str | None],
         webhook: Webhook | None,
-        idempotency: IdempotencyKey | None,
+        idempotency: IdempotencyKey | None = None,
+        supposes: CachedJob | None = None,
     ) -> RunDraft:
         job, group_key = known.job, self._choose_group(request)
         return RunDraft(
@@ -136,6 +135,7 @@ class RunDrafts:
             changes_only=webhook is not None and webhook.changes_only,
             wait_for_destinations=_waits_for_destinations(request, job),
             idempotency=idempotency,
+            supposes=supposes,
         )
 
     def _read_webhook(self, environment_id: EnvironmentId, request: RunRequest) -> Webhook | None:

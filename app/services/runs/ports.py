@@ -150,16 +150,6 @@ class RunMoves(Protocol):
         """Return the run's lock, to be entered."""
 
 
-class Outbox(Protocol):
-    """Keeps promised messages."""
-
-    def remove(self, message_id: int) -> None:
-        """Remove a message that was published."""
-
-    def remove_soon(self, message_id: int) -> None:
-        """Remove a message that was published; it need not be at once."""
-
-
 class RunStore(Protocol):
     """Keeps runs."""
 

@@ -12,7 +12,7 @@ from app.engine.status import RunStatus
 from app.engine.webhooks import events
 from app.services.contexts.context import envelope_of
 from app.services.ports import Clock, Dispatcher
-from app.services.runs.ports import Outbox, RunMoves
+from app.services.runs.ports import RunMoves
 
 
 class Resumption:
@@ -23,14 +23,14 @@ class Resumption:
         *,
         moves: RunMoves,
         end_wait: Callable[[SyncJobRun], object],
-        outbox: Outbox,
+        remove_message: Callable[[int], object],
         dispatcher: Dispatcher,
         clock: Clock,
     ) -> None:
-        """``end_wait`` ends the wait of a run for its account's limit."""
+        """``end_wait`` ends a run's wait for its account's limit; ``remove_message`` removes a published message."""
         self._moves = moves
         self._end_wait = end_wait
-        self._outbox = outbox
+        self._remove_message = remove_message
         self._dispatcher = dispatcher
         self._clock = clock
 
@@ -54,7 +54,7 @@ class Resumption:
             is_sent = locked.has_begun and events.is_sent(run, events.UPDATED)
             delivery_unit_id = locked.queue_events([self._draft_updated(run)]) if is_sent else None
         if self._dispatcher.dispatch_run(run.id, queue=queue):
-            self._outbox.remove(message_id)
+            self._remove_message(message_id)
         if delivery_unit_id:
             self._dispatcher.dispatch([WakeUp(run_id=run.id, unit_id=delivery_unit_id, queue=queue)])
 

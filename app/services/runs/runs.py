@@ -18,7 +18,7 @@ from app.engine.status import RunStatus
 from app.services.ports import Dispatcher
 from app.services.runs.drafts import RunDrafts
 from app.services.runs.lifecycle import RunLifecycle
-from app.services.runs.ports import Outbox, RunStore
+from app.services.runs.ports import RunStore
 from app.services.runs.requests import IdempotencyKey, RunDraft, RunRequest
 from app.services.runs.resumption import Resumption
 
@@ -45,7 +45,7 @@ class RunService:
         *,
         runs: RunStore,
         drafts: RunDrafts,
-        outbox: Outbox,
+        remove_message: Callable[[int], object],
         lifecycle: RunLifecycle,
         resumption: Resumption,
         recount: Callable[[SyncJobRun], RunRecount],
@@ -54,7 +54,7 @@ class RunService:
     ) -> None:
         self._runs = runs
         self._drafts = drafts
-        self._outbox = outbox
+        self._remove_message = remove_message
         self._lifecycle = lifecycle
         self._resumption = resumption
         self._recount = recount
@@ -83,7 +83,7 @@ class RunService:
             return created.run, True
         # The run is safe: publishing now only saves the sweeper's second.
         if self._dispatcher.dispatch_run(created.run.id, queue=created.queue):
-            self._outbox.remove_soon(created.outbox_id)
+            self._remove_message(created.outbox_id)
         return created.run, False
 
     def try_out(

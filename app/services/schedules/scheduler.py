@@ -21,7 +21,6 @@ from app.engine.webhooks import events
 from app.services.maintenance.duty_rows import DutyRows
 from app.services.ports import Dispatcher
 from app.services.runs.drafts import RunDrafts
-from app.services.runs.ports import Outbox
 from app.services.runs.requests import RunDraft
 from app.services.schedules.ports import DueTriggers, ReadyOccurrence
 from app.services.schedules.triggers import request_of
@@ -41,13 +40,13 @@ class CronScheduler:
         *,
         triggers: DueTriggers,
         drafts: RunDrafts,
-        outbox: Outbox,
+        remove_message: Callable[[int], object],
         dispatcher: Dispatcher,
         monotonic: Callable[[], float],
     ) -> None:
         self._triggers = triggers
         self._drafts = drafts
-        self._outbox = outbox
+        self._remove_message = remove_message
         self._dispatcher = dispatcher
         self._monotonic = monotonic
         self._rows = DutyRows("triggers", monotonic=monotonic)
@@ -134,7 +133,7 @@ class CronScheduler:
     def _dispatch(self, draft: RunDraft, message_id: int) -> None:
         """Publish, now that the run is safe, which only saves the sweeper's second."""
         if self._dispatcher.dispatch_run(draft.id, queue=draft.queue):
-            self._outbox.remove_soon(message_id)
+            self._remove_message(message_id)
 
     def _fail(self, due: DueTrigger, error: str, next_run_at: datetime | None) -> None:
         self._triggers.fail(

@@ -11,7 +11,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.triggers import CronTrigger
 from app.engine.status import ErrorHandling
-from app.services.crud import CrudService, CrudStore, raise_for_failures
+from app.services.crud import CrudService, Store, raise_for_failures
 from app.services.ports import Clock
 from app.services.runs.requests import RunDraft, RunRequest
 
@@ -25,9 +25,8 @@ class TriggerService(CrudService[CronTrigger]):
     """Cron triggers of an environment; the runs of one that is removed stay."""
 
     KIND = "sync job cron trigger"
-    _store: CrudStore[CronTrigger]
 
-    def __init__(self, triggers: CrudStore[CronTrigger], draft: Callable[..., RunDraft], clock: Clock) -> None:
+    def __init__(self, triggers: Store[CronTrigger], draft: Callable[..., RunDraft], clock: Clock) -> None:
         """``draft`` makes the draft of a run; it raises InvalidInputError with the faults given and every other one."""
         super().__init__(triggers)
         self._draft = draft

@@ -1,6 +1,6 @@
 """The duty that learns columns from what was written, account by account, and has views show them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple
@@ -12,8 +12,8 @@ from app.engine.schemas.columns import ResourceSchema
 from app.engine.schemas.declaring import declare, read_types
 from app.services.maintenance.duties import Duty
 from app.services.maintenance.duty_rows import TURN_SECONDS, DutyRows
-from app.services.ports import Clock
-from app.services.schemas.ports import Declarations, SchemaStore, SeenValues, UnlearnedLog, Views, WrittenValues
+from app.services.ports import Clock, SchemaStore
+from app.services.schemas.ports import ListOutdated, SeenValues, UnlearnedLog, WrittenValues
 from app.services.schemas.shares import Share
 
 _LOGS_AT_ONCE: Final = 20
@@ -37,15 +37,16 @@ class SchemaLearner:
         *,
         values: WrittenValues,
         schemas: SchemaStore,
-        declarations: Declarations,
-        views: Views,
+        list_outdated_views: ListOutdated,
+        update_view: Callable[[str], bool],
         share: Share,
         clock: Clock,
     ) -> None:
+        """``update_view`` has a schema's view show all columns, or records why it can not; False: others are at it."""
         self._values = values
         self._schemas = schemas
-        self._declarations = declarations
-        self._views = views
+        self._list_outdated_views = list_outdated_views
+        self._update_view = update_view
         self._share = share
         self._clock = clock
         self._rows = DutyRows("learning schemas", monotonic=share.monotonic)
@@ -100,7 +101,7 @@ class SchemaLearner:
         if place not in self._known:
             self._known[place] = _Known(
                 self._schemas.list(log.environment_id, integration_name=log.integration_name),
-                self._declarations.of(*place),
+                self._schemas.list_declared(*place),
             )
         return self._known[place]
 
@@ -125,6 +126,6 @@ class SchemaLearner:
         now = self._share.monotonic()
         self._busy_views = {id: until for id, until in self._busy_views.items() if now < until}
         skipped = [*self._view_rows.list_skipped(), *self._busy_views]
-        for id in self._views.list_outdated(skipped=skipped, limit=_VIEWS_AT_ONCE):
-            if self._view_rows.handle(id, partial(self._views.update, id)) is False:
+        for id in self._list_outdated_views(skipped=skipped, limit=_VIEWS_AT_ONCE):
+            if self._view_rows.handle(id, partial(self._update_view, id)) is False:
                 self._busy_views[id] = now + _BUSY_SECONDS

@@ -4,49 +4,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from app.engine.json_types import JSON
 from app.engine.objects.environments import EnvironmentId
-from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.schemas.columns import ColumnType, ResourceSchema
-from app.engine.schemas.stored import StoredSchema
-
-Change: TypeAlias = Callable[[ResourceSchema], ResourceSchema]
-"""From a schema as it is to the one that it becomes; called again where somebody else was first."""
-
-
-class SchemaStore(Protocol):
-    """Keeps the schemas of resources."""
-
-    def read(self, environment_id: EnvironmentId, integration_name: str, resource: str) -> ResourceSchema | None:
-        """Return one; None while nothing is known of it."""
-
-    def list(
-        self, environment_id: EnvironmentId, *, integration_name: str | None = None, resource: str | None = None
-    ) -> Sequence[ResourceSchema]:
-        """Return those of an environment, of one integration or of resources of a name, in the order of their names."""
-
-    def save(
-        self, environment_id: EnvironmentId, integration_name: str, resource: str, change: Change
-    ) -> ResourceSchema:
-        """Change one, which need not be there yet, and keep what has changed as its history; return it then.
-
-        Whoever else changes it waits, and changes what this has left.
-        """
-
-
-class ShownSchemaStore(Protocol):
-    """Keeps schemas by their ids, with their views and their history."""
-
-    def get(self, environment_id: EnvironmentId, id: str) -> StoredSchema | None:
-        """Return one; None when the environment has none with this id."""
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[StoredSchema]:
-        """Return a page of them."""
-
-    def update(
-        self, environment_id: EnvironmentId, id: str, change: Change, *, seen: RowVersion | None = None
-    ) -> StoredSchema | None:
-        """Change one; None when it is absent, PreconditionFailedError when it is not as ``seen``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,21 +54,5 @@ class WrittenValues(Protocol):
         """Record that an account's log was learned from up to a number; it never goes back."""
 
 
-class Declarations(Protocol):
-    """Reads what is declared of records."""
-
-    def of(self, environment_id: EnvironmentId, integration_name: str) -> Mapping[str, JSON]:
-        """Return the JSON Schema of each resource that has one."""
-
-
-class Views(Protocol):
-    """Makes the views of schemas."""
-
-    def list_outdated(self, *, skipped: Sequence[str], limit: int) -> Sequence[str]:
-        """List the ids of schemas whose view does not show all of their columns."""
-
-    def update(self, schema_id: str) -> bool:
-        """Make a schema's view show all of its columns, or record why it can not.
-
-        Return False when others are at work on it: it is to be tried again.
-        """
+ListOutdated: TypeAlias = Callable[..., Sequence[str]]
+"""Takes ``skipped`` and ``limit``; returns the ids of schemas whose view does not show all of their columns."""

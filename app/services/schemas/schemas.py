@@ -1,6 +1,6 @@
 """Schemas, as the API's callers see and change them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from app.engine.errors import Failure
@@ -10,9 +10,8 @@ from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.schemas.columns import ResourceSchema
 from app.engine.schemas.patching import find_failures, patch
 from app.engine.schemas.stored import StoredSchema
-from app.services.crud import raise_for_failures, require
+from app.services.crud import Reader, raise_for_failures, require
 from app.services.ports import Clock
-from app.services.schemas.ports import ShownSchemaStore
 
 _KIND = "schema"
 
@@ -20,17 +19,22 @@ _KIND = "schema"
 class SchemaService:
     """The schemas of environments; nobody creates or removes one."""
 
-    def __init__(self, schemas: ShownSchemaStore, clock: Clock) -> None:
+    def __init__(
+        self,
+        schemas: Reader[StoredSchema],
+        list_page: Callable[[EnvironmentId, ListFilters], Page[StoredSchema]],
+        update: Callable[..., StoredSchema | None],
+        clock: Clock,
+    ) -> None:
+        """``update`` takes a function of the schema, and ``seen``; None where there is no such schema."""
         self._schemas = schemas
+        self._update = update
         self._clock = clock
+        self.list = list_page
 
     def get(self, environment_id: EnvironmentId, id: str) -> StoredSchema:
         """Return a schema; raise NotFoundError."""
         return require(self._schemas.get(environment_id, id), _KIND, id)
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[StoredSchema]:
-        """Return a page of schemas."""
-        return self._schemas.list(environment_id, filters)
 
     def update(
         self,
@@ -44,7 +48,7 @@ class SchemaService:
         """Change a schema's policy and columns; raise InvalidInputError with ``faults`` and every other one."""
         self.get(environment_id, id)
         change = partial(self._patch, changes, faults)
-        return require(self._schemas.update(environment_id, id, change, seen=seen), _KIND, id)
+        return require(self._update(environment_id, id, change, seen=seen), _KIND, id)
 
     def _patch(self, changes: JsonObject, faults: Sequence[Failure], schema: ResourceSchema) -> ResourceSchema:
         raise_for_failures([*faults, *find_failures(schema, changes)])

@@ -21,7 +21,6 @@ from app.engine.unified.mapping import UnifiedMapping
 from app.engine.unified.model import UnifiedName
 from app.engine.unified.requests import build_integration_request
 from app.services.ports import FetchedPage, PageCall
-from app.services.unified.ports import MappingLayers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +57,16 @@ class AccountMapping:
             cursor=cursor,
             mapping=call,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingLayers:
+    """A unified model and what is configured for one method of it at one integration."""
+
+    resources: JsonObject
+    """The model's."""
+    base: JsonObject | None
+    environment: JsonObject | None
 
 
 class UnifiedMappings:

@@ -9,7 +9,7 @@ from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.json_values import merge
 from app.engine.objects.environments import EnvironmentId
-from app.engine.objects.unified import UnifiedModel, UnifiedModelMethod
+from app.engine.objects.unified import EnvironmentUnifiedModel, UnifiedModel, UnifiedModelMethod
 from app.engine.unified import mapping as unified_mapping
 from app.engine.unified import model as unified_model
 from app.services.crud import (
@@ -21,7 +21,6 @@ from app.services.crud import (
     raise_for_failures,
 )
 from app.services.unified.models import InstalledModelService, UnifiedModelService
-from app.services.unified.ports import InstalledModelStore
 
 _PLACE: Final = ("resource_name", "integration_name", "method_name")
 
@@ -44,7 +43,7 @@ class MappingService(VersionedService[UnifiedModelMethod]):
         mappings: VersionedStore[UnifiedModelMethod],
         models: Reader[UnifiedModel],
         find_integration: FindIntegration,
-        installed: InstalledModelStore | None = None,
+        installed: Reader[EnvironmentUnifiedModel] | None = None,
     ) -> None:
         super().__init__(mappings)
         self._models = models

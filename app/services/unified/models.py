@@ -1,10 +1,10 @@
 """Unified models, and what an environment changes about them, as the API's callers see them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from app.engine.errors import Failure
 from app.engine.ids import new_id
-from app.engine.json_types import JsonObject
+from app.engine.json_types import JSON, JsonObject
 from app.engine.json_values import merge
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters
@@ -13,11 +13,11 @@ from app.engine.unified import model as unified_model
 from app.services.crud import (
     CrudService,
     Reader,
+    Store,
     VersionedService,
     missing_reference,
     raise_for_failures,
 )
-from app.services.unified.ports import InstalledModelStore
 
 
 class UnifiedModelService(VersionedService[UnifiedModel]):
@@ -53,11 +53,17 @@ class InstalledModelService(CrudService[EnvironmentUnifiedModel]):
     """What an environment changes about unified models."""
 
     KIND = "environment unified model"
-    _store: InstalledModelStore
 
-    def __init__(self, installed: InstalledModelStore, models: Reader[UnifiedModel]) -> None:
+    def __init__(
+        self,
+        installed: Store[EnvironmentUnifiedModel],
+        models: Reader[UnifiedModel],
+        put: Callable[[EnvironmentId, str, str, Mapping[str, JSON] | None], EnvironmentUnifiedModel],
+    ) -> None:
+        """``put`` writes the row of a model, with an id and an override, or changes the one that is there."""
         super().__init__(installed)
         self._models = models
+        self._put = put
 
     def put(
         self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()
@@ -67,7 +73,7 @@ class InstalledModelService(CrudService[EnvironmentUnifiedModel]):
         if model_id and self._models.get(environment_id, model_id) is None:
             faults = [*faults, missing_reference("unified_model_id", UnifiedModelService.KIND, model_id)]
         raise_for_failures(faults)
-        return self._store.put(environment_id, new_id(), model_id, fields.get("override"))
+        return self._put(environment_id, new_id(), model_id, fields.get("override"))
 
 
 def _resource_failures(fields: JsonObject) -> list[Failure]:

@@ -19,7 +19,7 @@ from typing import Final, TypeAlias
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import WakeUp
-from app.services.ports import Dispatcher, WebhookSender
+from app.services.ports import Dispatcher, SendEvent
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Place:
         An answer that is there already is returned instead.
         """
         try:
-            answer = self._answer = self._pool.sender.submit(self._webhook, event_id, body)
+            answer = self._answer = self._pool.send(self._webhook, event_id, body)
         except BaseException:
             self._pool.leave(self)
             raise
@@ -74,8 +74,8 @@ class Place:
 class DeliveryPool:
     """The deliveries of one process that are under way."""
 
-    def __init__(self, sender: WebhookSender, dispatcher: Dispatcher, *, most: int = MOST_UNDER_WAY) -> None:
-        self.sender = sender
+    def __init__(self, send: SendEvent, dispatcher: Dispatcher, *, most: int = MOST_UNDER_WAY) -> None:
+        self.send = send
         self._dispatcher = dispatcher
         self._most = most
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ferryman-deliveries")

@@ -24,9 +24,8 @@ from app.services.ports import FetchedPage, OpenList, Source
 from app.services.unified import mappings
 from app.services.units.account_fairness import AccountFairness
 from app.services.units.page_batch import PageBatch
-from app.services.units.page_writing import write_pages
 from app.services.units.ports import Deliveries, Pages, Units, WorkerContext
-from app.services.units.slices import Asked, ReadSpool, Slice, Taken, submit_batch
+from app.services.units.slices import Asked, ReadSpool, Slice, Taken, submit_batch, write_pages
 
 _WAIT_SECONDS = 1.0
 _HOLD_SECONDS = 5.0

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
 logger = logging.getLogger(__name__)
 
@@ -19,27 +19,7 @@ _LONGEST_PAUSE_SECONDS: Final = 2.5
 _PAUSES_PER_LEASE: Final = 6
 
 
-class Lease(Protocol):
-    """A claim on something, by which its lease is prolonged."""
-
-    @property
-    def unit_id(self) -> str:
-        """What is leased."""
-
-    @property
-    def fencing_token(self) -> int:
-        """The number of the lease."""
-
-
-L = TypeVar("L", bound=Lease)
-L_contra = TypeVar("L_contra", bound=Lease, contravariant=True)
-
-
-class Leases(Protocol[L_contra]):
-    """Keeps leases."""
-
-    def keep(self, claim: L_contra, *, lease_seconds: float) -> bool:
-        """Prolong a lease unless somebody has locked its row; False when it is gone."""
+L = TypeVar("L")
 
 
 @dataclass(slots=True)
@@ -57,20 +37,20 @@ class LeaseKeeper(Generic[L]):
 
     def __init__(
         self,
-        units: Leases[L],
+        prolong: Callable[[L], bool],
         *,
         lease_seconds: float,
         pause: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._units = units
-        self._lease_seconds = lease_seconds
+        """``prolong`` returns False when a lease is gone, and never waits for a row that somebody has locked."""
+        self._prolong = prolong
         self._pause = pause
         self._monotonic = monotonic
         self._pause_seconds = min(_LONGEST_PAUSE_SECONDS, lease_seconds / _PAUSES_PER_LEASE)
         self._lock = threading.Lock()
-        self._kept: dict[tuple[str, int], _Kept[L]] = {}
-        """What is kept, by unit and token."""
+        self._kept: dict[int, _Kept[L]] = {}
+        """By the claim's identity, which is kept with it."""
         self._has_thread = False
 
     @contextmanager
@@ -85,7 +65,7 @@ class LeaseKeeper(Generic[L]):
     def keep(self, claim: L, *, on_lost: Callable[[], object] = lambda: None) -> None:
         """Keep a unit's lease until it is released; ``on_lost`` happens when it is gone before."""
         with self._lock:
-            self._kept[_build_key(claim)] = _Kept(claim, self._monotonic(), on_lost)
+            self._kept[id(claim)] = _Kept(claim, self._monotonic(), on_lost)
             if not self._has_thread:
                 self._has_thread = True
                 threading.Thread(target=self._run, name=self.THREAD, daemon=True).start()
@@ -93,7 +73,7 @@ class LeaseKeeper(Generic[L]):
     def release(self, claim: L) -> None:
         """Keep a unit's lease no longer."""
         with self._lock:
-            self._kept.pop(_build_key(claim), None)
+            self._kept.pop(id(claim), None)
 
     def prolong_due(self) -> None:
         """Prolong the leases that were not for a while; one that is gone is kept no longer."""
@@ -101,7 +81,7 @@ class LeaseKeeper(Generic[L]):
         with self._lock:
             due = [kept for kept in self._kept.values() if now >= kept.since + self._pause_seconds]
         for kept in due:
-            is_held = self._units.keep(kept.claim, lease_seconds=self._lease_seconds)
+            is_held = self._prolong(kept.claim)
             kept.since = now
             if not is_held:
                 self.release(kept.claim)
@@ -120,7 +100,3 @@ class LeaseKeeper(Generic[L]):
             except Exception:
                 # Postgres may be away for a moment; the next write shows whether a lease has outlived that.
                 logger.warning("leases could not be prolonged", exc_info=True)
-
-
-def _build_key(claim: Lease) -> tuple[str, int]:
-    return (claim.unit_id, claim.fencing_token)

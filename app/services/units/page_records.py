@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from app.engine.ids import new_id
-from app.engine.jobs import identity, parent_fields, scope
+from app.engine.jobs import item_keys, parent_fields, scope
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_errors import IdPathError
@@ -75,28 +75,28 @@ class PageRecords:
     @property
     def collision(self) -> PageWarning | None:
         """What warns of a record that takes the place of another one of the run; None where none can."""
-        if not self._item.persist or not identity.may_collide(self._item, self._context.plan):
+        if not self._item.persist or not item_keys.may_collide(self._item, self._context.plan):
             return None
-        return identity.warn_of_collisions(self._key, 1) if self._key.paths else None
+        return item_keys.warn_of_collisions(self._key, 1) if self._key.paths else None
 
     @property
     def counts_repeats(self) -> bool:
         """Whether a record that the run has written before can only have come again."""
-        return not identity.is_shared(self._item, self._context.plan)
+        return not item_keys.is_shared(self._item, self._context.plan)
 
     def find_fault(self, records: Sequence[JSON]) -> IdPathError | None:
         """Return what is wrong with a list when none of its first records has the id that its method's config names.
 
         A list whose ids are not kept, which may be sent as it is, leads to a warning only.
         """
-        if not records or not self._key.paths or identity.has_ids(records, self._key):
+        if not records or not self._key.paths or item_keys.has_ids(records, self._key):
             return None
         if self._key.is_declared:
             return IdPathError(
-                f"no record of the first page has an id: {identity.explain_missing_id(records[0], self._key)}"
+                f"no record of the first page has an id: {item_keys.explain_missing_id(records[0], self._key)}"
             )
         if self._run.webhook_id and not self._run.changes_only:
-            self.warnings.append(identity.warn_of_missing_ids(records, self._key, count=len(records)))
+            self.warnings.append(item_keys.warn_of_missing_ids(records, self._key, count=len(records)))
         return None
 
     def mark_element(self, element: scope.Element, position: int) -> None:
@@ -114,7 +114,7 @@ class PageRecords:
             return Resolved(living=records)
         gone = [record for _, record in deleted]
         if self._key.paths and (count := RecordBatch(gone, self._key).without_id):
-            self.warnings.append(identity.warn_of_missing_ids(gone, self._key, count=count))
+            self.warnings.append(item_keys.warn_of_missing_ids(gone, self._key, count=count))
         self._keep_former_ids(gone)
         return told_deletions.resolve_deletions(records, deleted, self._key)
 
@@ -122,11 +122,11 @@ class PageRecords:
         """Return records that are kept, or compared, by their ids."""
         batch = RecordBatch(records, self._key)
         if batch.without_id and self._key.paths:
-            self.warnings.append(identity.warn_of_missing_ids(records, self._key, count=batch.without_id))
+            self.warnings.append(item_keys.warn_of_missing_ids(records, self._key, count=batch.without_id))
         if len(self._given) > len(batch) and len(self._positions) > 1:
             # Elements are known by the places of all records that came, whichever were deleted since.
-            count = identity.count_collisions(self._given, self._key, self._positions)
-            self.warnings += [identity.warn_of_collisions(self._key, count)] if count else []
+            count = item_keys.count_collisions(self._given, self._key, self._positions)
+            self.warnings += [item_keys.warn_of_collisions(self._key, count)] if count else []
         self._keep_former_ids(records)
         return batch
 

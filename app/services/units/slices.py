@@ -6,14 +6,35 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from app import meters, tracing
 from app.engine.jobs import computations, scope
 from app.engine.jobs.items import NodeKind, ResourceItem
 from app.engine.json_types import JSON
 from app.engine.record_errors import RecordError, SourceError
 from app.engine.runs.frontier import Frontier
-from app.engine.runs.work import Claim
+from app.engine.runs.work import Claim, PageWrite
 from app.services.contexts.context import RunContext
 from app.services.ports import FetchedPage, OpenList, PageCall
+from app.services.units.ports import Pages
+
+
+def write_pages(pages: Pages, write: PageWrite, context: RunContext) -> str | None:
+    """Write pages as ``Pages.write`` does, and count what was written."""
+    counters, integration = write.counters, context.account.integration_name
+    facts = {
+        "ferryman.pages": counters.pages,
+        "ferryman.records.fetched": counters.fetched,
+        "ferryman.records.quarantined": counters.quarantined,
+        "ferryman.units.created": len(write.children),
+    }
+    with tracing.span("write pages", facts):
+        delivery_unit_id = pages.write(write)
+    meters.PAGES.labels(integration).inc(counters.pages)
+    meters.RECORDS.labels(integration).inc(counters.fetched)
+    if counters.quarantined:
+        meters.QUARANTINED.labels(integration).inc(counters.quarantined)
+    return delivery_unit_id
+
 
 _LONGEST: Final = 6
 """Slices that one for which nobody waits may take: for each, it is read anew what its account and its run are."""
@@ -76,7 +97,7 @@ class Slice:
         return self.begun_at + self.seconds
 
     def is_time_up(self, may_go_on: Callable[[str], bool]) -> bool:
-        """Whether it has to end; ``may_go_on`` tells whether it may take longer, as nothing of its account waits.
+        """Whether it has to end; ``may_go_on`` returns whether it may take longer, as nothing of its account waits.
 
         Its end costs a list some round trips, in which nothing is requested ahead.
         """

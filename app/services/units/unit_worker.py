@@ -155,7 +155,7 @@ class UnitWorker:
             return self._draft("lost_worker", message)
         message += (
             f": unit {claim.unit_id} of '{item.name}' stands at {_read_place(claim)}. Its daemons died, or its tasks "
-            "broke (the daemons' logs tell). An answer that needs more memory than a daemon has is refused by a "
+            "broke (the daemons' logs show why). An answer that needs more memory than a daemon has is refused by a "
             f"smaller FERRYMAN_RESPONSE_LIMIT_BYTES ({self._settings.response_limit_bytes})"
         )
         return self._draft("lost_worker", message, item)

@@ -1,25 +1,24 @@
 """What webhooks and their deliveries need of the store, each as a role."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
-from app.engine.json_types import JSON
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page
 from app.engine.objects.webhooks import Delivery, Webhook
 from app.engine.runs.work import WakeUp
-from app.services.crud import UpdatableStore
+from app.services.crud import Store
 from app.services.ports import Announcement
 
 
-class WebhookStore(UpdatableStore[Webhook], Protocol):
-    """Keeps webhooks and their health; ``get`` raises UnreadableSecretError when the secret does not decrypt."""
+class WebhookStore(Store[Webhook], Protocol):
+    """Keeps webhooks, each made with its ``secret``, and their health.
+
+    ``get`` raises UnreadableSecretError when the secret does not decrypt.
+    """
 
     def inspect(self, environment_id: EnvironmentId, id: str, /) -> Webhook | None:
         """Return a webhook for its owner, whether or not its secret decrypts."""
-
-    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON], *, secret: str) -> Webhook:
-        """Write a new webhook."""
 
     def replace_secret(
         self, environment_id: EnvironmentId, webhook_id: str, secret: str, *, overlap_seconds: float

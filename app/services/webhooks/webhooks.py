@@ -32,7 +32,7 @@ class WebhookService(CrudService[Webhook]):
     def create(self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()) -> Webhook:
         """Create a webhook with a fresh secret; raise InvalidInputError with ``faults``, which the caller found."""
         raise_for_failures(faults)
-        return self._store.create(environment_id, new_id(), fields, secret=signatures.make_secret())
+        return self._store.create(environment_id, new_id(), {**fields, "secret": signatures.make_secret()})
 
     def update(
         self,

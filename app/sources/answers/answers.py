@@ -1,8 +1,15 @@
-"""Read a whole answer for a call: decode the body, find its records, and collect warnings."""
+"""Read a whole answer for a call: decode the body, find its records, and collect warnings.
 
+An answer that is a file holds no records, and is passed on unchanged to the caller.
+"""
+
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 from functools import partial
+from http import HTTPStatus
+from typing import Final
 
 from app.engine.config.paths import MarkedPath
 from app.engine.integrations.answer_format import AnswerFormat
@@ -12,7 +19,7 @@ from app.engine.jsonata.expressions import Expression
 from app.engine.record_errors import SourceError
 from app.engine.records.outcomes import PageWarning
 from app.services.ports import PageCall
-from app.sources.answers import computed_parts, files, record_lists, responses
+from app.sources.answers import computed_parts, record_lists, responses
 from app.sources.answers.record_lists import RecordPlace
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.exchange.faults import build_excerpt
@@ -21,6 +28,50 @@ from app.sources.pagination import page_facts
 from app.sources.pagination.listing import reads_headers
 from app.sources.pagination.values import PageAnswer
 from app.sources.reading.documents import Document
+
+_EMPTY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
+_DOCUMENT: Final = re.compile(r"(?:application|text)/(?:[\w.+-]*[+-])?(?:json|xml)\Z")
+_VAGUE: Final = frozenset({"", "text/plain", "application/octet-stream", "binary/octet-stream"})
+"""Types of files that some APIs use for JSON."""
+_PAGE: Final = frozenset({"text/html", "application/xhtml+xml"})
+"""A page, such as a login form, is neither a record nor a file unless it is an attachment."""
+_ATTACHED: Final = re.compile(r"\s*attachment\s*(?:;|\Z)", re.IGNORECASE)
+
+
+class Kind(Enum):
+    """What an answer is."""
+
+    DOCUMENT = auto()
+    FILE = auto()
+    EITHER = auto()
+    """A document if it can be read as one."""
+
+
+def classify(call: PageCall, config: MethodConfig, response: HttpResponse) -> Kind:
+    """Classify the answer to a call: lists and mapped answers are documents, whatever their type."""
+    has_pages = config.pagination is not None and config.pagination is not call.config.defaults.pagination
+    may_be_file = call.is_handed_on and call.mapping is None and call.method != "list" and not has_pages
+    if not may_be_file or config.formats.answer is not AnswerFormat.AUTO or response.status in _EMPTY:
+        return Kind.DOCUMENT
+    if responses.choose_format(response) is not AnswerFormat.JSON:
+        return Kind.DOCUMENT
+    return _classify_by_type(response)
+
+
+def _classify_by_type(response: HttpResponse) -> Kind:
+    media_type = (response.header("Content-Type") or "").partition(";")[0].strip().lower()
+    if _DOCUMENT.match(media_type):
+        return Kind.DOCUMENT
+    if media_type in _PAGE:
+        is_attached = _ATTACHED.match(response.header("Content-Disposition") or "")
+        return Kind.FILE if is_attached else Kind.DOCUMENT
+    if media_type not in _VAGUE:
+        return Kind.FILE
+    return Kind.EITHER if _begins_like_json(response.body) or not response.body else Kind.FILE
+
+
+def _begins_like_json(body: bytes) -> bool:
+    return body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +89,13 @@ class ReadAnswer:
 
 async def read(call: PageCall, config: MethodConfig, request: HttpRequest, response: HttpResponse) -> ReadAnswer:
     """Read a success; raise SourceError, retryable where another attempt may return a whole body."""
-    kind = files.classify(call, config, response)
-    if kind is files.Kind.FILE:
+    kind = classify(call, config, response)
+    if kind is Kind.FILE:
         return _answer_file(response)
     try:
         return await _read_document(call, config, request, response)
     except SourceError as error:
-        if kind is files.Kind.EITHER and error.code == responses.NOT_JSON:
+        if kind is Kind.EITHER and error.code == responses.NOT_JSON:
             return _answer_file(response)
         raise
 

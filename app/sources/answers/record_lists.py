@@ -4,6 +4,7 @@ A list is empty where it is null or ``{}``, or where its key is missing: on the 
 other lists. An answer that describes an error is never an empty list.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -13,11 +14,58 @@ from app.engine.config.paths import MarkedPath
 from app.engine.config.reader import name_type
 from app.engine.integrations.request_formats import ResponseFormat
 from app.engine.json_types import JSON, JsonObject
+from app.engine.json_values import is_true
 from app.engine.jsonata.expressions import Expression
 from app.engine.paths import UNDEFINED, Path, lookup
 from app.engine.record_errors import SourceError
 from app.engine.records.keys import BY_ID, RecordKey
-from app.sources.answers import computed_parts, error_keys
+from app.sources.answers import computed_parts
+
+# Names after _normalize: fault_string, faultString and Fault-String are one.
+_ERRORS: Final = frozenset(
+    {"error", "errors", "errorcode", "errcode", "errorno", "errno", "errormessage", "errormessages", "errormsg"}
+    | {"errordescription", "errordetails", "errortype", "fault", "faults", "faultcode", "faultstring", "exception"}
+)
+_WORDS: Final = frozenset({"message", "messages", "msg", "errmsg", "detail"})
+"""Keys of errors only where the answer holds nothing else."""
+_SUCCESSES: Final = frozenset({"success", "ok", "issuccess", "succeeded"})
+_STATUSES: Final = frozenset({"status", "statuscode", "code", "httpstatus", "httpcode"})
+_BAD_STATUSES: Final = frozenset({"error", "err", "fail", "failed", "failure", "unauthorized", "forbidden", "denied"})
+_NO_ERROR: Final = frozenset({"none", "null", "ok", "success", "successful", "succeeded", "no error", "no errors"})
+
+_NOT_ALPHANUMERIC: Final = re.compile(r"[^a-z0-9]")
+
+
+def find_error_key(answer: JsonObject, *, is_alone: bool) -> str | None:
+    """Return the key by which an object describes an error.
+
+    ``is_alone``: it holds nothing of what was requested, so that a ``message`` is an error too.
+    """
+    return next((key for key, value in answer.items() if _is_error(_normalize(key), value, is_alone=is_alone)), None)
+
+
+def _normalize(key: str) -> str:
+    return _NOT_ALPHANUMERIC.sub("", key.lower())
+
+
+def _is_error(name: str, value: JSON, *, is_alone: bool) -> bool:
+    if name in _ERRORS or (is_alone and name in _WORDS):
+        return _has_content(value)
+    if name in _SUCCESSES:
+        return isinstance(value, bool | int | str) and not is_true(value)
+    return name in _STATUSES and _is_bad_status(value)
+
+
+def _has_content(value: JSON) -> bool:
+    if isinstance(value, str):
+        return is_true(value) and value.strip().lower() not in _NO_ERROR
+    return bool(value)
+
+
+def _is_bad_status(value: JSON) -> bool:
+    text = str(value).strip().lower() if isinstance(value, str | int) else ""
+    return text in _BAD_STATUSES or (text.isascii() and text.isdigit() and 400 <= int(text[:9]) <= 599)
+
 
 _SINGLE: Final = frozenset({"get", "create", "update", "delete"})
 """Methods whose answer is one record."""
@@ -76,7 +124,7 @@ def _compute_records(document: JSON, expression: Expression, place: RecordPlace)
     found = computed_parts.compute_records(expression, document)
     if found is not UNDEFINED and found is not None:
         return found if isinstance(found, list) else [found]
-    if isinstance(document, dict) and (key := error_keys.find_error_key(document, is_alone=True)):
+    if isinstance(document, dict) and (key := find_error_key(document, is_alone=True)):
         message = f"response_path '{expression.text}' gives nothing; its '{key[:_LONGEST_KEY]}' describes an error"
         raise SourceError("no_records", message)
     if place.method == "get":
@@ -125,7 +173,7 @@ def _check_empty(document: JSON, found: JSON, place: RecordPlace) -> None:
     may_be_absent = missing in path.optional
     for one, following in zip(met, [*met[1:], found], strict=True):
         is_alone = not isinstance(following, dict) and not may_be_absent
-        if isinstance(one, dict) and (key := error_keys.find_error_key(one, is_alone=is_alone)):
+        if isinstance(one, dict) and (key := find_error_key(one, is_alone=is_alone)):
             raise _no_records_error(document, found, place, note=f"; its '{key[:_LONGEST_KEY]}' describes an error")
     innermost = met[-1]
     if found is not UNDEFINED or innermost in (None, [], {}):

@@ -12,7 +12,8 @@ from app.sources.reading.documents import Document, NotReadError, UnreadableErro
 
 NOT_JSON: Final = "not_json"
 """The error code of an answer that is read as JSON and is not JSON."""
-_NO_CONTENT_STATUSES: Final = frozenset({204, 205})
+_NO_CONTENT_STATUSES: Final = frozenset({204, 205, 304})
+"""A 304 is the answer to a request that had a date: nothing has changed since."""
 _READING_METHODS: Final = frozenset({"list", "get"})
 _XML_TYPE: Final = re.compile(r"[/+]xml\s*(?:;|$)", re.IGNORECASE)
 _LINES_TYPE: Final = re.compile(

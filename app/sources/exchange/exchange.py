@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Final
 
 from multidict import CIMultiDictProxy
 
@@ -12,6 +13,8 @@ from app.engine.json_types import JsonObject
 from app.engine.jsonata.expressions import Expression
 from app.sources.reading.documents import STRICT_AT_ONCE_BYTES, Document, Reader, ReaderInPlace
 from app.sources.reading.memory import HeldMemory
+
+_CONDITIONS: Final = frozenset({"if-modified-since", "if-none-match"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,11 @@ class HttpRequest:
     """The secrets that are masked in answers too."""
     context: JsonObject = field(default_factory=dict, repr=False)
     """The account's context that its templates were resolved with."""
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether it is only answered with content where something has changed: 304 says that nothing has."""
+        return self.method == "GET" and not _CONDITIONS.isdisjoint(map(str.lower, self.headers))
 
     @property
     def address(self) -> str:

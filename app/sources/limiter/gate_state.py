@@ -20,6 +20,6 @@ class GateState:
     window: int
     """Requests that may be in flight over all daemons."""
     pace: float | None
-    """Requests per second, where the upstream tells or refuses so much; None is as many as the window admits."""
+    """Requests per second, where the upstream states or refuses so much; None is as many as the window admits."""
     in_flight: int
     waiting: int

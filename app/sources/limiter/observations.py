@@ -1,12 +1,82 @@
-"""What one process observes of an account's upstream between two reports to the shared budget."""
+"""What one process observes of an account's upstream between two reports to the shared budget.
 
+An upstream slows down where an answer takes much longer than the fastest of its endpoint lately. It is too busy where
+so many of its latest answers say so that it is no accident.
+"""
+
+import statistics
+from collections import deque
 from dataclasses import dataclass, field
 
-from app.engine.limits import budget_state
+from app.engine.limits import budget_state, constants
 from app.engine.limits.budget_state import Quota, Report
 from app.engine.limits.headers import RateLimitHeaders
-from app.sources.limiter.latency import LatencyWatch
-from app.sources.limiter.overload import OverloadWatch
+
+
+@dataclass(slots=True)
+class OverloadWatch:
+    """The latest answers of one account's upstream in this process."""
+
+    _latest: deque[bool] = field(default_factory=lambda: deque(maxlen=constants.OVERLOAD_REMEMBERED))
+    """Whether each said that the upstream is too busy."""
+
+    def record_served(self) -> None:
+        """Record an answer that says nothing of it."""
+        self._latest.append(False)
+
+    def record_overload(self) -> bool:
+        """Record an answer that says that the upstream is too busy; return whether too many of the latest did."""
+        self._latest.append(True)
+        busy = sum(self._latest)
+        return busy >= constants.OVERLOADS and busy > constants.OVERLOAD_SHARE * len(self._latest)
+
+    def clear(self) -> None:
+        """Drop the answers to what was sent with a larger window."""
+        self._latest.clear()
+
+
+@dataclass(slots=True)
+class _Least:
+    """The least latency of this half minute and of the one before."""
+
+    since: float
+    current: float
+    before: float
+
+    def take(self, now: float, seconds: float) -> float:
+        if now - self.since > constants.LATENCY_BUCKET_SECONDS:
+            self.before, self.current, self.since = self.current, seconds, now
+        self.current = min(self.current, seconds)
+        return min(self.current, self.before)
+
+
+@dataclass(slots=True)
+class LatencyWatch:
+    """The latencies of one account's endpoints."""
+
+    _least: dict[str, _Least] = field(default_factory=dict)
+    _ratios: list[float] = field(default_factory=list)
+    _excesses: list[float] = field(default_factory=list)
+
+    def record(self, endpoint: str, now: float, seconds: float) -> None:
+        """Record one answer."""
+        least = self._least.setdefault(endpoint, _Least(now, seconds, seconds)).take(now, seconds)
+        self._ratios.append(seconds / max(least, 0.001))
+        self._excesses.append(seconds - least)
+
+    def judge(self) -> tuple[bool, bool]:
+        """Return whether answers got steadily slower, and whether so much that it is congestion; then start again."""
+        if len(self._ratios) < constants.LATENCY_SAMPLES:
+            return False, False
+        ratio, excess = statistics.median(self._ratios), statistics.median(self._excesses)
+        self.clear()
+        is_slower = ratio > constants.STEADY_RATIO and excess > constants.STEADY_EXCESS_SECONDS
+        return is_slower, ratio > constants.SLOW_RATIO and excess > constants.SLOW_EXCESS_SECONDS
+
+    def clear(self) -> None:
+        """Drop the latencies since the last judgement: they were measured with a larger window."""
+        self._ratios.clear()
+        self._excesses.clear()
 
 
 @dataclass(slots=True)

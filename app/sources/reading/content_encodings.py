@@ -10,7 +10,7 @@ import io
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, TypeAlias
 
 import brotli
 
@@ -47,19 +47,6 @@ class OverLimitError(UnpackingError):
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
         super().__init__(f"it unpacks to more than {limit_bytes} bytes")
-
-
-class _Stage(Protocol):
-    """Undoes one encoding."""
-
-    window_bytes: int
-    """How much of its output it may keep."""
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Unpack what has arrived, piece by piece; a piece is short, and may be empty."""
-
-    def finish(self) -> None:
-        """Raise UnpackingError when more should have arrived."""
 
 
 class Body:
@@ -283,6 +270,11 @@ class _Zstandard:
             raise UnpackingError("it ends within a Zstandard frame")
 
 
+_Stage: TypeAlias = _Gzip | _Deflate | _Brotli | _Zstandard
+"""Undoes one encoding: ``feed`` yields short pieces, ``finish`` raises where more should have arrived.
+
+``window_bytes`` is how much of its output it may keep.
+"""
 _STAGES: Final[Mapping[str, Callable[[], _Stage]]] = {
     "gzip": _Gzip,
     "x-gzip": _Gzip,

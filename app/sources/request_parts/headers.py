@@ -39,7 +39,7 @@ def _check_name(name: str) -> str:
         # Not shown: a name that was mixed up with its value is a secret.
         raise SourceError("request", "a header's name holds characters other than letters, digits and '-'")
     if name.lower() in _OF_THE_CONNECTION:
-        message = f"header '{name}' is set by Ferryman alone, as it tells who is asked and how much is sent"
+        message = f"header '{name}' is set by Ferryman alone, as it names the host and the length"
         raise SourceError("request", message)
     return name
 

@@ -1,10 +1,10 @@
 """The credentials of integrated accounts under their rows' locks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, bindparam, case, func, select, text, update
+from sqlalchemy import Engine, Row, bindparam, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine.accounts import oauth
@@ -13,7 +13,7 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.record_errors import SourceError
 from app.engine.status import AccountStatus
 from app.engine.webhooks.events import AUTHENTICATION_ERROR
-from app.services.accounts.ports import Announcement
+from app.services.accounts.ports import Announcement, LockedCredentials
 from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.accounts.accounts import AccountStore, announce_reactivation
@@ -53,45 +53,6 @@ _NOTE_FORBIDDEN = text("""
 """).bindparams(bindparam("error", type_=JSONB))
 
 
-class _Locked:
-    """One account's row, locked."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        account_id: str,
-        accounts: AccountStore,
-        context: JsonObject,
-        *,
-        origins: frozenset[str] | None,
-        seal: Callable[[JsonObject], bytes],
-        reactivated_in: EnvironmentId | None,
-    ) -> None:
-        """``reactivated_in`` is the environment of an account that had to be connected anew."""
-        self._connection = connection
-        self._account_id = account_id
-        self._accounts = accounts
-        self._seal = seal
-        self._reactivated_in = reactivated_in
-        self.context = context
-        self.origins = origins
-
-    def write(self, context: JsonObject, origins: frozenset[str] | None = None) -> None:
-        """Replace the context, and what its secrets are given for unless that stays; commit, which unlocks the row."""
-        sealed = self._seal(context)
-        changed = {} if origins is None else {"origins": sorted(origins)}
-        statement = update(_TABLE).where(_TABLE.c.id == self._account_id)
-        self._connection.execute(
-            statement.values(
-                context_encrypted=sealed, status=_WITH_TOKEN, last_error=None, updated_at=func.now(), **changed
-            )
-        )
-        if self._reactivated_in is not None:
-            account = self._accounts.within(self._connection, self._reactivated_in, self._account_id)
-            announce_reactivation(self._connection, account)
-        self._connection.commit()
-
-
 @retry_conflicts
 class CredentialStore:
     """The credentials of all accounts."""
@@ -102,7 +63,7 @@ class CredentialStore:
         self._accounts = AccountStore(engine, cipher)
 
     @contextmanager
-    def lock(self, account_id: str) -> Iterator[_Locked]:
+    def lock(self, account_id: str) -> Iterator[LockedCredentials]:
         """Lock an account; raise SourceError when it is gone. Rows that refer to it may be written meanwhile."""
         with self._engine.connect() as connection:
             connection.execute(text(f"set local idle_in_transaction_session_timeout = '{_LOCK_SECONDS}s'"))
@@ -112,18 +73,21 @@ class CredentialStore:
             refused = EnvironmentId(str(row.environment_id)) if row.status == _REFUSED else None
             place = _place(row)
 
-            def seal(context: JsonObject) -> bytes:
-                return self._cipher.seal(context, place)
+            def write(context: JsonObject, origins: frozenset[str] | None) -> None:
+                changed = {} if origins is None else {"origins": sorted(origins)}
+                statement = update(_TABLE).where(_TABLE.c.id == account_id)
+                sealed = self._cipher.seal(context, place)
+                connection.execute(
+                    statement.values(
+                        context_encrypted=sealed, status=_WITH_TOKEN, last_error=None, updated_at=func.now(), **changed
+                    )
+                )
+                if refused is not None:
+                    announce_reactivation(connection, self._accounts.within(connection, refused, account_id))
+                connection.commit()
 
-            yield _Locked(
-                connection,
-                account_id,
-                self._accounts,
-                context,
-                origins=None if row.origins is None else frozenset(row.origins),
-                seal=seal,
-                reactivated_in=refused,
-            )
+            origins = None if row.origins is None else frozenset(row.origins)
+            yield LockedCredentials(context=context, origins=origins, write=write)
 
     def read_current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
         """Read an account's context, and what its secrets were given for; raise SourceError when it is gone."""

@@ -75,8 +75,7 @@ class EnvironmentIntegrationStore(OwnedStore[EnvironmentIntegration]):
         """Change one."""
         stored = owned_rows.find_row(self._engine, _TABLE, environment_id, id) if "override" in values else None
         sealed = self._seal_override(environment_id, str(stored["integration_id"]) if stored else "", values, stored)
-        row = owned_rows.update_row(self._engine, _TABLE, environment_id, id, sealed, seen=seen)
-        return self._read_installed(row) if row else None
+        return super().update(environment_id, id, sealed, seen=seen)
 
     def _seal_override(
         self, environment_id: str, integration_id: str, values: Mapping[str, Any], stored: Row | None

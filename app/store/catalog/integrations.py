@@ -12,12 +12,12 @@ from app.engine.ids import parse_id
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import Integration
-from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.lists import RowVersion
 from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row, reading
-from app.store.db.owned_rows import build_object
+from app.store.db.owned_rows import NamedStore, build_object
 from app.store.secrets import sealed_config
 from app.store.secrets.bound_values import CONFIG, Place
 from app.store.secrets.encryption import Cipher
@@ -26,69 +26,51 @@ _TABLE = tables.integration
 
 
 @retry_conflicts
-class IntegrationStore:
-    """The integrations of all environments."""
+class IntegrationStore(NamedStore[Integration]):
+    """The integrations of all environments, each as its owner sees it, but for ``get`` and ``find_by_name``."""
 
     def __init__(self, engine: Engine, cipher: Cipher) -> None:
-        self._engine = engine
+        super().__init__(engine, _TABLE, self._show, kind="an integration")
         self._cipher = cipher
 
     def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> Integration:
         """Write an integration; raise InvalidInputError when its name is taken."""
-        try:
-            owned = {**self._seal(environment_id, id, values), "id": id, "environment_id": environment_id}
-            row = owned_rows.insert_row(self._engine, _TABLE, owned)
-        except IntegrityError as error:
-            message = f"an integration called '{values['name']}' exists already"
-            raise InvalidInputError([Failure("name", message)]) from error
-        return self._integration(row)
+        return super().create(environment_id, id, self._seal(environment_id, id, values))
 
-    def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
+    def get(self, environment_id: EnvironmentId, id: str) -> Integration | None:
         """Read one integration."""
-        row = owned_rows.find_row(self._engine, _TABLE, environment_id, integration_id)
-        return self._integration(row) if row else None
+        row = owned_rows.find_row(self._engine, _TABLE, environment_id, id)
+        return integration_of(row, self._cipher) if row else None
 
-    def inspect(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
+    def inspect(self, environment_id: EnvironmentId, id: str) -> Integration | None:
         """Read one integration for its owner: what does not decrypt stays sealed, and is reported."""
-        row = owned_rows.find_row(self._engine, _TABLE, environment_id, integration_id)
-        return self._show(row) if row else None
+        return super().get(environment_id, id)
 
     def find_by_name(self, environment_id: EnvironmentId, name: str) -> Integration | None:
         """Find an integration by its name."""
-        with reading(self._engine) as connection:
-            statement = owned_rows.select_in(_TABLE, environment_id).where(_TABLE.c.name == name)
-            row = connection.execute(statement).mappings().one_or_none()
-        return self._integration(row) if row else None
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Integration]:
-        """Read a page of integrations."""
-        return owned_rows.list_rows(self._engine, _TABLE, environment_id, self._show, filters)
+        row = self._find_named(environment_id, name)
+        return integration_of(row, self._cipher) if row else None
 
     def update(
         self,
         environment_id: EnvironmentId,
-        integration_id: str,
+        id: str,
         values: Mapping[str, Any],
         *,
-        version: int,
         seen: RowVersion | None = None,
+        version: int | None = None,
     ) -> Integration | None:
         """Change an integration that is still at ``version``; None when it is not, or not there."""
-        stored = (
-            owned_rows.find_row(self._engine, _TABLE, environment_id, integration_id) if "config" in values else None
-        )
-        sealed = self._seal(environment_id, integration_id, values, stored)
-        row = owned_rows.update_row(
-            self._engine, _TABLE, environment_id, integration_id, sealed, version=version, seen=seen
-        )
-        return self._show(row) if row else None
+        stored = owned_rows.find_row(self._engine, _TABLE, environment_id, id) if "config" in values else None
+        sealed = self._seal(environment_id, id, values, stored)
+        return super().update(environment_id, id, sealed, seen=seen, version=version)
 
-    def delete(self, environment_id: EnvironmentId, integration_id: str, *, seen: RowVersion | None = None) -> bool:
+    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove an integration; raise InvalidInputError while accounts belong to it."""
         try:
-            return owned_rows.delete_row(self._engine, _TABLE, environment_id, integration_id, seen=seen)
+            return super().delete(environment_id, id, seen=seen)
         except IntegrityError as error:
-            raise InvalidInputError([Failure("id", self._in_use(integration_id))]) from error
+            raise InvalidInputError([Failure("id", self._in_use(id))]) from error
 
     def _in_use(self, integration_id: str) -> str:
         accounts = tables.integrated_account
@@ -104,9 +86,6 @@ class IntegrationStore:
             return dict(values)
         place, present = CONFIG.place(environment_id, parse_id(id)), stored["config"] if stored else None
         return {**values, "config": sealed_config.seal_secrets(values["config"], self._cipher, place, stored=present)}
-
-    def _integration(self, row: Row) -> Integration:
-        return integration_of(row, self._cipher)
 
     def _show(self, row: Row) -> Integration:
         """Read an integration's row for its owner, even if its secrets do not decrypt."""

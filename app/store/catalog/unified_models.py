@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, Select, and_, func, select
+from sqlalchemy import Engine, and_, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -15,12 +15,12 @@ from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.unified import EnvironmentUnifiedModel, UnifiedModel, UnifiedModelMethod
 from app.engine.unified.model import UnifiedName
 from app.services.runs.conflicts import retry_conflicts
+from app.services.unified.mappings import MappingLayers
 from app.services.unified.methods import MappingLayer
-from app.services.unified.ports import MappingLayers
 from app.store import tables
-from app.store.db import owned_rows, paging
+from app.store.db import owned_rows
 from app.store.db.database import reading
-from app.store.db.owned_rows import OwnedStore, build_object
+from app.store.db.owned_rows import NamedStore, OwnedStore, build_object
 
 T = TypeVar("T")
 
@@ -30,40 +30,11 @@ _METHOD = tables.unified_model_method
 
 
 @retry_conflicts
-class UnifiedModelStore(OwnedStore[UnifiedModel]):
+class UnifiedModelStore(NamedStore[UnifiedModel]):
     """The unified models of all environments; a model is removed with its mappings."""
 
     def __init__(self, engine: Engine) -> None:
-        super().__init__(engine, _MODEL, partial(build_object, UnifiedModel))
-
-    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> UnifiedModel:
-        """Write a model; raise InvalidInputError when its name is taken."""
-        try:
-            row = owned_rows.insert_row(self._engine, _MODEL, {**values, "id": id, "environment_id": environment_id})
-        except IntegrityError as error:
-            message = f"a unified model called '{values['name']}' exists already"
-            raise InvalidInputError([Failure("name", message)]) from error
-        return build_object(UnifiedModel, row)
-
-    def find_by_name(self, environment_id: EnvironmentId, name: str) -> UnifiedModel | None:
-        """Find a model by its name."""
-        with reading(self._engine) as connection:
-            statement = owned_rows.select_in(_MODEL, environment_id).where(_MODEL.c.name == name)
-            row = connection.execute(statement).mappings().one_or_none()
-        return build_object(UnifiedModel, row) if row else None
-
-    def update(  # type: ignore[override]  # whoever changes a model knows its version
-        self,
-        environment_id: EnvironmentId,
-        id: str,
-        values: Mapping[str, Any],
-        *,
-        version: int,
-        seen: RowVersion | None = None,
-    ) -> UnifiedModel | None:
-        """Change a model that is still at ``version``; None when it is not, or not there."""
-        row = owned_rows.update_row(self._engine, _MODEL, environment_id, id, values, version=version, seen=seen)
-        return build_object(UnifiedModel, row) if row else None
+        super().__init__(engine, _MODEL, partial(build_object, UnifiedModel), kind="a unified model")
 
     def read_layers(
         self, environment_id: EnvironmentId, name: UnifiedName, *, method: str, integration_name: str
@@ -170,24 +141,13 @@ class MappingStore:
 
     def get(self, environment_id: EnvironmentId, id: str) -> UnifiedModelMethod | None:
         """Read one mapping."""
-        with reading(self._engine) as connection:
-            row = connection.execute(self._select_of(environment_id).where(_METHOD.c.id == id)).mappings().first()
-        return build_object(UnifiedModelMethod, row) if row else None
+        row = owned_rows.find_row(self._engine, _METHOD, environment_id, id)
+        return build_object(UnifiedModelMethod, row) if row and row["layer"] == self._layer.value else None
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[UnifiedModelMethod]:
         """Read a page of mappings."""
-        statement = self._select_of(environment_id)
-        statement = paging.narrow(statement, _METHOD, filters)
-        with reading(self._engine) as connection:
-            return paging.read_page(
-                connection,
-                statement,
-                _METHOD,
-                lambda row: build_object(UnifiedModelMethod, row),
-                limit=filters.limit,
-                cursor=filters.cursor,
-                sort=filters.sort,
-            )
+        build, mine = partial(build_object, UnifiedModelMethod), _METHOD.c.layer == self._layer.value
+        return owned_rows.list_rows(self._engine, _METHOD, environment_id, build, filters, only=mine)
 
     def update(
         self,
@@ -195,8 +155,8 @@ class MappingStore:
         id: str,
         values: Mapping[str, Any],
         *,
-        version: int,
         seen: RowVersion | None = None,
+        version: int | None = None,
     ) -> UnifiedModelMethod | None:
         """Change a mapping that is still at ``version``; None when it is not, or not there."""
         row = owned_rows.update_row(self._engine, _METHOD, environment_id, id, values, version=version, seen=seen)
@@ -207,6 +167,3 @@ class MappingStore:
         return self.get(environment_id, id) is not None and owned_rows.delete_row(
             self._engine, _METHOD, environment_id, id, seen=seen
         )
-
-    def _select_of(self, environment_id: EnvironmentId) -> Select[Any]:
-        return owned_rows.select_in(_METHOD, environment_id).where(_METHOD.c.layer == self._layer.value)

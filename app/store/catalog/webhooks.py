@@ -61,37 +61,28 @@ class WebhookStore(OwnedStore[Webhook]):
         super().__init__(engine, _TABLE, self._show)
         self._cipher = cipher
 
-    def create(  # type: ignore[override]  # a webhook has a secret from the first
-        self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, secret: str
-    ) -> Webhook:
-        """Write a webhook."""
-        sealed = self._cipher.seal(secret, WEBHOOK_SECRET.place(environment_id, id))
-        owned = {"id": id, "environment_id": environment_id, "secret_encrypted": sealed}
-        return self._webhook(owned_rows.insert_row(self._engine, _TABLE, {**values, **owned}))
+    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> Webhook:
+        """Write a webhook, with its ``secret``."""
+        given = dict(values)
+        given["secret_encrypted"] = self._cipher.seal(given.pop("secret"), WEBHOOK_SECRET.place(environment_id, id))
+        return super().create(environment_id, id, given)
 
     def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
         """Read one webhook, its secret included."""
         row = owned_rows.find_row(self._engine, _TABLE, environment_id, webhook_id)
         return self._webhook(row) if row else None
 
-    def inspect(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
+    def inspect(self, environment_id: EnvironmentId, id: str) -> Webhook | None:
         """Read one webhook for its owner, with a report of a secret that does not decrypt."""
-        row = owned_rows.find_row(self._engine, _TABLE, environment_id, webhook_id)
-        return self._show(row) if row else None
+        return super().get(environment_id, id)
 
     def update(
-        self,
-        environment_id: EnvironmentId,
-        webhook_id: str,
-        values: Mapping[str, Any],
-        *,
-        seen: RowVersion | None = None,
+        self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, seen: RowVersion | None = None
     ) -> Webhook | None:
         """Change a webhook; its secret stays. One that a user switches on or off starts with a clean record."""
         if "is_active" in values:
             values = {**values, "failing_since": None, "disabled_reason": None}
-        row = owned_rows.update_row(self._engine, _TABLE, environment_id, webhook_id, values, seen=seen)
-        return self._show(row) if row else None
+        return super().update(environment_id, id, values, seen=seen)
 
     def replace_secret(
         self, environment_id: EnvironmentId, webhook_id: str, secret: str, *, overlap_seconds: float
@@ -140,7 +131,7 @@ class WebhookStore(OwnedStore[Webhook]):
             connection.execute(_NOTE_SUCCESS, {"id": webhook_id})
 
     def delete(self, environment_id: EnvironmentId, webhook_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a webhook; retention removes what it was told of records, which may be millions of rows."""
+        """Remove a webhook; retention removes what it received of records, which may be millions of rows."""
         return owned_rows.delete_row(self._engine, _TABLE, environment_id, webhook_id, seen=seen)
 
     def _webhook(self, row: Row) -> Webhook:

@@ -16,8 +16,6 @@ from app.engine.status import (
 )
 from app.services.dashboard.overview import (
     COMPLETED_WITH_ERRORS,
-    ERRORS_CHECKED,
-    RUNS_CHECKED,
     DueTrigger,
     Example,
     Outcome,
@@ -34,35 +32,14 @@ _MOST_COUNTED: Final = 1000
 _MOST_RUNS: Final = 2000
 _FIRST_HOUR: Final = "date_trunc('hour', now(), 'UTC') - interval '23 hours'"
 
-# Whether a run has errors stands in its resources, of which there are too many to read: it is looked up for the newest
-# runs, and for those that the newest errors are of.
 _OUTCOMES: Final = text(f"""
-    with suspect as (
-        (select id from sync_job_run
-          where environment_id = :environment and finished_at > {_FIRST_HOUR}
-          order by finished_at desc limit {RUNS_CHECKED})
-         union
-         select run_id from (
-                select run_id from run_error
-                 where environment_id = :environment and created_at > now() - interval '7 days'
-                 order by created_at desc limit {ERRORS_CHECKED}) newest),
-         flawed as materialized (
-         select date_trunc('hour', run.finished_at, 'UTC') as hour, count(*) as runs
-           from suspect join sync_job_run run on run.id = suspect.id
-          where run.finished_at > {_FIRST_HOUR} and run.status = '{RunStatus.COMPLETED}'
-                and exists (select from run_resource where run_id = run.id and errors > retried offset 0)
-          group by 1),
-         ended as (
-         select date_trunc('hour', finished_at, 'UTC') as hour, status, count(*) as runs
-           from sync_job_run
-          where environment_id = :environment and finished_at > {_FIRST_HOUR}
-                and status in {any_of(FINAL_RUN_STATUSES)}
-          group by 1, 2)
-  select ended.hour, ended.status,
-         ended.runs - case when ended.status = '{RunStatus.COMPLETED}' then coalesce(flawed.runs, 0) else 0 end as runs
-    from ended left join flawed on flawed.hour = ended.hour
-   union all
-  select hour, '{COMPLETED_WITH_ERRORS}', runs from flawed
+    select date_trunc('hour', finished_at, 'UTC') as hour,
+           case when status = '{RunStatus.COMPLETED}' and has_errors then '{COMPLETED_WITH_ERRORS}' else status end
+               as status,
+           count(*) as runs
+      from sync_job_run
+     where environment_id = :environment and finished_at > {_FIRST_HOUR} and status in {any_of(FINAL_RUN_STATUSES)}
+     group by 1, 2
 """)
 _LAST_END: Final = text("""
     select concat(finished_at, id) from sync_job_run
@@ -91,6 +68,7 @@ _DUE: Final = text("""
      order by trigger.next_run_at limit 6
 """)
 
+_TENANT: Final = "(select tenant_id from integrated_account a where a.id = sync_job_run.integrated_account_id)"
 _CANDIDATE: Final = "select id, sync_job_id, integrated_account_id, created_at, finished_at from sync_job_run"
 _ENDED_LATELY: Final = f"""
     {_CANDIDATE} where environment_id = :environment and finished_at > now() - interval '24 hours'
@@ -130,9 +108,16 @@ _TROUBLES: Final[Mapping[str, TextClause]] = {
                    and (trigger.last_run ->> 'error' is not null or trigger.next_run_at < now() - interval '2 minutes')
              order by trigger.updated_at desc""",
         "failed": f"""
-            select id, coalesce(sync_job ->> 'label', id::text) as name, coalesce(error ->> 'message', '') as told
+            select id, coalesce(sync_job ->> 'label', id::text) as name,
+                   concat_ws(': ', {_TENANT}, error ->> 'message') as told, finished_at as since
               from sync_job_run
              where environment_id = :environment and status = '{RunStatus.FAILED}'
+                   and finished_at > now() - interval '24 hours' and created_at > now() - interval '7 days'
+             order by finished_at desc""",
+        "flawed": f"""
+            select id, coalesce(sync_job ->> 'label', id::text) as name, {_TENANT} as told, finished_at as since
+              from sync_job_run
+             where environment_id = :environment and has_errors and status = '{RunStatus.COMPLETED}'
                    and finished_at > now() - interval '24 hours' and created_at > now() - interval '7 days'
              order by finished_at desc""",
         "resources": f"""

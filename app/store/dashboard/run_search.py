@@ -152,7 +152,7 @@ class Matching:
     def branches(self, *columns: ColumnElement[Any]) -> Sequence[Select[Any]]:
         """Select the runs that match by statements of which each has an index; a run may be in two of them."""
         statement = self._select(columns, self.filters.statuses)
-        if not self._is_owned or self.filters.statuses:
+        if not self._is_owned or self.filters.statuses or self.filters.has_errors:
             # An index of its own leads to a status, by the environment.
             statement = statement.where(self._is_mine)
         if self.filters.error_code is None:
@@ -163,7 +163,7 @@ class Matching:
     def is_in_order(self) -> bool:
         """Whether an index has the runs that match in the order of time, and no others."""
         filters = self.filters
-        named = (len(filters.statuses) == 1, filters.job_id, filters.account_id)
+        named = (len(filters.statuses) == 1, filters.has_errors, filters.job_id, filters.account_id)
         ended = filters.finished_from or filters.finished_to
         others = (len(filters.statuses) > 1, filters.tenant_id, filters.args, filters.error_code, ended)
         return sum(map(bool, named)) <= 1 and not any(others)
@@ -172,6 +172,7 @@ class Matching:
         filters = self.filters
         wanted: Sequence[tuple[object, Callable[[], ColumnElement[bool]]]] = (
             (statuses, lambda: _is_any(_RUN.status, [status.value for status in statuses])),
+            (filters.has_errors, lambda: _RUN.has_errors),
             (filters.job_id, lambda: _RUN.sync_job_id == filters.job_id),
             (filters.account_id, lambda: _RUN.integrated_account_id == filters.account_id),
             (self._accounts is not None, lambda: self._is_of_tenant),

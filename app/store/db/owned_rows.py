@@ -7,7 +7,9 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Engine, Select, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
+from app.engine.errors import Failure, InvalidInputError
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.runs.conflicts import retry_conflicts
@@ -54,6 +56,47 @@ class OwnedStore(Generic[T]):
     def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove an object; what the database binds to it goes with it."""
         return delete_row(self._engine, self._table, environment_id, id, seen=seen)
+
+
+@retry_conflicts
+class NamedStore(OwnedStore[T]):
+    """The objects of one table that have names, and count their versions."""
+
+    def __init__(self, engine: Engine, table: Table, build: Callable[[Row], T], *, kind: str) -> None:
+        """``kind`` is what a message calls one, with its article."""
+        super().__init__(engine, table, build)
+        self._kind = kind
+
+    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> T:
+        """Write a new object; raise InvalidInputError when its name is taken."""
+        try:
+            return super().create(environment_id, id, values)
+        except IntegrityError as error:
+            message = f"{self._kind} called '{values['name']}' exists already"
+            raise InvalidInputError([Failure("name", message)]) from error
+
+    def find_by_name(self, environment_id: EnvironmentId, name: str) -> T | None:
+        """Find an object by its name."""
+        row = self._find_named(environment_id, name)
+        return self._build(row) if row else None
+
+    def update(
+        self,
+        environment_id: EnvironmentId,
+        id: str,
+        values: Mapping[str, Any],
+        *,
+        seen: RowVersion | None = None,
+        version: int | None = None,
+    ) -> T | None:
+        """Change an object that is still at ``version``; None when it is not, or not there."""
+        row = update_row(self._engine, self._table, environment_id, id, values, version=version, seen=seen)
+        return self._build(row) if row else None
+
+    def _find_named(self, environment_id: EnvironmentId, name: str) -> Row | None:
+        with reading(self._engine) as connection:
+            statement = select_in(self._table, environment_id).where(self._table.c.name == name)
+            return connection.execute(statement).mappings().one_or_none()
 
 
 def select_in(table: Table, environment_id: EnvironmentId) -> Select[Any]:

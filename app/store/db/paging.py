@@ -51,7 +51,7 @@ def read_page(
     # One row more than requested shows whether there is a next page: a cursor never leads to an empty one.
     rows = connection.execute(statement.order_by(*order).limit(limit + 1)).mappings().all()
     shown = rows[:limit]
-    next_cursor = _encode(sort, shown[-1][name], shown[-1]["id"]) if len(rows) > limit else None
+    next_cursor = encode_place(sort, shown[-1][name], shown[-1]["id"]) if len(rows) > limit else None
     return Page(result=[make(row) for row in shown], next_cursor=next_cursor, limit=limit)
 
 
@@ -108,7 +108,8 @@ def _sorted_by(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.coalesce(column, "") if is_text and getattr(column, "nullable", False) else column
 
 
-def _encode(sort: str, value: datetime | str | None, id: str) -> str:
+def encode_place(sort: str, value: datetime | str | None, id: str) -> str:
+    """Return the cursor of what follows a row in a list with this order."""
     text = value.isoformat() if isinstance(value, datetime) else value or ""
     return encode_cursor(sort, text, str(id))
 

@@ -4,15 +4,17 @@ Leases run on the database's clock. Every write names the fence of its claim, so
 nothing.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import Engine, text
 
 from app.engine.errors import LeaseLostError, UnreadableSecretError
+from app.engine.objects.accounts import Erasure
 from app.engine.objects.destinations import Datastore
 from app.engine.objects.environments import EnvironmentId
 from app.engine.status import CursorStatus
-from app.services.destinations.work import Claimed, CursorClaim, Moved, Quarantined
+from app.services.destinations.work import Claimed, CursorClaim, ErasedPlace, Moved, Quarantined
 from app.services.runs.conflicts import retry_conflicts
 from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
@@ -49,11 +51,12 @@ _LOAD: Final = text("""
       join integration i on i.id = a.integration_id
      where d.id = :destination_id
 """)
-_FIX: Final = text(f"""
-    update destination_cursor c set range_through = :through
-     where {_OF_CLAIM} and lease_until > now()
+_MAY_WRITE: Final = f"""
+    {_OF_CLAIM} and lease_until > now()
            and exists (select from destination d where d.id = c.destination_id and d.paused_at is null)
-""")
+"""
+_FIX: Final = text(f"update destination_cursor c set range_through = :through where {_MAY_WRITE}")
+_MAY: Final = text(f"select count(*) from destination_cursor c where {_MAY_WRITE}")
 _MOVE: Final = text(f"""
     update destination_cursor
        set cursor = :through, range_through = null, written_at = now(), rung_at = now(),
@@ -89,6 +92,47 @@ _QUARANTINE: Final = text("""
                   cast(:reasons as text[])) as q (resource, remote_id, sequence, reason)
         on conflict (destination_id, integrated_account_id, resource, remote_id) do update
        set sequence = excluded.sequence, reason = excluded.reason, created_at = now()
+""")
+_MARK: Final = "'destination ' || c.destination_id"
+# An account that is deleted has its tenant there.
+_TO_ERASE: Final = text(f"""
+    select d.*, c.fence, coalesce(a.tenant_id, x.tenant_id, '') as account_tenant_id
+      from destination_cursor c
+      join destination d on d.id = c.destination_id
+      left join integrated_account a on a.id = c.integrated_account_id
+      left join deleted_account x on x.id = c.integrated_account_id
+     where c.integrated_account_id = :account_id
+           and not exists (select from erasure e where e.id = :id and e.erased ? ({_MARK}))
+     order by c.destination_id limit :limit
+""")
+_DATASTORE: Final = text("select * from datastore where id = :id")
+# Whoever writes finds a higher fence, and a lease that is not his.
+_TAKE_ERASED: Final = text("""
+    update destination_cursor
+       set fence = fence + 1, lease_owner = :owner, lease_until = now() + make_interval(secs => :lease_seconds)
+     where destination_id = :destination_id and integrated_account_id = :account_id
+           and (lease_until is null or lease_until < now())
+ returning fence
+""")
+_REMOVE_QUARANTINED: Final = text("""
+    delete from destination_quarantine
+     where destination_id = :destination_id and integrated_account_id = :account_id
+           and (cast(:resource as text) is null or resource = :resource)
+""")
+_REMOVE: Final = text("""
+    delete from destination_cursor where destination_id = :destination_id and integrated_account_id = :account_id
+""")
+# What was written since it was asked for stays in Postgres, and is written again with all else.
+_BEGIN_ANEW: Final = text(f"""
+    update destination_cursor
+       set cursor = 0, range_through = null, lease_owner = null, lease_until = null, status = '{CursorStatus.WAITING}',
+           due_at = now(), rung_at = null,
+           "read" = 0, written = 0, unchanged = 0, quarantined = 0, filtered = 0
+     where destination_id = :destination_id and integrated_account_id = :account_id and fence = :fence
+""")
+_NOTE_ERASED: Final = text("""
+    update erasure set erased = erased || jsonb_build_object('destination ' || cast(:destination_id as text), :count)
+     where id = :id
 """)
 
 
@@ -130,6 +174,11 @@ class CursorStore:
         """Record up to where the next write goes; False: the lease is lost, or the destination was paused."""
         return self._autocommit.count(_FIX, {**_place(claim), "through": through}) == 1
 
+    def may_write(self, claim: CursorClaim) -> bool:
+        """Whether the lease is held, and the destination not paused."""
+        with reading(self._engine) as connection:
+            return bool(connection.execute(_MAY, _place(claim)).scalar_one())
+
     def move(self, claim: CursorClaim, moved: Moved) -> None:
         """Move the cursor to the end of a range that is written; raise LeaseLostError."""
         counts = {
@@ -166,6 +215,39 @@ class CursorStore:
         values = {**_place(claim), "error": error, "code": code, "wake_seconds": wake_seconds}
         self._autocommit.count(_FAIL, values)
 
+    def list_erased(self, erasure: Erasure, *, limit: int) -> Sequence[ErasedPlace]:
+        """List destinations that have read the account and are not done; raise UnreadableSecretError."""
+        values = {"id": erasure.id, "account_id": erasure.integrated_account_id, "limit": limit}
+        with reading(self._engine) as connection:
+            rows = connection.execute(_TO_ERASE, values).mappings().all()
+            stores = [connection.execute(_DATASTORE, {"id": row["datastore_id"]}).mappings().one() for row in rows]
+        return [
+            ErasedPlace(
+                destination=destination_of(row),
+                datastore=datastore_of(store, self._cipher),
+                tenant_id=row["account_tenant_id"],
+            )
+            for row, store in zip(rows, stores, strict=True)
+        ]
+
+    def take_erased(self, place: ErasedPlace, erasure: Erasure, *, lease_seconds: float) -> int | None:
+        """Take the lease of the account's cursor; None: somebody writes."""
+        values = {**_erased_place(place, erasure), "owner": "erasing", "lease_seconds": lease_seconds}
+        with self._engine.begin() as connection:
+            found = connection.execute(_TAKE_ERASED, values).scalar_one_or_none()
+        return None if found is None else int(found)
+
+    def note_erased(self, place: ErasedPlace, erasure: Erasure, *, fence: int, count: int) -> None:
+        """Record that a destination holds nothing of it any more: its cursor is gone, or begins anew."""
+        values = _erased_place(place, erasure)
+        with self._engine.begin() as connection:
+            connection.execute(_REMOVE_QUARANTINED, {**values, "resource": erasure.resource})
+            if erasure.resource is None:
+                connection.execute(_REMOVE, values)
+            else:
+                connection.execute(_BEGIN_ANEW, {**values, "fence": fence})
+            connection.execute(_NOTE_ERASED, {**values, "id": erasure.id, "count": count})
+
     def _build_claimed(self, claim: CursorClaim, row: Row) -> Claimed:
         return Claimed(
             claim=claim,
@@ -201,3 +283,7 @@ def _quarantine_values(claim: CursorClaim, quarantined: tuple[Quarantined, ...])
         "sequences": [one.sequence for one in quarantined],
         "reasons": [one.reason for one in quarantined],
     }
+
+
+def _erased_place(place: ErasedPlace, erasure: Erasure) -> dict[str, object]:
+    return {"destination_id": place.destination.id, "account_id": erasure.integrated_account_id}

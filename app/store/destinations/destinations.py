@@ -1,21 +1,28 @@
-"""Destinations in Postgres: what they are, and how they are paused, woken and filled anew."""
+"""Destinations in Postgres: what they are, how far they are, and how they are paused, woken and filled anew."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, RowMapping, text
 
-from app.engine.objects.destinations import Deletes, Destination, Layout, WriteMode
+from app.engine.ids import parse_id
+from app.engine.objects.destinations import (
+    Deletes,
+    Destination,
+    DestinationCursor,
+    DestinationProgress,
+    Layout,
+    QuarantinedRecord,
+    WriteMode,
+)
 from app.engine.objects.environments import EnvironmentId
-from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.lists import Page, RowVersion
 from app.engine.status import CursorStatus
 from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
-from app.store.db import owned_rows
-from app.store.db.database import Row
-from app.store.db.owned_rows import build_object
-
-_TABLE = tables.destination
+from app.store.db import paging
+from app.store.db.database import Row, reading
+from app.store.db.owned_rows import OwnedStore, build_object
 
 _PAUSE: Final = text("""
     update destination set paused_at = case when :is_paused then coalesce(paused_at, now()) end, updated_at = now()
@@ -45,45 +52,62 @@ _BEGIN_ANEW: Final = text(f"""
            "read" = 0, written = 0, unchanged = 0, quarantined = 0, filtered = 0
      where destination_id = :id
 """)
+# The oldest entry that is not written; numbers of events are none.
+WAITS: Final = """
+    coalesce(extract(epoch from now() - (
+        select r.updated_at from record r
+         where r.integrated_account_id = c.integrated_account_id and r.sequence >= 0 and r.sequence > c.cursor
+         order by r.sequence limit 1)), 0)
+"""
+_CURSORS: Final = text(f"""
+    select c.*, coalesce(l.last_sequence, 0) as last_sequence, {WAITS} as lag_seconds
+      from destination_cursor c
+      left join account_log l on l.integrated_account_id = c.integrated_account_id
+     where c.destination_id = :id and (cast(:after as uuid) is null or c.integrated_account_id > cast(:after as uuid))
+     order by c.integrated_account_id limit :limit
+""")
+_PROGRESS: Final = text(f"""
+    select c.destination_id, count(*) as accounts,
+           count(*) filter (where c.status = '{CursorStatus.FAILING}') as failing,
+           count(*) filter (where c.is_rebuilding) as rebuilding,
+           coalesce(sum(greatest(0, l.last_sequence - c.cursor)), 0) as lag_records,
+           coalesce(max(case when l.last_sequence > c.cursor then {WAITS} else 0 end), 0) as lag_seconds,
+           (array_agg(c.last_error order by c.failing_since desc)
+                filter (where c.last_error is not null))[1] as last_error,
+           sum(c.read) as read, sum(c.written) as written, sum(c.unchanged) as unchanged,
+           sum(c.quarantined) as quarantined, sum(c.filtered) as filtered
+      from destination_cursor c
+      left join account_log l on l.integrated_account_id = c.integrated_account_id
+     where c.destination_id = any(cast(:ids as uuid[]))
+     group by c.destination_id
+""")
+
+_QUARANTINED: Final = text("""
+    select integrated_account_id, resource, remote_id, sequence, reason, created_at
+      from destination_quarantine
+     where destination_id = :id
+           and (cast(:account as uuid) is null
+                or (integrated_account_id, resource, remote_id) > (cast(:account as uuid), :resource, :remote_id))
+     order by integrated_account_id, resource, remote_id limit :limit
+""")
 
 
 @retry_conflicts
-class DestinationStore:
+class DestinationStore(OwnedStore[Destination]):
     """The destinations of all environments."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        super().__init__(engine, tables.destination, destination_of)
 
     def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> Destination:
         """Write a destination."""
-        owned = {**_columns(values), "id": id, "environment_id": environment_id}
-        return destination_of(owned_rows.insert_row(self._engine, _TABLE, owned))
-
-    def get(self, environment_id: EnvironmentId, destination_id: str) -> Destination | None:
-        """Read one destination."""
-        row = owned_rows.find_row(self._engine, _TABLE, environment_id, destination_id)
-        return destination_of(row) if row else None
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Destination]:
-        """Read a page of destinations."""
-        return owned_rows.list_rows(self._engine, _TABLE, environment_id, destination_of, filters)
+        return super().create(environment_id, id, _columns(values))
 
     def update(
-        self,
-        environment_id: EnvironmentId,
-        destination_id: str,
-        values: Mapping[str, Any],
-        *,
-        seen: RowVersion | None = None,
+        self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, seen: RowVersion | None = None
     ) -> Destination | None:
         """Change some fields."""
-        changes = _columns(values)
-        row = owned_rows.update_row(self._engine, _TABLE, environment_id, destination_id, changes, seen=seen)
-        return destination_of(row) if row else None
-
-    def delete(self, environment_id: EnvironmentId, destination_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a destination and its cursors; what it has written stays where it is."""
-        return owned_rows.delete_row(self._engine, _TABLE, environment_id, destination_id, seen=seen)
+        return super().update(environment_id, id, _columns(values), seen=seen)
 
     def pause(self, environment_id: EnvironmentId, destination_id: str, *, is_paused: bool) -> Destination | None:
         """Have nothing more written, or go on, at once."""
@@ -111,6 +135,39 @@ class DestinationStore:
         with self._engine.begin() as connection:
             connection.execute(_WAKE_DATASTORE, {"id": datastore_id})
 
+    def list_cursors(self, destination_id: str, *, cursor: str | None, limit: int) -> Page[DestinationCursor]:
+        """Read a page of a destination's cursors."""
+        values = {"id": destination_id, "after": _read_cursor(cursor), "limit": limit + 1}
+        with reading(self._engine) as connection:
+            rows = connection.execute(_CURSORS, values).mappings().all()
+        shown = [
+            build_object(
+                DestinationCursor, row, status=CursorStatus(row["status"]), lag_seconds=float(row["lag_seconds"])
+            )
+            for row in rows[:limit]
+        ]
+        next_cursor = paging.encode_cursor(shown[-1].integrated_account_id) if len(rows) > limit else None
+        return Page(result=shown, next_cursor=next_cursor, limit=limit)
+
+    def list_quarantined(self, destination_id: str, *, cursor: str | None, limit: int) -> Page[QuarantinedRecord]:
+        """Read a page of the records that a destination has left out."""
+        account, resource, remote_id = (None, "", "") if cursor is None else paging.decode_cursor(cursor, 3)
+        if account is not None and parse_id(account) is None:
+            raise paging.bad_cursor()
+        place = {"account": account, "resource": resource, "remote_id": remote_id}
+        with reading(self._engine) as connection:
+            rows = connection.execute(_QUARANTINED, {"id": destination_id, **place, "limit": limit + 1}).mappings()
+            found = [build_object(QuarantinedRecord, row) for row in rows]
+        last = found[limit - 1] if len(found) > limit else None
+        following = paging.encode_cursor(last.integrated_account_id, last.resource, last.remote_id) if last else None
+        return Page(result=found[:limit], next_cursor=following, limit=limit)
+
+    def read_progress(self, destination_ids: Sequence[str]) -> Mapping[str, DestinationProgress]:
+        """Return each destination as a whole; one without cursors is left out."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(_PROGRESS, {"ids": list(destination_ids)}).mappings().all()
+        return {str(row["destination_id"]): _progress(row) for row in rows}
+
 
 def destination_of(row: Row) -> Destination:
     """Read a destination's row."""
@@ -129,3 +186,26 @@ def _columns(values: Mapping[str, Any]) -> dict[str, Any]:
     if given.get("resources") == "*":
         given["resources"] = None
     return given
+
+
+def _progress(row: RowMapping) -> DestinationProgress:
+    counts = (
+        *("accounts", "failing", "rebuilding", "lag_records"),
+        *("read", "written", "unchanged", "quarantined", "filtered"),
+    )
+    numbers = {name: int(str(row[name])) for name in counts}
+    error = row["last_error"]
+    return DestinationProgress(
+        **numbers,
+        lag_seconds=float(str(row["lag_seconds"])),
+        last_error=None if error is None else str(error),
+    )
+
+
+def _read_cursor(cursor: str | None) -> str | None:
+    if cursor is None:
+        return None
+    (text_id,) = paging.decode_cursor(cursor, 1)
+    if (id := parse_id(text_id)) is None:
+        raise paging.bad_cursor()
+    return id

@@ -1,6 +1,6 @@
-"""How destinations are, beside what webhooks were told of them."""
+"""How destinations are, beside what webhooks were notified of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Engine, text
@@ -12,7 +12,7 @@ from app.services.ports import Clock
 from app.services.runs.conflicts import retry_conflicts
 from app.store.announcements.announcements import announce
 from app.store.db.database import Row, reading
-from app.store.destinations.progress import WAITS
+from app.store.destinations.destinations import WAITS
 
 _FAILING: Final = f"c.status = '{CursorStatus.FAILING}'"
 _LOOK: Final = text(f"""
@@ -32,6 +32,10 @@ _LOOK: Final = text(f"""
 # Only the first of several who have seen the same tells it.
 _NOTE: Final = text("update destination set health = :health where id = :id and health = :told")
 
+_TROUBLED: Final = text("""
+    select health, count(*) from destination where health <> 'well' and paused_at is null group by health
+""")
+
 
 @retry_conflicts
 class DestinationHealthStore:
@@ -46,8 +50,13 @@ class DestinationHealthStore:
         with reading(self._engine) as connection:
             return [_seen(row) for row in connection.execute(_LOOK).mappings()]
 
+    def count_troubled(self) -> Mapping[str, int]:
+        """Count the destinations that webhooks were told of as ``behind`` or ``failing``, over all environments."""
+        with reading(self._engine) as connection:
+            return {str(health): int(count) for health, count in connection.execute(_TROUBLED)}
+
     def tell(self, seen: SeenDestination, health: DestinationHealth) -> None:
-        """Record what is told of a destination, and queue the event for all who subscribe to it."""
+        """Record what is notified of a destination, and queue the event for all who subscribe to it."""
         with self._engine.begin() as connection:
             values = {"id": seen.id, "health": health.value, "told": seen.health.value}
             if connection.execute(_NOTE, values).rowcount != 1:

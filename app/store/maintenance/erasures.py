@@ -118,7 +118,8 @@ _RECORDS: Final = text("""
         select ctid from record where integrated_account_id = :account_id limit :limit))
 """)
 _LOG: Final = text("""
-    with learned as (delete from schema_cursor where integrated_account_id = :account_id)
+    with learned as (delete from schema_cursor where integrated_account_id = :account_id),
+         counted as (delete from record_count where integrated_account_id = :account_id)
     delete from account_log where integrated_account_id = :account_id
 """)
 
@@ -128,7 +129,8 @@ _RECORDS_OF_RESOURCE: Final = text(f"""
              select integrated_account_id, resource, remote_id, sequence from record
               where integrated_account_id = :account_id and resource = :resource and updated_at <= :until
               limit :limit),
-         {TRIM}
+         {TRIM},
+         counted as (delete from record_count where integrated_account_id = :account_id)
     delete from record using old
      where {AFTER_TRIM} and record.integrated_account_id = old.integrated_account_id
            and record.resource = old.resource and record.remote_id = old.remote_id

@@ -18,6 +18,7 @@ from app.engine.status import (
 from app.services.diagnosis.fleet import FleetFacts, MetricsTarget, MutexWait, SilentDaemon
 from app.services.runs.conflicts import retry_conflicts
 from app.store.db.database import reading
+from app.store.destinations import states
 from app.store.maintenance.daemons import DaemonStore
 from app.store.runs import mutexes
 from app.store.tables.statuses import any_of
@@ -111,6 +112,8 @@ class FleetReader:
                 webhooks_disabled=connection.execute(_DISABLED).scalar_one(),
                 views_failing=connection.execute(_VIEWS).scalar_one(),
                 destinations_failing=_count(connection, _DESTINATIONS),
+                destinations=states.count_states(connection),
+                needy_destinations=states.list_needy(connection),
                 messages_promised=connection.execute(_PROMISED).scalar_one(),
                 daemons=live,
                 silent_daemons=[SilentDaemon(**row) for row in silent],

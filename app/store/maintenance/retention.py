@@ -5,7 +5,6 @@ from typing import Final
 
 from sqlalchemy import Engine, TextClause, column, text
 
-from app.engine.json_types import JSON
 from app.engine.status import DaemonStatus, DeliveryStatus, RunStatus
 from app.services.maintenance.ports import ExpiredRun, PrunedRuns
 from app.services.runs.conflicts import retry_conflicts
@@ -14,111 +13,92 @@ from app.store.records.account_log import AFTER_TRIM, TRIM
 from app.store.runs.removal import remove_runs
 from app.store.tables.base import uuid_type
 
-_BODIES: Final = text(f"""
-    with old as materialized (
-             select id, integrated_account_id, log_sequence as sequence from delivery
-              where status = '{DeliveryStatus.DELIVERED}' and octet_length(body) > 0
-                    and delivered_at < now() - make_interval(secs => :seconds)
-              order by delivered_at, id limit :limit offset :skip),
-         {TRIM}
-    update delivery set body = '' from old where delivery.id = old.id and {AFTER_TRIM}
-""")
+_BEGIN: Final = "now() - make_interval(secs => :seconds)"
 
-_TOMBSTONES: Final = text(f"""
-    with old as materialized (
-             select integrated_account_id, resource, remote_id, sequence from record
-              where deleted_at < now() - make_interval(secs => :seconds)
-              order by deleted_at, integrated_account_id, resource, remote_id limit :limit offset :skip),
-         {TRIM}
-    delete from record using old
-     where {AFTER_TRIM} and record.integrated_account_id = old.integrated_account_id
-           and record.resource = old.resource and record.remote_id = old.remote_id
-           and record.deleted_at < now() - make_interval(secs => :seconds)
-""")
 
-_KEYS: Final = text("""
-    delete from idempotency_key using (
-        select environment_id, key from idempotency_key where created_at < now() - interval '24 hours'
-         order by created_at, environment_id, key limit :limit offset :skip for update skip locked) old
-     where idempotency_key.environment_id = old.environment_id and idempotency_key.key = old.key
-""")
+def _delete(table: str, where: str, *, order: str = "created_at, id") -> TextClause:
+    return text(f"""
+        delete from {table} where id in (
+            select id from {table} where {where} order by {order} limit :limit offset :skip for update skip locked)
+    """)  # of constants
 
-_MESSAGES: Final = text(f"""
-    delete from outbox where id in (
-        select id from outbox o
-         where created_at < now() - interval '1 day'
-               and not exists (select from sync_job_run r where r.id::text = o.args ->> 0
-               and r.status = '{RunStatus.CREATED}')
-         order by id limit :limit offset :skip for update skip locked)
-""")
 
-_DAEMONS: Final = text(f"""
-    delete from daemon where id in (
-        select id from daemon where status = '{DaemonStatus.STOPPED}'
-               and updated_at < now() - make_interval(secs => :seconds)
-         order by id limit :limit offset :skip for update skip locked)
-""")
-
-_FIRES: Final = text("""
-    delete from cron_trigger_fire where id in (
-        select id from cron_trigger_fire where created_at < now() - make_interval(secs => :seconds)
-         order by created_at, id limit :limit offset :skip for update skip locked)
-""")
-
-_CALLS: Final = text("""
-    delete from direct_call where id in (
-        select id from direct_call where created_at < now() - make_interval(secs => :seconds)
-         order by created_at, id limit :limit offset :skip for update skip locked)
-""")
-
-_AUDIT_ENTRIES: Final = text("""
-    delete from audit_entry where id in (
-        select id from audit_entry where created_at < now() - make_interval(secs => :seconds)
-         order by created_at, id limit :limit offset :skip for update skip locked)
-""")
-
-_ANNOUNCEMENTS: Final = text(f"""
-    delete from delivery where id in (
-        select id from delivery
-         where run_id is null and created_at < now() - make_interval(secs => :seconds)
-               and status <> '{DeliveryStatus.PENDING}'
-         order by created_at, id limit :limit offset :skip for update skip locked)
-""")
-
-_NOTIFICATIONS: Final = text("""
-    delete from notification where id in (
-        select id from notification
-         where created_at < now() - make_interval(secs => :seconds)
-               and (sent_at is not null or given_up_at is not null)
-         order by created_at, id limit :limit offset :skip for update skip locked)
-""")
-
-_INCIDENTS: Final = text("""
-    delete from incident where id in (
-        select id from incident where closed_at < now() - make_interval(secs => :seconds)
-         order by closed_at, id limit :limit offset :skip for update skip locked)
-""")
-
-_TOLD: Final = text("""
-    delete from webhook_record where ctid in (
-        select ctid from webhook_record where deleted_at < now() - make_interval(secs => :seconds)
-         order by deleted_at, webhook_id, integrated_account_id, resource, remote_id
-         limit :limit offset :skip for update skip locked)
-""")
-
-# The primary key begins with the webhook: its few values are stepped through. Runs of a webhook that was deleted write
-# some more until they end.
-_TOLD_TO_NOBODY: Final = text("""
-    with recursive known as (
-        (select webhook_id from webhook_record order by webhook_id limit 1)
-        union all
-        select (select webhook_id from webhook_record where webhook_id > known.webhook_id order by webhook_id limit 1)
-          from known where known.webhook_id is not null)
-    delete from webhook_record where ctid = any(array(
-        select r.ctid from known join webhook_record r on r.webhook_id = known.webhook_id
-         where not exists (select from webhook where webhook.id = known.webhook_id)
-         limit :limit offset :skip for update of r skip locked))
-""")
+_KINDS: Final[Mapping[str, TextClause]] = {
+    "bodies": text(f"""
+        with old as materialized (
+                 select id, integrated_account_id, log_sequence as sequence from delivery
+                  where status = '{DeliveryStatus.DELIVERED}' and octet_length(body) > 0
+                        and delivered_at < now() - make_interval(secs => :seconds)
+                  order by delivered_at, id limit :limit offset :skip),
+             {TRIM}
+        update delivery set body = '' from old where delivery.id = old.id and {AFTER_TRIM}
+    """),
+    "tombstones": text(f"""
+        with old as materialized (
+                 select integrated_account_id, resource, remote_id, sequence from record
+                  where deleted_at < now() - make_interval(secs => :seconds)
+                  order by deleted_at, integrated_account_id, resource, remote_id limit :limit offset :skip),
+             {TRIM}
+        delete from record using old
+         where {AFTER_TRIM} and record.integrated_account_id = old.integrated_account_id
+               and record.resource = old.resource and record.remote_id = old.remote_id
+               and record.deleted_at < now() - make_interval(secs => :seconds)
+    """),
+    "keys": text("""
+        delete from idempotency_key using (
+            select environment_id, key from idempotency_key where created_at < now() - interval '24 hours'
+             order by created_at, environment_id, key limit :limit offset :skip for update skip locked) old
+         where idempotency_key.environment_id = old.environment_id and idempotency_key.key = old.key
+    """),
+    "messages": _delete(
+        "outbox",
+        f"""created_at < now() - interval '1 day'
+            and not exists (select from sync_job_run r where r.id::text = outbox.args ->> 0
+                            and r.status = '{RunStatus.CREATED}')""",
+        order="id",
+    ),
+    "daemons": _delete("daemon", f"status = '{DaemonStatus.STOPPED}' and updated_at < {_BEGIN}", order="id"),
+    "fires": _delete("cron_trigger_fire", f"created_at < {_BEGIN}"),
+    "calls": _delete("direct_call", f"created_at < {_BEGIN}"),
+    "audit entries": text(f"""
+        delete from audit_entry where id in (
+            select id from audit_entry
+             where id = any(array(
+                   select old.id from environment e cross join lateral (
+                          select id, created_at from audit_entry
+                           where environment_id = e.id and created_at < {_BEGIN}
+                           order by created_at, id limit :limit + :skip) old
+                    order by old.created_at, old.id limit :limit offset :skip))
+               for update skip locked)
+    """),
+    "announcements": _delete(
+        "delivery", f"run_id is null and created_at < {_BEGIN} and status <> '{DeliveryStatus.PENDING}'"
+    ),
+    "notifications": _delete(
+        "notification", f"created_at < {_BEGIN} and (sent_at is not null or given_up_at is not null)"
+    ),
+    "incidents": _delete("incident", f"closed_at < {_BEGIN}", order="closed_at, id"),
+    "told": text("""
+        delete from webhook_record where ctid in (
+            select ctid from webhook_record where deleted_at < now() - make_interval(secs => :seconds)
+             order by deleted_at, webhook_id, integrated_account_id, resource, remote_id
+             limit :limit offset :skip for update skip locked)
+    """),
+    # The primary key begins with the webhook: its few values are stepped through. Runs of a webhook that was deleted
+    # write some more until they end.
+    "told to nobody": text("""
+        with recursive known as (
+            (select webhook_id from webhook_record order by webhook_id limit 1)
+            union all
+            select (select webhook_id from webhook_record where webhook_id > known.webhook_id
+                     order by webhook_id limit 1)
+              from known where known.webhook_id is not null)
+        delete from webhook_record where ctid = any(array(
+            select r.ctid from known join webhook_record r on r.webhook_id = known.webhook_id
+             where not exists (select from webhook where webhook.id = known.webhook_id)
+             limit :limit offset :skip for update of r skip locked))
+    """),
+}
 
 # The last completed run of a job, an account and the same args stays: the next increment begins where it began. So does
 # one that a state names: by it alone an erasure knows whose state it is.
@@ -159,57 +139,10 @@ class RetentionStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def prune_bodies(self, *, seconds: float, limit: int, skip: int = 0) -> int:
-        """Empty the bodies of events that were delivered so long ago; what stays is that they were."""
-        return self._forget(_BODIES, {"seconds": seconds, "limit": limit, "skip": skip})
-
-    def prune_tombstones(self, *, seconds: float, limit: int, skip: int = 0) -> int:
-        """Remove records that were marked as deleted so long ago."""
-        return self._forget(_TOMBSTONES, {"seconds": seconds, "limit": limit, "skip": skip})
-
-    def prune_keys(self, *, limit: int, skip: int = 0) -> int:
-        """Remove idempotency keys that have expired."""
-        return self._forget(_KEYS, {"limit": limit, "skip": skip})
-
-    def prune_messages(self, *, limit: int, skip: int = 0) -> int:
-        """Remove promised messages about runs that no longer wait for one."""
-        return self._forget(_MESSAGES, {"limit": limit, "skip": skip})
-
-    def prune_daemons(self, *, seconds: float, limit: int, skip: int = 0) -> int:
-        """Remove daemons that stopped so long ago."""
-        return self._forget(_DAEMONS, {"seconds": seconds, "limit": limit, "skip": skip})
-
-    def prune_occurrences(self, *, seconds: float, limit: int, skip: int = 0) -> int:
-        """Remove the outcomes of triggers' due times of so long ago."""
-        return self._forget(_FIRES, {"seconds": seconds, "limit": limit, "skip": skip})
-
-    def prune_calls(self, *, seconds: float, limit: int, skip: int = 0) -> int:
-        """Remove direct calls that were made so long ago."""
-        return self._forget(_CALLS, {"seconds": seconds, "limit": limit, "skip": skip})
-
-    def prune_audit_entries(self, *, seconds: float, limit: int, skip: int = 0) -> int:
-        """Remove entries of the audit log of so long ago."""
-        return self._forget(_AUDIT_ENTRIES, {"seconds": seconds, "limit": limit, "skip": skip})
-
-    def prune_announcements(self, *, seconds: float, limit: int, skip: int = 0) -> int:
-        """Remove events of no run that ended so long ago."""
-        return self._forget(_ANNOUNCEMENTS, {"seconds": seconds, "limit": limit, "skip": skip})
-
-    def prune_notifications(self, *, seconds: float, limit: int, skip: int = 0) -> int:
-        """Remove notifications that were written so long ago, and sent or given up."""
-        return self._forget(_NOTIFICATIONS, {"seconds": seconds, "limit": limit, "skip": skip})
-
-    def prune_incidents(self, *, seconds: float, limit: int, skip: int = 0) -> int:
-        """Remove incidents that were over so long ago."""
-        return self._forget(_INCIDENTS, {"seconds": seconds, "limit": limit, "skip": skip})
-
-    def prune_vanished(self, *, seconds: float, limit: int, skip: int = 0) -> int:
-        """Remove what webhooks know of records that vanished so long ago."""
-        return self._forget(_TOLD, {"seconds": seconds, "limit": limit, "skip": skip})
-
-    def prune_told_to_nobody(self, *, limit: int, skip: int = 0) -> int:
-        """Remove what webhooks were told that were deleted since."""
-        return self._forget(_TOLD_TO_NOBODY, {"limit": limit, "skip": skip})
+    def prune(self, kind: str, *, limit: int, skip: int = 0, seconds: float = 0.0) -> int:
+        """Remove some rows of a kind that are over, or that old; return how many."""
+        with self._engine.begin() as connection:
+            return connection.execute(_KINDS[kind], {"limit": limit, "skip": skip, "seconds": seconds}).rowcount
 
     def find_expired_runs(
         self, *, seconds: float, after: tuple[object, str] | None, limit: int
@@ -229,7 +162,3 @@ class RetentionStore:
             locked = connection.execute(_LOCK_EXPIRED, {"run_ids": list(run_ids), "seconds": seconds}).scalars().all()
             removed = remove_runs(connection, locked, limit=limit) if locked else {"sync_job_run": 0}
         return PrunedRuns(rows=sum(removed.values()), is_done="sync_job_run" in removed)
-
-    def _forget(self, statement: TextClause, parameters: Mapping[str, JSON]) -> int:
-        with self._engine.begin() as connection:
-            return connection.execute(statement, parameters).rowcount

@@ -56,7 +56,7 @@ _CLOSE_UNTOLD: Final = text("""
 
 
 def _tell(kind: NotificationKind, change: str) -> Any:
-    # Those that were told of before are read as they were: this statement's own changes are not seen by it.
+    # Those that were notified of before are read as they were: this statement's own changes are not seen by it.
     return text(f"""
         with told as (
              update incident set {change} where {_OF_GROUP} and {_WHICH[kind]} returning *),

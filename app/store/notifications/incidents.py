@@ -35,7 +35,7 @@ _OF_WATCH: Final = """
     notification_destination_id = :destination_id and event = :event and closed_at is null
     and notification_rule_id is not distinct from cast(:rule_id as uuid)
 """
-# An account or a job that is gone ends what was told of its runs: no later one would.
+# An account or a job that is gone ends the incidents of its runs: no later one would.
 _ENDED_BY_RUNS: Final = """
     subject in (select subject from found where is_over)
     or integrated_account_id is not null

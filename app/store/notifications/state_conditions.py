@@ -8,7 +8,7 @@ from typing import Final
 from app.engine.status import AccountStatus, DeliveryStatus
 from app.store.notifications.run_conditions import WAITING_EVENTS
 
-# An account that is stale for this reason is told of by its own event.
+# An account that is stale for this reason is notified of by its own event.
 NEEDS_REAUTH: Final = f"""
     select cast(a.id as text) as subject, a.id as account_id, i.name as cause, a.updated_at as since, 1 as count,
            jsonb_build_object('message', left(a.last_error, 300)) as facts, false as is_over

@@ -31,7 +31,7 @@ _ACCOUNTS = text("""
      order by a.id
 """)
 _SPAN = text("select trimmed_through, last_sequence from account_log where integrated_account_id = :account_id")
-# A number's text tells whether it is an integer: jsonb keeps 1.0 apart from 1, and writes no exponents.
+# A number's text shows whether it is an integer: jsonb keeps 1.0 apart from 1, and writes no exponents.
 _TYPES = text("""
     select e.key, case jsonb_typeof(e.value)
                   when 'boolean' then 'bool' when 'string' then 'text'

@@ -1,4 +1,4 @@
-"""The streams of what happened in runs, each read from rows that are there for another purpose, by their indexes.
+"""The log of runs: several streams, merged; each is read from rows that are there for another purpose, by indexes.
 
 No two streams have the same events, but that of deliveries shows which of the others' were sent.
 """
@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, case, func, select
 
 from app.engine.ids import derive_id
 from app.engine.json_types import JsonObject
-from app.engine.logs.entries import STOPPED, LoggedRun, RunEntry
+from app.engine.logs.entries import RUN_EVENTS, STOPPED, LoggedRun, RunEntry
 from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page
 from app.engine.status import RunStatus
 from app.engine.webhooks import events
+from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db.database import Row
-from app.store.reading.places import Place, Question
+from app.store.reading import places
+from app.store.reading.places import Place, Question, read_log
 from app.store.reading.webhook_log import of_webhooks
 
 _RUN, _ERROR, _DELIVERY, _RESOURCE = tables.sync_job_run.c, tables.run_error.c, tables.delivery.c, tables.run_resource.c
@@ -210,3 +213,41 @@ STREAMS: Final = (
     Stream(events=frozenset({events.RECORD_ERROR}), select=_errors, entries=_error_entries),
     Stream(events=frozenset(events.OF_RUNS), select=_deliveries, entries=_delivery_entries),
 )
+
+
+@retry_conflicts
+class RunLogReader:
+    """What happened in the runs of all environments."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def read(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[RunEntry]:
+        """Read a page of what happened in an environment's runs."""
+        after = places.decode(filters.cursor) if filters.cursor else None
+        question = Question(environment_id=environment_id, filters=filters, after=after)
+        with read_log(self._engine) as connection:
+            found = [placed for stream in STREAMS for placed in _stream(connection, stream, question)]
+        found.sort(key=_place, reverse=question.descends)
+        shown = found[: filters.limit]
+        return Page(
+            result=[entry for _, entry in shown],
+            next_cursor=places.encode(_place(shown[-1])) if len(found) > len(shown) else None,
+            limit=filters.limit,
+        )
+
+
+def _stream(connection: Connection, stream: Stream, question: Question) -> Iterator[PlacedEntry]:
+    """Read the wanted events of a stream, on from the last place."""
+    wanted = question.among("sync_job_run_event")
+    selected = [event for event in RUN_EVENTS if event in stream.events and (wanted is None or event in wanted)]
+    if not selected:
+        return
+    for row in connection.execute(stream.select(question, selected)).mappings():
+        for place, entry in stream.entries(row):
+            if entry.sync_job_run_event in selected and question.is_beyond(place):
+                yield place, entry
+
+
+def _place(placed: PlacedEntry) -> Any:
+    return placed[0]

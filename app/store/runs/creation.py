@@ -1,7 +1,4 @@
-"""Write a run whole: its row, its resources and its promised message, in one statement and so in one trip.
-
-The statement itself says who acts: it may be a transaction of its own (``app.store.db.autocommit``).
-"""
+"""Write a run whole: its row, its resources, who started it and its promised message, in one statement, so one trip."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -20,7 +17,7 @@ from app.engine.status import AccountStatus
 from app.services.runs.requests import CreatedRun, RunDraft
 from app.store.db.autocommit import Autocommit, sql_of
 from app.store.db.database import Row
-from app.store.runs import increments
+from app.store.runs import increments, starts
 from app.store.runs.mutexes import waiting_on
 from app.store.runs.outbox import START_RUN_TASK
 
@@ -51,10 +48,9 @@ _AS_SUPPOSED: Final = f"""
     exists (select from sync_job
              where id = cast(:sync_job_id as uuid) and environment_id = cast(:environment_id as uuid)
                    and xmin = cast(:job_version as xid))
-    and exists (select from integrated_account account join integration on integration.id = account.integration_id
-                 where account.id = cast(:integrated_account_id as uuid)
-                       and account.environment_id = cast(:environment_id as uuid)
-                       and integration.name = :integration_name and account.status <> '{AccountStatus.INACTIVE}')
+    and exists (select from integrated_account a join integration i on i.id = a.integration_id
+                 where a.id = cast(:integrated_account_id as uuid) and a.environment_id = cast(:environment_id as uuid)
+                       and i.name = :integration_name and a.status <> '{AccountStatus.INACTIVE}')
 """
 
 
@@ -64,15 +60,15 @@ def _create(*, where: str) -> TextClause:
         run as (
             insert into sync_job_run ({", ".join(_COLUMNS)}, previous_run_date)
             select {_VALUES}, (select earliest from spread)
-             where {where} and set_config('ferryman.actor', :actor, true) is not null
+             where {where}
             returning id, sync_job_id, mutex_key, status, force, created_at, previous_run_date),
         resources as (
             insert into run_resource
                    (id, run_id, position, name, resource, method, parent_name, persist, delete_tracking,
                     previous_run_date)
-            select item.id, run.id, item.position, item.name, item.resource, item.method, item.parent_name,
-                   item.persist, item.delete_tracking, item.lower_bound
+            select item.id, run.id, position, name, resource, method, parent_name, persist, delete_tracking, lower_bound
               from run, item),
+        start as ({starts.INSERT}),
         message as (
             insert into outbox (task, args, queue) select :task, jsonb_build_array(run.id), :queue from run
             returning id)
@@ -162,7 +158,7 @@ def _values(draft: RunDraft) -> JsonObject:
         "changes_only": draft.changes_only,
         "wait_for_destinations": draft.wait_for_destinations,
         "items": _json(_items(draft)),
-        "actor": actor.to_json() if (actor := actors.current()) else "",
+        "actor": actor.to_json() if (actor := actors.current()) else None,
         "task": START_RUN_TASK,
     }
 

@@ -22,7 +22,7 @@ from app.store.runs import increments, landing, reopening, status, stuck
 from app.store.runs.outbox import START_RUN_TASK, insert_message
 from app.store.runs.rows import SELECT_RUN, find_run, read_progress, run_of
 from app.store.tables.statuses import origins
-from app.store.units import checkpoint, drafts, spools
+from app.store.units import checkpoint, spools
 from app.store.units.units import add_delivery_unit
 
 _IS_REKEYING = """
@@ -141,7 +141,7 @@ class LockedRun:
     def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
         """Record errors for ``GET /errors``, in this transaction."""
         with driver_cursor(self._connection) as cursor:
-            drafts.insert_errors(cursor, self._run_id, errors)
+            checkpoint.insert_errors(cursor, self._run_id, errors)
         for error in errors:
             self._connection.execute(_COUNT_ERROR, {"run_id": self._run_id, "name": error.resource})
 
@@ -188,7 +188,7 @@ class LockedRun:
         """Queue events for what was counted, once per run; return the delivery unit to wake."""
         events = webhook_changes.delete_vanished(self._connection, ended, draft)
         with driver_cursor(self._connection) as cursor:
-            events = drafts.number_batches(cursor, ended.account_id, events)
+            events = checkpoint.number_batches(cursor, ended.account_id, events)
         self._connection.execute(_DECIDE_DELETIONS, {"run_id": self._run_id})
         unit_id = self.queue_events(events)
         count = sum(event.records for event in events)
@@ -201,7 +201,7 @@ class LockedRun:
         A run that ends before it began has no such unit yet.
         """
         with driver_cursor(self._connection) as cursor:
-            unit_id = drafts.insert_events(cursor, self._run_id, events)
+            unit_id = checkpoint.insert_events(cursor, self._run_id, events)
         return unit_id or (add_delivery_unit(self._connection, self._run_id) if events else None)
 
     def announce(self, events: Sequence[EventDraft]) -> None:

@@ -19,7 +19,7 @@ from app.store.records import keys as record_keys
 from app.store.runs import mutexes, reopening, status
 from app.store.runs.locked import LockedRun
 from app.store.tables.statuses import origins
-from app.store.units import drafts
+from app.store.units import checkpoint
 
 # The log of these is written within some 30 ms, or with the claim of the first unit, whose commit is waited for. Should
 # Postgres die before that, the run is as it was, and the sweeper wakes it again.
@@ -129,9 +129,9 @@ class RunMoves:
             record_keys.write(connection, run_id, keys)
             units = _drop_existing_delivery_unit(connection, run_id, units)
             with driver_cursor(connection) as cursor:
-                drafts.insert_units(cursor, run_id, units)
-                drafts.insert_events(cursor, run_id, events)
-                drafts.insert_errors(cursor, run_id, errors)
+                checkpoint.insert_units(cursor, run_id, units)
+                checkpoint.insert_events(cursor, run_id, events)
+                checkpoint.insert_errors(cursor, run_id, errors)
             for error in errors:
                 connection.execute(_COUNT_LOOP_ERROR, {"run_id": run_id, "name": error.resource})
             return True
@@ -160,7 +160,7 @@ class RunMoves:
             # Each of its units may come to it again and again.
             if not connection.execute(_HAS_ERROR, known).scalar_one():
                 with driver_cursor(connection) as cursor:
-                    drafts.insert_errors(cursor, run_id, [error])
+                    checkpoint.insert_errors(cursor, run_id, [error])
 
     def lock(self, run_id: str) -> "LockedRun":
         """Open a transaction that holds the run's row, to decide about its end; use as a context manager."""

@@ -33,6 +33,7 @@ from app.store.runs import mutexes
 from app.store.runs.creation import insert_run, insert_run_as_supposed, insert_run_within, read_lower_bounds
 from app.store.runs.landing import LANDED_RUNS
 from app.store.runs.rows import SELECT_RUN, error_of, find_run, read_run, run_of, stats_of
+from app.store.runs.starts import keep_start
 from app.store.runs.stuck import STUCK_RUNS
 from app.store.tables.statuses import any_of
 from app.store.units import dispatching
@@ -221,6 +222,7 @@ class RunStore:
         )
         with self._engine.begin() as connection:
             webhook_records.withdraw_waiting(connection, run_id)
+            keep_start(connection, run_id)
             is_done = connection.execute(statement).rowcount == 1
             demand(is_done, seen)
             if is_done:

@@ -12,6 +12,8 @@ from app.engine.status import DeliveryStatus, ResourceStatus, RunStatus, UnitSta
 from app.store.records import tombstones, webhook_records
 from app.store.tables.statuses import origins
 
+_HAS_ERRORS = "exists (select from run_resource r where r.run_id = sync_job_run.id and r.errors > r.retried)"
+
 # clock_timestamp(), not now(): a stop that waited for a page's lock must not end before that page.
 _MOVE = text(f"""
     update sync_job_run
@@ -24,7 +26,8 @@ _MOVE = text(f"""
            landing_since = case when :target <> '{RunStatus.CREATED}' then landing_since end,
            completed_at = case when :target = '{RunStatus.COMPLETED}' then coalesce(completed_at, now())
            else completed_at end,
-           finished_at = case when :is_final then clock_timestamp() end
+           finished_at = case when :is_final then clock_timestamp() end,
+           has_errors = :is_final and {_HAS_ERRORS}
      where id = :run_id and status = any(:origins)
  returning case when :is_told then array(
                select cast(w.id as text) from webhook w
@@ -32,6 +35,11 @@ _MOVE = text(f"""
                       and 'sync_job_run:' || cast(:target as text) = any(w.event_types)
                       and w.id is distinct from sync_job_run.webhook_id) end as watchers
 """).bindparams(bindparam("error", type_=JSONB(none_as_null=True)))
+
+# What a page that was under way has counted until the end of its run's work.
+_COUNT_ERRORS = text(
+    f"update sync_job_run set has_errors = true where id = :run_id and not has_errors and {_HAS_ERRORS}"
+)
 
 _CANCEL = f"""
     update unit set status = '{UnitStatus.CANCELLED}', fencing_token = fencing_token + 1,
@@ -91,6 +99,8 @@ def move(
         if target is RunStatus.COMPLETED:
             tombstones.remove_seen(connection, run_id)
         _end_work(connection, run_id, ResourceStatus.FAILED if target is RunStatus.FAILED else ResourceStatus.STOPPED)
+        if target is not RunStatus.COMPLETED:
+            connection.execute(_COUNT_ERRORS, {"run_id": run_id})
     return moved.watchers or ()
 
 

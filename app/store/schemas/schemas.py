@@ -1,24 +1,79 @@
-"""The schemas of resources in Postgres."""
+"""The schemas of resources in Postgres, and their columns as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_leave
 
 from app.engine.ids import new_id
+from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.schemas.changes import SchemaChange, find_changes
-from app.engine.schemas.columns import ResourceSchema, SchemaPolicy
+from app.engine.schemas.columns import Column, ColumnType, ResourceSchema, SchemaPolicy
+from app.engine.times import format_utc_or_none
 from app.engine.webhooks.events import SCHEMA_CHANGED, draft_schema_changed
+from app.services.ports import ChangeSchema
 from app.services.runs.conflicts import retry_conflicts
-from app.services.schemas.ports import Change
 from app.store import tables
 from app.store.announcements.announcements import announce
 from app.store.db.database import Row, reading
-from app.store.schemas.columns import dump_columns, load_columns
+
+
+def dump_columns(columns: Sequence[Column]) -> list[JsonObject]:
+    """Return columns as JSON."""
+    return [
+        {
+            "name": column.name,
+            "key": column.key,
+            "type": column.type.value,
+            "is_declared": column.is_declared,
+            "is_ignored": column.is_ignored,
+            "first_seen_at": format_utc_or_none(column.first_seen_at),
+            "last_seen_at": format_utc_or_none(column.last_seen_at),
+        }
+        for column in columns
+    ]
+
+
+def load_columns(dumped: Sequence[JsonObject]) -> tuple[Column, ...]:
+    """Return the columns that JSON describes."""
+    return tuple(
+        Column(
+            name=column["name"],
+            key=column["key"],
+            type=ColumnType(column["type"]),
+            is_declared=column["is_declared"],
+            is_ignored=column["is_ignored"],
+            first_seen_at=_load_time(column["first_seen_at"]),
+            last_seen_at=_load_time(column["last_seen_at"]),
+        )
+        for column in dumped
+    )
+
+
+def _load_time(dumped: str | None) -> datetime | None:
+    return None if dumped is None else datetime.fromisoformat(dumped)
+
 
 _SCHEMA: Final = tables.resource_schema
+# Only the schemas leave the configs, which may be large and hold what is sealed. A later one goes before.
+_DECLARED: Final = text("""
+    with config as (
+        select 2 as place, '' as prefix, i.config -> 'resources' as resources from integration i
+         where i.environment_id = :environment_id and i.name = :integration_name
+        union all
+        select 3, '', o.override -> 'resources' from environment_integration o
+          join integration i on i.id = o.integration_id
+         where i.environment_id = :environment_id and i.name = :integration_name
+        union all
+        select 1, m.name || '/', m.resources from unified_model m where m.environment_id = :environment_id)
+    select prefix || key as resource, value -> 'schema' as schema
+      from config, jsonb_each(case when jsonb_typeof(resources) = 'object' then resources else '{}' end) one
+     where jsonb_typeof(value) = 'object' and jsonb_typeof(value -> 'schema') = 'object'
+     order by place, prefix, key
+""")
 
 
 @retry_conflicts
@@ -46,8 +101,14 @@ class SchemaStore:
         with reading(self._engine) as connection:
             return [build_schema(row) for row in connection.execute(statement).mappings()]
 
+    def list_declared(self, environment_id: EnvironmentId, integration_name: str) -> Mapping[str, JSON]:
+        """Return the JSON Schema of each resource that has one: of an integration, its environment, unified models."""
+        values = {"environment_id": environment_id, "integration_name": integration_name}
+        with reading(self._engine) as connection:
+            return {row.resource: row.schema for row in connection.execute(_DECLARED, values)}
+
     def save(
-        self, environment_id: EnvironmentId, integration_name: str, resource: str, change: Change
+        self, environment_id: EnvironmentId, integration_name: str, resource: str, change: ChangeSchema
     ) -> ResourceSchema:
         """Change one, which need not be there yet, and keep what has changed as its history; return it then.
 

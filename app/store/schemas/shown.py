@@ -11,8 +11,8 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.schemas.changes import find_changes
 from app.engine.schemas.stored import SchemaEntry, StoredSchema
+from app.services.ports import ChangeSchema
 from app.services.runs.conflicts import retry_conflicts
-from app.services.schemas.ports import Change
 from app.store import tables
 from app.store.db import owned_rows
 from app.store.db.database import Row, reading
@@ -46,7 +46,7 @@ class ShownSchemaStore:
         return replace(page, result=list(self._complete(environment_id, page.result)))
 
     def update(
-        self, environment_id: EnvironmentId, id: str, change: Change, *, seen: RowVersion | None = None
+        self, environment_id: EnvironmentId, id: str, change: ChangeSchema, *, seen: RowVersion | None = None
     ) -> StoredSchema | None:
         """Change a schema; None when it is not there."""
         mine = _SCHEMA.c.environment_id == environment_id, _SCHEMA.c.id == id

@@ -4,7 +4,7 @@ Ids are UUIDs made by the application. Times are ``timestamptz``. ``*_encrypted`
 app/store/secrets/encryption.py sealed.
 """
 
-from app.store.tables.audit import audit_entry
+from app.store.tables.audit import audit_entry, run_start
 from app.store.tables.base import metadata
 from app.store.tables.bulk_actions import bulk_action, bulk_action_run
 from app.store.tables.calls import direct_call
@@ -32,7 +32,7 @@ from app.store.tables.notifications import (
     notification_watermark,
 )
 from app.store.tables.online_migrations import online_migration
-from app.store.tables.records import account_log, record, record_key, record_seen
+from app.store.tables.records import account_log, record, record_count, record_key, record_seen
 from app.store.tables.runs import (
     COUNTERS,
     daemon,
@@ -88,6 +88,7 @@ __all__ = [
     "online_migration",
     "outbox",
     "record",
+    "record_count",
     "record_key",
     "record_seen",
     "refused_seal",
@@ -95,6 +96,7 @@ __all__ = [
     "resource_schema_change",
     "run_error",
     "run_resource",
+    "run_start",
     "schema_cursor",
     "sign_in_code",
     "spool_batch",

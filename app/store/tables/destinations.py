@@ -51,7 +51,7 @@ destination = Table(
     Column("daemon_group_key", Text),
     Column("epoch", Integer, nullable=False, server_default="0"),  # of its last backfill: how many there were
     Column("paused_at", time_type),
-    Column("health", Text, nullable=False, server_default="well"),  # as webhooks were last told
+    Column("health", Text, nullable=False, server_default="well"),  # as the last event said
     *times(),
     CheckConstraint("mode in ('merge', 'append')", name="destination_mode"),
     CheckConstraint("deletes in ('soft', 'hard')", name="destination_deletes"),

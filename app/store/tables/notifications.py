@@ -1,4 +1,4 @@
-"""Where people are told what is wrong, by which rules, what is wrong, and what was told."""
+"""Where people are notified of what is wrong, by which rules, what is wrong, and what was sent."""
 
 from sqlalchemy import (
     BigInteger,
@@ -75,7 +75,7 @@ notification_watermark = Table(
 
 _NO_RULE = "'00000000-0000-0000-0000-000000000000'::uuid"
 
-# What is wrong, once for each destination that is told of it.
+# What is wrong, once for each destination that is notified of it.
 incident = Table(
     "incident",
     metadata,
@@ -85,7 +85,7 @@ incident = Table(
     _rule_column(),  # null: the destination has no rules
     Column("event", Text, nullable=False),
     Column("subject", Text, nullable=False),  # what it is about: the id of a run, or those of an account and a job
-    Column("cause", Text, nullable=False, server_default=""),  # incidents of one cause are told together
+    Column("cause", Text, nullable=False, server_default=""),  # incidents of one cause are sent together
     Column("integrated_account_id", uuid_type),  # whose erasure erases it
     Column("facts", JSONB, nullable=False),
     Column("count", BigInteger, nullable=False, server_default="1"),
@@ -93,8 +93,9 @@ incident = Table(
     Column("last_seen_at", time_type, nullable=False, server_default=func.now()),
     Column("notified_at", time_type),
     Column("reminded_at", time_type),
-    Column("resolved_at", time_type),  # it is over; until that is told it may come up again
+    Column("resolved_at", time_type),  # it is over; until that is sent it may come up again
     Column("closed_at", time_type),  # nothing of it is left to be told
+    Column("created_at", time_type, nullable=False, server_default=func.now()),  # when it was found
     Index(
         "incident_open",
         "notification_destination_id",
@@ -104,6 +105,8 @@ incident = Table(
         unique=True,
         postgresql_where=text("closed_at is null"),
     ),
+    Index("incident_page", "environment_id", "created_at", "id"),
+    Index("incident_page_open", "environment_id", "created_at", "id", postgresql_where=text("resolved_at is null")),
     Index("incident_by_subject", "notification_destination_id", "event", "subject"),
     Index("incident_by_account", "integrated_account_id"),
     Index("incident_closed", "closed_at", postgresql_where=text("closed_at is not null")),

@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -50,6 +51,17 @@ account_log = Table(
     Column("last_sequence", BigInteger, nullable=False, server_default="0"),
     Column("trimmed_through", BigInteger, nullable=False, server_default="0"),  # retention removed up to here
     postgresql_with={"fillfactor": "50"},
+)
+
+# How many records an account has of each resource: counted by the leader now and then, of accounts that may have many.
+record_count = Table(
+    "record_count",
+    metadata,
+    Column("integrated_account_id", uuid_type, primary_key=True),
+    Column("counts", JSONB, nullable=False),  # by resource, without tombstones
+    Column("counted_through", BigInteger, nullable=False),  # exact for as long as the account's log ends there
+    Column("counted_at", time_type, nullable=False),
+    Column("seconds", Double, nullable=False),  # that the count took
 )
 
 # Which records a pass with delete tracking has seen, a row per page: what is not among them has vanished.

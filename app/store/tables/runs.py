@@ -66,6 +66,7 @@ sync_job_run = Table(
     Column("begun_at", time_type),  # when its first units were written; it may have none
     Column("completed_at", time_type),  # the first time: what vanished upstream was decided then
     Column("error", JSONB),
+    Column("has_errors", Boolean, nullable=False, server_default=text("false")),  # it ended with some that stand
     Column("rung_at", time_type, nullable=False, server_default=func.now()),  # when a message was last sent for it
     *times(),
     Column("started_at", time_type),
@@ -99,13 +100,9 @@ sync_job_run = Table(
         "id",
         postgresql_where=text("error is not null"),
     ),
+    Index("sync_job_run_with_errors", "environment_id", "created_at", "id", postgresql_where=text("has_errors")),
     # The sweeper and the daemons ask only for live runs, a sliver of the table.
-    Index(
-        "sync_job_run_live",
-        "status",
-        "rung_at",
-        postgresql_where=text(f"status in {any_of(LIVE_RUN_STATUSES)}"),
-    ),
+    Index("sync_job_run_live", "status", "rung_at", postgresql_where=text(f"status in {any_of(LIVE_RUN_STATUSES)}")),
     Index(
         "sync_job_run_landing",
         "landing_since",

@@ -32,7 +32,7 @@ from app.store.db.autocommit import autocommit_of, transaction
 from app.store.db.sqlstates import translate_refusals
 from app.store.records import account_log, differences, tombstones, webhook_changes
 from app.store.records.differences import Difference, split_rows, text_array
-from app.store.units import checkpoint, drafts, small_pages, spools
+from app.store.units import checkpoint, small_pages, spools
 from app.store.units.units import UnitStore
 
 _COPY: Final = """
@@ -233,11 +233,11 @@ def _insert_work(write: _Write) -> _Write:
     """Write the units of children, what spools keep, and errors."""
     page, run_id = write.page, write.page.claim.run_id
     if page.children:
-        drafts.insert_units(write.cursor, run_id, page.children)
+        checkpoint.insert_units(write.cursor, run_id, page.children)
     if page.gathered or page.given_on:
         spools.write(write.cursor, page)
     if page.errors:
-        drafts.insert_errors(write.cursor, run_id, page.errors)
+        checkpoint.insert_errors(write.cursor, run_id, page.errors)
     return write
 
 
@@ -254,7 +254,7 @@ def _make_events(write: _Write) -> _Write:
         )
     if not (write.events or page.events):
         return write
-    batches = drafts.number_batches(write.cursor, page.account_id, [*write.events, *page.events])
+    batches = checkpoint.number_batches(write.cursor, page.account_id, [*write.events, *page.events])
     return replace(write, events=batches)
 
 
@@ -268,7 +268,9 @@ def _move_frontier(write: _Write) -> _Write:
 def _queue_events(write: _Write) -> _Write:
     if not write.events:
         return write
-    return replace(write, delivery_unit_id=drafts.insert_events(write.cursor, write.page.claim.run_id, write.events))
+    return replace(
+        write, delivery_unit_id=checkpoint.insert_events(write.cursor, write.page.claim.run_id, write.events)
+    )
 
 
 def _count_and_commit(write: _Write) -> _Write:

@@ -14,7 +14,7 @@ from app.engine.runs.work import PageWrite, UnitDraft
 from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db.database import driver_cursor, reading
-from app.store.units.drafts import insert_units
+from app.store.units.checkpoint import insert_units
 
 _IS_DUE = text("""
     select not exists(select from unit where resource_id = :resource_id)

@@ -17,7 +17,7 @@ from app.engine.objects.lists import Page
 from app.engine.schemas.stored import StoredSchema
 from app.services.destinations.destinations import ShownDestination
 from app.services.destinations.verifying import Verification
-from app.ui import rendering
+from app.ui import names, rendering
 from app.ui.listing import CURSOR, PAGE, Listing, read_listing, read_query
 from app.ui.screen import Done, Screens
 
@@ -42,6 +42,8 @@ class DestinationPage:
     shown: ShownDestination
     datastore: Datastore | None
     cursors: Page[DestinationCursor]
+    tenants: Mapping[str, str]
+    """Whose the accounts are, by their ids."""
     cursor: str | None
 
 
@@ -80,6 +82,7 @@ def show_destination(id: str) -> DestinationPage:
         shown=shown,
         datastore=_find_datastore(shown.destination.datastore_id),
         cursors=found,
+        tenants=names.name_accounts(one.integrated_account_id for one in found.result),
         cursor=cursor,
     )
 

@@ -9,7 +9,6 @@ from app.api.resources.services import environment, services
 from app.services.dashboard.fleet_board import Board
 from app.services.dashboard.overview import (
     COMPLETED_WITH_ERRORS,
-    RUNS_CHECKED,
     Attention,
     DueTrigger,
     Outcome,
@@ -27,13 +26,20 @@ overview = Screens("overview", title="Overview", key="o")
 
 _KINDS: Final = ("completed", COMPLETED_WITH_ERRORS, "stopped", "failed")
 """From the bottom of a bar to its top."""
+_TICK_HOURS: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concerns:
-    """What needs attention, and what comes next."""
+    """What needs attention."""
 
     attention: Sequence[Attention]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """What comes next."""
+
     due: Sequence[DueTrigger]
 
 
@@ -43,8 +49,6 @@ class Work:
 
     outcomes: StackedBars
     runs: int
-    are_all_checked: bool
-    """Whether each of the runs was looked into for errors."""
     records_line: str
     records_last_minute: float
     records_last_hour: float
@@ -58,13 +62,18 @@ class OverviewPage:
     fleet: Board
     concerns: Concerns
     work: Work
+    due: Due
 
 
 @overview.page("/", "overview/page.html")
 def show() -> OverviewPage:
     """Show the environment at a glance."""
     return OverviewPage(
-        environment=read_environment_name(), fleet=show_fleet(), concerns=show_concerns(), work=show_work()
+        environment=read_environment_name(),
+        fleet=show_fleet(),
+        concerns=show_concerns(),
+        work=show_work(),
+        due=show_due(),
     )
 
 
@@ -77,8 +86,13 @@ def show_fleet() -> Board:
 @overview.fragment("/overview/concerns", "overview/concerns.html")
 def show_concerns() -> Concerns:
     """Show what needs attention."""
-    reads = services().dashboard.overview
-    return Concerns(attention=list_attention(reads.read_troubles(environment())), due=reads.list_due(environment()))
+    return Concerns(attention=list_attention(services().dashboard.overview.read_troubles(environment())))
+
+
+@overview.fragment("/overview/due", "overview/due.html")
+def show_due() -> Due:
+    """Show which triggers are due next."""
+    return Due(due=services().dashboard.overview.list_due(environment()))
 
 
 def _name_work() -> str:
@@ -95,7 +109,6 @@ def show_work() -> Work:
     return Work(
         outcomes=_draw(outcomes, now),
         runs=runs,
-        are_all_checked=runs <= RUNS_CHECKED,
         records_line=charts.draw_line(records, width=240, height=40),
         records_last_minute=round(records[-2]),
         records_last_hour=round(sum(records)),
@@ -103,15 +116,16 @@ def show_work() -> Work:
 
 
 def _draw(outcomes: Sequence[Outcome], now: datetime) -> StackedBars:
+    hours = fill_hours(outcomes, now)
     columns = [
         Column(
             label=f"{hour:%d %b %H:00} UTC",
             href=_lead_to_runs(hour),
             values={kind: counts.get(kind, 0) for kind in _KINDS},
         )
-        for hour, counts in fill_hours(outcomes, now)
+        for hour, counts in hours
     ]
-    return charts.stack_bars(columns)
+    return charts.stack_bars(columns, [f"{hours[at][0]:%H:00}" for at in range(0, len(hours), _TICK_HOURS)])
 
 
 def _lead_to_runs(hour: datetime) -> str:

@@ -56,6 +56,8 @@ class ShownRun:
     all: RunPage
     graph: GraphChart
     units: Sequence[UnitBar]
+    units_from: datetime
+    units_to: datetime
     mortal: Sequence[Daemon]
     """The daemons that may be killed while it is under way, to see that nothing is lost."""
 
@@ -164,8 +166,11 @@ def _find(id: str) -> SyncJobRun:
 
 def _gather(run: SyncJobRun) -> ShownRun:
     page, killer = services().dashboard.run_pages.gather(run), services().dashboard.killer
+    begun, end = run_charts.bound_units(page)
     return ShownRun(
         all=page,
+        units_from=begun,
+        units_to=end,
         graph=run_charts.draw_graph_chart(page),
         units=run_charts.draw_units(page),
         mortal=() if killer is None or run.status.is_final else killer.list_mortal(run.daemon_group_key),

@@ -1,6 +1,6 @@
 """Triggers: when jobs run by themselves, in words and on a line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -17,6 +17,7 @@ from app.engine.objects.environments import Role
 from app.engine.objects.lists import ListFilters, Page
 from app.engine.objects.triggers import CronTrigger, TriggerOccurrence
 from app.services.schedules.triggers import request_of
+from app.ui import names
 from app.ui.listing import CURSOR, PAGE, Listing, read_listing, read_query
 from app.ui.rendering import find_page
 from app.ui.screen import Done, Screens
@@ -56,6 +57,10 @@ class TriggersPage:
     listing: Listing
     begins_at: datetime
     hours: Sequence[DueTime]
+    jobs: Mapping[str, str]
+    """What people call the jobs, by their ids."""
+    tenants: Mapping[str, str]
+    """Whose the accounts are, by their ids."""
     width: float = WIDTH
 
 
@@ -81,6 +86,8 @@ def list_triggers() -> TriggersPage:
         listing=listing,
         begins_at=now,
         hours=_list_hours(now),
+        jobs=names.name_jobs(one.sync_job_id for one in page.result),
+        tenants=names.name_accounts(one.integrated_account_id for one in page.result),
     )
 
 

@@ -85,6 +85,24 @@ _DAEMON = """
     insert into daemon (id, label, group_key, status, metadata, last_active_at)
     values ('d', 'd', 'eu', 'active', '{metadata}', now())
 """
+_DESTINATION = """
+    with store as (
+        insert into datastore (id, environment_id, type, config_encrypted)
+        select gen_random_uuid(), id, 's3', '' from environment returning id, environment_id),
+         destination as (
+        insert into destination (id, environment_id, datastore_id)
+        select gen_random_uuid(), environment_id, id from store returning id),
+         log as (
+        insert into account_log (integrated_account_id, last_sequence) values (gen_random_uuid(), 1)
+     returning integrated_account_id),
+         record as (
+        insert into record (integrated_account_id, resource, remote_id, data, content_hash, sync_job_run_id, sequence,
+                            updated_at)
+        select integrated_account_id, 'tickets', '1', '{{}}', '', gen_random_uuid(), 1, now() - interval '1 hour'
+          from log)
+    insert into destination_cursor (destination_id, integrated_account_id, status, failing_since)
+    select destination.id, log.integrated_account_id, '{status}', {failing_since} from destination, log
+"""
 # What brings an alert about: the state of an installation, as SQL.
 CAUSES = {
     "FerrymanNoDaemon": [_RUN.format(status="created")],
@@ -133,6 +151,8 @@ CAUSES = {
         select gen_random_uuid(), id, gen_random_uuid(), 'e', '', now() - interval '1 hour' from run
         """
     ],
+    "FerrymanDestinationFails": [_DESTINATION.format(status="failing", failing_since="now() - interval '1 hour'")],
+    "FerrymanDestinationBehind": [_DESTINATION.format(status="waiting", failing_since="null")],
     "FerrymanWebhookDisabled": [
         """
         insert into webhook (id, environment_id, target_url, secret_encrypted, is_active, disabled_reason)
@@ -141,6 +161,11 @@ CAUSES = {
     ],
 }
 
+TABLES = (
+    *("sync_job_run", "daemon", "outbox", "integrated_account", "delivery", "webhook", "integration"),
+    *("destination", "datastore", "record", "account_log"),
+)
+
 
 @pytest.fixture
 def clear(api: ServedApi) -> Iterator[Engine]:
@@ -148,7 +173,7 @@ def clear(api: ServedApi) -> Iterator[Engine]:
     engine = connect(api.database_url, pool_size=1)
     yield engine
     with engine.begin() as connection:
-        for table in ("sync_job_run", "daemon", "outbox", "integrated_account", "delivery", "webhook", "integration"):
+        for table in TABLES:
             connection.execute(text(f"delete from {table}"))
     engine.dispose()
 

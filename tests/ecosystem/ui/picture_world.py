@@ -123,9 +123,10 @@ def _write_runs(connection: Connection, places: Sequence[_Place], dice: random.R
         status = dice.choices(("completed", "failed", "stopped"), (95, 3, 1))[0]
         chosen.append((place, status, now - ago))
     for place, status, ended in chosen:
-        run = _build_run(place, status, ended, dice)
+        has_errors = status == "failed" or dice.random() < 0.12
+        run = {**_build_run(place, status, ended, dice), "has_errors": has_errors}
         runs.append(run)
-        resources += _build_resources(run, place, has_errors=dice.random() < 0.12, dice=dice)
+        resources += _build_resources(run, place, dice=dice)
     connection.execute(insert(tables.sync_job_run), runs)
     connection.execute(insert(tables.run_resource), resources)
 
@@ -155,16 +156,14 @@ def _tell_error(place: _Place) -> JsonObject:
     return {"code": "http_504", "message": f"GET /{resource} was answered 504", "resource": resource}
 
 
-def _build_resources(
-    run: dict[str, Any], place: _Place, *, has_errors: bool, dice: random.Random
-) -> list[dict[str, Any]]:
+def _build_resources(run: dict[str, Any], place: _Place, *, dice: random.Random) -> list[dict[str, Any]]:
     found = []
     for position, item in enumerate(place.job["resources"]):
         fetched = dice.randrange(40, 4000)
         counters = {"pages": fetched // 100 + 1, "fetched": fetched, "unchanged": fetched, "errors": 0}
         is_last = position == len(place.job["resources"]) - 1
         status = "failed" if is_last and run["status"] == "failed" else "completed"
-        if is_last and (has_errors or status == "failed"):
+        if is_last and run["has_errors"]:
             counters["errors"] = dice.randrange(1, 5)
         name = {"name": item["resource"], "resource": item["resource"], "method": "list", "persist": True}
         ids = {"id": new_id(), "run_id": run["id"], "position": position, "status": status}

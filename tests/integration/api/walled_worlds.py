@@ -191,6 +191,18 @@ def _written(world: World, engine: Engine) -> None:
     }
     _insert(engine, "resource_schema", schema)
     world.bodies["/schema/{id}"] = {"policy": "freeze"}
+    world.ids["incident"] = new_id()
+    incident = {
+        "id": world.ids["incident"],
+        "environment_id": world.environment_id,
+        "notification_destination_id": world.ids["notification-destination"],
+        "event": "sync_job_run:failed",
+        "cause": world.text("cause"),
+        "subject": world.text("subject"),
+        "facts": json.dumps({"message": world.text("failure")}),
+        "opened_at": "2026-01-01T00:00:00Z",
+    }
+    _insert(engine, "incident", incident)
     _insert(engine, "record", record)
     _insert(engine, "record", {**record, "remote_id": world.text("gone"), "deleted_at": "2026-01-01T00:00:00Z"})
 

@@ -41,7 +41,7 @@ ENVELOPE = (
 )
 ORDER = (
     "kombu no longer pushes to the head of the list <prefix><queue> and takes from its tail: change where "
-    "app/broker/redis_sender.py pushes and where app/broker/queue_looks.py looks"
+    "app/broker/redis_sender.py pushes and where app/broker/dispatcher.py looks"
 )
 OVERRIDDEN = (
     "{}.{} has gone or takes other parameters, so that Ferryman's override is not called as it expects: find what is "

@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from celery import Celery
 
-from app.broker.dispatcher import CeleryDispatcher, build_publisher
-from app.broker.queue_looks import AmqpQueues, choose_queues
+from app.broker.dispatcher import AmqpQueues, CeleryDispatcher, build_publisher, choose_queues
 from app.broker.redis_sender import RedisSender, build_client
 from app.broker.sender import TaskSender
 from app.engine.errors import BrokerUnavailableError

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
 
 from tests.support.patience import LONGEST_SECONDS
+from tests.support.server_directory import server_directory
 
 COMMAND = (sys.executable, "-u", "-m", "app.cli", "demo")
 PROJECT_ROOT = Path(__file__).parents[3]
@@ -22,8 +22,8 @@ PROJECT_ROOT = Path(__file__).parents[3]
 # Not tmp_path, which is too long for the sockets within.
 @pytest.fixture
 def temporary() -> Iterator[Path]:
-    with TemporaryDirectory() as name:
-        yield Path(name)
+    with server_directory() as place:
+        yield place
 
 
 @contextmanager

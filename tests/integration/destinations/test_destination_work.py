@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app import failpoints
+from app import failpoints, tracing
 from app.bootstrap.destinations import build_destination_dispatcher
 from app.broker import tasks
 from app.destinations.postgres.connection import connect, read_place
@@ -49,8 +49,15 @@ def test_a_daemon_that_dies_after_the_write_leaves_nothing_doubled(
     landing.write(account, {"1": {"n": 3}})
 
     landing.pass_time()
+    spans = list[tracing.Span]()
+    tracing.start(spans.append)
     landing.land()
+    tracing.stop()
 
+    write, *_ = (span for span in spans if span.name == "write to the datastore")
+    (whole,) = (span for span in spans if span.id == write.parent_id)
+    assert (whole.name, whole.trace_id, whole.parent_id) == ("slice of a destination", write.trace_id, None)
+    assert whole.attributes == {"ferryman.destination.id": destination, "ferryman.account.id": account}
     (after,) = landing.cursors(destination)
     assert (before.cursor, after.cursor, after.read) == (0, 3, after.written + after.unchanged)
     states = target.rows("select remote_id, n, sequence from acme.tickets order by sequence")
@@ -191,6 +198,20 @@ def test_fifty_destinations_of_one_account_all_get_everything_in_turn(landing: L
     assert sorted(first) == sorted(made)
     progress = landing.api.landing.destinations.list(landing.environment, landing.everything).result
     assert {(one.status, one.progress.written + one.progress.unchanged) for one in progress} == {("current", 3)}
+
+
+def test_two_hundred_resources_of_one_account_all_land(landing: Landing, target: TargetDatabase) -> None:
+    destination, account = landing.destination(target.config), landing.account()
+    for number in range(200):
+        landing.write(account, {"1": {"n": number}}, resource=f"resource-{number}")
+
+    landing.land()
+
+    tables = target.rows("select count(*) from information_schema.tables where table_schema = 'acme'")
+    assert tables == [(200,)]
+    assert target.rows("select n from acme.resource_199") == [(199,)]
+    found = landing.verify(destination)
+    assert (found.is_equal, found.compared, found.is_complete) == (True, 200, True)
 
 
 def test_a_destination_that_is_down_keeps_no_other_waiting(landing: Landing, target: TargetDatabase) -> None:
@@ -398,3 +419,36 @@ def test_a_gap_is_compared_to_its_end_also_behind_keys_that_have_changed_meanwhi
 
     gone = target.rows("select remote_id from acme.tickets where deleted_at is not null")
     assert gone == [("4",)]
+
+
+@pytest.mark.parametrize("is_rebuild", [False, True], ids=["gap", "rebuild"])
+def test_what_is_surplus_stays_while_a_destination_is_paused_and_goes_after(
+    landing: Landing, target: TargetDatabase, monkeypatch: pytest.MonkeyPatch, is_rebuild: bool
+) -> None:
+    monkeypatch.setattr(gaps, "KEYS_AT_ONCE", 1)
+    services, worker = landing.api.landing.destinations, landing.daemon.destination_worker
+    destination, account = landing.destination(target.config, deletes="hard"), landing.account()
+    landing.write(account, {str(n): {"n": n} for n in range(1, 4)})
+    landing.land()
+    landing.write(account, {"1": {}, "2": {}}, deleted=True)
+    for gone in ("1", "2"):
+        _forget(landing, account, gone)
+    if is_rebuild:
+        services.rebuild(landing.environment, destination)
+    log: Any = worker._gaps._log
+    find = log.find_absent
+
+    def pause_then_find(*given: Any) -> object:
+        services.pause(landing.environment, destination)
+        return find(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(log, "find_absent", pause_then_find)
+        landing.land()
+    during = target.rows(_ALL)
+    services.resume(landing.environment, destination)
+    landing.land()
+
+    assert during == [("1", 1), ("2", 2), ("3", 3)]
+    assert target.rows(_ALL) == [("3", 3)]
+    assert services.get(landing.environment, destination).status == "current"

@@ -3,15 +3,20 @@
 The embedded Postgres is built without TLS: a proxy before it speaks it, and libpq verifies the proxy's certificate.
 """
 
+import errno
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import psycopg
 import pytest
 
+from app.destinations.duckdb.files import explain_faults as explain_duckdb
+from app.destinations.files import local_objects
 from app.destinations.postgres.connection import connect, read_place
 from app.destinations.postgres.faults import explain_faults
 from app.engine.errors import DestinationError
@@ -148,6 +153,78 @@ def test_a_full_disk_leaves_no_torn_file_and_no_lost_record(database_url: str, t
         assert lines == len(stored(landing)) == 200
     finally:
         landing.close()
+
+
+def test_a_full_disk_leaves_a_duckdb_file_as_it_was_and_what_waited_lands_after(
+    database_url: str, tmp_path: Path
+) -> None:
+    landing = Landing(database_url, {"destination_directory": str(tmp_path)})
+    try:
+        body = {"datastore_id": landing.datastore({"path": "lake"}, "duckdb"), "daemon_group_key": "default"}
+        destination = landing.api.landing.destinations.create(landing.environment, body).destination.id
+        account = landing.account()
+        landing.write(account, {"first": {"text": "x"}})
+        landing.land()
+        landing.write(account, {str(n): {"text": new_id() * 300} for n in range(200)})
+        with _full_from((tmp_path / "lake.duckdb").stat().st_size + 50_000):
+            landing.land(may_fail=True)
+            (cursor,) = landing.cursors(destination)
+
+        landing.pass_time()
+        landing.land()
+
+        assert (cursor.error_code, cursor.cursor) == ("disk_full", 1)
+        assert landing.verify(destination).is_equal
+        (after,) = landing.cursors(destination)
+        assert (after.read, after.written, after.last_error) == (201, 201, None)
+    finally:
+        landing.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "is_final"),
+    [
+        ('Cannot open file "lake.duckdb": Read-only file system', "read_only", False),
+        ('Cannot open file "lake.duckdb": Permission denied', "missing_rights", True),
+        ("Could not read from file", "broken_file", False),
+    ],
+)
+def test_what_duckdb_says_of_a_disk_is_understood(said: str, code: str, is_final: bool) -> None:
+    with pytest.raises(DestinationError) as refused, explain_duckdb():
+        raise duckdb.IOException(f"IO Error: {said}")
+
+    assert (refused.value.code, refused.value.is_final) == (code, is_final)
+
+
+def test_a_folder_that_becomes_read_only_is_named_and_what_waited_lands_after(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landing = Landing(database_url, {"destination_directory": str(tmp_path)})
+    try:
+        body = {"datastore_id": landing.datastore({"path": "lake"}, "filesystem"), "options": {"format": "jsonl"}}
+        destination = landing.api.landing.destinations.create(landing.environment, body).destination.id
+        account = landing.account()
+        landing.write(account, {"1": {"n": 1}})
+        landing.land()
+        landing.write(account, {"2": {"n": 2}})
+        with monkeypatch.context() as patched:
+            patched.setattr(local_objects, "_write", _refuse_as_read_only)
+            landing.land(may_fail=True)
+            (cursor,) = landing.cursors(destination)
+
+        landing.pass_time()
+        landing.land()
+
+        assert (cursor.error_code, cursor.cursor) == ("read_only", 1)
+        lines = [line for path in tmp_path.rglob("*.jsonl") for line in path.read_text().splitlines()]
+        assert len(lines) == len(stored(landing)) == 2
+        assert list(tmp_path.rglob("*.part")) == []
+    finally:
+        landing.close()
+
+
+def _refuse_as_read_only(path: Path, _: bytes) -> None:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
 
 def test_a_store_that_refuses_the_key_is_named_and_what_waited_lands_after(database_url: str, tmp_path: Path) -> None:

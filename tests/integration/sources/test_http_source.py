@@ -151,6 +151,19 @@ def test_an_empty_204_is_an_empty_list(client: Client, upstream: Upstream) -> No
     assert client.fetch().records == []
 
 
+@pytest.mark.parametrize(("headers", "is_empty"), [({"If-Modified-Since": "2026-01-01T00:00:00Z"}, True), ({}, False)])
+def test_a_304_is_an_empty_list_for_who_asked_what_has_changed(
+    client: Client, upstream: Upstream, headers: dict[str, str], is_empty: bool
+) -> None:
+    upstream.answer = lambda _: b"HTTP/1.1 304 Not Modified\r\n\r\n"
+    config = client.config(headers=headers)
+
+    if is_empty:
+        assert client.fetch(config).records == []
+    else:
+        assert failure(client, config).code == "http_304"
+
+
 def test_a_list_that_is_an_object_asks_for_response_path(client: Client, upstream: Upstream) -> None:
     upstream.answer = lambda _: reply({"data": [], "total": 0})
 

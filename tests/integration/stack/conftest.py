@@ -1,7 +1,6 @@
 """What the tests of the stack share: patience, and a supervisor on a directory of its own."""
 
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from app.stack.child import ChildSpec
 from app.stack.data_directory import DataDirectory
 from app.stack.supervisor import Supervisor
 from tests.support.patience import wait_for
+from tests.support.server_directory import server_directory
 
 Eventually = Callable[[Callable[[], object]], object]
 
@@ -25,8 +25,8 @@ def eventually() -> Eventually:
 @pytest.fixture
 def open_dir() -> Iterator[Path]:
     """A directory that others can reach: pytest closes those above ``tmp_path`` whenever another session starts."""
-    with tempfile.TemporaryDirectory(prefix="ferryman-test-") as name:
-        yield Path(name)
+    with server_directory() as place:
+        yield place
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import base64
 import http.client
 import os
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from app.stack.child import Child
 from app.stack.stack import Stack, StackOptions
 from tests.support.ferryman import IMPATIENT, new_workspace
 from tests.support.patience import LONGEST_SECONDS, WaitFor
+from tests.support.server_directory import server_directory
 from tests.support.upstream import Upstream, numbered
 from tests.support.workspace import Sync, Workspace, listed
 
@@ -33,8 +33,8 @@ USERS = numbered("user", 10)
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Stack]:
-    with tempfile.TemporaryDirectory(prefix="ferryman-test-") as name:
-        options = StackOptions(data_dir=Path(name), port=0, daemons=1, environment=dict(IMPATIENT))
+    with server_directory() as place:
+        options = StackOptions(data_dir=place, port=0, daemons=1, environment=dict(IMPATIENT))
         with Stack(options, report=print) as stack:
             yield stack
 

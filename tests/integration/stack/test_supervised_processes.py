@@ -12,8 +12,7 @@ from app.stack.child import ChildSpec
 from app.stack.data_directory import DataDirectory
 from app.stack.errors import StackError
 from app.stack.processes import end_leftovers, read_identity, record_process
-from app.stack.supervisor import Supervisor
-from app.stack.waiting import Waiting
+from app.stack.supervisor import Supervisor, Waiting
 
 PythonChild = Callable[..., ChildSpec]
 Eventually = Callable[[Callable[[], object]], None]

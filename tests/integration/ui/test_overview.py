@@ -9,10 +9,7 @@ from sqlalchemy import Engine, insert, text
 from app.api.resources.services import ApiServices
 from app.engine.ids import new_id
 from app.engine.objects.environments import EnvironmentId
-from app.services.dashboard.overview import RUNS_CHECKED
 from app.store import tables
-from app.store.dashboard import overview
-from app.ui.screens import overview as screen
 from tests.integration.api.calling import CONFIG, RESOURCES, Caller, Catalog
 from tests.integration.ui.visiting import MARKUP, Visitor
 
@@ -72,10 +69,12 @@ def test_bars_show_what_runs_came_to_and_lead_to_them(admin: Visitor, engine: En
     assert "stopped" not in seen.words
 
 
-def test_run_that_completed_with_errors_is_not_plainly_green(admin: Visitor, engine: Engine, catalog: Catalog) -> None:
+def test_run_that_completed_with_errors_is_not_plainly_green(
+    admin: Visitor, api: Caller, engine: Engine, catalog: Catalog
+) -> None:
     sound, flawed, mended, failed = (
-        add_run(engine, catalog, status, ended=timedelta(hours=2))
-        for status in ("completed", "completed", "completed", "failed")
+        add_run(engine, catalog, status, ended=timedelta(hours=2), has_errors=has_errors)
+        for status, has_errors in (("completed", False), ("completed", True), ("completed", False), ("failed", True))
     )
     for run, counters in (
         (sound, {}),
@@ -92,35 +91,13 @@ def test_run_that_completed_with_errors_is_not_plainly_green(admin: Visitor, eng
     assert lines.words.count("completed with errors") == 1
     assert "completed with errors" in page.words
     assert "completed with errors" not in admin.get(f"/ui/runs/{mended}").words
-
-
-def test_error_of_a_run_that_ended_before_the_newest_is_found_too(
-    admin: Visitor, engine: Engine, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No more than some of the newest runs are looked at, and those of the newest errors."""
-    old = add_run(engine, catalog, "completed", ended=timedelta(hours=3))
-    add_resource(engine, old, errors=1)
-    error = {"id": new_id(), "run_id": old, "environment_id": catalog.job["environment_id"]}
-    with engine.begin() as connection:
-        connection.execute(insert(tables.run_error).values({**error, "code": "http_500", "message": MARKUP}))
-    for _ in range(3):
-        add_run(engine, catalog, "completed", ended=timedelta(hours=2))
-    few = text(overview._OUTCOMES.text.replace(f"limit {RUNS_CHECKED}", "limit 2"))
-    monkeypatch.setattr(overview, "_OUTCOMES", few)
-
-    assert ": 1 completed with errors" in admin.part("/ui/overview/work").words
-
-
-def test_page_says_when_not_all_runs_were_looked_into(
-    admin: Visitor, engine: Engine, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(screen, "RUNS_CHECKED", 2)
-    said = []
-    for _ in range(3):
-        add_run(engine, catalog, "completed", ended=timedelta(hours=2))
-        said.append("Errors of completed runs are looked for in" in admin.part("/ui/overview/work").words)
-
-    assert said == [False, False, True]
+    assert "Runs that completed with errors in the last 24 hours: 1" in admin.part("/ui/overview/concerns").words
+    assert {run[:8] in admin.get("/ui/runs?has_errors=true").words for run in (sound, mended)} == {False}
+    assert {run[:8] in admin.get("/ui/runs?has_errors=true").words for run in (flawed, failed)} == {True}
+    assert [one["id"] for one in api.get("/sync-job-run", has_errors="true", status="completed").body["result"]] == [
+        flawed
+    ]
+    assert {one["id"] for one in api.get("/sync-job-run", has_errors="false").body["result"]} == {sound, mended}
 
 
 def test_resources_whose_last_run_failed_are_grouped_by_job(
@@ -167,8 +144,26 @@ def test_open_incidents_are_shown_with_since_when(
             row = {"id": new_id(), "subject": subject, "opened_at": since, "resolved_at": None, **more}
             connection.execute(insert(tables.incident).values({**opened, **row}))
 
-    seen = admin.part("/ui/overview/concerns")
+    seen, listed = admin.part("/ui/overview/concerns"), admin.get("/ui/incidents?is_open=false")
+    of_api = {
+        str(way): api.get("/incident", is_open=way, event="record:stale").body["result"] for way in ("true", "false")
+    }
+    over = of_api["false"][0]
+    page, first = admin.get(f"/ui/incidents/{over['id']}"), api.get("/incident", limit=1)
 
+    assert [one["subject"] for one in of_api["false"]] == ["over"]
+    assert {one["subject"] for one in of_api["true"]} == {"a", "b"}
+    assert api.get(f"/incident/{over['id']}").body == over
+    assert (over["is_open"], over["cause"], over["opened_at"]) == (False, MARKUP, "2026-01-02T03:04:00.000Z")
+    assert "last complete: never" in over["summary"]
+    rest = api.get("/incident", next_cursor=first.body["next_cursor"]).body["result"]
+    assert len({one["id"] for one in [*first.body["result"], *rest]}) == 3
+    assert api.get("/incident", event="nothing").status == 400
+    assert over["summary"] in listed.words
+    assert f"/ui/incidents/{over['id']}" in listed.links
+    assert "Look at the account's last runs" in page.words
+    assert MARKUP not in listed.text + page.text
+    assert "/ui/incidents?is_open=true" in seen.links
     assert "Incidents that people are told of: 1" in seen.words
     assert f"record:stale 2: {MARKUP}" in seen.words
     assert 'datetime="2026-01-02T03:04' in seen.text
@@ -246,7 +241,7 @@ def test_due_triggers_are_those_that_come_next(admin: Visitor, api: Caller, cata
     ).body
     api.post("/sync-job-cron-trigger", {**catalog.run_body, "cron_expression": "1 1 1 1 *"})
 
-    seen = admin.part("/ui/overview/concerns")
+    seen = admin.part("/ui/overview/due")
 
     assert [one for one in seen.links if "/triggers/" in one] == [f"/ui/triggers/{soon['id']}"]
 
@@ -277,6 +272,6 @@ def test_fleet_shows_daemons_and_queues(admin: Visitor, engine: Engine, catalog:
 
 
 def test_unchanged_parts_of_the_overview_are_not_sent_again(admin: Visitor, environment_id: EnvironmentId) -> None:
-    for path in ("/ui/overview/fleet", "/ui/overview/concerns", "/ui/overview/work"):
+    for path in ("/ui/overview/fleet", "/ui/overview/concerns", "/ui/overview/work", "/ui/overview/due"):
         first = admin.part(path)
         assert admin.part(path, If_None_Match=first.headers["ETag"]).status == 304, path

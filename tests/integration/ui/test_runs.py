@@ -190,7 +190,7 @@ def test_run_says_what_it_waits_for(place: Place, reader: Visitor) -> None:
     said = {
         unheard: "It waits for the broker, to which nothing can be published",
         second: f"It waits for run {first}, which goes first",
-        limited: "It waits for its upstream, which asked for that, until 2999-01-01T12:00:00.000Z",
+        limited: "It waits for its upstream, which asked for that, until 2999-01-01 12:00:00 UTC",
         frozen: "its daemon is gone: another one takes it up",
         unsent: "the last of 2 attempts at the next one: timed out",
     }

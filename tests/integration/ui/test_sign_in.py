@@ -213,11 +213,14 @@ def test_program_makes_a_sign_in_link_by_its_token(guest: Visitor, token: str) -
 
     made = guest.client.post("/ui/sign-in-link?next=/ui/fleet", headers=bearer)
     refused = guest.client.post("/ui/sign-in-link", headers={"Authorization": "Bearer nobody"})
+    nowhere = guest.client.post("/ui/sign-in-link", headers={**bearer, "Host": "no host/at all"})
 
     assert made.status_code == 201
     address = made.get_json()["url"].removeprefix("http://localhost")
     assert 'name="next" value="/ui/fleet"' in guest.get(address).text
     assert (refused.status_code, refused.get_json()["statusCode"]) == (401, 401)
+    assert nowhere.status_code == 400
+    assert [one["path"] for one in nowhere.get_json()["details"]["failures"]] == ["Host"]
     assert guest.client.post("/ui/sign-in-link").status_code == 401
 
 

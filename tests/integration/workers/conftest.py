@@ -3,7 +3,6 @@
 One set of nodes serves a whole module; a test that needs a daemon gets it alive, whatever the last one did to it.
 """
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from app.stack import commands, sockets
 from app.stack.children import build_api, build_environment
 from tests.support.ferryman import IMPATIENT, new_workspace
 from tests.support.process_nodes import DaemonNode, FerrymanSetup, ProcessContainer, RedisContainer, fresh_daemon
+from tests.support.server_directory import server_directory
 from tests.support.servers import PostgresServer
 from tests.support.workspace import Workspace
 
@@ -23,8 +23,8 @@ from tests.support.workspace import Workspace
 @pytest.fixture(scope="module")
 def node_directory() -> Iterator[Path]:
     """Where nodes keep sockets and logs; short, because a socket's path may have 107 bytes."""
-    with tempfile.TemporaryDirectory(prefix="ferryman-nodes-") as name:
-        yield Path(name)
+    with server_directory("ferryman-nodes-") as place:
+        yield place
 
 
 @pytest.fixture(scope="module")

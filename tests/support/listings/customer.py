@@ -43,7 +43,7 @@ class ListsWorld(World):
         self.source = HttpSource(self.settings, around=lambda live: around(self._answer, live))
 
     def outside(self, engine: Engine) -> Outside:
-        return Outside(engine=engine, dispatcher=self.mailbox, source=self.source, sender=self.receiver)
+        return Outside(engine=engine, dispatcher=self.mailbox, source=self.source, send=self.receiver.submit)
 
     def _answer(self, asked: Asked) -> Answer:
         return self.site.answer(asked)

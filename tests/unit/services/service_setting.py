@@ -17,7 +17,6 @@ from app.engine.status import UnitStatus
 from app.services.contexts.context import ContextRows, RunContext, RunContexts
 from app.services.ports import Announcement
 from app.services.runs.lifecycle import RunLifecycle
-from app.services.runs.ports import Outbox
 from app.services.runs.resumption import Resumption
 from app.services.unified.mappings import UnifiedMappings
 from app.services.units.account_fairness import AccountFairness
@@ -147,7 +146,8 @@ class Setting:
         self.pages = FakePages(self.units, self.deliveries, self.journal)
         self.moves = FakeMoves(self.runs, self.units, self.deliveries)
         self.fairness = AccountFairness(self.units, self.worker_context())
-        self.keeper = LeaseKeeper(self.units, lease_seconds=self.settings.lease_seconds)
+        lease = self.settings.lease_seconds
+        self.keeper = LeaseKeeper(partial(self.units.keep, lease_seconds=lease), lease_seconds=lease)
         self.settled: list[str] = []
         """Runs that were looked at after a slice which ended in no task."""
         self.broken: list[tuple[str, str]] = []
@@ -209,9 +209,13 @@ class Setting:
             settings=self.settings,
         )
 
-    def resumption(self, outbox: Outbox) -> Resumption:
+    def resumption(self, remove_message: Callable[[int], object]) -> Resumption:
         return Resumption(
-            moves=self.moves, end_wait=self.waits.end_wait, outbox=outbox, dispatcher=self.dispatcher, clock=self.clock
+            moves=self.moves,
+            end_wait=self.waits.end_wait,
+            remove_message=remove_message,
+            dispatcher=self.dispatcher,
+            clock=self.clock,
         )
 
     def fetching(self) -> FetchWorker:
@@ -227,7 +231,7 @@ class Setting:
         )
 
     def delivering(self) -> DeliveryWorker:
-        self.pool = DeliveryPool(self.receiver, self.dispatcher, most=self.most_under_way)
+        self.pool = DeliveryPool(self.receiver.submit, self.dispatcher, most=self.most_under_way)
         return DeliveryWorker(
             load_run=self.runs.load,
             health=WebhookHealth(webhooks=self.webhooks, clock=self.clock, settings=self.settings),  # type: ignore[arg-type]  # it has what is called

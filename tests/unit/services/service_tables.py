@@ -19,8 +19,7 @@ from app.engine.paths import Path
 from app.engine.status import RunStatus
 from app.engine.unified.model import UnifiedName
 from app.services.runs.requests import RunReferences
-from app.services.unified.mappings import UnifiedMappings
-from app.services.unified.ports import MappingLayers
+from app.services.unified.mappings import MappingLayers, UnifiedMappings
 
 Owned: TypeAlias = (
     IntegratedAccount | Integration | SyncJob | Webhook | UnifiedModel | EnvironmentUnifiedModel | UnifiedModelMethod

@@ -152,6 +152,20 @@ class TroubledApi(CountingApi):
         return (503, {}) if self.chance.random() < self.busy_share else (status, headers)
 
 
+@dataclass
+class MoodyApi(LimitedApi):
+    """Refuses a share of its requests, however few come."""
+
+    share: float = 0.05
+
+    async def ask(self) -> tuple[int, Headers]:
+        status, headers = await super().ask()
+        if status == 200 and self.chance.random() < self.share:
+            self.refused.append(self.served.pop())
+            status = 429
+        return status, headers
+
+
 class CountedBudgets(LocalBudgets):
     """A store in memory that a test can look into and break."""
 

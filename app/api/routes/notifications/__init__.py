@@ -1,1 +1,1 @@
-"""Who is told what."""
+"""Who is notified of what."""

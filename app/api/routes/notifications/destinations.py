@@ -1,4 +1,4 @@
-"""``/notification-destination``: where people are told what is wrong."""
+"""``/notification-destination``: where people are notified of what is wrong."""
 
 from http import HTTPStatus
 
@@ -16,7 +16,7 @@ from app.engine.objects.environments import Role
 from app.engine.objects.notifications import NotificationDestination, NotificationType
 
 notification_destinations = Resource(
-    "notification-destination", description="Where people are told what is wrong", changes=Role.ADMIN
+    "notification-destination", description="Where people are notified of what is wrong", changes=Role.ADMIN
 )
 
 
@@ -24,7 +24,7 @@ notification_destinations = Resource(
     "POST", body=schemas.NewNotificationDestination, answer=schemas.CreatedNotificationDestination, status=201
 )
 def create_notification_destination(body: Body) -> Answer:
-    """Create a notification destination; without rules it is told of what nobody should miss."""
+    """Create a notification destination; without rules it is notified of what nobody should miss."""
     made = services().notifications.destinations.create(environment(), body.fields, body.faults)
     secret = made.config.get("secret") if made.type is NotificationType.WEBHOOK else None
     return answer_created({**_show(made), "secret": secret})

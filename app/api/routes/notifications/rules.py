@@ -1,4 +1,4 @@
-"""``/notification-rule``: what notification destinations are told."""
+"""``/notification-rule``: what notification destinations are notified of."""
 
 from app.api.parsing.parsing import Body
 from app.api.parsing.preconditions import if_match
@@ -11,13 +11,13 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.environments import Role
 
 notification_rules = Resource(
-    "notification-rule", description="What notification destinations are told", changes=Role.ADMIN
+    "notification-rule", description="What notification destinations are notified of", changes=Role.ADMIN
 )
 
 
 @notification_rules.serves("POST", body=schemas.NewNotificationRule, answer=schemas.NotificationRule, status=201)
 def create_notification_rule(body: Body) -> Answer:
-    """Create a rule; from its first on, a destination is told only what its rules watch."""
+    """Create a rule; from its first on, a destination is notified only of what its rules watch."""
     return answer_created(show_plain(services().notifications.rules.create(environment(), body.fields, body.faults)))
 
 
@@ -42,5 +42,5 @@ def update_notification_rule(body: Body, id: str) -> Answer:
 
 @notification_rules.serves("DELETE", "/<id>", answer=Deleted)
 def delete_notification_rule(id: str) -> Answer:
-    """Remove a rule; what it has found is told no more."""
+    """Remove a rule; what it has found is no longer sent."""
     return {"id": services().notifications.rules.delete(environment(), id, seen=if_match())}

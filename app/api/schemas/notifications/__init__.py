@@ -1,1 +1,1 @@
-"""Notification destinations, and the rules of what they are told."""
+"""Notification destinations, and the rules of what they are notified of."""

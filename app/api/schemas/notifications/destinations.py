@@ -1,4 +1,4 @@
-"""Where people are told what is wrong."""
+"""Where people are notified of what is wrong."""
 
 from typing import Final
 
@@ -44,7 +44,7 @@ class NewNotificationDestination(NotificationDestinationPatch):
 
 
 class NotificationDestination(Warned):
-    """Where people are told what is wrong."""
+    """Where people are notified of what is wrong."""
 
     id = Id()
     type = fields.String(metadata={"enum": TYPES})

@@ -1,4 +1,4 @@
-"""What notification destinations are told."""
+"""What notification destinations are notified of."""
 
 from typing import Final
 
@@ -44,7 +44,7 @@ class NewNotificationRule(NotificationRulePatch):
 
 
 class NotificationRule(Warned):
-    """What one notification destination is told."""
+    """What one notification destination is notified of."""
 
     id = Id()
     notification_destination_id = Id()

@@ -76,6 +76,36 @@ def test_run_is_audited_where_a_person_decides(api: Caller, catalog: Catalog) ->
     assert "args" not in entries(api, object_id=run["id"])[-1]["after"]
 
 
+def test_start_of_a_run_is_an_entry_beside_it_and_one_of_its_own_once_somebody_removes_the_run(
+    api: Caller, catalog: Catalog, engine: Engine
+) -> None:
+    answer = api.post("/sync-job-run", catalog.run_body)
+    run, token = answer.body, api.get("/api-token").body["result"][0]
+    of_run = {"object_id": run["id"], "action": "sync_job_run.created"}
+    (entry,) = entries(api, **of_run)
+
+    assert api.get(f"/audit-entry/{run['id']}").body == entry
+    assert (entry["actor_kind"], entry["actor_id"], entry["actor_name"]) == ("token", token["id"], "test")
+    assert (entry["operation"], entry["remote_address"]) == ("POST /sync-job-run", "127.0.0.1")
+    assert (entry["request_id"], entry["created_at"]) == (answer.headers["X-Request-Id"], run["created_at"])
+    assert entry["integrated_account_id"] == catalog.account["id"]
+    assert (entry["before"], entry["after"]["sync_job_id"]) == (None, catalog.job["id"])
+    narrowed = {"actor_id": token["id"], "object_type": "sync_job_run", "actor_kind": "token", "id": entry["id"]}
+    for name, value in {**narrowed, "integrated_account_id": catalog.account["id"]}.items():
+        assert entry in entries(api, **{name: value})
+        assert entry in entries(api, **{f"{name}[in]": value})
+    assert entries(api, **of_run, actor_kind="ui") == entries(api, id=entry["id"], object_type="webhook") == []
+
+    for path in (f"/sync-job-run/{run['id']}",) * 2:
+        assert api.delete(path).status == 200
+    assert entries(api, **of_run) == [entry]
+    with engine.connect() as connection:
+        kept = (
+            "select (select count(*) from run_start where id = :id), (select count(*) from audit_entry where id = :id)"
+        )
+        assert tuple(connection.execute(text(kept), {"id": run["id"]}).one()) == (0, 1)
+
+
 def test_only_the_changed_part_of_a_config_shows(api: Caller) -> None:
     integration = api.post("/integration", {"name": "big", "config": CONFIG}).body
 

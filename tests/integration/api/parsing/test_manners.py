@@ -208,6 +208,7 @@ def test_documents_every_route_of_a_resource(api: Caller, app: Flask) -> None:
         "destination",
         "notification-destination",
         "notification-rule",
+        "incident",
         "schema",
         "bulk-action",
         "audit-entry",

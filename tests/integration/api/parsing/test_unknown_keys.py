@@ -196,6 +196,23 @@ def test_a_placeholder_of_a_job_that_nothing_is_known_for_is_named(
     assert [one for one in warnings(of_template) if one[1] != "state_key"] == expected
 
 
+@pytest.mark.parametrize(
+    ("item", "paths"),
+    [
+        ({"query": {"filter": "updated > {{previous_run_date:undefined}}"}}, ["resources.0.query"]),
+        ({"body": {"and": [{"q": "x {{args.x:undefined}}"}]}}, ["resources.0.body"]),
+        ({"query": {"since": "{{previous_run_date:undefined}}", "until": "at {{args.x:undefined?:noon}}"}}, []),
+        ({"query": "{'filter': previous_run_date ? 'updated > ' & previous_run_date}"}, []),
+    ],
+)
+def test_a_text_that_is_sent_without_its_value_is_named(
+    api: Caller, catalog: Catalog, item: JsonObject, paths: list[str]
+) -> None:
+    made = api.post("/sync-job", {"integration_name": "acme", "resources": [{**RESOURCES[0], **item}]})
+
+    assert warnings(made) == [("unfilled_text", path) for path in paths]
+
+
 def test_a_resource_or_method_that_is_not_listed_is_named(api: Caller) -> None:
     listed = {"tickets": {"list": {}, "search": {"method": "post"}}}
     api.post("/integration", {"name": "listed", "config": {**CONFIG, "resources": listed}})

@@ -56,14 +56,8 @@ class InlineDispatcher:
         return False
 
 
-class NoOutbox:
-    """Nothing is published, so nothing is removed."""
-
-    def remove(self, message_id: int) -> None:
-        raise AssertionError(message_id)
-
-    def remove_soon(self, message_id: int) -> None:
-        raise AssertionError(message_id)
+def remove_nothing(message_id: int) -> None:
+    raise AssertionError(message_id)
 
 
 def scheduler(engine: Engine, settings: Settings) -> CronScheduler:
@@ -79,7 +73,7 @@ def scheduler(engine: Engine, settings: Settings) -> CronScheduler:
     return CronScheduler(
         triggers=TriggerStore(engine),
         drafts=drafts,
-        outbox=NoOutbox(),
+        remove_message=remove_nothing,
         dispatcher=InlineDispatcher(),
         monotonic=lambda: 0.0,
     )

@@ -17,7 +17,7 @@ from app.engine.errors import UnreadableSecretError
 from app.settings import Settings
 from app.stack.children import build_environment
 from app.stack.errors import StackError
-from app.stack.preparation import prepare_database
+from app.stack.stack import prepare_database
 from app.store.db.database import connect, connections_of
 from app.store.secrets.encryption import Cipher, TokenSeal
 from app.store.secrets.encryption_keys import KeyStore

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +14,15 @@ import pytest
 from app.client import ApiClient, ApiError
 from app.stack.stack import Stack, StackOptions
 from tests.support.patience import LONGEST_SECONDS
+from tests.support.server_directory import server_directory
 
 HERE = f"{sys.executable} -m app.cli"
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with tempfile.TemporaryDirectory(prefix="ferryman-test-") as name:
-        options = StackOptions(data_dir=Path(name), port=0, group="eu", daemons=1, flower=False)
+    with server_directory() as place:
+        options = StackOptions(data_dir=place, port=0, group="eu", daemons=1, flower=False)
         with Stack(options, report=print) as running:
             yield running
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app.cli.watching.looks import Look, look
+from app.cli.watching.ps import Look, look
 from app.client import ApiError
 from app.engine.status import DaemonStatus
 from app.store.db.database import connect

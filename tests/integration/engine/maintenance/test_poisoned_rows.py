@@ -66,7 +66,7 @@ def test_every_duty_of_the_leader_has_a_poisoned_row(place: LedPlace) -> None:
     poisoned_in_notifications = {"watching", "notifying"}
 
     # Nothing of a row is read but its ids; an account whose log breaks the learner: tests/integration/store/schemas.
-    by_ids_alone = {"destinations", "telling of destinations", "learning schemas"}
+    by_ids_alone = {"destinations", "telling of destinations", "learning schemas", "counting records"}
 
     names = {turns.duty.name for turns in place.daemon.sweeper._duties._turns}
     assert names == poisoned_here | poisoned_in_clearing | poisoned_as_a_kind | poisoned_in_notifications | by_ids_alone

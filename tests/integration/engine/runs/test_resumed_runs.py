@@ -46,6 +46,8 @@ class Life:
         with Pump(self.world) as pump:
             outcome = pump.run(self.run_id)
         assert self.imbalances() == []
+        unmended = self.ask("select count(*) from run_resource where run_id = :run_id and errors > retried")
+        assert self.is_found_with_errors() == (unmended > 0)
         return outcome
 
     def imbalances(self) -> list[str]:
@@ -57,6 +59,9 @@ class Life:
         run = RunStore(self.database.engine).load(self.run_id)
         assert run is not None
         return run
+
+    def is_found_with_errors(self) -> bool:
+        return bool(self.ask("select has_errors from sync_job_run where id = :run_id"))
 
     def stop(self) -> bool:
         return RunMoves(self.database.engine).move(self.run_id, RunStatus.STOPPED)
@@ -72,7 +77,7 @@ class Life:
         resumption = Resumption(
             moves=RunMoves(engine),
             end_wait=lambda run: False,
-            outbox=OutboxStore(engine),
+            remove_message=OutboxStore(engine).remove,
             dispatcher=self.world.mailbox,
             clock=_Clock(engine),
         )
@@ -144,13 +149,17 @@ def test_errors_only_asks_again_for_exactly_what_failed_and_brings_the_skipped_c
 ) -> None:
     life = Life(pump_database, BY_NAME["faults-ignored"])
     before = life.go()
-    asked_before = Counter(life.world.api.asked)
+    asked_before, found = Counter(life.world.api.asked), [life.is_found_with_errors()]
 
     life.heal(
         members_of_team_2=[{"id": "late-1"}, {"id": "late-2"}], badges_of_late_1=[{"id": "b"}], badges_of_late_2=[]
     )
     life.resume(errors_only=True)
+    found.append(life.is_found_with_errors())
     after = life.go()
+    found.append(life.is_found_with_errors())
+
+    assert found == [True, False, True]
 
     assert (before.run["status"], after.run["status"]) == ("completed", "completed")
     assert asked_before[("members", "list", "team-2", 0)] == 1
@@ -200,7 +209,7 @@ def test_run_whose_cause_of_failure_is_still_there_fails_again(pump_database: Pu
     life.resume()
     outcome = life.go()
 
-    assert (outcome.run["status"], len(outcome.errors)) == ("failed", 2)
+    assert (outcome.run["status"], len(outcome.errors), life.is_found_with_errors()) == ("failed", 2, True)
 
 
 def test_errors_only_of_a_stopped_run_never_claims_completion_and_leaves_the_rest_to_a_later_resume(

@@ -75,7 +75,7 @@ def fire(place: LedPlace) -> CountingBell:
     scheduler = CronScheduler(
         triggers=TriggerStore(place.engine),
         drafts=build_run_drafts(shared, settings),
-        outbox=OutboxStore(place.engine),
+        remove_message=OutboxStore(place.engine).remove_soon,
         dispatcher=dispatcher,
         # A turn ends after some seconds: however slow the machine, this one does not.
         monotonic=lambda: 0.0,

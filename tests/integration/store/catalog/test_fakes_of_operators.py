@@ -11,9 +11,7 @@ from sqlalchemy import Engine
 from app.engine.errors import InvalidInputError
 from app.engine.objects.environments import EnvironmentId, Role
 from app.engine.objects.lists import ListFilters
-from app.services.accounts.ports import TenantStore
 from app.services.catalog.ports import EnvironmentStore, TokenStore
-from app.services.maintenance.ports import DaemonStore
 from app.store.accounts import tenants
 from app.store.catalog import environments, tokens
 from app.store.db.database import connect
@@ -48,7 +46,7 @@ def token_store(engine: Engine | None) -> TokenStore:
 
 
 @pytest.fixture
-def tenant_store(engine: Engine | None) -> TenantStore:
+def tenant_store(engine: Engine | None) -> FakeTenants | tenants.TenantStore:
     return FakeTenants() if engine is None else tenants.TenantStore(engine)
 
 
@@ -135,7 +133,7 @@ def test_revoked_token_is_kept_and_listed_no_more(
 
 
 def test_tenant_is_written_once_and_changed(
-    tenant_store: TenantStore, here: EnvironmentId, elsewhere: EnvironmentId
+    tenant_store: FakeTenants | tenants.TenantStore, here: EnvironmentId, elsewhere: EnvironmentId
 ) -> None:
     (made,) = tenant_store.create_all(here, [{"id": "t", "name": "T", "metadata": {}}])
 
@@ -152,7 +150,7 @@ def test_tenant_is_written_once_and_changed(
 
 
 def test_tenant_is_removed_where_it_is(
-    tenant_store: TenantStore, here: EnvironmentId, elsewhere: EnvironmentId
+    tenant_store: FakeTenants | tenants.TenantStore, here: EnvironmentId, elsewhere: EnvironmentId
 ) -> None:
     tenant_store.create_all(here, [{"id": "t", "name": "T", "metadata": {}}])
 
@@ -162,16 +160,15 @@ def test_tenant_is_removed_where_it_is(
 
 
 def test_daemons_are_found_listed_and_counted_by_their_groups(engine: Engine | None) -> None:
-    registry: Any = FakeDaemons() if engine is None else daemons.DaemonStore(engine)
-    reading: DaemonStore = registry
+    registry = FakeDaemons() if engine is None else daemons.DaemonStore(engine)
     for name, group in (("a", "one"), ("b", "one"), ("c", "two")):
         registry.register(name, group_key=group, label=name, metadata={"pid": 7})
 
-    found = reading.get("a")
+    found = registry.get("a")
 
     assert found is not None
     assert (found.id, found.group_key, found.label, found.metadata["pid"]) == ("a", "one", "a", 7)
-    assert reading.get("nobody") is None
-    assert {one.id for one in reading.list(ListFilters(equal={"group_key": "one"})).result} == {"a", "b"}
-    assert reading.count_live_by_group(within_seconds=60) == {"one": 2, "two": 1}
-    assert reading.read_failing_duties(within_seconds=60) == {}
+    assert registry.get("nobody") is None
+    assert {one.id for one in registry.list(ListFilters(equal={"group_key": "one"})).result} == {"a", "b"}
+    assert registry.count_live_by_group(within_seconds=60) == {"one": 2, "two": 1}
+    assert registry.read_failing_duties(within_seconds=60) == {}

@@ -32,7 +32,7 @@ def test_webhook_is_disabled_after_days_without_a_success(engine: Engine) -> Non
         WebhookStore(engine, Cipher(Fernet.generate_key().decode(), KeyStore(engine))),
         _environment(engine),
     )
-    id = store.create(environment_id, new_id(), {"target_url": "https://x.test"}, secret="whsec_x").id
+    id = store.create(environment_id, new_id(), {"target_url": "https://x.test", "secret": "whsec_x"}).id
 
     assert not store.record_failure(id, "no answer", disable_after_seconds=5 * DAY, **ALONE)
     _age(engine, id, days=4)
@@ -56,7 +56,7 @@ def test_webhook_that_is_gone_is_disabled_by_its_first_failure(engine: Engine) -
         WebhookStore(engine, Cipher(Fernet.generate_key().decode(), KeyStore(engine))),
         _environment(engine),
     )
-    id = store.create(environment_id, new_id(), {"target_url": "https://x.test"}, secret="whsec_x").id
+    id = store.create(environment_id, new_id(), {"target_url": "https://x.test", "secret": "whsec_x"}).id
 
     assert store.record_failure(id, "410", disable_after_seconds=0, **ALONE)
 

@@ -24,13 +24,14 @@ _FILL = (
                                         context_encrypted)
         values ('{ACCOUNT}', '{ENVIRONMENT}', '{JOB}', 'rare', 'api_key', '')""",
     f"""insert into sync_job_run (id, environment_id, sync_job_id, integrated_account_id, status, args, args_hash,
-                                  resources, sync_job, queue, created_at, finished_at, error)
+                                  resources, sync_job, queue, created_at, finished_at, error,
+                                  has_errors)
         select gen_random_uuid(), '{ENVIRONMENT}', case when n % 500 = 0 then '{JOB}' else gen_random_uuid() end,
                case when n % 500 = 1 then '{ACCOUNT}' else gen_random_uuid() end,
                case when n % 1000 = 0 then 'failed' else 'completed' end,
                jsonb_build_object('plan', case when n % 1000 = 2 then 'pro' else 'free' end, 'n', n),
                '', '[]', '{{}}', 'q', now() - n * interval '1 minute', now() - n * interval '1 minute',
-               case when n % 1000 = 0 then '{{"code": "rare"}}'::jsonb end
+               case when n % 1000 = 0 then '{{"code": "rare"}}'::jsonb end, n % 1000 in (0, 5)
           from generate_series(1, 30000) n""",
     """insert into run_resource (id, run_id, position, name, resource, method, persist, status, errors)
        select gen_random_uuid(), id, 0, 'users', 'users', 'list', true, status, (status = 'failed')::int
@@ -57,6 +58,9 @@ def engine(postgres_server: PostgresServer) -> Iterator[Engine]:
     [
         {"status": "failed"},
         {"status": ["failed", "stopped"]},
+        {"has_errors": "true"},
+        {"has_errors": "true", "status": "completed"},
+        {"has_errors": "true", "job": JOB},
         {"job": JOB},
         {"job": JOB, "status": "failed"},
         {"account": ACCOUNT},
@@ -87,10 +91,3 @@ def test_overview_reads_what_is_new_and_no_more(engine: Engine, name: str) -> No
 
     assert found
     assert [plan for plan in found if "Seq Scan on sync_job_run" in plan] == []
-
-
-def test_errors_of_runs_are_looked_up_for_suspects_only(engine: Engine) -> None:
-    with plans(engine) as found:
-        OverviewReader(engine).count_outcomes(ENVIRONMENT)
-
-    assert ["Seq Scan on run_resource" in plan for plan in found] == [False]

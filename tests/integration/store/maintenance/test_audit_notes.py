@@ -101,7 +101,7 @@ def test_old_entries_go(database_url: str) -> None:
     engine = connect(database_url, pool_size=1, actor=Actor(kind=ActorKind.OPERATOR))
     _put_account(engine)
 
-    removed = [RetentionStore(engine).prune_audit_entries(seconds=seconds, limit=2) for seconds in (3600, 0, 0, 0)]
+    removed = [RetentionStore(engine).prune("audit entries", seconds=seconds, limit=2) for seconds in (3600, 0, 0, 0)]
 
     assert removed == [0, 2, 1, 0]
     assert _actions(engine) == []

@@ -67,6 +67,8 @@ def fill(engine: Engine, account: str, *, status: str = "completed") -> str:
     owned = {"environment_id": ENVIRONMENT, "integrated_account_id": account}
     job = {"sync_job_id": new_id(), "args": {"of": account}, "resources": []}
     run = put(engine, "sync_job_run", status=status, args_hash=b"", sync_job={}, queue="q", **job, **owned)
+    begun = {"id": run, "actor_kind": "account", "actor_id": account, "created_at": text("now()")}
+    put(engine, "run_start", environment_id=ENVIRONMENT, **begun)
     shape = {"position": 0, "name": "users", "resource": "users", "method": "list", "persist": True}
     resource = put(engine, "run_resource", run_id=run, **shape)
     put(engine, "unit", run_id=run, resource_id=resource, kind="fetch", status="done", elements=[{"parent": account}])
@@ -79,6 +81,8 @@ def fill(engine: Engine, account: str, *, status: str = "completed") -> str:
     key = {"resource": "users", "webhook_id": new_id(), "sync_job_id": new_id(), "keys": [], "args_hash": b""}
     put(engine, "record_key", integrated_account_id=account, **key)
     put(engine, "account_log", integrated_account_id=account, last_sequence=4)
+    counted = {"counts": {"users": 1}, "counted_through": 4, "counted_at": text("now()"), "seconds": 0.1}
+    put(engine, "record_count", integrated_account_id=account, **counted)
     put(engine, "schema_cursor", integrated_account_id=account, sequence=4)
     event = {"webhook_id": new_id(), "event": "record", "body": f'{{"id": "{account}"}}'.encode()}
     put(engine, "delivery", run_id=run, integrated_account_id=account, log_sequence=3, **event)

@@ -213,17 +213,16 @@ def test_turn_prunes_more_runs_than_a_fleet_of_100_000_accounts_ends(engine: Eng
 @pytest.mark.parametrize(
     "kind",
     [
-        *("bodies", "tombstones", "told", "told_to_nobody", "keys", "messages", "daemons", "occurrences", "calls"),
+        *("bodies", "tombstones", "told", "told to nobody", "keys", "messages", "daemons", "fires", "calls"),
         *("announcements", "notifications", "incidents"),
     ],
 )
 def test_what_can_not_be_removed_is_passed_over(engine: Engine, store: RetentionStore, kind: str) -> None:
     """Each statement takes the place to begin at: one row is left when one is skipped."""
     fill_old(engine)
-    aged = {} if kind in ("keys", "messages", "told_to_nobody") else {"seconds": 7 * DAY}
-    method = getattr(store, f"prune_{'vanished' if kind == 'told' else kind}")
+    aged = {} if kind in ("keys", "messages", "told to nobody") else {"seconds": 7 * DAY}
 
-    assert [method(limit=10, skip=1, **aged), method(limit=10, skip=0, **aged)] == [1, 1]
+    assert [store.prune(kind, limit=10, skip=skip, **aged) for skip in (1, 0)] == [1, 1]
 
 
 def test_bodies_of_delivered_events_go_and_the_log_tells_of_the_gap(engine: Engine, store: RetentionStore) -> None:
@@ -237,7 +236,7 @@ def test_bodies_of_delivered_events_go_and_the_log_tells_of_the_gap(engine: Engi
         delivery(engine, run_id, "pending"),
     }
 
-    counts = [store.prune_bodies(seconds=7 * DAY, limit=10) for _ in range(2)]
+    counts = [store.prune("bodies", seconds=7 * DAY, limit=10) for _ in range(2)]
 
     assert counts == [2, 0]
     with engine.connect() as connection:
@@ -253,7 +252,7 @@ def test_tombstones_go_and_living_records_stay(engine: Engine, store: RetentionS
         values = {**base, "remote_id": remote_id, "deleted_at": deleted_at, "sequence": 7}
         put(engine, "record", sync_job_run_id=new_id(), updated_at=OLD, **values)
 
-    assert store.prune_tombstones(seconds=30 * DAY, limit=10) == 1
+    assert store.prune("tombstones", seconds=30 * DAY, limit=10) == 1
 
     assert rows(engine, "record", "remote_id") == ["alive", "new"]
     assert rows(engine, "account_log", "trimmed_through") == ["7"]
@@ -270,11 +269,11 @@ def test_keys_messages_and_daemons_that_bind_nobody_go(engine: Engine, store: Re
         put(engine, "outbox", task="t", args=[run_id], queue="q", created_at=OLD)
 
     counts = (
-        store.prune_keys(limit=10),
-        store.prune_daemons(seconds=7 * DAY, limit=10),
-        store.prune_messages(limit=1),
-        store.prune_messages(limit=10),
-        store.prune_messages(limit=10),
+        store.prune("keys", limit=10),
+        store.prune("daemons", seconds=7 * DAY, limit=10),
+        store.prune("messages", limit=1),
+        store.prune("messages", limit=10),
+        store.prune("messages", limit=10),
     )
 
     assert counts == (1, 1, 1, 1, 0)
@@ -293,7 +292,7 @@ def test_what_a_deleted_webhook_was_told_goes_a_batch_at_a_time(engine: Engine, 
     with engine.begin() as connection:
         connection.execute(text("delete from webhook where id = :id"), {"id": deleted})
 
-    counts = [store.prune_told_to_nobody(limit=4) for _ in range(3)]
+    counts = [store.prune("told to nobody", limit=4) for _ in range(3)]
 
     assert counts == [4, 2, 0]
     assert rows(engine, "webhook_record", "webhook_id") == [str(kept)] * 3
@@ -304,7 +303,7 @@ def test_direct_calls_go_once_they_are_old(engine: Engine, store: RetentionStore
     old = put(engine, "direct_call", created_at=OLD, request_id=new_id(), **call)
     kept = put(engine, "direct_call", request_id=new_id(), **call)
 
-    counts = [store.prune_calls(seconds=90 * DAY, limit=1) for _ in range(2)]
+    counts = [store.prune("calls", seconds=90 * DAY, limit=1) for _ in range(2)]
 
     assert counts == [1, 0]
     assert rows(engine, "direct_call") == [str(kept)] != [str(old)]

@@ -13,6 +13,7 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters
 from app.services.reading.ports import RecordFilters
 from app.store.db.database import connect
+from app.store.reading.audit import AuditReader
 from app.store.reading.records import RecordReader
 from app.store.runs.runs import RunStore
 from tests.support.servers import PostgresServer
@@ -35,6 +36,17 @@ _FILL = (
     """insert into record (integrated_account_id, resource, remote_id, data, content_hash, sync_job_run_id, sequence)
        select case when n % 2 = 0 then :account else :job end, 'users', n::text, '{}', '', :job, n
          from generate_series(1, :runs) n""",
+    """insert into run_start (id, environment_id, actor_kind, actor_id, created_at)
+       select id, environment_id, case when status = 'failed' then 'ui' else 'token' end,
+              case when status = 'failed' then :account else :job end, created_at from sync_job_run""",
+    """insert into audit_entry (id, environment_id, action, object_type, object_id, actor_kind, actor_id,
+                                integrated_account_id, created_at)
+       select gen_random_uuid(), :environment, kind || case when n % 1000 = 1 then '.deleted' else '.updated' end, kind,
+              n % 5000, case when n % 1000 = 2 then 'operator' else 'token' end,
+              case when n % 1000 = 3 then :account else :job end,
+              case when n % 1000 = 4 then :account else :job end, now() - n * interval '1 minute'
+         from (select n, case when n % 1000 = 0 then 'webhook' else 'tenant' end as kind
+                 from generate_series(1, :runs) n) of_kind""",
 )
 
 
@@ -104,6 +116,52 @@ def test_runs_are_listed_by_an_index_on_every_page(engine: Engine, filters: List
         assert "Seq Scan on sync_job_run" not in plan
         assert plan.splitlines()[0].startswith("Limit"), plan
         assert "Index Scan" in plan.splitlines()[1], plan
+
+
+@pytest.mark.parametrize(
+    ("equal", "indexes"),
+    [
+        ({}, {"audit_entry_page", "run_start_page"}),
+        ({"actor_id": ACCOUNT}, {"audit_entry_by_actor", "run_start_by_actor"}),
+        ({"actor_kind": "token"}, {"audit_entry_page", "run_start_page"}),
+        ({"actor_kind": "operator"}, {"audit_entry_by_others", "run_start_by_others"}),
+        ({"object_type": "webhook"}, {"audit_entry_by_type"}),
+        ({"action": "tenant.deleted"}, {"audit_entry_by_action"}),
+        ({"object_id": "7"}, {"audit_entry_by_object"}),
+        ({"action": "sync_job_run.created"}, {"audit_entry_by_action", "run_start_page"}),
+        ({"integrated_account_id": ACCOUNT}, {"audit_entry_by_account", "sync_job_run_by_account"}),
+    ],
+    ids=lambda value: "-".join(value) or "all" if isinstance(value, dict) else "",
+)
+def test_changes_and_starts_of_runs_are_listed_by_indexes(
+    engine: Engine, equal: dict[str, object], indexes: set[str]
+) -> None:
+    filters = ListFilters(limit=5, equal=equal)
+    reader = AuditReader(engine)
+    first = reader.list(ENVIRONMENT, filters)
+
+    with plans(engine) as found:
+        reader.list(ENVIRONMENT, replace(filters, cursor=first.next_cursor))
+
+    used = set(re.findall(r"(?:audit_entry|run_start|sync_job_run)_(?:page|by)\w*", "\n".join(found)))
+    assert indexes <= used, found
+    assert not re.search(r"Seq Scan on (audit_entry|run_start|sync_job_run)", "\n".join(found)), found
+    assert len(first.result) >= 4
+
+
+def test_starts_of_runs_are_merged_into_the_audit_log_in_its_order(engine: Engine) -> None:
+    reader, found, cursor = AuditReader(engine), [], None
+    for _ in range(4):
+        page = reader.list(ENVIRONMENT, ListFilters(limit=3, cursor=cursor, sort="created_at"))
+        found += page.result
+        cursor = page.next_cursor
+
+    whole = reader.list(ENVIRONMENT, ListFilters(limit=12, sort="created_at")).result
+    assert found == whole
+    assert {entry.action for entry in whole} >= {"sync_job_run.created", "tenant.updated"}
+    assert whole == sorted(whole, key=lambda entry: (entry.created_at, entry.id))
+    backwards = reader.list(ENVIRONMENT, ListFilters(limit=2 * _RUNS)).result
+    assert (len(backwards), backwards[-12:]) == (2 * _RUNS, whole[::-1])
 
 
 @pytest.mark.parametrize("resource", [None, "users"], ids=["account", "resource"])

@@ -13,7 +13,7 @@ from app.engine.objects.lists import ListFilters
 from app.store.db.database import connect
 from app.store.maintenance.retention import RetentionStore
 from app.store.reading.direct_calls import DirectCallStore
-from app.store.reading.run_log import RunLogReader
+from app.store.reading.run_log_streams import RunLogReader
 from app.store.reading.webhook_log import WebhookLogReader
 from tests.integration.store.reading.test_list_plans import plans
 from tests.support.servers import PostgresServer

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from app.engine.ids import new_id
 from app.services.maintenance.ports import LostBefore
-from app.services.maintenance.queue_heads import QueueHeads
+from app.services.maintenance.sweeper import QueueHeads
 from app.services.ports import QueueState
 from app.store.db.database import connect
 from app.store.runs.runs import RunStore

@@ -18,7 +18,6 @@ from app.store import tables
 from app.store.catalog.tokens import TokenStore
 from app.store.db.database import connect
 from app.store.records import account_log
-from app.store.schemas.declarations import Declarations
 from app.store.schemas.readers import EnvironmentReaders
 from app.store.schemas.schemas import SchemaStore
 from app.store.schemas.views import ViewStore
@@ -98,11 +97,12 @@ def writer(engine: Engine) -> Writer:
 
 
 def make_learner(engine: Engine, share: Share | None = None) -> SchemaLearner:
+    views = ViewStore(engine, EnvironmentReaders(engine))
     return SchemaLearner(
         values=WrittenValues(engine),
         schemas=SchemaStore(engine),
-        declarations=Declarations(engine),
-        views=ViewStore(engine, EnvironmentReaders(engine)),
+        list_outdated_views=views.list_outdated,
+        update_view=views.update,
         share=share or Share(pause=lambda _: None),
         clock=SystemClock(),
     )

@@ -100,7 +100,12 @@ class Process:
         self.effective = EffectiveIntegrations(engine, cipher)
         rows = SealedRows(engine, cipher)
         self.rotation = KeyRotation(
-            keys=self.keys, make_key=cipher.rotate, rewrap_key=cipher.wrap_anew, rows=rows, pause=lambda _seconds: None
+            keys=self.keys,
+            make_key=cipher.rotate,
+            rewrap_key=cipher.wrap_anew,
+            count_by_key=rows.count_by_key,
+            reseal_some=rows.reseal_some,
+            pause=lambda _seconds: None,
         )
 
     def tenant(self, environment: EnvironmentId) -> Tenant:
@@ -110,7 +115,7 @@ class Process:
         owned = {**values, "integration_override": config}
         account = self.accounts.create(environment, new_id(), owned, context={"token": f"canary-{new_id()}"}).id
         target = {"target_url": "https://example.com"}
-        webhook = self.webhooks.create(environment, new_id(), target, secret=f"canary-{new_id()}").id
+        webhook = self.webhooks.create(environment, new_id(), {**target, "secret": f"canary-{new_id()}"}).id
         self.webhooks.replace_secret(environment, webhook, f"canary-{new_id()}", overlap_seconds=3600)
         installed, _ = self.installed.install(environment, {"integration_id": integration, "override": config})
         place = {"type": "postgres", "config": {"password": f"canary-{new_id()}"}}
@@ -300,7 +305,7 @@ def test_a_value_is_read_again_however_its_id_was_written(process: Process, own:
 
 def test_a_renewed_token_is_read_again(process: Process, own: Tenant) -> None:
     with process.credentials.lock(own.account.upper()) as locked:
-        locked.write({"token": "renewed"})
+        locked.write({"token": "renewed"}, None)
 
     assert process.credentials.read_context(own.account) == {"token": "renewed"}
 
@@ -367,7 +372,8 @@ def test_a_rotation_killed_between_any_two_rows_is_finished_by_the_next(alone: P
                 keys=alone.keys,
                 make_key=dying.rotate,
                 rewrap_key=dying.wrap_anew,
-                rows=rows,
+                count_by_key=rows.count_by_key,
+                reseal_some=rows.reseal_some,
                 pause=lambda _seconds: None,
             ).rotate()
         assert [read() for read in readers]

@@ -53,7 +53,8 @@ class Place:
             keys=self.keys,
             make_key=self.cipher.rotate,
             rewrap_key=self.cipher.wrap_anew,
-            rows=self.rows,
+            count_by_key=self.rows.count_by_key,
+            reseal_some=self.rows.reseal_some,
             pause=lambda _seconds: None,
         )
 
@@ -63,7 +64,7 @@ class Place:
         ids = [new_id() for _ in range(number)]
         for id in ids:
             self.accounts.create(environment, id, values, context={"token": id})
-        self.webhooks.create(environment, new_id(), {"target_url": "https://example.com"}, secret="webhook-canary")
+        self.webhooks.create(environment, new_id(), {"target_url": "https://example.com", "secret": "webhook-canary"})
         return ids
 
 
@@ -109,7 +110,7 @@ def test_a_rotation_seals_every_row_anew_and_other_processes_read_on(
 def test_a_rotation_seals_both_secrets_of_a_webhook_that_has_two(engine: Engine, environment: EnvironmentId) -> None:
     place, other = Place(engine), Place(engine)
     id = new_id()
-    place.webhooks.create(environment, id, {"target_url": "https://example.com"}, secret="old-canary")
+    place.webhooks.create(environment, id, {"target_url": "https://example.com", "secret": "old-canary"})
     place.webhooks.replace_secret(environment, id, "new-canary", overlap_seconds=60)
 
     rotated = place.rotation.rotate()
@@ -129,7 +130,7 @@ def test_secret_that_two_replace_at_once_is_replaced_by_one_of_them(
     """Else the second would end the secret that receivers know, and show its own beside one that nobody was told."""
     place, other = Place(engine), Place(engine)
     id = new_id()
-    place.webhooks.create(environment, id, {"target_url": "https://example.com"}, secret="old")
+    place.webhooks.create(environment, id, {"target_url": "https://example.com", "secret": "old"})
     seal = place.cipher.seal
 
     def seal_late(value: object, at: object) -> bytes:

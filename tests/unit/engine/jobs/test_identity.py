@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.engine.jobs import identity
+from app.engine.jobs import item_keys
 from app.engine.json_types import JSON
 from app.engine.records.keys import BY_ID, RecordKey
 
@@ -26,17 +26,17 @@ BY_TWO = RecordKey(paths=(("order", "id"), ("no",)), is_list=True)
     ],
 )
 def test_fault_names_what_is_there_and_what_could_be_meant(record: JSON, key: RecordKey, words: str) -> None:
-    assert words in identity.explain_missing_id(record, key)
+    assert words in item_keys.explain_missing_id(record, key)
 
 
 def test_texts_and_numbers_need_no_id() -> None:
-    assert identity.has_ids(["U1", 5], BY_ID)
-    assert not identity.has_ids([{"a": 1}, [1]], BY_ID)
+    assert item_keys.has_ids(["U1", 5], BY_ID)
+    assert not item_keys.has_ids([{"a": 1}, [1]], BY_ID)
 
 
 def test_only_other_content_of_another_origin_collides() -> None:
     records: list[JSON] = [{"id": 1, "a": 1}, {"id": 2}, {"id": 1, "a": 2}, {"id": 2}, {"id": 1, "a": 3}, {"id": 3}]
 
-    assert identity.count_collisions(records, BY_ID, [(0, 0)]) == 0
-    assert identity.count_collisions(records, BY_ID, [(0, 0), (3, 1)]) == 1
-    assert identity.count_collisions(records, BY_ID, [(0, 0), (2, 1), (4, 0)]) == 2
+    assert item_keys.count_collisions(records, BY_ID, [(0, 0)]) == 0
+    assert item_keys.count_collisions(records, BY_ID, [(0, 0), (3, 1)]) == 1
+    assert item_keys.count_collisions(records, BY_ID, [(0, 0), (2, 1), (4, 0)]) == 2

@@ -152,13 +152,13 @@ def test_what_is_merged_wins_and_arrays_are_joined(merge: JSON, expected: JSON) 
 
 def test_every_wrong_placeholder_is_reported_with_its_path() -> None:
     with pytest.raises(InvalidInputError) as caught:
-        parse({"a": "{{x:date}}", "b": ["ok", {"c": "{{x..y}} and {{z?:h:80}}"}]})
+        parse({"a": "{{x:date}}", "b": ["ok", {"c": "{{x..y}} and {{z?:h:port}}"}]})
 
     failures = [(failure.path, failure.message.split(" holds ")[0]) for failure in caught.value.failures]
     assert failures == [
         ("a", "placeholder '{{x:date}}'"),
         ("b.1.c", "placeholder '{{x..y}}'"),
-        ("b.1.c", "placeholder '{{z?:h:80}}'"),
+        ("b.1.c", "placeholder '{{z?:h:port}}'"),
     ]
 
 

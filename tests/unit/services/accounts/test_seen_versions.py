@@ -47,8 +47,12 @@ def account_service(table: Any) -> Any:
     return SimpleNamespace(update=changing.update, delete=removing.delete)
 
 
+def integration_service(table: Any) -> IntegrationService:
+    return IntegrationService(table, table.inspect, table.find_by_name)
+
+
 def installed_service(table: Any) -> InstalledModelService:
-    return InstalledModelService(table, MODELS)
+    return InstalledModelService(table, MODELS, put=print)
 
 
 def mapping_service(table: Any) -> MappingService:
@@ -61,7 +65,7 @@ def mapping_service(table: Any) -> MappingService:
         (sync_job, job_service, {"label": "x"}),
         (webhook, webhook_service, {"is_active": False}),
         (account, account_service, {"tenant_id": "x"}),
-        (integration, IntegrationService, {"category": "x"}),
+        (integration, integration_service, {"category": "x"}),
         (unified_model, UnifiedModelService, {"category": "x"}),
         (installed_model, installed_service, {"override": {"x": 1}}),
         (model_method, mapping_service, {"config": {"query": {"x": "y"}}}),

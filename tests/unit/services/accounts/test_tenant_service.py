@@ -29,6 +29,9 @@ class FakeTenants:
         self.rows |= {(environment_id, one.id): one for one in made}
         return made
 
+    def create(self, environment_id: EnvironmentId, id: str, values: JsonObject) -> Tenant:
+        return self.create_all(environment_id, [{**values, "id": id}])[0]
+
     def get(self, environment_id: EnvironmentId, id: str) -> Tenant | None:
         return self.rows.get((environment_id, id))
 
@@ -52,7 +55,8 @@ class FakeTenants:
 
 @pytest.fixture
 def service() -> TenantService:
-    made = TenantService(FakeTenants())
+    tenants = FakeTenants()
+    made = TenantService(tenants, tenants.create_all)
     made.create(ENVIRONMENT, {"id": "acme", "metadata": {"tier": "gold"}})
     return made
 

@@ -13,7 +13,7 @@ from app.services.calls.accounts import CalledAccounts
 from app.services.calls.custom import CustomCalls, CustomRequest
 from app.services.calls.direct import DirectCalls, DirectPage, DirectRequest
 from app.services.ports import FetchedPage, PageCall, PlainAnswer, RawBody
-from app.services.unified.ports import MappingLayers
+from app.services.unified.mappings import MappingLayers
 from tests.unit.services.service_fakes import FakeSource, PlainSeal, call_limits, page
 from tests.unit.services.service_tables import CONFIG, ENVIRONMENT, FakeTable, account, integration, unified
 

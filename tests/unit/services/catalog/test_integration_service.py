@@ -28,22 +28,26 @@ def paths(raised: pytest.ExceptionInfo[InvalidInputError]) -> list[str]:
     return [failure.path for failure in raised.value.failures]
 
 
+def make_service(table: FakeTable[Integration]) -> IntegrationService:
+    return IntegrationService(table, table.inspect, table.find_by_name)
+
+
 def test_integration_is_made(table: FakeTable[Integration]) -> None:
-    made = IntegrationService(table).create(ENVIRONMENT, {"name": "crm", "config": CONFIG})
+    made = make_service(table).create(ENVIRONMENT, {"name": "crm", "config": CONFIG})
 
     assert table.rows[made.id].name == "crm"
 
 
 def test_every_fault_of_a_new_integration_is_told(table: FakeTable[Integration]) -> None:
     with pytest.raises(InvalidInputError) as raised:
-        IntegrationService(table).create(ENVIRONMENT, {"name": "helpdesk", "config": []}, [FAULT])
+        make_service(table).create(ENVIRONMENT, {"name": "helpdesk", "config": []}, [FAULT])
 
     assert paths(raised) == ["category", "config", "name"]
 
 
 def test_absent_fields_are_the_callers_fault_to_tell(table: FakeTable[Integration]) -> None:
     with pytest.raises(InvalidInputError) as raised:
-        IntegrationService(table).create(ENVIRONMENT, {}, [FAULT])
+        make_service(table).create(ENVIRONMENT, {}, [FAULT])
 
     assert paths(raised) == ["category"]
 
@@ -51,14 +55,14 @@ def test_absent_fields_are_the_callers_fault_to_tell(table: FakeTable[Integratio
 def test_config_is_merged_and_a_null_takes_a_key_away(table: FakeTable[Integration]) -> None:
     changes = {"config": {"headers": {"x-key": MASK, "accept": None, "x-new": "n"}}}
 
-    updated = IntegrationService(table).update(ENVIRONMENT, "integration", changes)
+    updated = make_service(table).update(ENVIRONMENT, "integration", changes)
 
     assert updated.config == {**CONFIG, "headers": {"x-key": "k", "x-new": "n"}}
     assert updated.version == 2
 
 
 def test_change_at_the_present_version_is_taken(table: FakeTable[Integration]) -> None:
-    updated = IntegrationService(table).update(ENVIRONMENT, "integration", {"category": "c"}, version=1)
+    updated = make_service(table).update(ENVIRONMENT, "integration", {"category": "c"}, version=1)
 
     assert (updated.category, updated.version) == ("c", 2)
 
@@ -67,7 +71,7 @@ def test_every_fault_of_a_change_is_told(table: FakeTable[Integration]) -> None:
     changes = {"name": "crm", "config": {"base_url": 5}}
 
     with pytest.raises(InvalidInputError) as raised:
-        IntegrationService(table).update(ENVIRONMENT, "integration", changes, [FAULT], version=7)
+        make_service(table).update(ENVIRONMENT, "integration", changes, [FAULT], version=7)
 
     assert paths(raised) == ["category", "version", "config.base_url", "name"]
     assert table.rows["integration"].version == 1
@@ -77,24 +81,24 @@ def test_change_that_somebody_else_was_quicker_with_is_refused(table: FakeTable[
     table.before_update = lambda: table.rows.update(integration=replace(table.rows["integration"], version=2))
 
     with pytest.raises(InvalidInputError, match="is 2 by now"):
-        IntegrationService(table).update(ENVIRONMENT, "integration", {"category": "c"})
+        make_service(table).update(ENVIRONMENT, "integration", {"category": "c"})
 
 
 def test_integration_that_is_removed_during_a_change_is_not_there(table: FakeTable[Integration]) -> None:
     table.before_update = table.rows.clear
 
     with pytest.raises(NotFoundError):
-        IntegrationService(table).update(ENVIRONMENT, "integration", {"category": "c"})
+        make_service(table).update(ENVIRONMENT, "integration", {"category": "c"})
 
 
 def test_integration_is_removed_once(table: FakeTable[Integration]) -> None:
-    assert IntegrationService(table).delete(ENVIRONMENT, "integration") == "integration"
+    assert make_service(table).delete(ENVIRONMENT, "integration") == "integration"
     with pytest.raises(NotFoundError):
-        IntegrationService(table).delete(ENVIRONMENT, "integration")
+        make_service(table).delete(ENVIRONMENT, "integration")
 
 
 def test_each_environment_sees_its_own_integrations(table: FakeTable[Integration]) -> None:
-    listed = IntegrationService(table).list(ELSEWHERE, ListFilters())
+    listed = make_service(table).list(ELSEWHERE, ListFilters())
 
     assert listed.result == []
-    assert IntegrationService(table).get(ENVIRONMENT, "integration").name == "helpdesk"
+    assert make_service(table).get(ENVIRONMENT, "integration").name == "helpdesk"

@@ -10,6 +10,7 @@ from app.services.dashboard.run_filters import ArgFilter, RunFilters, read_filte
 JOB, ACCOUNT = new_id(), new_id()
 EVERYTHING = {
     "status": ["failed", "stopped"],
+    "has_errors": "true",
     "job": JOB,
     "account": ACCOUNT,
     "tenant": "t-1 & co",

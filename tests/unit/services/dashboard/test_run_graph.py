@@ -10,8 +10,8 @@ from app.engine.runs.books import Counters
 from app.engine.runs.work import UnitKind
 from app.engine.status import ErrorHandling, UnitStatus
 from app.services.dashboard.run_books import write_books
-from app.services.dashboard.run_command import write_replay
 from app.services.dashboard.run_graph import draw_graph
+from app.services.dashboard.run_pages import write_replay
 from app.services.dashboard.run_parts import UnitSpan
 from tests.unit.services.service_fakes import FakeClock
 from tests.unit.services.service_tables import run
@@ -126,11 +126,11 @@ BEFORE = NOW - timedelta(seconds=1)
     ("changes", "expected"),
     [
         ({}, "waits for a daemon"),
-        ({"wake_at": LATER}, "waits for the upstream's limit until 2026-03-01T13:00:00.000Z"),
-        ({"wake_at": LATER, "attempts": 2}, "2 attempts failed; it is tried again at 2026-03-01T13:00:00.000Z"),
+        ({"wake_at": LATER}, "waits for the upstream's limit until 2026-03-01 13:00:00 UTC"),
+        ({"wake_at": LATER, "attempts": 2}, "2 attempts failed; it is tried again at 2026-03-01 13:00:00 UTC"),
         (
             {"wake_at": LATER, "kind": UnitKind.DELIVERY},
-            "waits for the webhook's receiver, and is tried again at 2026-03-01T13:00:00.000Z",
+            "waits for the webhook's receiver, and is tried again at 2026-03-01 13:00:00 UTC",
         ),
         ({"status": UnitStatus.LEASED, "lease_expires_at": LATER}, "a daemon works on it"),
         ({"status": UnitStatus.LEASED, "lease_expires_at": BEFORE}, "its daemon is gone: another one takes it up"),

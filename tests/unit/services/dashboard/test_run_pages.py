@@ -1,6 +1,5 @@
 """A run's page: its sentence, what its books come to, and when it has to be made anew."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
@@ -15,9 +14,7 @@ from app.engine.runs.books import Counters
 from app.engine.status import RunStatus
 from app.services.dashboard.run_pages import RunPages
 from app.services.dashboard.run_parts import ErrorGroups, RunDeliveries, RunParts, UnitSpans
-from app.services.dashboard.run_reason import explain_run
 from app.services.diagnosis.run_diagnosis import Diagnosis
-from app.services.diagnosis.waits import Wait, WaitKind
 from tests.unit.services.service_fakes import FakeClock
 from tests.unit.services.service_tables import ENVIRONMENT, run
 
@@ -31,15 +28,16 @@ PARTS = RunParts(
 )
 
 
-def diagnosed(found: SyncJobRun, waits: Sequence[Wait] = (), *, is_slow: bool = False) -> Diagnosis:
+def diagnosed(found: SyncJobRun) -> Diagnosis:
     return Diagnosis(
         id=found.id,
         status=found.status,
-        waits=waits,
+        reason="",
+        waits=(),
         resources=(),
         seconds=1.0,
-        usual_seconds=1234.5,
-        is_slow=is_slow,
+        usual_seconds=None,
+        is_slow=False,
     )
 
 
@@ -91,35 +89,3 @@ def test_page_of_an_ended_run_stands_still() -> None:
 def test_run_of_another_environment_has_no_page() -> None:
     with pytest.raises(NotFoundError):
         pages(run()).find(EnvironmentId("elsewhere"), "run")
-
-
-WAIT = Wait(kind=WaitKind.DAEMON, message="a daemon, and none is active")
-DONE = run(status=RunStatus.COMPLETED, finished_at=NOW)
-
-
-@pytest.mark.parametrize(
-    ("found", "waits", "is_slow", "expected"),
-    [
-        (run(error={"code": "books", "message": "m"}, status=RunStatus.FAILED), (), False, "It failed with books: m"),
-        (
-            run(error={"code": "x", "message": "m", "resource": "users"}, status=RunStatus.FAILED),
-            (WAIT,),
-            False,
-            "It failed with x: users: m",
-        ),
-        (run(), (WAIT,), True, "It waits for a daemon, and none is active"),
-        (DONE, (), False, "It completed without an error"),
-        (
-            replace(DONE, resource_stats=stats(errors=1200)),
-            (),
-            False,
-            "It completed, and 1,200 requests or records failed",
-        ),
-        (run(), (), True, "It works, slower than usual: its last runs took 1,234.5 s"),
-        (run(), (), False, "It works, and waits for nothing"),
-    ],
-)
-def test_run_says_in_one_sentence_how_it_is(
-    found: SyncJobRun, waits: Sequence[Wait], is_slow: bool, expected: str
-) -> None:
-    assert explain_run(found, diagnosed(found, waits, is_slow=is_slow)) == expected

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from app.engine.objects.environments import EnvironmentId
-from app.engine.objects.runs import SyncJobRun
+from app.engine.objects.lists import Page
+from app.engine.objects.runs import RunError, SyncJobRun
 from app.engine.runs.settling import Exchanges
 from app.engine.status import ResourceStatus, RunStatus
 from app.services.diagnosis.run_diagnosis import Diagnosis, RunDiagnosis
@@ -28,6 +29,11 @@ USERS = ResourceFacts(
 )
 
 
+ERROR = RunError(
+    id="e", sync_job_run_id="r", resource=None, method=None, code="http_500", message="m", details={}, created_at=NOW
+)
+
+
 def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 
@@ -38,6 +44,9 @@ class Runs:
 
     def get(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun:
         return self.found
+
+    def list_errors(self, environment_id: EnvironmentId, run_id: str, **_: Any) -> Page[RunError]:
+        return Page(result=[ERROR], next_cursor=None, limit=1)
 
 
 class Facts:
@@ -85,14 +94,14 @@ BROKER = ("broker", "the broker, to which nothing can be published; it goes on b
         (
             RUNNING,
             {"units": UnitFacts(parked=2, wakes_at=NOW)},
-            ("limit", "its upstream, which asked for that, until 2026-03-01T12:00:00.000Z"),
+            ("limit", "its upstream, which asked for that, until 2026-03-01 12:00:00 UTC"),
         ),
         (
             RUNNING,
             {"units": UnitFacts(parked=2, wakes_at=NOW, working=1)},
             (
                 "limit",
-                "its upstream, which asked for that, until 2026-03-01T12:00:00.000Z (2 units of work; others go on)",
+                "its upstream, which asked for that, until 2026-03-01 12:00:00 UTC (2 units of work; others go on)",
             ),
         ),
     ],
@@ -135,7 +144,7 @@ BEGINNING = "its webhook's receiver: 7 events wait for it"
         (
             {"deliveries": DeliveryFacts(pending=7, attempts=3, last_error="no answer within 30 s", retries_at=NOW)},
             f"{BEGINNING}; the last of 3 attempts at the next one: no answer within 30 s, "
-            "tried again at 2026-03-01T12:00:00.000Z",
+            "tried again at 2026-03-01 12:00:00 UTC",
         ),
         (
             {"deliveries": DeliveryFacts(pending=7, attempts=1, last_status_code=503)},
@@ -228,3 +237,18 @@ def test_run_that_has_not_begun_has_taken_no_time() -> None:
 
 def test_short_run_is_never_slow() -> None:
     assert not explained(replace(RUNNING, started_at=ago(9)), usual_seconds=0.1).is_slow
+
+
+@pytest.mark.parametrize(
+    ("errors", "reason"),
+    [
+        (0, "It completed without an error"),
+        (1, "It completed, and 1 request or record failed; the first with http_500: m"),
+    ],
+)
+def test_run_that_completed_names_its_first_error(errors: int, reason: str) -> None:
+    ended = replace(RUNNING, status=RunStatus.COMPLETED, finished_at=NOW)
+
+    assert (
+        explained(replace(ended, resource_stats={"users": {"list": {"errors": errors, "retried": 0}}})).reason == reason
+    )

@@ -81,7 +81,7 @@ class Place:
     def __init__(self, waiting: Sequence[PendingEvent], *answers: SendAnswer, is_active: bool = True) -> None:
         self.announcements, self.receiver = FakeAnnouncements([*waiting]), FakeReceiver(*answers)
         self.webhooks = Unreadable(webhook, webhook(is_active=is_active))
-        self.pool = DeliveryPool(self.receiver, FakeDispatcher(), most=8)
+        self.pool = DeliveryPool(self.receiver.submit, FakeDispatcher(), most=8)
         health = WebhookHealth(webhooks=self.webhooks, clock=CLOCK, settings=SETTINGS)  # type: ignore[arg-type]  # it has what is called
         self.announcing = AnnouncementSender(
             announcements=self.announcements, health=health, pool=self.pool, clock=CLOCK, settings=SETTINGS

@@ -77,7 +77,14 @@ class FakeKeys:
 
 
 def rotation(fake: FakeKeys) -> KeyRotation:
-    return KeyRotation(keys=fake, make_key=fake.rotate, rewrap_key=fake.wrap_anew, rows=fake, pause=fake.pause)
+    return KeyRotation(
+        keys=fake,
+        make_key=fake.rotate,
+        rewrap_key=fake.wrap_anew,
+        count_by_key=fake.count_by_key,
+        reseal_some=fake.reseal_some,
+        pause=fake.pause,
+    )
 
 
 def test_the_first_rotation_makes_a_key_and_seals_everything() -> None:

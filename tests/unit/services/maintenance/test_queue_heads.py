@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from app.engine.errors import BrokerUnavailableError
-from app.services.maintenance.queue_heads import QueueHeads
+from app.services.maintenance.sweeper import QueueHeads
 from app.services.ports import QueueState
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -160,7 +161,7 @@ def test_records_of_an_account_of_another_environment_are_not_shown() -> None:
 
 
 def test_registered_daemon_is_shown(daemons: FakeDaemons) -> None:
-    service = DaemonService(daemons)
+    service = DaemonService(daemons.get, daemons.list)
 
     assert service.get("d1").label == "one"
     assert [row.id for row in service.list(ListFilters(equal={"group_key": "blue"})).result] == ["d1"]
@@ -169,7 +170,7 @@ def test_registered_daemon_is_shown(daemons: FakeDaemons) -> None:
 
 def test_unknown_daemon_is_not_there(daemons: FakeDaemons) -> None:
     with pytest.raises(NotFoundError):
-        DaemonService(daemons).get("d2")
+        DaemonService(daemons.get, daemons.list).get("d2")
 
 
 FAULT: JsonObject = {"retention": {"since": "2026-03-01T12:00:00.000Z", "failures": 3, "error": "DataError"}}
@@ -192,11 +193,14 @@ def test_health_tells_what_is_there(
     health = HealthService(
         look_at_store=lambda: StoreState(postgres),
         others={"redis": lambda: redis},
-        daemons=daemons,
-        silence_seconds=60,
+        count_live=partial(daemons.count_live_by_group, within_seconds=60),
+        read_failing_duties=lambda: daemons.failing,
+        count_troubled_destinations=lambda: {"failing": 2},
     )
     daemons.record_failing("d1", failing)
     serves = postgres != "unreachable"
-    seen: JsonObject = {"duties": failing, "daemons": {"blue": 1}} if serves else {"duties": {}, "daemons": {}}
+    nothing: JsonObject = {"duties": {}, "daemons": {}, "destinations": {}}
+    known: JsonObject = {"duties": failing, "daemons": {"blue": 1}, "destinations": {"failing": 2}}
+    seen = known if serves else nothing
 
     assert health.check() == (serves, {**shown, **seen})

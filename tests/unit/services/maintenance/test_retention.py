@@ -1,6 +1,6 @@
 """Forgetting: each kind a duty of its own, in batches at one pace; what can not be removed is found and passed over."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -47,13 +47,8 @@ class FakePrunableRows:
     batch_seconds: float = 0.01
     batches: list[int] = field(default_factory=list)
 
-    def __getattr__(self, name: str) -> Callable[..., int]:
-        kind = name.removeprefix("prune_").replace("occurrences", "fires").replace("vanished", "told").replace("_", " ")
-        if kind not in KINDS:
-            raise AttributeError(name)
-        return lambda *, limit, skip, **_: self._forget(kind, limit, skip)
-
-    def _forget(self, kind: str, limit: int, skip: int) -> int:
+    def prune(self, kind: str, *, limit: int, skip: int = 0, seconds: float = 0.0) -> int:
+        assert kind in KINDS
         self._work(limit)
         chosen = self.rows.get(kind, [])[skip : skip + limit]
         if self.broken.intersection(chosen):
@@ -101,7 +96,7 @@ def prunable(clock: Clock) -> FakePrunableRows:
 
 def duties(prunable: FakePrunableRows, settings: Settings = SETTINGS) -> dict[str, Duty]:
     pace = Pace(monotonic=prunable.clock, pause=prunable.clock.pause)
-    made = Retention(prunable, settings, pace).build_duties()  # type: ignore[arg-type]  # its methods are made on demand
+    made = Retention(prunable, settings, pace).build_duties()
     return {duty.name.removeprefix("forgetting "): duty for duty in made}
 
 

@@ -1,7 +1,6 @@
 """An ended run is resumed once, and refused when nothing is left of it."""
 
 import json
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -14,25 +13,14 @@ from tests.unit.services.service_world import DELIVERY_UNIT
 FAILED = {"next": 1, "open": {}, "failed": {"0": None}}
 
 
-@dataclass
-class FakeOutbox:
-    removed: list[int] = field(default_factory=list)
-
-    def remove(self, message_id: int) -> None:
-        self.removed.append(message_id)
-
-    def remove_soon(self, message_id: int) -> None:
-        raise AssertionError(message_id)
-
-
 def ended(status: RunStatus = RunStatus.STOPPED, **run_fields: object) -> Setting:
     return setting(run_fields={"status": status, "error": {"code": "http_500"}, **run_fields})
 
 
-def resume(here: Setting, *, errors_only: bool = False) -> FakeOutbox:
-    outbox = FakeOutbox()
-    here.resumption(outbox).resume(here.runs.rows["run"], errors_only=errors_only)
-    return outbox
+def resume(here: Setting, *, errors_only: bool = False) -> list[int]:
+    removed: list[int] = []
+    here.resumption(removed.append).resume(here.runs.rows["run"], errors_only=errors_only)
+    return removed
 
 
 @pytest.mark.parametrize("status", [RunStatus.FAILED, RunStatus.STOPPED])
@@ -43,7 +31,7 @@ def test_ended_run_is_created_anew_and_announced(status: RunStatus) -> None:
 
     assert here.runs.rows["run"].status is RunStatus.CREATED
     assert here.dispatcher.runs == [("run", "daemon-group.blue")]
-    assert outbox.removed == [7]
+    assert outbox == [7]
     assert here.deliveries.waiting == []
 
 
@@ -51,7 +39,7 @@ def test_announcement_stays_promised_while_the_broker_is_away() -> None:
     here = ended()
     here.dispatcher.is_broken = True
 
-    assert resume(here).removed == []
+    assert resume(here) == []
 
 
 @pytest.mark.parametrize("status", [RunStatus.CREATED, RunStatus.RUNNING, RunStatus.RATE_LIMITED])
@@ -70,7 +58,7 @@ def test_run_that_was_resumed_meanwhile_stays_as_it_is() -> None:
     seen = here.runs.rows["run"]
     resume(here)
 
-    here.resumption(FakeOutbox()).resume(seen, errors_only=False)
+    here.resumption(list[int]().append).resume(seen, errors_only=False)
 
     assert here.moves.reopened == [False]
 
@@ -79,7 +67,7 @@ def test_run_that_was_deleted_meanwhile_is_left_alone() -> None:
     here = ended()
     gone = here.runs.rows.pop("run")
 
-    here.resumption(FakeOutbox()).resume(gone, errors_only=False)
+    here.resumption(list[int]().append).resume(gone, errors_only=False)
 
     assert here.moves.reopened == []
 

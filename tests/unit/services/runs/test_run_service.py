@@ -64,8 +64,6 @@ class FakeRunStore:
     def remove(self, message_id: int) -> None:
         del self.outbox[message_id]
 
-    remove_soon = remove
-
     def get(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun | None:
         found = self.rows.get(run_id)
         return found if found and found.environment_id == environment_id else None
@@ -114,9 +112,9 @@ def service(here: Setting, store: FakeRunStore) -> RunService:
     return RunService(
         runs=store,
         drafts=drafts,
-        outbox=store,
+        remove_message=store.remove,
         lifecycle=here.lifecycle(),
-        resumption=here.resumption(store),
+        resumption=here.resumption(store.remove),
         dry_run=lambda draft: {"args": draft.args},
         recount=recount,
         dispatcher=here.dispatcher,

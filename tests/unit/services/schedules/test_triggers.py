@@ -141,50 +141,41 @@ def _draft(request: RunRequest) -> RunDraft:
     )
 
 
-@dataclass
-class FakeOutbox:
-    """Promised messages that were published."""
-
-    removed: list[int] = field(default_factory=list)
-
-    def remove_soon(self, message_id: int) -> None:
-        self.removed.append(message_id)
-
-    def remove(self, message_id: int) -> None:
-        raise AssertionError(message_id)
-
-
-def fire(triggers: FakeTriggers, drafts: FakeDrafts, outbox: FakeOutbox) -> list[tuple[str, str]]:
+def fire(triggers: FakeTriggers, drafts: FakeDrafts, outbox: list[int]) -> list[tuple[str, str]]:
     here = setting()
     scheduler = CronScheduler(
-        triggers=triggers, drafts=drafts, outbox=outbox, dispatcher=here.dispatcher, monotonic=lambda: 0.0
+        triggers=triggers,
+        drafts=drafts,
+        remove_message=outbox.append,
+        dispatcher=here.dispatcher,
+        monotonic=lambda: 0.0,
     )
     assert not scheduler.run_due_now()
     return here.dispatcher.runs
 
 
 def test_due_trigger_makes_a_run_and_is_next_due_after_now() -> None:
-    triggers, drafts, outbox = FakeTriggers(trigger(args={"a": 1}, webhook_id="w")), FakeDrafts(), FakeOutbox()
+    triggers, drafts, outbox = FakeTriggers(trigger(args={"a": 1}, webhook_id="w")), FakeDrafts(), []
 
     rung = fire(triggers, drafts, outbox)
 
     assert rung == [("run", "queue")]
-    assert outbox.removed == [7]
+    assert outbox == [7]
     assert triggers.next_run_at == datetime(2026, 5, 1, 10, 1, tzinfo=UTC)
     assert (drafts.requests[0].args, drafts.requests[0].webhook_id) == ({"a": 1}, "w")
 
 
 def test_due_time_that_another_leader_took_rings_for_nobody() -> None:
-    outbox = FakeOutbox()
+    outbox = []
 
     assert fire(FakeTriggers(trigger(), is_due=False), FakeDrafts(), outbox) == []
-    assert outbox.removed == []
+    assert outbox == []
 
 
 def test_due_time_in_the_future_of_the_clock_is_not_due_twice() -> None:
     triggers = FakeTriggers(trigger(), due_at=NOW + timedelta(seconds=90))
 
-    fire(triggers, FakeDrafts(), FakeOutbox())
+    fire(triggers, FakeDrafts(), [])
 
     assert triggers.next_run_at == datetime(2026, 5, 1, 10, 3, tzinfo=UTC)
 
@@ -195,7 +186,7 @@ def test_due_time_in_the_future_of_the_clock_is_not_due_twice() -> None:
 def test_trigger_without_a_run_tells_why(zone: str, fault: str | None, has_next: bool) -> None:
     triggers = FakeTriggers(trigger(timezone=zone))
 
-    assert fire(triggers, FakeDrafts(fault), FakeOutbox()) == []
+    assert fire(triggers, FakeDrafts(fault), []) == []
 
     assert triggers.error
     assert [event["webhook_id"] for event in triggers.announced] == ["w1", "w2"]
@@ -213,7 +204,7 @@ def test_trigger_without_error_handling_ignores_errors() -> None:
 def test_trigger_that_breaks_its_check_is_told_of_and_has_its_next_time(error: Exception) -> None:
     triggers = FakeTriggers(trigger())
 
-    assert fire(triggers, FakeDrafts(breaks_by=error), FakeOutbox()) == []
+    assert fire(triggers, FakeDrafts(breaks_by=error), []) == []
 
     assert triggers.error == f"it broke with {type(error).__name__}"
     assert triggers.next_run_at == datetime(2026, 5, 1, 10, 1, tzinfo=UTC)
@@ -223,7 +214,7 @@ def test_trigger_is_left_for_later_while_postgres_is_away() -> None:
     triggers = FakeTriggers(trigger())
 
     with pytest.raises(StoreUnavailableError):
-        fire(triggers, FakeDrafts(breaks_by=StoreUnavailableError()), FakeOutbox())
+        fire(triggers, FakeDrafts(breaks_by=StoreUnavailableError()), [])
 
     assert triggers.error is None
 
@@ -236,7 +227,7 @@ def test_trigger_is_left_for_later_while_postgres_is_away() -> None:
 def test_due_time_is_put_off_before_it_is_looked_at(last_run: JsonObject | None, until: datetime | None) -> None:
     triggers = FakeTriggers(trigger(last_run=last_run))
 
-    fire(triggers, FakeDrafts("is wrong"), FakeOutbox())
+    fire(triggers, FakeDrafts("is wrong"), [])
 
     assert triggers.put_off_until == until
 
@@ -245,7 +236,7 @@ def test_due_time_is_put_off_before_it_is_looked_at(last_run: JsonObject | None,
 def test_trigger_whose_run_can_not_be_written_is_told_of_and_has_its_next_time(begun: JsonObject | None) -> None:
     triggers = FakeTriggers(trigger(last_run=begun), breaks_by=ValueError("hunter2"))
 
-    assert fire(triggers, FakeDrafts(), FakeOutbox()) == []
+    assert fire(triggers, FakeDrafts(), []) == []
 
     assert triggers.error == "it broke with ValueError"
     assert triggers.next_run_at == datetime(2026, 5, 1, 10, 1, tzinfo=UTC)
@@ -255,9 +246,13 @@ def test_trigger_whose_run_can_not_be_written_is_told_of_and_has_its_next_time(b
 def test_trigger_that_failed_is_skipped_until_its_owner_changes_something(
     changed_after: timedelta, is_tried: bool
 ) -> None:
-    triggers, outbox, here = FakeTriggers(trigger(), breaks_by=ValueError()), FakeOutbox(), setting()
+    triggers, outbox, here = FakeTriggers(trigger(), breaks_by=ValueError()), [], setting()
     scheduler = CronScheduler(
-        triggers=triggers, drafts=FakeDrafts(), outbox=outbox, dispatcher=here.dispatcher, monotonic=lambda: 0.0
+        triggers=triggers,
+        drafts=FakeDrafts(),
+        remove_message=outbox.append,
+        dispatcher=here.dispatcher,
+        monotonic=lambda: 0.0,
     )
     scheduler.run_due_now()
 
@@ -265,7 +260,7 @@ def test_trigger_that_failed_is_skipped_until_its_owner_changes_something(
     triggers.due_trigger = replace(triggers.due_trigger, updated_at=NOW + changed_after)
     scheduler.run_due_now()
 
-    assert bool(outbox.removed) is is_tried
+    assert bool(outbox) is is_tried
 
 
 @pytest.mark.parametrize("breaks_in", ["draft", "fire"])
@@ -275,7 +270,7 @@ def test_triggers_wait_while_postgres_is_away(breaks_in: str) -> None:
     drafts = FakeDrafts(breaks_by=StoreUnavailableError() if is_draft else None)
 
     with pytest.raises(StoreUnavailableError):
-        fire(triggers, drafts, FakeOutbox())
+        fire(triggers, drafts, [])
 
     assert triggers.error is None
 
@@ -283,17 +278,17 @@ def test_triggers_wait_while_postgres_is_away(breaks_in: str) -> None:
 def test_trigger_of_which_not_all_is_as_supposed_is_looked_at_alone() -> None:
     known = CachedJob(job=sync_job(), version="1", items=[])
     unread = replace(_draft(request_of(trigger())), id="supposed", supposes=known)
-    triggers, outbox = FakeTriggers(trigger()), FakeOutbox()
+    triggers, outbox = FakeTriggers(trigger()), []
 
     assert fire(triggers, FakeDrafts(unread=unread), outbox) == [("run", "queue")]
 
-    assert (outbox.removed, triggers.fired_together) == ([7], 0)
+    assert (outbox, triggers.fired_together) == ([7], 0)
 
 
 def test_second_try_of_a_trigger_without_a_next_time_tells_so() -> None:
     triggers = FakeTriggers(trigger(timezone="Gone/Zone", last_run={"error": BEGUN}))
 
-    fire(triggers, FakeDrafts(), FakeOutbox())
+    fire(triggers, FakeDrafts(), [])
 
     assert (triggers.put_off_until, triggers.next_run_at) == (None, None)
     assert "Gone/Zone" in str(triggers.error)
@@ -302,7 +297,7 @@ def test_second_try_of_a_trigger_without_a_next_time_tells_so() -> None:
 def test_second_try_that_another_leader_was_first_with_makes_no_run() -> None:
     triggers = FakeTriggers(trigger(last_run={"error": BEGUN}), is_due=False)
 
-    assert fire(triggers, FakeDrafts(), FakeOutbox()) == []
+    assert fire(triggers, FakeDrafts(), []) == []
 
     assert triggers.error is None
 
@@ -315,7 +310,7 @@ def test_second_try_that_another_leader_was_first_with_makes_no_run() -> None:
 def test_late_due_time_leaves_the_next_one_to_make_a_run_too(late_seconds: float, next_minute: int) -> None:
     triggers = FakeTriggers(trigger(), due_at=NOW - timedelta(seconds=late_seconds))
 
-    fire(triggers, FakeDrafts(), FakeOutbox())
+    fire(triggers, FakeDrafts(), [])
 
     assert triggers.next_run_at == NOW.replace(second=0) + timedelta(minutes=next_minute)
 
@@ -328,24 +323,32 @@ def test_turn_ends_after_a_while_although_more_is_due() -> None:
             self.is_looked_at = False
             return super().find_due(limit=limit, skipped=skipped)
 
-    triggers, here, outbox = Endless(trigger()), setting(), FakeOutbox()
+    triggers, here, outbox = Endless(trigger()), setting(), []
     scheduler = CronScheduler(
-        triggers=triggers, drafts=FakeDrafts(), outbox=outbox, dispatcher=here.dispatcher, monotonic=lambda: next(ticks)
+        triggers=triggers,
+        drafts=FakeDrafts(),
+        remove_message=outbox.append,
+        dispatcher=here.dispatcher,
+        monotonic=lambda: next(ticks),
     )
 
     assert scheduler.run_due_now()
-    assert len(outbox.removed) == triggers.fired_together > 1
+    assert len(outbox) == triggers.fired_together > 1
 
 
 def test_run_of_a_trigger_waits_in_the_outbox_while_the_broker_is_away() -> None:
-    triggers, outbox, here = FakeTriggers(trigger()), FakeOutbox(), setting()
+    triggers, outbox, here = FakeTriggers(trigger()), [], setting()
     here.dispatcher.is_broken = True
 
     CronScheduler(
-        triggers=triggers, drafts=FakeDrafts(), outbox=outbox, dispatcher=here.dispatcher, monotonic=lambda: 0.0
+        triggers=triggers,
+        drafts=FakeDrafts(),
+        remove_message=outbox.append,
+        dispatcher=here.dispatcher,
+        monotonic=lambda: 0.0,
     ).run_due_now()
 
-    assert (triggers.fired_together, outbox.removed) == (1, [])
+    assert (triggers.fired_together, outbox) == (1, [])
 
 
 def test_due_time_that_another_leader_took_meanwhile_rings_for_nobody() -> None:
@@ -360,10 +363,10 @@ def test_due_time_that_another_leader_took_meanwhile_rings_for_nobody() -> None:
         def run_due(self, ready: Sequence[ReadyOccurrence]) -> Mapping[str, int] | None:
             return None
 
-    outbox = FakeOutbox()
+    outbox = []
 
     assert fire(Late(trigger()), FakeDrafts(), outbox) == []
-    assert outbox.removed == []
+    assert outbox == []
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A slice over a unified API: mapped requests, mapped records, mapped errors."""
 
 from app.engine.record_errors import ProviderAnswer, SourceError
-from app.services.unified.ports import MappingLayers
+from app.services.unified.mappings import MappingLayers
 from tests.unit.services.service_fakes import page
 from tests.unit.services.service_setting import Setting, setting
 

@@ -14,9 +14,9 @@ from app.engine.objects.lists import ListFilters
 from app.engine.objects.unified import EnvironmentUnifiedModel, UnifiedModel, UnifiedModelMethod
 from app.engine.templating.placeholders import Template
 from app.engine.unified.model import UnifiedName
+from app.services.unified.mappings import MappingLayers
 from app.services.unified.methods import MappingService
 from app.services.unified.models import InstalledModelService, UnifiedModelService
-from app.services.unified.ports import MappingLayers
 from tests.unit.services.service_tables import (
     ELSEWHERE,
     ENVIRONMENT,
@@ -111,7 +111,7 @@ def test_model_keeps_its_name(model_service: UnifiedModelService) -> None:
 def test_what_belongs_to_another_environment_is_not_there(
     model_service: UnifiedModelService, service: MappingService, installed: Installed, models: FakeTable[UnifiedModel]
 ) -> None:
-    installed_service = InstalledModelService(installed, models)
+    installed_service = InstalledModelService(installed, models, installed.put)
     calls: list[Any] = [
         lambda: model_service.get(ENVIRONMENT, "foreign"),
         lambda: model_service.delete(ENVIRONMENT, "foreign"),
@@ -139,7 +139,7 @@ def test_models_are_listed_and_removed(model_service: UnifiedModelService) -> No
 
 
 def test_model_is_installed_changed_and_taken_out(installed: Installed, models: FakeTable[UnifiedModel]) -> None:
-    service = InstalledModelService(installed, models)
+    service = InstalledModelService(installed, models, installed.put)
 
     made = service.put(ENVIRONMENT, {"unified_model_id": "model", "override": {"a": 1}})
     changed = service.update(ENVIRONMENT, made.id, {"override": {"b": 2}})

@@ -17,7 +17,7 @@ MOST = 64
 
 def made(*answers: int | Exception | None) -> tuple[DeliveryPool, FakeDispatcher]:
     dispatcher = FakeDispatcher()
-    return DeliveryPool(FakeReceiver(*answers), dispatcher, most=MOST), dispatcher
+    return DeliveryPool(FakeReceiver(*answers).submit, dispatcher, most=MOST), dispatcher
 
 
 def of(environment: str, id: str) -> Webhook:
@@ -84,7 +84,7 @@ def test_unit_that_found_no_room_is_rung_at_once_when_all_was_answered_meanwhile
 def test_answer_is_gone_on_with_although_who_waits_can_not_be_rung() -> None:
     """Else its unit would be kept from everybody for as long as the process lives."""
     receiver, answers = FakeReceiver(PENDING), Queue[object]()
-    pool = DeliveryPool(receiver, FakeDispatcher(breaks_for="broken"), most=MOST)
+    pool = DeliveryPool(receiver.submit, FakeDispatcher(breaks_for="broken"), most=MOST)
     greedy = of("busy", "greedy")
     place, *_ = fill(pool, greedy)["greedy"]
     pool.wait(greedy, WakeUp(run_id="broken", unit_id="waits", queue="q"))
@@ -100,7 +100,7 @@ def test_sender_that_breaks_gives_its_place_back() -> None:
         def submit(self, webhook: Webhook, event_id: str, body: bytes) -> None:  # type: ignore[override]
             raise RuntimeError
 
-    pool = DeliveryPool(Broken(), FakeDispatcher(), most=MOST)
+    pool = DeliveryPool(Broken().submit, FakeDispatcher(), most=MOST)
     place = pool.reserve(of("e", "w"))
     assert place is not None
 
@@ -125,7 +125,7 @@ def test_place_that_was_cancelled_before_it_is_used_waits_for_nobody() -> None:
 
 def test_what_breaks_after_an_answer_is_logged_and_gives_its_place_back(caplog: pytest.LogCaptureFixture) -> None:
     receiver = FakeReceiver(PENDING)
-    pool = DeliveryPool(receiver, FakeDispatcher(), most=MOST)
+    pool = DeliveryPool(receiver.submit, FakeDispatcher(), most=MOST)
     place = pool.reserve(of("e", "w"))
     assert place is not None
 

@@ -65,7 +65,12 @@ def _pause_for_ever(_seconds: float) -> None:
 
 @pytest.fixture
 def keeper(units: FakeUnits, time: Time) -> LeaseKeeper:
-    return LeaseKeeper(units, lease_seconds=LEASE, pause=_pause_for_ever, monotonic=time.tell)
+    return LeaseKeeper(
+        lambda claim: units.keep(claim, lease_seconds=LEASE),
+        lease_seconds=LEASE,
+        pause=_pause_for_ever,
+        monotonic=time.tell,
+    )
 
 
 def test_lease_is_prolonged_several_times_before_it_would_expire(
@@ -123,7 +128,12 @@ def test_lease_whose_work_ends_while_it_is_prolonged_is_forgotten(
 
 def test_thread_keeps_leases_and_ends_when_there_are_none(units: FakeUnits, time: Time) -> None:
     pauses = Pauses()
-    keeper = LeaseKeeper(units, lease_seconds=LEASE, pause=pauses.pause, monotonic=time.tell)
+    keeper = LeaseKeeper(
+        lambda claim: units.keep(claim, lease_seconds=LEASE),
+        lease_seconds=LEASE,
+        pause=pauses.pause,
+        monotonic=time.tell,
+    )
 
     others = set(threading.enumerate())
 
@@ -143,7 +153,12 @@ def test_thread_outlives_a_database_that_is_away(
     units: FakeUnits, time: Time, caplog: pytest.LogCaptureFixture
 ) -> None:
     pauses = Pauses()
-    keeper = LeaseKeeper(units, lease_seconds=LEASE, pause=pauses.pause, monotonic=time.tell)
+    keeper = LeaseKeeper(
+        lambda claim: units.keep(claim, lease_seconds=LEASE),
+        lease_seconds=LEASE,
+        pause=pauses.pause,
+        monotonic=time.tell,
+    )
     keep: Callable[..., bool] = units.keep
 
     def fail(claim: Claim, *, lease_seconds: float) -> bool:

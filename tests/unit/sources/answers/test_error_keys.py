@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.engine.json_types import JsonObject
-from app.sources.answers.error_keys import find_error_key
+from app.sources.answers.record_lists import find_error_key
 
 SAID = ["invalid_token", 17, {"code": 1}, [{"message": "x"}], True]
 UNSAID = [None, False, 0, "", "0", "false", "none", "No errors", "OK", [], {}]

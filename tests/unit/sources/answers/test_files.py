@@ -8,8 +8,8 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from app.engine.integrations.config import parse_config
 from app.services.ports import PageCall
-from app.sources.answers import files
-from app.sources.answers.files import Kind
+from app.sources.answers import answers
+from app.sources.answers.answers import Kind
 from app.sources.exchange.exchange import HttpResponse
 
 RESOURCES = {
@@ -33,7 +33,7 @@ def kind(content_type: str | None, body: bytes = b"x", *, made: PageCall | None 
     headers = CIMultiDict({"Content-Type": content_type} if content_type is not None else {})
     headers.update(fields.pop("headers", {}))
     response = HttpResponse(**{"status": 200, "headers": CIMultiDictProxy(headers), "body": body, **fields})
-    return files.classify(made, made.config.find_method(made.resource, made.method), response)
+    return answers.classify(made, made.config.find_method(made.resource, made.method), response)
 
 
 @pytest.mark.parametrize(

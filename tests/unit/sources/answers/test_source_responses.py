@@ -179,7 +179,7 @@ def test_no_line_is_no_record() -> None:
     assert not responses.has_content(answer(b""), method="list", answer=AnswerFormat.NDJSON)
 
 
-@pytest.mark.parametrize("status", [204, 205])
+@pytest.mark.parametrize("status", [204, 205, 304])
 def test_a_status_can_say_that_there_is_nothing(status: int) -> None:
     assert not responses.has_content(answer(b"", status=status), method="list")
 

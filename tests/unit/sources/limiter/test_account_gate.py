@@ -20,6 +20,7 @@ from tests.unit.sources.simulated_fleet import (
     Fleet,
     Headers,
     LimitedApi,
+    MoodyApi,
     Tell,
     TroubledApi,
     silent,
@@ -215,6 +216,22 @@ def test_limit_that_falls_to_a_fifth_is_learned_anew() -> None:
 
     assert use > 0.7
     assert refused < 0.2
+
+
+def in_a_second(_api: LimitedApi, _now: float) -> Headers:
+    return {"retry-after": "1"}
+
+
+@pytest.mark.parametrize("tell", [silent, in_a_second])
+@pytest.mark.parametrize(("share", "longest"), [(0.05, 80), (1 / 6, 160)])
+def test_refusals_that_come_at_any_pace_do_not_stop_an_account(share: float, longest: float, tell: Tell) -> None:
+    """An upstream, or a proxy of it, may refuse one request of twenty whatever is sent: no pace avoids that."""
+
+    async def work(fleet: Fleet) -> float:
+        return await fleet.work(MoodyApi(fleet.loop, requests=10**6, tell=tell, share=share), requests=200)
+
+    # While each refusal cut the pace, it sank to one request in six seconds: 125 to 730 s.
+    assert simulate(work) < longest
 
 
 def test_configured_pace_is_kept_from_the_first_request_on() -> None:
