@@ -14,7 +14,7 @@ from app.engine.records.outcomes import Reading, ReadingReason, ReadingWay
 from app.engine.redaction import MASK
 from app.services.ports import BudgetStore, FetchedPage, PageCall, PlainAnswer
 from app.settings import Settings
-from app.sources import fetched_pages, partitioned_lists, request_spans, requests
+from app.sources import fetched_pages, part_probes, partitioned_lists, request_spans, requests
 from app.sources.answers import answers, computed_parts, plain_answers
 from app.sources.answers.answers import ReadAnswer
 from app.sources.credentials.token_cache import TokenCache
@@ -25,6 +25,8 @@ from app.sources.limiter.gate_state import GateState
 from app.sources.limiter.local_budgets import LocalBudgets
 from app.sources.pagination.listing import Listing
 from app.sources.pagination.values import PageRequest, PageResult
+from app.sources.part_probes import Probe, choose_halves
+from app.sources.partitioned_lists import Cut
 from app.sources.read_ahead import Following, ReadAhead, SharedBytes
 from app.sources.request_parts import next_addresses, stored_cursors
 from app.sources.request_parts.drafts import RequestDraft
@@ -156,10 +158,35 @@ class HttpSource:
         depth = ahead.widest if ahead else 1
         read = partial(listing.read_page, answer.page, decides_deletions=call.decides_deletions, depth=depth)
         result = await self._run_aside(call, read, is_long=is_computed or answer.response.is_large)
-        if found := partitioned_lists.choose_parts(call, config, drafted, result, answer.page.document):
-            return fetched_pages.build_parts_page(found, is_requested=True)
+        if cut := partitioned_lists.choose_parts(call, config, drafted, result, answer.page.document):
+            reason = None if call.part else await self._try_parts(call, config, cut)
+            if reason is None:
+                return fetched_pages.build_parts_page(cut.parts, is_requested=True)
+            result = replace(result, warnings=(*result.warnings, part_probes.build_doubt(reason, most=cut.most)))
         reading = self._read_on(asked, answer, result, ahead)
         return replace(asked.build_page(answer, result), reading=reading)
+
+    async def _try_parts(self, call: PageCall, config: MethodConfig, cut: Cut) -> str | None:
+        """Request two parts that are the whole list together; return why it can not be cut."""
+        probes = [
+            await self._probe_part(replace(call, cursor=None, part=one), config) for one in choose_halves(cut.parts)
+        ]
+        return part_probes.judge_probes(probes, partitioned_lists.find_exact_total(config, cut.total))
+
+    async def _probe_part(self, call: PageCall, config: MethodConfig) -> Probe | RefusedError:
+        is_computed = computed_parts.has_computed_parts(config)
+        _, listing, request = await self._run_aside(
+            call, partial(self._build_request, call, config), is_long=is_computed
+        )
+        try:
+            answer = await self._request_page(call, config, request)
+        except RefusedError as error:
+            if not part_probes.is_refusal(error):
+                raise
+            return error
+        result = await self._run_aside(call, partial(listing.read_page, answer.page), is_long=is_computed)
+        total = partitioned_lists.find_total(call, config, result, answer.page.document)
+        return Probe(answer=answer.page, total=total)
 
     def _request_page(self, call: PageCall, config: MethodConfig, request: HttpRequest) -> Awaitable[ReadAnswer]:
         named = request_spans.name_request(request, call, config)

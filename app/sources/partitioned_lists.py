@@ -1,5 +1,6 @@
 """Lists that are cut into parts: those that are known before the first request, and those that a page shows."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.engine.integrations.config import MethodConfig
@@ -22,31 +23,57 @@ def list_known_parts(call: PageCall, config: MethodConfig, drafted: RequestDraft
     return parts.list_known(partition, drafted.own_bounds) or []
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """What a list has to be cut into, as a page of it shows."""
+
+    parts: list[JsonObject]
+    total: int | None
+    """What the list declares."""
+    most: int | None
+    """How many records the API returns of it, if there are more."""
+
+
 def choose_parts(
     call: PageCall, config: MethodConfig, drafted: RequestDraft, result: PageResult, document: JSON
-) -> list[JsonObject]:
-    """Return the parts that a list has to be cut into, as a page of it shows; raise SourceError ``partition``.
+) -> Cut | None:
+    """Return how a list has to be cut, as a page of it shows, if at all; raise SourceError ``partition``.
 
     ``document`` is the answer that the page came with.
     """
     partition = _find_partition(call, config)
     if partition is None or result.fault is not None:
-        return []
+        return None
     before = ListState.from_json(call.cursor)
-    after = None if result.cursor is None else ListState.from_json(result.cursor)
-    total = result.expected if after is None else after.total
-    if partition.total_path is not None and call.cursor is None:
-        total = page_facts.read_total(partition.total_path, document)
     facts = PartFacts(
         is_first=call.cursor is None,
-        leads_on=after is not None,
+        leads_on=result.cursor is not None,
         got=before.got + len(result.records),
         page_size=len(result.records),
-        total=total,
+        total=find_total(call, config, result, document),
     )
     # Not the present: a run that is replayed makes the same requests.
     now = bounds.count_units(call.run_started_at or datetime.now(UTC), partition.form)
-    return parts.choose_cut(partition, call.part, facts, own=drafted.own_bounds, now=now)
+    found = parts.choose_cut(partition, call.part, facts, own=drafted.own_bounds, now=now)
+    if not found:
+        return None
+    is_capped = parts.is_capped(partition, facts)
+    return Cut(parts=found, total=facts.total, most=partition.max_results if is_capped else None)
+
+
+def find_total(call: PageCall, config: MethodConfig, result: PageResult, document: JSON) -> int | None:
+    """Return the total that a list, or a part of it, declares with a page."""
+    partition = _find_partition(call, config)
+    if partition is not None and partition.total_path is not None and call.cursor is None:
+        return page_facts.read_total(partition.total_path, document)
+    return result.expected if result.cursor is None else ListState.from_json(result.cursor).total
+
+
+def find_exact_total(config: MethodConfig, total: int | None) -> int | None:
+    """Return a total unless it is an estimate, which nothing can be compared with."""
+    is_own = config.partition is not None and config.partition.total_path is not None
+    is_estimate = config.pagination is not None and config.pagination.end_rules.is_estimate
+    return total if is_own or not is_estimate else None
 
 
 def _find_partition(call: PageCall, config: MethodConfig) -> Partition | None:

@@ -67,6 +67,13 @@ class Budget:
     next_at: float = 0.0
     hold: float = constants.HOLD_SECONDS
     grow_at: float = 0.0
+    period: float = 1.0
+    """How long, in seconds, the upstream's limit seems to count: as long as it has refused without a break."""
+    opened_at: float = 0.0
+    """When the account was served again after its last refusals."""
+    opened_served: float = 0.0
+    closed_at: float = 0.0
+    """When the last refusals began."""
     epoch_at: float = 0.0
     served: float = 0.0
     """Since the epoch began; what was served long ago no longer counts."""

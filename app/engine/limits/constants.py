@@ -50,10 +50,8 @@ EVIDENCE_ENOUGH: Final = 5.0
 """A pace that was learned from so many served requests is believed: one or two say how few were sent."""
 SLOWEST_PACE: Final = 1 / 60
 """One request per minute, by which a wrong pace is found out in time."""
-CUT: Final = 0.94
-"""A refusal cuts a pace by at least 6 %, about what it has grown by in a second."""
-DEEPEST_FIRST_CUT: Final = 0.85
-"""And by no more than this: what was served also depends on how long the processes themselves stood still."""
+CUT: Final = 0.98
+"""A refusal cuts a pace by at least 2 %: it is found near the limit (``SLOW_GROWTH``)."""
 DEEPEST_CUT: Final = 0.7
 """Of a pace that was cut just before, and refused all the same."""
 FAR_BELOW: Final = 0.2
@@ -66,12 +64,28 @@ UNEXPLAINED_SHARE: Final = 0.3
 """What may be refused at whatever pace; who sends twice what a limit allows is refused half of it."""
 HOLD_SECONDS: Final = 10.0
 """How long a pace is kept before more is tried; doubled where the limit is found at the same place."""
+HOLD_PERIODS: Final = 2.0
+"""And so many times as long as the limit counts: in each trial some requests are refused."""
 FIRST_HOLD_SECONDS: Final = 3.0
 """The same of a pace that was only just learned."""
-LONGEST_HOLD_SECONDS: Final = 120.0
-"""A limit that is raised is noticed within two minutes."""
-GROWTH_PER_SECOND: Final = 1.05
-"""A limit that was doubled is found in 15 s."""
+LONGEST_HOLD_SECONDS: Final = 60.0
+SLOWEST_GROWTH: Final = 0.005
+"""A second, where the limit was found last: one of a second shows before the pace is 1 % above it."""
+FASTEST_GROWTH: Final = 0.1
+"""A limit that was doubled is found in half a minute."""
+GROWTH_BY_DISTANCE: Final = 0.25
+"""A second, of the distance to where the limit was found last."""
+SECONDS_TO_SEE: Final = 2.0
+"""How long a pace has been too fast, at most, when it is refused, if the limit is one of a second."""
+LEARNED_LOW: Final = 0.8
+"""Of a pace that was only just learned, the part of which it is sure: it grows fast until it is refused."""
+PERIOD_OF_GROWTH_SECONDS: Final = 6.0
+"""All growth is slower for limits that count longer: they show only when their time is over."""
+CLOSED_SHARE: Final = 0.1
+"""Of the time between two refusals: then the limit was used up, and what was served in it says how high it is."""
+SHORT_WAITS: Final = 12
+"""So many refusals in a row are met with waits that fit the period of the limit."""
+WAITS_PER_PERIOD: Final = 5
 FORGOTTEN_AT: Final = 8.0
 """A pace that has grown to so many times the last known limit says nothing any more."""
 

@@ -68,7 +68,7 @@ def choose_cut(
         return []
     lower, upper = _find_range(partition, part or {}, own, now)
     cut = _cut(part or {"depth": 0}, lower, upper, count)
-    if len(cut) < 2 and _is_capped(partition, facts):
+    if len(cut) < 2 and is_capped(partition, facts):
         raise SourceError(
             "partition",
             f"the API returns at most {partition.max_results} records of a list, and the part from "
@@ -116,7 +116,7 @@ def _read_own(partition: Partition, query: JsonObject, body: JSON, name: str | N
 def _choose_count(partition: Partition, part: JsonObject, facts: PartFacts) -> int:
     """Return how many parts to make; 1: none."""
     pages = None if facts.total is None or not facts.page_size else -(-facts.total // facts.page_size)
-    if _is_capped(partition, facts):
+    if is_capped(partition, facts):
         assert partition.max_results is not None
         return max(2, min(MOST_PARTS, -(-2 * (facts.total or 0) // partition.max_results)))
     if not facts.is_first or not facts.leads_on or partition.step is not None:
@@ -136,7 +136,8 @@ def _count_by_pages(partition: Partition, pages: int, *, is_part: bool) -> int:
     return min(MOST_PARTS, -(-2 * pages // partition.part_pages)) if is_large else 1
 
 
-def _is_capped(partition: Partition, facts: PartFacts) -> bool:
+def is_capped(partition: Partition, facts: PartFacts) -> bool:
+    """Whether the API may return no more of a list although there is more."""
     most = partition.max_results
     if most is None:
         return False

@@ -97,6 +97,11 @@ def go_back(before: ListState) -> PageResult:
     return PageResult(records=[], cursor=start.to_json(), warnings=(PageWarning("list_changed", message),))
 
 
+def identify_records(answer: PageAnswer) -> list[JSON]:
+    """Return the ids of a page's records, and the records that have none."""
+    return [_id_of(record, answer.key) for record in answer.records]
+
+
 def _hash_ids(answer: PageAnswer) -> str:
     """Return a hash of a page's ids, and of the records that have none."""
     return compute_fingerprint(answer.records, lambda record: _id_of(record, answer.key))

@@ -1,7 +1,9 @@
 """Whole fleets in virtual time: real gates over one store, upstreams that limit rates, no second of real waiting."""
 
 import asyncio
+import bisect
 import json
+import math
 import random
 import selectors
 from collections import deque
@@ -77,6 +79,8 @@ class LimitedApi:
     requests: int
     per_seconds: float = 1.0
     latency: float = 0.03
+    work_seconds: float = 0.0
+    """How long an answer takes after its request was counted."""
     is_sliding: bool = False
     tell: Tell = silent
     served: list[float] = field(default_factory=list)
@@ -89,12 +93,13 @@ class LimitedApi:
         status = 200 if self.used(now) < self.requests else 429
         (self.served if status == 200 else self.refused).append(now)
         headers = self.tell(self, now)
-        await asyncio.sleep(self.latency * self.chance.uniform(0.2, 0.8))
+        await asyncio.sleep(self.latency * self.chance.uniform(0.2, 0.8) + self.work_seconds)
         return status, headers
 
     def used(self, now: float) -> int:
         since = now - self.per_seconds if self.is_sliding else now - now % self.per_seconds
-        return sum(moment > since if self.is_sliding else moment >= since for moment in self.served)
+        first = bisect.bisect_right if self.is_sliding else bisect.bisect_left
+        return len(self.served) - first(self.served, since)
 
     def reset_at(self, now: float) -> float:
         return now - now % self.per_seconds + self.per_seconds
@@ -102,6 +107,22 @@ class LimitedApi:
     @property
     def refused_share(self) -> float:
         return len(self.refused) / (len(self.refused) + len(self.served))
+
+
+@dataclass
+class BucketApi(LimitedApi):
+    """Serves what a bucket holds, which fills evenly."""
+
+    level: float = math.inf
+    filled_at: float = 0.0
+
+    def used(self, now: float) -> int:
+        filled = self.level + (now - self.filled_at) * self.requests / self.per_seconds
+        self.level, self.filled_at = min(float(self.requests), filled), now
+        if self.level < 1.0:
+            return self.requests
+        self.level -= 1.0
+        return 0
 
 
 @dataclass

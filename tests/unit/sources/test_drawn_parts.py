@@ -17,6 +17,7 @@ from app.engine.ids import new_id
 from app.engine.integrations.config import parse_config
 from app.engine.json_types import JsonObject
 from app.engine.partitions.bounds import BoundFormat
+from app.engine.record_errors import SourceError
 from app.services.ports import FetchedPage, PageCall
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.http_source import HttpSource
@@ -46,17 +47,25 @@ class Ranged:
     """After how many answers a record is created, now."""
     answered: int = 0
     bounds: list[tuple[int | None, int | None]] = field(default_factory=list)
+    fault: str = ""
+    """``refuses``, ``ignores`` or ``ignores the end`` of a range; or some records have ``no date``."""
 
     async def answer(self, request: HttpRequest, timeout_seconds: float) -> HttpResponse:
         query = asked(request.url, {}, b"").query
         lower, upper = (self._read(query.get(name)) for name in ("after", "before"))
         self.bounds.append((lower, upper))
+        headers = CIMultiDictProxy(CIMultiDict({"Content-Type": "application/json"}))
+        if self.fault == "refuses" and (lower, upper) != (None, None):
+            return HttpResponse(status=400, headers=headers, body=b'{"error": "unknown parameter"}')
+        is_dateless = self.fault == "no date" and (lower, upper) != (None, None)
+        lower, upper = (None if self.fault == "ignores" else lower), (None if "ignores" in self.fault else upper)
         unit = SECONDS[self.form]
         found = [
             {"id": number}
             for number, moment in enumerate(self.created)
             if (lower is None or (moment // unit > lower // unit if self.is_lower_excluded else moment >= lower))
             and (upper is None or moment < upper)
+            and not (is_dateless and number % 7 == 0)
         ]
         total, found = len(found), found[: self.cap]
         start = int(query.get("cursor", 0))
@@ -66,7 +75,6 @@ class Ranged:
             document["total"] = total
         self.answered += 1
         self.created += [NOW] * self.arrivals.count(self.answered)
-        headers = CIMultiDictProxy(CIMultiDict({"Content-Type": "application/json"}))
         return HttpResponse(status=200, headers=headers, body=json.dumps(document).encode())
 
     def _read(self, text: str | None) -> int | None:
@@ -191,7 +199,7 @@ def _assert_few_requests(upstream: Ranged, count: int, part_pages: int | None) -
     """Claim that no more requests are made than the pages, each cut's dropped page, and each part's own page."""
     pages = -(-count // upstream.page_size)
     if not upstream.tells_total:
-        assert len(upstream.bounds) <= pages + 21 + 64 + len(upstream.arrivals)
+        assert len(upstream.bounds) <= pages + 2 + 21 + 64 + len(upstream.arrivals)
     elif part_pages is None and pages <= 8:
         assert len(upstream.bounds) <= max(1, pages) + 2 * len(upstream.arrivals)
 
@@ -222,3 +230,46 @@ def test_a_capped_list_loses_nothing(
     assert set(came) == set(range(len(created)))
     if tells_total:
         assert len(came) == len(created)
+
+
+@chances(deadline=None, max_examples=EXAMPLES // 3)
+@given(
+    fault=st.sampled_from(["refuses", "ignores", "ignores the end", "no date"]),
+    count=st.integers(20, 200),
+    step=st.integers(1, 50_000),
+    page_size=st.integers(1, 9),
+    tells_total=st.booleans(),
+    is_descending=st.booleans(),
+    is_capped=st.booleans(),
+)
+def test_a_list_that_can_not_be_cut_is_read_as_a_whole_or_fails(
+    reader: Reader, *, fault: str, count: int, step: int, is_descending: bool, is_capped: bool, **drawn: Any
+) -> None:
+    tells_total = drawn["tells_total"] or fault in ("ignores the end", "no date")  # else nothing shows it
+    created = [NOW - 1 - number * step for number in range(count)][:: 1 if is_descending else -1]
+    most = count // 2 if is_capped else None
+    upstream = Ranged(
+        created=created,
+        form=BoundFormat.EPOCH,
+        cap=most,
+        is_lower_excluded=False,
+        arrivals=(),
+        fault=fault,
+        page_size=drawn["page_size"],
+        tells_total=tells_total,
+    )
+    upstream_total = -(-count // upstream.page_size)
+
+    try:
+        pages = reader.read(upstream, [0], start=NOW - count * step)
+    except SourceError as error:
+        assert is_capped
+        assert error.code == "partition"
+        return
+
+    assert not is_capped or fault == "ignores the end"
+    came = [record["id"] for page in pages for record in page.records]
+    assert sorted(came) == list(range(count))
+    warned = [warning.code for page in pages for warning in page.warnings]
+    is_cut = upstream_total > 8 if tells_total else upstream_total > 1
+    assert warned == (["not_partitioned"] if is_cut else [])

@@ -4,7 +4,9 @@ import asyncio
 import json
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -13,6 +15,7 @@ from app.engine.record_errors import RateLimitedError
 from app.sources.limiter.gate import AccountGate
 from tests.unit.sources.simulated_fleet import (
     EPOCH,
+    BucketApi,
     CountingApi,
     Fleet,
     Headers,
@@ -77,6 +80,38 @@ def test_five_requests_a_second_are_used_and_hardly_exceeded(limit: dict[str, ob
     assert found.use > 0.8
     assert found.refused < 0.05
     assert found.parked == 0
+
+
+@pytest.mark.parametrize(("requests", "per_seconds"), [(5, 1), (10, 1), (100, 60), (600, 60)])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(LimitedApi, id="fixed windows"),
+        pytest.param(partial(LimitedApi, is_sliding=True), id="a sliding window"),
+        pytest.param(BucketApi, id="a bucket"),
+    ],
+)
+def test_limit_that_was_found_is_used_whatever_the_upstream_counts_by(
+    kind: Callable[..., LimitedApi], requests: int, per_seconds: int
+) -> None:
+    """Not counted are the first burst, all the requests of a minute, and the wait for its end."""
+
+    async def work(fleet: Fleet) -> tuple[float, float]:
+        api, pace = (
+            kind(fleet.loop, requests=requests, per_seconds=per_seconds, work_seconds=0.17),
+            requests / per_seconds,
+        )
+        await fleet.work(api, requests=int(80 * pace))
+        served, refused = len(api.served), len(api.refused)
+        measured = max(500, int(120 * pace))
+        seconds = await fleet.work(api, requests=measured, at_once=int(2 * pace) + 2)
+        return (len(api.served) - served) / seconds / pace, (len(api.refused) - refused) / measured
+
+    use, refused = simulate(work)
+
+    assert use > 0.95
+    # Of so few requests in a limit's time each trial takes several.
+    assert refused < (0.04 if requests == 100 else 0.02)
 
 
 def test_idle_time_before_a_burst_does_not_make_the_learned_pace_lower() -> None:
