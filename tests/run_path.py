@@ -1,6 +1,6 @@
 """Count the code on the path of one run: ``make run-path`` prints its modules, and how long they are.
 
-A real daemon in this process carries out a run of one page that is kept, from the POST to its last commit. A module
+A real daemon in this process executes a run of one page that is kept, from the POST to its last commit. A module
 counts, whole, where one of its functions is executed meanwhile: what is executed when a module is imported does not.
 The API and what talks to upstreams are left out, and the daemon does nothing periodic meanwhile.
 """
@@ -145,7 +145,7 @@ def _run_daemon(act: Callable[[], None], failed: list[BaseException]) -> None:
 
     signals.worker_ready.connect(lambda **_: threading.Thread(target=act_and_stop).start(), weak=False)
     words = build_daemon_command("path", group="default", concurrency=2)
-    app.worker_main(list(words[words.index("worker") :]))
+    app.worker_main(["worker", *words[words.index("workers.celery_app") + 1 :]])
 
 
 if __name__ == "__main__":
