@@ -91,7 +91,7 @@ def _learn(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> 
         late_refused = report.late_refused + report.refused
         report = replace(report, refused=0, late_refused=late_refused, is_slow=False)
     served_now = report.served + report.late_served
-    budget = _count_answers(replace(budget, opened_served=budget.opened_served + served_now), report)
+    budget = pacing.count_answers(replace(budget, opened_served=budget.opened_served + served_now), report)
     if budget.is_probing and report.served:
         budget = pacing.learn_pace(budget, now)
     if report.refused:
@@ -104,13 +104,6 @@ def _learn(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> 
     if not report.served:
         return budget
     return _grow(replace(budget, strikes=0, served=budget.served + report.served), report, now, limits)
-
-
-def _count_answers(budget: Budget, report: Report) -> Budget:
-    served = budget.recent_served + report.served + report.late_served
-    refused = budget.recent_refused + report.refused + report.late_refused
-    kept = min(1.0, constants.RECENT_ANSWERS / max(1.0, served + refused))
-    return replace(budget, recent_served=served * kept, recent_refused=refused * kept)
 
 
 def _apply_refusals(budget: Budget, report: Report, now: float) -> Budget:

@@ -41,6 +41,23 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """How many requests were served and refused; old ones count less."""
+
+    served: float = 0.0
+    refused: float = 0.0
+
+    @property
+    def count(self) -> float:
+        return self.served + self.refused
+
+    @property
+    def share(self) -> float:
+        """The part that was refused."""
+        return self.refused / self.count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """All that is known of one account's limits, and who uses what."""
 
@@ -57,11 +74,12 @@ class Budget:
     pace: float | None = None
     limit_pace: float | None = None
     """The pace at the last refusal."""
-    learned_pace: float | None = None
-    """The pace that was served when it was last measured; refusals far below it may have another reason."""
-    recent_served: float = 0.0
-    recent_refused: float = 0.0
-    """Of the last answers, both together at most ``RECENT_ANSWERS``."""
+    judged_pace: float | None = None
+    """The fastest pace that was refused since refusals were judged anew; None while most are for their pace alone."""
+    recent: Answers = field(default_factory=Answers)
+    fast: Answers = field(default_factory=Answers)
+    """Of requests at more than half of ``judged_pace``."""
+    slow: Answers = field(default_factory=Answers)
     evidence: float = 0.0
     """How many served requests the pace was learned from."""
     next_at: float = 0.0
@@ -160,6 +178,7 @@ def read_budget(text: str) -> Budget | None:
         fields = json.loads(text)
         holders = {name: Holder(**holder) for name, holder in fields.pop("holders").items()}
         quota = fields.pop("quota")
-        return Budget(**fields, holders=holders, quota=None if quota is None else Quota(**quota))
+        answers = {name: Answers(**fields.pop(name)) for name in ("recent", "fast", "slow")}
+        return Budget(**fields, **answers, holders=holders, quota=None if quota is None else Quota(**quota))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -54,14 +54,18 @@ CUT: Final = 0.98
 """A refusal cuts a pace by at least 2 %: it is found near the limit (``SLOW_GROWTH``)."""
 DEEPEST_CUT: Final = 0.7
 """Of a pace that was cut just before, and refused all the same."""
-FAR_BELOW: Final = 0.2
-"""Of the measured pace. A limit that fell further than this makes refusals frequent again."""
 RECENT_ANSWERS: Final = 20.0
-"""By so many answers the share of refusals is judged."""
+"""By so many answers it is judged whether refusals are too frequent to have another reason than the pace."""
 ANSWERS_TO_JUDGE: Final = 12.0
-"""Fewer say nothing of it."""
-UNEXPLAINED_SHARE: Final = 0.3
-"""What may be refused at whatever pace; who sends twice what a limit allows is refused half of it."""
+"""Fewer say nothing of a share."""
+UNEXPLAINED_SHARE: Final = 0.4
+"""More are refused only for their pace. Who is refused less sends less than twice the limit: half of it meets no refusal."""
+SLOWER: Final = 0.5
+"""Of the pace that was refused."""
+JUDGED_ANSWERS: Final = 60.0
+"""Of one request of twenty that is refused these are three."""
+SAME_SHARE: Final = 2.5
+"""Shares of so few answers differ by as much, by chance."""
 HOLD_SECONDS: Final = 10.0
 """How long a pace is kept before more is tried; doubled where the limit is found at the same place."""
 HOLD_PERIODS: Final = 2.0

@@ -9,7 +9,7 @@ import math
 from dataclasses import replace
 
 from app.engine.limits import constants, retry
-from app.engine.limits.budget_state import Budget, Report
+from app.engine.limits.budget_state import Answers, Budget, Report
 
 
 def choose_wait(budget: Budget, default: float | None, strikes: int) -> float:
@@ -49,6 +49,7 @@ def slow_down(budget: Budget, now: float) -> Budget:
         budget,
         pace=pace,
         limit_pace=budget.pace,
+        judged_pace=max(budget.pace, budget.judged_pace or 0.0),
         evidence=constants.EVIDENCE_ENOUGH,
         hold=hold,
         grow_at=now + hold,
@@ -92,9 +93,6 @@ def _start_pace(budget: Budget, pace: float, closed: float, now: float, *, evide
         budget,
         pace=pace,
         limit_pace=limit,
-        learned_pace=pace,
-        recent_served=0.0,
-        recent_refused=0.0,
         period=min(max(budget.period, closed), constants.LONGEST_LEARNED_SECONDS),
         next_at=now + 1.0 / pace,
         evidence=evidence,
@@ -106,17 +104,30 @@ def _start_pace(budget: Budget, pace: float, closed: float, now: float, *, evide
     )
 
 
+def count_answers(budget: Budget, report: Report) -> Budget:
+    """Count answers by whether the pace was above or below half of the one that was refused first."""
+    served, refused = report.served + report.late_served, report.refused + report.late_refused
+    recent = _add(budget.recent, served, refused, constants.RECENT_ANSWERS)
+    if recent.count >= constants.ANSWERS_TO_JUDGE and recent.share > constants.UNEXPLAINED_SHARE:
+        # So many are refused for their pace alone.
+        return replace(budget, recent=recent, judged_pace=None, fast=Answers(), slow=Answers())
+    if budget.pace is None or budget.judged_pace is None or budget.pace > constants.SLOWER * budget.judged_pace:
+        return replace(budget, recent=recent, fast=_add(budget.fast, served, refused, constants.JUDGED_ANSWERS))
+    return replace(budget, recent=recent, slow=_add(budget.slow, served, refused, constants.JUDGED_ANSWERS))
+
+
+def _add(answers: Answers, served: int, refused: int, most: float) -> Answers:
+    served_now, refused_now = answers.served + served, answers.refused + refused
+    kept = min(1.0, most / max(1.0, served_now + refused_now))
+    return Answers(served=served_now * kept, refused=refused_now * kept)
+
+
 def _is_unexplained(budget: Budget) -> bool:
-    """Whether refusals are not those of a limit: a few requests are refused at whatever pace."""
-    answers = budget.recent_served + budget.recent_refused
-    is_rare = budget.recent_refused <= constants.UNEXPLAINED_SHARE * answers
-    return is_rare and answers >= constants.ANSWERS_TO_JUDGE and _is_far_below(budget)
-
-
-def _is_far_below(budget: Budget) -> bool:
-    """Whether the pace is far below what was served when it was measured."""
-    pace, learned = budget.pace, budget.learned_pace
-    return pace is not None and learned is not None and pace < constants.FAR_BELOW * learned
+    """Whether refusals do not follow the pace: at half of it about as many are refused."""
+    fast, slow = budget.fast, budget.slow
+    if min(fast.count, slow.count) < constants.ANSWERS_TO_JUDGE or not fast.refused or not slow.refused:
+        return False
+    return 1 / constants.SAME_SHARE <= slow.share / fast.share <= constants.SAME_SHARE
 
 
 def try_more(budget: Budget, report: Report, now: float) -> Budget:
@@ -145,6 +156,8 @@ def _choose_growth(budget: Budget, report: Report) -> float:
     growth = _compute_growth(budget)
     if report.has_room:
         return 2.0
+    if _is_unexplained(budget):
+        return 1.0 + constants.FASTEST_GROWTH
     if budget.evidence < constants.EVIDENCE_ENOUGH:
         return max(growth, math.exp2(1.0 / max(1.0, budget.evidence) ** 2))
     return growth
