@@ -58,6 +58,8 @@ RECENT_ANSWERS: Final = 20.0
 """By so many answers it is judged whether refusals are too frequent to have another reason than the pace."""
 ANSWERS_TO_JUDGE: Final = 12.0
 """Fewer say nothing of a share."""
+REFUSALS_TO_JUDGE: Final = 3.0
+"""Fewer may come together by chance."""
 UNEXPLAINED_SHARE: Final = 0.4
 """More are refused only for their pace. Who is refused less sends less than twice the limit: half of it meets no refusal."""
 SLOWER: Final = 0.5

@@ -107,13 +107,21 @@ def _start_pace(budget: Budget, pace: float, closed: float, now: float, *, evide
 def count_answers(budget: Budget, report: Report) -> Budget:
     """Count answers by whether the pace was above or below half of the one that was refused first."""
     served, refused = report.served + report.late_served, report.refused + report.late_refused
-    recent = _add(budget.recent, served, refused, constants.RECENT_ANSWERS)
-    if recent.count >= constants.ANSWERS_TO_JUDGE and recent.share > constants.UNEXPLAINED_SHARE:
-        # So many are refused for their pace alone.
-        return replace(budget, recent=recent, judged_pace=None, fast=Answers(), slow=Answers())
+    known = replace(budget, recent=_add(budget.recent, served, refused, constants.RECENT_ANSWERS))
     if budget.pace is None or budget.judged_pace is None or budget.pace > constants.SLOWER * budget.judged_pace:
-        return replace(budget, recent=recent, fast=_add(budget.fast, served, refused, constants.JUDGED_ANSWERS))
-    return replace(budget, recent=recent, slow=_add(budget.slow, served, refused, constants.JUDGED_ANSWERS))
+        known = replace(known, fast=_add(budget.fast, served, refused, constants.JUDGED_ANSWERS))
+    else:
+        known = replace(known, slow=_add(budget.slow, served, refused, constants.JUDGED_ANSWERS))
+    return replace(known, judged_pace=None, fast=Answers(), slow=Answers()) if _is_limit(known) else known
+
+
+def _is_limit(budget: Budget) -> bool:
+    """Whether so many requests are refused, or so many more than before, that only a limit explains it."""
+    recent, fast, slow = budget.recent, budget.fast, budget.slow
+    if recent.count >= constants.ANSWERS_TO_JUDGE and recent.share > constants.UNEXPLAINED_SHARE:
+        return True
+    is_judged = min(fast.count, slow.count) >= constants.ANSWERS_TO_JUDGE and slow.refused >= constants.REFUSALS_TO_JUDGE
+    return is_judged and slow.share > constants.SAME_SHARE * fast.share
 
 
 def _add(answers: Answers, served: int, refused: int, most: float) -> Answers:
