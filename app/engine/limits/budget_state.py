@@ -49,6 +49,7 @@ class Answers:
 
     @property
     def count(self) -> float:
+        """All of them."""
         return self.served + self.refused
 
     @property

@@ -58,15 +58,15 @@ RECENT_ANSWERS: Final = 20.0
 """By so many answers it is judged whether refusals are too frequent to have another reason than the pace."""
 ANSWERS_TO_JUDGE: Final = 12.0
 """Fewer say nothing of a share."""
-REFUSALS_TO_JUDGE: Final = 3.0
+REFUSALS_TO_JUDGE: Final = 4.0
 """Fewer may come together by chance."""
 UNEXPLAINED_SHARE: Final = 0.4
-"""More are refused only for their pace. Who is refused less sends less than twice the limit: half of it meets no refusal."""
+"""More are refused only for their pace; who is refused less sends less than twice the limit."""
 SLOWER: Final = 0.5
 """Of the pace that was refused."""
 JUDGED_ANSWERS: Final = 60.0
 """Of one request of twenty that is refused these are three."""
-SAME_SHARE: Final = 2.5
+SAME_SHARE: Final = 2.0
 """Shares of so few answers differ by as much, by chance."""
 HOLD_SECONDS: Final = 10.0
 """How long a pace is kept before more is tried; doubled where the limit is found at the same place."""

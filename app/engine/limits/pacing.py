@@ -110,18 +110,22 @@ def count_answers(budget: Budget, report: Report) -> Budget:
     known = replace(budget, recent=_add(budget.recent, served, refused, constants.RECENT_ANSWERS))
     if budget.pace is None or budget.judged_pace is None or budget.pace > constants.SLOWER * budget.judged_pace:
         known = replace(known, fast=_add(budget.fast, served, refused, constants.JUDGED_ANSWERS))
+        is_limit = _is_limit(known.recent, known.slow)
     else:
         known = replace(known, slow=_add(budget.slow, served, refused, constants.JUDGED_ANSWERS))
-    return replace(known, judged_pace=None, fast=Answers(), slow=Answers()) if _is_limit(known) else known
+        is_limit = _is_limit(known.recent, known.fast)
+    return replace(known, judged_pace=None, fast=Answers(), slow=Answers()) if is_limit else known
 
 
-def _is_limit(budget: Budget) -> bool:
-    """Whether so many requests are refused, or so many more than before, that only a limit explains it."""
-    recent, fast, slow = budget.recent, budget.fast, budget.slow
-    if recent.count >= constants.ANSWERS_TO_JUDGE and recent.share > constants.UNEXPLAINED_SHARE:
+def _is_limit(recent: Answers, other: Answers) -> bool:
+    """Whether so many requests are refused, or so many more than at the other paces, that only a limit explains it."""
+    if recent.count < constants.ANSWERS_TO_JUDGE or recent.refused < constants.REFUSALS_TO_JUDGE:
+        return False
+    if recent.share > constants.UNEXPLAINED_SHARE:
         return True
-    is_judged = min(fast.count, slow.count) >= constants.ANSWERS_TO_JUDGE and slow.refused >= constants.REFUSALS_TO_JUDGE
-    return is_judged and slow.share > constants.SAME_SHARE * fast.share
+    # One more by chance.
+    expected = (other.refused + 1.0) / max(1.0, other.count)
+    return other.count >= constants.ANSWERS_TO_JUDGE and recent.share > constants.SAME_SHARE * expected
 
 
 def _add(answers: Answers, served: int, refused: int, most: float) -> Answers:

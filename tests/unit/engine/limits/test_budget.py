@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.engine.limits import budget_state
 from app.engine.limits.budget import exchange
-from app.engine.limits.budget_state import Budget, BudgetLimits, Quota, Report, new_budget
+from app.engine.limits.budget_state import Answers, Budget, BudgetLimits, Quota, Report, new_budget
 
 NOW = 1_700_000_000.0
 LIMITS = BudgetLimits(most=20, start=8)
@@ -110,24 +110,66 @@ def test_an_answer_between_two_refusals_begins_with_the_default_wait_anew() -> N
     assert grant.not_before - (NOW + 210) == pytest.approx(60)
 
 
-@pytest.mark.parametrize(("recent_refused", "is_kept"), [(2.0, True), (9.0, False)])
+REFUSED = Report(wanted=1, served=1, refused=1, trouble_sent_at=NOW)
+NOISE = Answers(served=45.0, refused=5.0)
+
+
 @pytest.mark.parametrize(
-    ("is_probing", "report"),
+    ("fast", "slow", "is_kept"),
     [
-        (False, Report(wanted=1, served=1, refused=1, trouble_sent_at=NOW)),
-        (True, Report(wanted=1, served=1)),
+        pytest.param(NOISE, NOISE, True, id="as many at half the pace"),
+        pytest.param(Answers(served=30.0, refused=20.0), NOISE, False, id="fewer at half the pace"),
+        pytest.param(NOISE, Answers(served=50.0), False, id="none at half the pace"),
+        pytest.param(NOISE, Answers(served=3.0, refused=1.0), False, id="half the pace was hardly tried"),
+        pytest.param(Answers(served=50.0), NOISE, False, id="none when it was faster"),
     ],
-    ids=["refused", "served after a refusal"],
 )
-def test_a_pace_far_below_what_was_measured_is_kept_while_few_are_refused(
-    recent_refused: float, is_kept: bool, is_probing: bool, report: Report
+@pytest.mark.parametrize(
+    ("is_probing", "report"), [(False, REFUSED), (True, Report(wanted=1, served=1))], ids=["refused", "served again"]
+)
+def test_a_pace_is_kept_while_half_of_it_is_refused_as_often(
+    fast: Answers, slow: Answers, is_kept: bool, is_probing: bool, report: Report
 ) -> None:
-    slow = replace(new_budget(LIMITS), pace=1.0, learned_pace=10.0, recent_served=11.0, recent_refused=recent_refused)
-    since = replace(slow, epoch_at=NOW - 10, not_before=NOW, served=4.0, refused=2, grow_at=NOW + 5)
-    known = replace(since, is_probing=is_probing, saved_at=NOW)
+    judged = replace(new_budget(LIMITS), pace=8.0, limit_pace=8.0, judged_pace=10.0, fast=fast, slow=slow)
+    since = replace(
+        judged, epoch_at=NOW - 10, closed_at=NOW - 7, not_before=NOW, opened_at=NOW - 20, opened_served=40.0
+    )
+    known = replace(since, served=40.0, refused=2, grow_at=NOW + 5, is_probing=is_probing, saved_at=NOW)
 
     budget, _ = exchange(known, report, process="p", now=NOW, limits=LIMITS)
 
     assert budget.pace is not None
-    assert (budget.pace == pytest.approx(1.0)) is is_kept
+    assert (budget.pace == pytest.approx(8.0)) is is_kept
     assert not budget.is_probing
+
+
+@pytest.mark.parametrize(
+    ("pace", "recent", "is_anew"),
+    [
+        pytest.param(8.0, Answers(served=10.0, refused=9.0), True, id="nearly half are refused"),
+        pytest.param(8.0, Answers(served=14.0, refused=5.0), False, id="as many as at half the pace, by chance"),
+        pytest.param(8.0, Answers(served=17.0, refused=2.0), False, id="few are refused"),
+        pytest.param(4.0, Answers(served=12.0, refused=7.0), True, id="more at half the pace"),
+        pytest.param(4.0, Answers(served=2.0, refused=2.0), False, id="few answers"),
+    ],
+)
+def test_refusals_are_judged_anew_when_only_a_limit_explains_them(pace: float, recent: Answers, is_anew: bool) -> None:
+    judged = replace(
+        new_budget(LIMITS), pace=pace, judged_pace=10.0, recent=recent, slow=Answers(served=40.0, refused=6.0)
+    )
+    known = replace(judged, fast=Answers(served=50.0, refused=6.0), grow_at=NOW + 5, saved_at=NOW, epoch_at=NOW)
+
+    budget, _ = exchange(known, Report(wanted=1, served=1), process="p", now=NOW, limits=LIMITS)
+
+    assert (budget.judged_pace is None) is is_anew
+
+
+def test_a_pace_that_is_refused_as_often_at_half_of_it_is_soon_tried_out() -> None:
+    judged = replace(
+        new_budget(LIMITS), pace=10.0, limit_pace=10.0, judged_pace=10.0, fast=NOISE, slow=NOISE, evidence=5.0
+    )
+    known = replace(judged, grow_at=NOW - 1, saved_at=NOW, epoch_at=NOW)
+
+    budget, _ = exchange(known, Report(wanted=9, served=1), process="p", now=NOW, limits=LIMITS)
+
+    assert budget.pace == pytest.approx(11.0)

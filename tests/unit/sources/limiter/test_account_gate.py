@@ -3,10 +3,12 @@
 import asyncio
 import json
 import math
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import pytest
 
@@ -26,6 +28,8 @@ from tests.unit.sources.simulated_fleet import (
     silent,
     simulate,
 )
+
+IS_LONG: Final = os.environ.get("PROOFS") == "long"
 
 
 def epoch_milliseconds(api: LimitedApi, now: float) -> Headers:
@@ -94,9 +98,14 @@ def test_five_requests_a_second_are_used_and_hardly_exceeded(limit: dict[str, ob
     [
         pytest.param(kind, requests, per_seconds, id=f"{name}, {requests} in {per_seconds} s")
         for name, kind in KINDS.items()
-        for requests, per_seconds in ((5, 1), (10, 1), (100, 60), (600, 60))
-        # A bucket of a minute's requests serves them all at once: what is learned then is far too fast.
-        if (kind, per_seconds) != (BucketApi, 60)
+        for requests, per_seconds in (
+            (5, 1),
+            (10, 1),
+            (100, 60),
+            (600, 60),
+            *(((40, 20),) if kind is BucketApi else ()),
+        )
+        if IS_LONG or (requests, per_seconds) != (10, 1)
     ],
 )
 def test_limit_that_was_found_is_used_whatever_the_upstream_counts_by(
@@ -119,7 +128,7 @@ def test_limit_that_was_found_is_used_whatever_the_upstream_counts_by(
 
     assert use > 0.95
     # Of so few requests in a limit's time each trial takes several.
-    assert refused < (0.04 if requests == 100 else 0.02)
+    assert refused < (0.04 if requests in (40, 100) else 0.02)
 
 
 def test_idle_time_before_a_burst_does_not_make_the_learned_pace_lower() -> None:
@@ -240,6 +249,20 @@ def test_refusals_that_come_at_any_pace_do_not_stop_an_account(share: float, lon
 
     # While each refusal cut the pace, it sank to one request in six seconds: 125 to 730 s.
     assert simulate(work) < longest
+
+
+def test_refusals_of_a_limit_that_fell_twice_are_not_taken_for_those_that_come_at_any_pace() -> None:
+    """The pace is then below half of the one that was refused first, and refused now and then."""
+
+    async def work(fleet: Fleet) -> float:
+        api = BucketApi(fleet.loop, requests=10, chance=random.Random(1))
+        for api.requests, requests in ((10, 600), (6, 500), (4, 200)):
+            await fleet.work(api, requests=requests)
+        known = len(api.refused)
+        await fleet.work(api, requests=400)
+        return (len(api.refused) - known) / 400
+
+    assert simulate(work) < 0.03
 
 
 def test_configured_pace_is_kept_from_the_first_request_on() -> None:
