@@ -173,3 +173,31 @@ def test_a_pace_that_is_refused_as_often_at_half_of_it_is_soon_tried_out() -> No
     budget, _ = exchange(known, Report(wanted=9, served=1), process="p", now=NOW, limits=LIMITS)
 
     assert budget.pace == pytest.approx(11.0)
+
+
+@pytest.mark.parametrize(("strikes", "wait"), [(5, 2.0), (12, 64.0)])
+def test_waits_fit_the_time_of_a_known_limit_until_many_are_refused_in_a_row(strikes: int, wait: float) -> None:
+    known = replace(new_budget(LIMITS), pace=2.0, period=10.0, strikes=strikes, is_probing=True, saved_at=NOW)
+
+    budget, _ = exchange(known, replace(REFUSED, served=0), process="p", now=NOW, limits=LIMITS)
+
+    assert budget.not_before - NOW == pytest.approx(wait)
+
+
+def test_no_pace_is_learned_of_a_limit_over_a_long_time() -> None:
+    closed = replace(new_budget(LIMITS), epoch_at=NOW - 500, served=50.0, refused=2, is_probing=True, saved_at=NOW)
+    known = replace(closed, closed_at=NOW - 300, not_before=NOW, opened_at=NOW - 500)
+
+    budget, _ = exchange(known, Report(wanted=1, served=1), process="p", now=NOW, limits=LIMITS)
+
+    assert budget.pace is None
+    assert not budget.is_probing
+
+
+def test_a_budget_that_is_reopened_tries_one_request_at_once() -> None:
+    closed = replace(new_budget(LIMITS), pace=2.0, not_before=NOW + 60, next_at=NOW + 60, saved_at=NOW)
+
+    budget, grant = exchange(budget_state.reopen(closed), Report(wanted=5), process="p", now=NOW, limits=LIMITS)
+
+    assert grant.starts == (NOW,)
+    assert budget.pace == pytest.approx(2.0)
