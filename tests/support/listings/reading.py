@@ -72,8 +72,8 @@ class Call:
 
 
 def reference(listing: Listing, *, tracks: bool = False, has_paged: bool = False) -> Reading:
-    """Say what should come of a list; faults that pass count for nothing."""
-    lasting = [fault for fault in listing.faults if fault.times is None]
+    """Say what should come of a list; faults that pass count for nothing, but for those that expire a cursor."""
+    lasting = [fault for fault in listing.faults if fault.times is None or fault.what in answers.EXPIRED]
     site = Site({(PATH, None): replace(listing, faults=lasting)})
     first = Asked(path=PATH, body=_body(listing))
     config = configs.pagination(listing)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -108,6 +109,40 @@ def twice(database: PumpDatabase, before: Listing, after: Listing, **settings: A
     with Customer(database, [listed("things", **TRACKED)], {"things": method}, **settings) as customer:
         customer.run(Site({("/things", None): before}))
         return customer.run(Site({("/things", None): after}))
+
+
+POINTED: Final = Listing(kind=Kind.CURSOR, rows=ids(6), sizes=(2,), limit=2)
+
+
+def test_list_whose_cursor_expires_is_requested_again_and_its_books_balance(pump_database: PumpDatabase) -> None:
+    before, fewer = replace(POINTED, rows=ids(10)), replace(POINTED, faults=[Fault(page=2, what=422, times=1)])
+
+    ran = twice(pump_database, before, fewer)
+
+    stats = ran.stats("things")
+    assert (ran.errors, ran.deleted["things"], len(ran.living["things"])) == ({}, set(ids(10)[6:]), 6)
+    assert (stats["fetched"], stats["unchanged"], stats["repeated"], stats["unproven"]) == (10, 10, 0, 0)
+    assert stats["warnings"]["cursor_expired"]["count"] == 1
+    assert "cursor of page 3 (422)" in stats["warnings"]["cursor_expired"]["message"]
+
+
+def test_resume_requests_a_list_again_whose_cursor_is_dead(pump_database: PumpDatabase) -> None:
+    dead = replace(POINTED, faults=[Fault(page=2, what=410)])
+    restarted = replace(POINTED, faults=[Fault(page=1, what=400, times=1), Fault(page=2, what=500)])
+    expired_since = replace(POINTED, faults=[Fault(page=2, what=400, times=1)])
+    methods = {name: configs.method(POINTED, f"/{name}") for name in ("things", "late")}
+    with Customer(pump_database, [listed(name) for name in methods], methods) as customer:
+        failed = customer.run(Site({("/things", None): dead, ("/late", None): restarted}))
+        resumed = customer.resume(failed.run.id, Site({("/things", None): POINTED, ("/late", None): expired_since}))
+
+    assert failed.errors == {"things": ["http_410"], "late": ["http_500"]}
+    assert cursors_of(resumed, "/things") == [None, "c1", "c2"]
+    assert cursors_of(resumed, "/late") == ["c2", None, "c1", "c2"]
+    assert {name: len(records) for name, records in resumed.living.items()} == {"things": 6, "late": 6}
+
+
+def cursors_of(ran: Ran, path: str) -> list[str | None]:
+    return [asked.query.get("after") for asked in ran.site.requests if asked.path == path]
 
 
 PARENTS: Final = ["a", "b", "c"]
