@@ -43,7 +43,7 @@ class Call:
 
     def read(self, listing: Listing, *, tracks: bool = False, most: int = 0) -> Reading:
         """Ask for one page after the other until the list is over; with ``most``, so many at once."""
-        found, cursor, call = Reading(), None, self._call(listing, tracks=tracks)
+        found, cursor, call = Reading(), None, self.build(listing, tracks=tracks)
         ahead = self.source.open_list() if most else None
         for _ in range(_MOST_PAGES):
             if ahead is not None:
@@ -60,7 +60,8 @@ class Call:
                 return found
         raise AssertionError("the list has no end")
 
-    def _call(self, listing: Listing, *, tracks: bool) -> PageCall:
+    def build(self, listing: Listing, *, tracks: bool = False) -> PageCall:
+        """Make the call for the first page."""
         return PageCall(
             account_id=new_id(),
             config=_config(self.base_url, configs.method(listing, PATH)),
