@@ -177,6 +177,15 @@ def test_children_of_proven_lists_are_deleted(pump_database: PumpDatabase) -> No
     assert (ran.errors, ran.deleted) == ({}, {"things": {"a-4", "b-4", "c-4"}})
 
 
+def test_children_of_a_list_that_is_requested_again_are_deleted_rightly(pump_database: PumpDatabase) -> None:
+    root = Listing(kind=Kind.CURSOR, rows=PARENTS, sizes=(2,), limit=2, faults=[Fault(page=1, what=400, times=1)])
+
+    ran = grown_up(pump_database, root)
+
+    assert (ran.errors, ran.deleted, ran.run.status) == ({}, {"things": {"a-4", "b-4", "c-4"}}, "completed")
+    assert (ran.stats("parents")["fetched"], ran.living["parents"]) == (5, set(PARENTS))
+
+
 @pytest.mark.parametrize(
     ("child", "error"),
     [
