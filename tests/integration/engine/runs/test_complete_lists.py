@@ -141,6 +141,21 @@ def test_resume_requests_a_list_again_whose_cursor_is_dead(pump_database: PumpDa
     assert {name: len(records) for name, records in resumed.living.items()} == {"things": 6, "late": 6}
 
 
+@pytest.mark.parametrize(("changes_only", "sent"), [(False, 10), (True, 6)])
+def test_webhook_receives_a_list_again_unless_it_takes_changes_only(
+    pump_database: PumpDatabase, changes_only: bool, sent: int
+) -> None:
+    listing = replace(POINTED, faults=[Fault(page=2, what=404, times=1)])
+    methods = {"things": configs.method(listing, "/things")}
+    with Customer(pump_database, [listed("things")], methods) as customer:
+        webhook_id = customer.create_webhook(changes_only=changes_only)
+        ran = customer.run(Site({("/things", None): listing}), webhook_id=webhook_id)
+        taken = [body["payload"] for _, body in customer.world.receiver.taken]
+
+    assert sum(len(payload.get("records", ())) for payload in taken) == sent
+    assert (ran.run.status, ran.stats("things")["fetched"], ran.errors) == ("completed", 10, {})
+
+
 def cursors_of(ran: Ran, path: str) -> list[str | None]:
     return [asked.query.get("after") for asked in ran.site.requests if asked.path == path]
 
