@@ -11,7 +11,8 @@ from typing import Final
 LARGEST_HEAD: Final = 64 * 1024
 _HEAD_END: Final = b"\r\n\r\n"
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
-_CHUNKED: Final = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
+_ENCODED: Final = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
+_CHUNKED: Final = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked", re.IGNORECASE)
 _EXPECTS: Final = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*(?=\r\n)", re.IGNORECASE)
 _CHUNK_SIZE: Final = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
 _LONGEST_CHUNK_LINE: Final = 8192
@@ -78,6 +79,9 @@ class RequestReading:
             self._head_size -= expects.end() - expects.start()
         if _CHUNKED.search(head):
             self._chunks_read_to = self._head_size
+        elif _ENCODED.search(head):
+            # Nothing says where it ends: gunicorn refuses it by its head, whatever its Content-Length.
+            self._size = self._head_size
         else:
             length = _LENGTH.search(head)
             self._size = self._head_size + (int(length[1]) if length else 0)

@@ -18,6 +18,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from app.net import addresses
 from app.net.addresses import TrustedProxies
+from app.serving.body_reader import BodyReader
 from app.serving.connections import Connection
 from app.serving.long_answers import THREADS, is_long
 from app.serving.patience import Patience
@@ -86,6 +87,11 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         conn.init()
         conn.parser.unreader.unread(conn.take_request())
         return super().handle(conn)
+
+    def handle_request(self, req: Any, conn: Connection) -> Any:
+        """Run the application on a request."""
+        req.body.reader = BodyReader(req.body.reader)
+        return super().handle_request(req, conn)
 
     def finish_request(self, conn: Connection, fs: Any) -> None:
         """Continue with a connection whose request was answered."""

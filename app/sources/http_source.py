@@ -149,7 +149,8 @@ class HttpSource:
         except RefusedError as error:
             refusal = await fetched_pages.read_refusal(request, error)
             with fetched_pages.mask_errors(drafted):
-                result = await self._run_aside(call, partial(listing.read_refusal, refusal), is_long=is_computed)
+                read_refusal = partial(listing.read_refusal, refusal, may_restart=not call.is_handed_on)
+                result = await self._run_aside(call, read_refusal, is_long=is_computed)
             if result is None:
                 raise
             return fetched_pages.build_page(drafted, request, result, status=error.response.status)

@@ -34,8 +34,6 @@ from app.sources.sending import Attempt, Sending
 T = TypeVar("T")
 
 _CONNECT_SECONDS = 10.0
-# Next-page links with long cursors travel in headers; aiohttp's own limit is 8 KiB.
-_HEADER_LIMIT_BYTES = 64 * 1024
 _REDIRECT_LIMIT = 5
 _CLOSE_SECONDS = 5.0
 _IDLE_GATES = 256
@@ -199,8 +197,10 @@ class _Pool:
             headers={"Accept-Encoding": content_encodings.ACCEPTED},
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
-            max_line_size=_HEADER_LIMIT_BYTES,
-            max_field_size=_HEADER_LIMIT_BYTES,
+            # aiohttp's own limits are 8 KiB and 128.
+            max_line_size=faults.HEADER_BYTES,
+            max_field_size=faults.HEADER_BYTES,
+            max_headers=faults.MOST_HEADERS,
         )
 
     def gate(self, budget_key: str, pace: float | None) -> AccountGate:

@@ -12,7 +12,7 @@ import flask
 from flask.typing import ResponseReturnValue
 from flask_smorest import Api
 from marshmallow import Schema, fields
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from app.api.errors import remote_errors, unserved
 from app.api.schemas.json_kinds import MAY_LACK
@@ -43,6 +43,7 @@ _LONGEST_MESSAGE: Final = 1000
 _LONGEST_REASON: Final = 200
 _UNPRINTABLE: Final = re.compile(r"[^ -~]")
 _MOST_FAILURES: Final = 100
+_UNREADABLE_BODY: Final = "the body can not be read: it ends too early, or its chunks are malformed"
 _STATUSES: Final[dict[type[FerrymanError], HTTPStatus]] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.BAD_REQUEST,  # the official SDKs repeat what is answered by 409
@@ -183,7 +184,8 @@ def _describe_http(error: HTTPException) -> Fault:
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     allowed = getattr(error, "valid_methods", None)
     headers = {"Allow": ", ".join(sorted(allowed))} if allowed else {}
-    return Fault(status=status, message=_message_of(status), headers=headers)
+    message = _UNREADABLE_BODY if isinstance(error, ClientDisconnected) else _message_of(status)
+    return Fault(status=status, message=message, headers=headers)
 
 
 def _message_of(status: HTTPStatus) -> str:

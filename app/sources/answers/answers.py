@@ -26,6 +26,7 @@ from app.sources.exchange.faults import build_excerpt
 from app.sources.exchange.redaction import mask_secrets
 from app.sources.pagination import page_facts
 from app.sources.pagination.listing import reads_headers
+from app.sources.pagination.state import ListState
 from app.sources.pagination.values import PageAnswer
 from app.sources.reading.documents import Document
 
@@ -146,7 +147,7 @@ def _build_place(call: PageCall, config: MethodConfig, response: HttpResponse) -
         expression=config.response_path if isinstance(config.response_path, Expression) else None,
         form=config.formats.response,
         key=config.key,
-        is_first_page=call.cursor is None,
+        is_first_page=call.cursor is None or ListState.from_json(call.cursor).is_at_start,
         is_xml=responses.choose_format(response, config.formats.answer) is AnswerFormat.XML,
     )
 

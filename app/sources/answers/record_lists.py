@@ -70,6 +70,8 @@ def _is_bad_status(value: JSON) -> bool:
 _SINGLE: Final = frozenset({"get", "create", "update", "delete"})
 """Methods whose answer is one record."""
 _DEEPEST_LIST: Final = 3
+_IDENTIFIER: Final = re.compile(r"[^\W\d]\w*")
+"""A key that stands in JSONata as it is."""
 _MOST_SHOWN: Final = 5
 _LONGEST_KEY: Final = 60
 _NO_LISTS: Final = frozenset({"link", "links", "_links"})
@@ -214,6 +216,9 @@ def _no_records_error(document: JSON, found: JSON, place: RecordPlace, *, note: 
         hint = f": set response_path to where the array is{hint}"
     elif isinstance(document, list):
         hint = " (the answer is itself an array)"
+    elif through := _find_array(place.path, document):
+        written = ".".join(key if _IDENTIFIER.fullmatch(key) else f"`{key}`" for key in place.path.keys)
+        hint = f" (there is an array at '{through}'): to collect what is in each of its items, write '[{written}]'"
     elif found is UNDEFINED and place.is_list and not note:
         hint += f"; should the API leave it out of an empty list, write '{_write_optional(place.path, document)}'"
     if isinstance(found, dict):
@@ -221,6 +226,21 @@ def _no_records_error(document: JSON, found: JSON, place: RecordPlace, *, note: 
     return SourceError(
         "no_records", f"expected an array of records{_describe_place(place)}, found {_name_type(found)}{hint}{note}"
     )
+
+
+def _find_array(path: MarkedPath, document: JSON) -> str | None:
+    """Return where a path names a key of an array, of which only the items have keys."""
+    missing = path.find_missing(document)
+    before = MarkedPath(path.keys[:missing])
+    return (
+        str(before)
+        if missing and isinstance(before.find(document), list) and not _is_index(path.keys[missing])
+        else None
+    )
+
+
+def _is_index(key: str) -> bool:
+    return key.removeprefix("-").isdigit()
 
 
 def _write_optional(path: MarkedPath, document: JSON) -> str:

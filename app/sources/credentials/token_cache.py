@@ -31,6 +31,10 @@ _REFUSED: Final = "the upstream answered 401 Unauthorized"
 _ACCOUNTS: Final = 1000
 _STALE_TOKENS: Final = 20
 _THREADS: Final = 4
+_MOST_TRIES: Final = 5
+"""Of one call, however often its token is renewed meanwhile."""
+_REPLICATION_SECONDS: Final = 2.0
+"""How long a new token may take to be known to all servers of an upstream."""
 _RECORDED_EVERY_SECONDS: Final = 60.0
 
 
@@ -47,9 +51,16 @@ class _Known:
 class TokenCache:
     """Makes calls with their account's newest token, and renews tokens."""
 
-    def __init__(self, keeper: CredentialService, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        keeper: CredentialService,
+        now: Callable[[], datetime],
+        *,
+        replication_seconds: float = _REPLICATION_SECONDS,
+    ) -> None:
         self._keeper = keeper
         self._now = now
+        self._replication_seconds = replication_seconds
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._renewals: dict[str, asyncio.Task[_Known]] = {}
         self._forbidden: OrderedDict[tuple[str, str | None], float] = OrderedDict()
@@ -59,25 +70,29 @@ class TokenCache:
         self._pid = os.getpid()
 
     async def run(self, call: PageCall, once: Callable[[PageCall], Awaitable[V]]) -> V:
-        """Make a call with a fresh token, and once more with another one when that is refused."""
+        """Make a call with a fresh token, and again with another one as long as there is one when that is refused."""
         if call.config.find_method(call.resource, call.method).authorization is None:
             return await self._run_once(call, once)
         call = await self._refresh(call)
-        try:
-            return await self._run_accepted(call, once)
-        except SourceError as error:
-            if error.status != HTTPStatus.UNAUTHORIZED:
-                raise
-            refusal = error
-        renewed = await self._renew_refused(call)
-        if renewed is not None:
+        has_paused = False
+        for left in reversed(range(_MOST_TRIES)):
             try:
-                return await self._run_accepted(renewed, once)
+                return await self._run_accepted(call, once)
             except SourceError as error:
                 if error.status != HTTPStatus.UNAUTHORIZED:
                     raise
                 refusal = error
-        raise await self._refuse(renewed or call, _REFUSED, excerpt=refusal.excerpt) from refusal
+            if not left:
+                break
+            another = await self._find_another(call)
+            if another is None and not has_paused and self._may_be_too_new(call):
+                has_paused = True
+                await asyncio.sleep(self._replication_seconds)
+                another = self._find_newest(call)
+            if another is None:
+                break
+            call = another
+        raise await self._refuse(call, _REFUSED, excerpt=refusal.excerpt) from refusal
 
     def close(self) -> None:
         """Start nothing more."""
@@ -116,15 +131,25 @@ class TokenCache:
                 return call
             raise
 
-    async def _renew_refused(self, call: PageCall) -> PageCall | None:
+    async def _find_another(self, call: PageCall) -> PageCall | None:
         """Return the call with another token than the one that was refused; None when there is no other."""
+        token = oauth.find_access_token(call.context)
         newest = self._find_newest(call)
-        if oauth.find_access_token(newest.context) != oauth.find_access_token(call.context):
+        if oauth.find_access_token(newest.context) != token:
             return newest
         grant = oauth.choose_grant(call.config.grants, call.context)
-        if grant is None or oauth.was_just_renewed(call.context, self._now()):
+        if grant is not None and not oauth.was_just_renewed(call.context, self._now()):
+            return await self._share_renewal(call, grant)
+        # Another process, or a person, may have written one since this call's context was read.
+        context, origins = await self._in_thread(lambda: self._keeper.read_current(call.account_id))
+        if oauth.find_access_token(context) == token:
             return None
-        return await self._share_renewal(call, grant)
+        return _replace_context(call, self._remember(call, context, None if call.origins is None else origins))
+
+    def _may_be_too_new(self, call: PageCall) -> bool:
+        """Whether a refused token may not have reached all of the upstream's servers yet."""
+        was_refused = (call.account_id, oauth.find_access_token(call.context)) in self._refused
+        return oauth.was_just_renewed(call.context, self._now()) and not was_refused
 
     async def _accept(self, call: PageCall) -> None:
         """Record, at most once a minute, that a call succeeded for an account that needed to be reconnected."""
@@ -208,6 +233,11 @@ class TokenCache:
         if origins is not None:
             # Read together: credentials that were entered meanwhile belong to other origins.
             context, origins = await self._in_thread(lambda: self._keeper.read_current(call.account_id))
+        return self._remember(call, context, origins)
+
+    def _remember(self, call: PageCall, context: JsonObject, origins: frozenset[str] | None) -> _Known:
+        """Keep an account's newest context, which replaces the one of a call."""
+        stale = oauth.find_access_token(call.context)
         known = self._known.setdefault(call.account_id, _Known(context))
         known.context, known.origins = context, origins
         known.stale[stale] = None

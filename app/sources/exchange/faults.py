@@ -22,6 +22,10 @@ _EXCERPT_BYTES = 8 * EXCERPT_CHARACTERS
 ANSWER_BYTES = 64 * 1024
 """How much of an error's body is read, and shown to its caller."""
 
+MOST_HEADERS = 1000
+HEADER_BYTES = 64 * 1024
+"""Of one header: next-page links with long cursors travel in headers."""
+
 _SHOWN_HEADER = re.compile(r"retry-after|(x-)?rate-?limit-[a-z-]+|(x-)?request-id")
 
 # 425 asks to repeat the request by definition; 52x and 529 are a CDN's words for an origin that is down or busy.
@@ -97,7 +101,15 @@ def translate_error(error: Exception, request: HttpRequest) -> SourceError:
     kind = next(kind for kind in _KINDS if isinstance(error, kind.exceptions))
     reason = getattr(error, "strerror", None)
     words = f"{kind.words}: {reason}" if kind.shows_reason and reason else kind.words
+    if _is_header_limit(error):
+        words = f"was answered with more headers than are read: at most {MOST_HEADERS}, of {HEADER_BYTES} bytes each"
     return SourceError(kind.code, _build_message(request, words), retryable=kind.is_passing)
+
+
+def _is_header_limit(error: Exception) -> bool:
+    """Whether aiohttp read no further because of its limits, which only its message tells."""
+    message = str(getattr(error, "message", ""))
+    return message.startswith(("Too many headers", "Got more than"))
 
 
 class RefusedError(SourceError):

@@ -8,10 +8,14 @@ from app.engine.json_types import JSON
 from app.engine.record_errors import SourceError
 from app.engine.records.outcomes import ListEnd, PageWarning
 from app.sources.pagination.state import ListState
-from app.sources.pagination.values import PageResult
+from app.sources.pagination.values import PageRefusal, PageResult
 
 REFUSALS: Final = frozenset({400, 404, 416, 422})
 """Statuses that servers answer for a page behind the last one; such a status alone proves nothing."""
+
+EXPIRED: Final = frozenset({400, 404, 410, 422})
+"""Statuses that servers answer for a cursor which they do not know any more; no list ends by them."""
+_MOST_RESTARTS: Final = 1
 
 _UNPROVEN_REASONS: Final = {
     "refused": "the list ended because the upstream refused two positions in a row",
@@ -35,6 +39,25 @@ def fail_list(
     """End a list as failed and keep its records; ``at`` is where to ask again, None is the first page."""
     cursor = at.to_json() if at is not None and at.asked else None
     return PageResult(records=records, cursor=cursor, fault=error, is_suspicion=is_suspicion)
+
+
+def restart_list(at: ListState, refusal: PageRefusal) -> PageResult:
+    """Request a list again from its beginning, once: the upstream may have forgotten the cursor; else it fails."""
+    error, page = refusal.error, at.asked + 1
+    if at.restarts < _MOST_RESTARTS:
+        message = (
+            f"the upstream refused the cursor of page {page} ({refusal.status}), which may have expired: "
+            "the list is requested again from its beginning"
+        )
+        cursor = ListState(restarts=at.restarts + 1).to_json()
+        return PageResult(records=[], cursor=cursor, warnings=(PageWarning("cursor_expired", message),))
+    message = (
+        f"{error.message}: the upstream refused the cursor of page {page}, although the list was requested again "
+        "from its beginning"
+    )
+    # No cursor: a resume must not request the refused one again.
+    fault = SourceError(error.code, message, status=error.status, excerpt=error.excerpt)
+    return PageResult(records=[], cursor=None, fault=fault)
 
 
 def continue_list(state: ListState, records: list[JSON]) -> PageResult:

@@ -47,7 +47,9 @@ class Listing:
                 self._list = NumberedList(pagination, query)
             case _:
                 self._list = ChainedList(pagination, query, request, plain)
-        self._state = None if cursor is None else ListState.from_json(cursor)
+        state = None if cursor is None else ListState.from_json(cursor)
+        self._restarts = 0 if state is None else state.restarts
+        self._state = None if state is None or state.is_at_start else state
         self._may_read_ahead = pagination is not None and pagination.is_parallel
 
     @property
@@ -81,14 +83,25 @@ class Listing:
                 case None:
                     return PageResult(records=answer.records, cursor=None, end=ListEnd("single_page"))
                 case NumberedList():
-                    return self._read_numbered(self._list, answer, decides_deletions=decides_deletions, depth=depth)
+                    result = self._read_numbered(self._list, answer, decides_deletions=decides_deletions, depth=depth)
                 case ChainedList():
-                    return self._list.read_page(self._state, answer)
+                    result = self._list.read_page(self._state, answer)
         except SourceError as error:
             return ends.fail_list(error, answer.records, self._state)
+        return self._keep_restarts(result)
 
-    def read_refusal(self, refusal: PageRefusal) -> PageResult | None:
-        """Return the result of a refusal of the page; None where it is an error of the list."""
+    def read_refusal(self, refusal: PageRefusal, *, may_restart: bool = False) -> PageResult | None:
+        """Return the result of a refusal of the page; None where it is an error of the list.
+
+        With ``may_restart`` a list whose cursor was refused is requested again from its beginning.
+        """
+        result = self._read_refusal(refusal)
+        if result is not None or not may_restart or refusal.status not in ends.EXPIRED:
+            return result
+        is_by_cursor = isinstance(self._list, ChainedList) or (self._state and isinstance(self._state.next, str))
+        return ends.restart_list(self._state, refusal) if self._state is not None and is_by_cursor else None
+
+    def _read_refusal(self, refusal: PageRefusal) -> PageResult | None:
         if self._list is None:
             return None
         if not isinstance(self._list, NumberedList) or self._state is None or self._state.stretch is None:
@@ -148,6 +161,11 @@ class Listing:
         if state is None or (state.stretch is None and answer.witness is None):
             return result
         return stretches.track(state, answer, result, total=numbered.find_total(answer), depth=depth)
+
+    def _keep_restarts(self, result: PageResult) -> PageResult:
+        if not self._restarts or self._state is not None or result.cursor is None:
+            return result
+        return replace(result, cursor={**result.cursor, "restarts": self._restarts})
 
     def _move_to(self, state: ListState) -> "Listing":
         other = copy(self)

@@ -56,7 +56,14 @@ class ListState:
     """Until so many pages are answered, each is requested after the answer to the one before."""
     shifts: int = 0
     """How often the list has changed under pages that were requested out of turn."""
+    restarts: int = 0
+    """How often the list was requested again from its beginning, because the upstream refused its cursor."""
     trail: CursorTrail = field(default_factory=CursorTrail)
+
+    @property
+    def is_at_start(self) -> bool:
+        """Whether the first page is next, which a state tells only of a list that was requested before."""
+        return self.restarts > 0 and not self.asked
 
     @property
     def is_short(self) -> bool:

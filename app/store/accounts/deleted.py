@@ -6,9 +6,11 @@ from typing import Final
 from sqlalchemy import Connection, Engine, text
 
 from app.engine.ids import new_id
+from app.engine.status import BEGUN_RUN_STATUSES, UnitStatus
 from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.accounts import tenants
+from app.store.tables.statuses import any_of
 
 _NAMES: Final = ", ".join(column.name for column in tables.integrated_account.c)
 
@@ -22,6 +24,15 @@ _ASK: Final = text("""
     insert into erasure (id, environment_id, integrated_account_id, due_at)
     select asked.id, :environment_id, asked.account_id, now() + make_interval(secs => :seconds)
       from unnest(cast(:ids as uuid[]), cast(:account_ids as uuid[])) asked (id, account_id)
+""")
+# Who works for them knows them as they were: its next page is refused, and who claims the unit next finds no account.
+_TAKE_WORK_BACK: Final = text(f"""
+    update unit
+       set status = '{UnitStatus.READY}', lease_owner = null, lease_expires_at = null, wake_at = now(),
+           rung_at = now() - interval '1 hour', updated_at = now()
+      from sync_job_run r
+     where r.id = unit.run_id and r.integrated_account_id = any(cast(:ids as uuid[]))
+           and r.status in {any_of(BEGUN_RUN_STATUSES)} and unit.kind = 'fetch' and unit.status = '{UnitStatus.LEASED}'
 """)
 # An erasure locks the same row first.
 _LOCK: Final = text("""
@@ -49,6 +60,7 @@ def move_out(
     """Delete accounts whose rows the caller has locked, in its transaction, to be erased so much later."""
     ids = list(account_ids)
     connection.execute(_MOVE_OUT, {"environment_id": environment_id, "ids": ids})
+    connection.execute(_TAKE_WORK_BACK, {"ids": ids})
     asked = {"ids": [new_id() for _ in ids], "account_ids": ids, "seconds": erase_after_seconds}
     connection.execute(_ASK, {"environment_id": environment_id, **asked})
 

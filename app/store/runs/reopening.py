@@ -13,11 +13,12 @@ from app.store.tables.statuses import any_of, origins
 _HAS_FAILED = text("select exists(select from unit where run_id = :run_id and frontier -> 'failed' is not null)")
 
 # The elements that failed move to a unit of their own, each open at the cursor where it failed; the old unit keeps
-# what it has not done, for this resume or a later one.
+# what it has not done, for this resume or a later one. A cursor may have expired since: its list may restart once more.
 _RETRY_FAILED = text(f"""
     with failed as (
         select unit.id, unit.run_id, unit.resource_id, unit.elements -> entry.key::int as element,
-               entry.value as cursor,
+               case jsonb_typeof(entry.value)
+                    when 'object' then entry.value - 'restarts' else entry.value end as cursor,
                row_number() over (partition by unit.id order by entry.key::int) - 1 as position
           from unit, jsonb_each(unit.frontier -> 'failed') entry
          where unit.run_id = :run_id and unit.frontier -> 'failed' is not null),

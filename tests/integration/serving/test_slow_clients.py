@@ -243,6 +243,33 @@ def test_body_in_chunks_is_read(address: tuple[str, int], token: str) -> None:
         assert ask(address, token, sock)[0] == 200
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b"ZZ\r\n{}", b"-5\r\n{}", b"2\r\n{}x\r\n0\r\n\r\n", b"2;=\r\n{}\r\n0\r\n\r\n", b"0\r\nno trailer\r\n\r\n"],
+    ids=["size", "negative size", "too long", "extension", "trailer"],
+)
+@pytest.mark.parametrize("path", ["sync-job-run", "ui/sign-in"])
+def test_body_in_malformed_chunks_is_refused(address: tuple[str, int], token: str, path: str, body: bytes) -> None:
+    kind = "application/x-www-form-urlencoded" if path.startswith("ui") else "application/json"
+    head = (
+        f"POST /{path} HTTP/1.1\r\nHost: ferryman\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ).encode()
+
+    with socket.create_connection(address, timeout=LONGEST_SECONDS) as sock:
+        sock.sendall(head + body)
+        status, told = answer(sock)
+
+    assert (status, b"its chunks are malformed" in told) == (400, True), told
+
+
+def test_body_without_a_known_end_is_refused_at_once(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, timeout=LATE_SECONDS) as sock:
+        sock.sendall(HEAD.replace(b"Content-Length: 1000", b"Transfer-Encoding: identity\r\nContent-Length: 2") + b"{}")
+
+        assert answer(sock)[0] == 400
+
+
 def test_client_that_waits_to_be_told_to_send_is_told(address: tuple[str, int], token: str) -> None:
     head = (
         f"POST /sync-job-run HTTP/1.1\r\nHost: ferryman\r\nAuthorization: Bearer {token}\r\n"

@@ -132,6 +132,26 @@ def test_an_answer_that_is_no_page_is_an_error_with_a_code(
     assert failure(client, client.config(**TICKETS), resource="tickets").code == code
 
 
+@pytest.mark.parametrize(
+    ("headers", "is_read"),
+    [
+        ("Set-Cookie: a=b\r\n" * 300, True),
+        ("Set-Cookie: a=b\r\n" * 1100, False),
+        (f"X-Long: {'x' * 70_000}\r\n", False),
+    ],
+    ids=["300", "1100", "long"],
+)
+def test_many_headers_are_read_up_to_limits_that_the_error_names(
+    client: Client, upstream: Upstream, headers: str, is_read: bool
+) -> None:
+    upstream.answer = lambda _: f"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n{headers}\r\n[]".encode()
+
+    if is_read:
+        assert client.fetch().records == []
+    else:
+        assert "more headers than are read: at most 1000, of 65536 bytes each" in failure(client).message
+
+
 def test_a_custom_method_may_be_answered_with_nothing(client: Client, upstream: Upstream) -> None:
     upstream.answer = lambda _: reply(raw=b"", status=202)
     config = client.config(resources={"things": {"touch": {"path": "/touch", "method": "post"}}})

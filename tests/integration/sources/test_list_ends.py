@@ -2,20 +2,24 @@
 
 from asyncio import StreamWriter
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
+from app.engine.record_errors import SourceError
 from app.settings import Settings
 from app.sources.http_source import HttpSource
-from tests.integration.sources.raw_upstream import Received, Upstream
+from tests.integration.sources.raw_upstream import Received, Upstream, reply
 from tests.support.listings.cases import CASES, POINTED, Case
 from tests.support.listings.listing import Fault, Kind, Last, Listing, ids
 from tests.support.listings.reading import PATH, PATIENT, SETTINGS, Call, reference
 from tests.support.listings.reference import Reading
 from tests.support.listings.site import Site
 from tests.support.listings.transports import around, asked, raw
+from tests.support.patience import LONGEST_SECONDS
 
 
 def found_in(reading: Reading) -> tuple[Any, ...]:
@@ -34,6 +38,49 @@ def test_list_is_read_to_its_end_and_the_reference_reader_agrees(one: Case) -> N
     assert requests == one.requests
     by_rules = reference(one.listing, tracks=one.tracks)
     assert (*found_in(by_rules), by_rules.requests) == (*expected_of(one), one.requests)
+
+
+def test_caller_of_one_page_is_told_that_its_cursor_is_refused() -> None:
+    listing = Listing(kind=Kind.CURSOR, rows=ids(160), faults=[Fault(page=2, what=410)])
+    site = Site({(PATH, None): listing})
+    with closing(HttpSource(SETTINGS, around=partial(around, site.answer))) as source:
+        call = replace(Call(source).build(listing), is_handed_on=True, cursor={"next": "c2", "asked": 2})
+        with pytest.raises(SourceError) as caught:
+            source.submit(call).result(timeout=LONGEST_SECONDS)
+
+    assert caught.value.code == "http_410"
+
+
+def test_cursor_of_a_range_that_expires_is_none_past_the_end(source: HttpSource, upstream: Upstream) -> None:
+    ranges: list[str] = []
+
+    async def converse(request: Received, writer: StreamWriter) -> None:
+        ranges.append(request.headers["range"])
+        if ranges[-1] == "id ]a..":
+            writer.write(reply({}, status=404))
+        else:
+            following = {"Next-Range": "id ]a.." if len(ranges) == 1 else "id ]b.."} if ranges[-1] != "id ]b.." else {}
+            writer.write(reply({"items": [{"id": f"r{len(ranges)}"}]}, status=206, headers=following))
+
+    upstream.conversation = converse
+
+    reading = Call(source, upstream.url).read(Listing(kind=Kind.RANGE, rows=ids(3), limit=1))
+
+    assert ranges == ["items=0-0", "id ]a..", "items=0-0", "id ]b.."]
+    assert (reading.records, reading.reason, reading.warnings) == (["r1", "r3", "r4"], "no_cursor", {"cursor_expired"})
+
+
+def test_first_page_of_a_list_that_is_requested_again_has_its_records(source: HttpSource, upstream: Upstream) -> None:
+    answers = [
+        reply({"items": [{"id": "r1"}], "meta": {"next": "x"}}),
+        reply({}, status=410),
+        reply({"others": [{"id": 1}], "meta": {}}),
+    ]
+    upstream.answer = lambda _: answers.pop(0)
+
+    reading = Call(source, upstream.url).read(Listing(kind=Kind.CURSOR, rows=ids(3), limit=1))
+
+    assert (reading.records, reading.error) == (["r1"], "no_records")
 
 
 ODATA: dict[str, Any] = {"kind": Kind.LINK_IN_BODY, "rows": ids(5), "sizes": (2,), "limit": 2}

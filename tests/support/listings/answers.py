@@ -8,6 +8,7 @@ from app.engine.json_types import JSON
 from tests.support.listings.site import Answer
 
 REFUSALS: Final = frozenset({400, 404, 416, 422})
+EXPIRED: Final = frozenset({400, 404, 410, 422})
 FALSE_TEXTS: Final = frozenset({"", "0", "n", "no", "f", "false", "off"})
 STOPS: Final[Mapping[str, Callable[[Answer], bool]]] = {
     **{f"status = {code}": partial(lambda code, answer: answer.status == code, code) for code in sorted(REFUSALS)},

@@ -5,9 +5,10 @@ A row says how many of (mostly) 160 records come, after how many requests, and h
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from tests.support.listings import answers
 from tests.support.listings.listing import PREFIX, Fault, Kind, Last, Listing, filtered, ids
 
 POSITIONS = (Kind.PAGE, Kind.OFFSET)
@@ -17,6 +18,7 @@ REFUSALS = (400, 404, 416, 422)
 PINNED = ("pin", "r1", "pin", "r2", "pin", "r3")
 """Every page begins with the same record."""
 MISMATCH = frozenset({"total_mismatch"})
+EXPIRED = frozenset({"cursor_expired"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,9 +200,25 @@ def body_ends(kind: Kind) -> Iterator[Case]:
     yield case("optional-path", kind, 1, "no_cursor", declared={"cursor_path": "paging?.next"}, rows=ids(7))
 
 
+def refused_cursors(kind: Kind) -> Iterator[Case]:
+    """Yield lists whose cursor is refused, once or for ever: they are requested again from their beginning, once."""
+    for status in sorted(answers.EXPIRED):
+        first = [Fault(page=0, what=status)]
+        yield failing(f"{status}-on-the-first", kind, 1, f"http_{status}", faults=first, records=0)
+        for name, page in (("in-the-middle", 2), ("on-the-last", 3)):
+            lasting, passing = Fault(page=page, what=status), Fault(page=page, what=status, times=1)
+            error, count = f"http_{status}", 50 * page
+            twice = failing(f"{status}-{name}", kind, 2 * page + 2, error, faults=[lasting], records=count)
+            yield replace(twice, ids=twice.ids * 2, warnings=EXPIRED)
+            end = "expression" if kind is Kind.DYNAMIC else "no_cursor"
+            once = case(f"{status}-{name}-once", kind, page + 5, end, faults=[passing])
+            yield replace(once, ids=[*ids(count), *once.ids], warnings=EXPIRED)
+
+
 def failures(kind: Kind) -> Iterator[Case]:
     """Yield lists of which one page fails: the first, one in the middle, the last."""
-    for status in (*REFUSALS, 403, 500):
+    pointed: frozenset[int] = answers.EXPIRED if kind in POINTED else frozenset()
+    for status in sorted({*REFUSALS, 410, 403, 500} - pointed):
         wait = {"past_end": status} if kind.is_counted and status in REFUSALS else {}
         error = f"http_{status}"
         if (kind, status) != (Kind.RANGE, 416):
@@ -250,6 +268,7 @@ CASES = [
     ),
     case("results-false", Kind.LINK_HEADER, 4, "no_cursor", last=Last.RESULTS_FALSE),
     *(one for kind in Kind for one in failures(kind)),
+    *(one for kind in POINTED for one in refused_cursors(kind)),
     case(
         "declared-short-page-that-promises-more",
         *(Kind.PAGE, 4, "no_more"),
@@ -270,11 +289,14 @@ CASES = [
         broken_page=1,
         records=100,
     ),
-    failing(
-        "refused-where-a-cursor-led-to-and-the-total-is-exceeded",
-        *(Kind.CURSOR, 3, "http_404"),
-        told="of_page",
-        faults=[Fault(page=2, what=404)],
-        records=100,
+    replace(
+        failing(
+            "refused-where-a-cursor-led-to-and-the-total-is-exceeded",
+            *(Kind.CURSOR, 6, "http_404"),
+            told="of_page",
+            faults=[Fault(page=2, what=404)],
+        ),
+        ids=ids(100) * 2,
+        warnings=EXPIRED,
     ),
 ]

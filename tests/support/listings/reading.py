@@ -43,7 +43,7 @@ class Call:
 
     def read(self, listing: Listing, *, tracks: bool = False, most: int = 0) -> Reading:
         """Ask for one page after the other until the list is over; with ``most``, so many at once."""
-        found, cursor, call = Reading(), None, self._call(listing, tracks=tracks)
+        found, cursor, call = Reading(), None, self.build(listing, tracks=tracks)
         ahead = self.source.open_list() if most else None
         for _ in range(_MOST_PAGES):
             if ahead is not None:
@@ -60,7 +60,8 @@ class Call:
                 return found
         raise AssertionError("the list has no end")
 
-    def _call(self, listing: Listing, *, tracks: bool) -> PageCall:
+    def build(self, listing: Listing, *, tracks: bool = False) -> PageCall:
+        """Make the call for the first page."""
         return PageCall(
             account_id=new_id(),
             config=_config(self.base_url, configs.method(listing, PATH)),
@@ -72,8 +73,8 @@ class Call:
 
 
 def reference(listing: Listing, *, tracks: bool = False, has_paged: bool = False) -> Reading:
-    """Say what should come of a list; faults that pass count for nothing."""
-    lasting = [fault for fault in listing.faults if fault.times is None]
+    """Say what should come of a list; faults that pass count for nothing, but for those that expire a cursor."""
+    lasting = [fault for fault in listing.faults if fault.times is None or fault.what in answers.EXPIRED]
     site = Site({(PATH, None): replace(listing, faults=lasting)})
     first = Asked(path=PATH, body=_body(listing))
     config = configs.pagination(listing)

@@ -57,6 +57,7 @@ class ReferenceReader:
         self._refusal: str | None = None
         self._is_promised = self._is_empty_once = self._asks_again = False
         self._trail: list[str] = []
+        self._begun: int | None = None
 
     def read(self) -> Reading:
         """Read until it is over."""
@@ -100,22 +101,41 @@ class ReferenceReader:
         self._previous, self._size = records, self._size or len(records)
 
     def _refused(self, answer: Answer) -> None:
-        code, is_met = f"http_{answer.status}", not self._is_estimate and len(self.found.records) == self._total
-        if self.kind == "range" and answer.status == 416:
-            if self._read_range(answer):
-                self._end("content_range")
-            if not self._answers:
-                self._end("refused", is_proven=False)
-        if not self._answers or answer.status not in answers.REFUSALS:
+        code, is_met = f"http_{answer.status}", not self._is_estimate and self._got == self._total
+        self._refused_range(answer)
+        if not self._answers:
             self._fail(code)
         if self.kind not in COUNTED:
-            self._end("total") if is_met else self._fail(code)
+            self._refused_cursor(answer, code, is_met=is_met)
+            return
+        if answer.status not in answers.REFUSALS:
+            self._fail(code)
         if self._is_promised or self._is_short:
             self._fail(code)
         if self._refusal or self._is_empty_once:
             self._end("refused", is_proven=False)
         self._refusal = code
         self._advance(0)
+
+    def _refused_range(self, answer: Answer) -> None:
+        if self.kind != "range" or answer.status != 416:
+            return
+        if self._read_range(answer):
+            self._end("content_range")
+        if not self._answers:
+            self._end("refused", is_proven=False)
+
+    def _refused_cursor(self, answer: Answer, code: str, *, is_met: bool) -> None:
+        """Begin anew, once: the upstream may have forgotten the cursor."""
+        if is_met and answer.status in answers.REFUSALS:
+            self._end("total")
+        if answer.status not in answers.EXPIRED or self._begun is not None:
+            self._fail(code)
+        self.found.warnings.add("cursor_expired")
+        self._begun = len(self.found.records)
+        self._position, self._previous, self._trail = None, [], []
+        self._answers = self._filled = self._size = self._empties = 0
+        self._total, self._is_promised, self._asks_again = None, False, False
 
     def _go_on_counted(self, answer: Answer, records: list[str]) -> None:
         pages = answers.number(answers.at(answer.document, self.config.get("total_pages_path")))
@@ -178,7 +198,7 @@ class ReferenceReader:
             self._empties = 0
         elif is_own:
             self._end("empty_page")
-        elif not self._is_estimate and len(self.found.records) == self._total:
+        elif not self._is_estimate and self._got == self._total:
             self._end("total")
         self._asks_again = is_own
         if str(value) in self._trail and not is_own:
@@ -246,9 +266,14 @@ class ReferenceReader:
         return bool(self.config.get("total") == "estimate")
 
     @property
+    def _got(self) -> int:
+        """The records since the list's beginning."""
+        return len(self.found.records) - (self._begun or 0)
+
+    @property
     def _is_short(self) -> bool:
         """Whether a total that counts is not reached."""
-        return self._total is not None and not self._is_estimate and len(self.found.records) < self._total
+        return self._total is not None and not self._is_estimate and self._got < self._total
 
     @property
     def _reach(self) -> int:
@@ -281,7 +306,7 @@ class ReferenceReader:
     def _end(self, reason: str, *, is_proven: bool = True) -> NoReturn:
         if self._is_short:
             self._fail("incomplete")
-        if self._is_estimate and len(self.found.records) < (self._total or 0):
+        if self._is_estimate and self._got < (self._total or 0):
             self.found.warnings.add("total_mismatch")
         if not is_proven:
             self.found.warnings.add("unproven_end")

@@ -46,10 +46,10 @@ _REASONS: Final = {
     "the id of a datastore is taken once too": r"id: a datastore .* exists already",
     "and others need it": r"id: destinations write there, delete them first: .*",
     "a datastore's type has a config of its own": (
-        r"config(\.\S+)?: (is required|is no key of the type .*|lacks .*|expected .*|is part of .*|has .*|is .*)"
+        r"config(\..+)?: (is required|is no key of the type .*|lacks .*|expected .*|is part of .*|has .*|is .*)"
     ),
     "a destination reads of one account, of one job, or of all": r"sync_job_id: expected this or .*, or neither",
-    "and options": r"options(\.\S+)?: .*",
+    "and options": r"options(\..+)?: .*",
     "and methods": r"method: is none of the type .*",
     "what an operator has not set up is not offered": r"type: .* is not offered here: .*",
     "runs have some filters, and no others": r"filters\.[^:]*: (is not a filter|expected |'.*).*",

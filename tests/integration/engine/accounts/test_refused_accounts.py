@@ -158,6 +158,29 @@ def test_the_webhook_is_told_of_a_run_that_failed_before_it_began(pump_database:
     assert len(place.ends_told()) <= 3
 
 
+@pytest.mark.parametrize("is_one_of_many", [False, True], ids=["alone", "with others"])
+def test_run_ends_with_the_page_during_which_its_account_is_deleted(
+    pump_database: PumpDatabase, is_one_of_many: bool
+) -> None:
+    place = Place(pump_database, "flat")
+    deletion, api = place.services.account_deletion, place.world.api
+
+    def delete() -> None:
+        if len(api.asked) == 1:
+            if is_one_of_many:
+                deletion.delete_all(place.environment, [place.account_id])
+            else:
+                deletion.delete(place.environment, place.account_id)
+
+    api.on_ask = delete
+    with Pump(place.world) as pump:
+        outcome = pump.run(place.run_id)
+
+    assert (outcome.run["status"], outcome.run["error"]["code"]) == ("failed", "unworkable")
+    assert "was deleted" in outcome.run["error"]["message"]
+    assert len(api.asked) <= 3
+
+
 @pytest.mark.parametrize("begins", [False, True], ids=["before it begins", "between two slices"])
 def test_run_of_an_account_at_rest_sleeps_until_the_account_is_woken(pump_database: PumpDatabase, begins: bool) -> None:
     place = Place(pump_database, "flat")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -110,6 +111,55 @@ def twice(database: PumpDatabase, before: Listing, after: Listing, **settings: A
         return customer.run(Site({("/things", None): after}))
 
 
+POINTED: Final = Listing(kind=Kind.CURSOR, rows=ids(6), sizes=(2,), limit=2)
+
+
+def test_list_whose_cursor_expires_is_requested_again_and_its_books_balance(pump_database: PumpDatabase) -> None:
+    before, fewer = replace(POINTED, rows=ids(10)), replace(POINTED, faults=[Fault(page=2, what=422, times=1)])
+
+    ran = twice(pump_database, before, fewer)
+
+    stats = ran.stats("things")
+    assert (ran.errors, ran.deleted["things"], len(ran.living["things"])) == ({}, set(ids(10)[6:]), 6)
+    assert (stats["fetched"], stats["unchanged"], stats["repeated"], stats["unproven"]) == (10, 10, 0, 0)
+    assert stats["warnings"]["cursor_expired"]["count"] == 1
+    assert "cursor of page 3 (422)" in stats["warnings"]["cursor_expired"]["message"]
+
+
+def test_resume_requests_a_list_again_whose_cursor_is_dead(pump_database: PumpDatabase) -> None:
+    dead = replace(POINTED, faults=[Fault(page=2, what=410)])
+    restarted = replace(POINTED, faults=[Fault(page=1, what=400, times=1), Fault(page=2, what=500)])
+    expired_since = replace(POINTED, faults=[Fault(page=2, what=400, times=1)])
+    methods = {name: configs.method(POINTED, f"/{name}") for name in ("things", "late")}
+    with Customer(pump_database, [listed(name) for name in methods], methods) as customer:
+        failed = customer.run(Site({("/things", None): dead, ("/late", None): restarted}))
+        resumed = customer.resume(failed.run.id, Site({("/things", None): POINTED, ("/late", None): expired_since}))
+
+    assert failed.errors == {"things": ["http_410"], "late": ["http_500"]}
+    assert cursors_of(resumed, "/things") == [None, "c1", "c2"]
+    assert cursors_of(resumed, "/late") == ["c2", None, "c1", "c2"]
+    assert {name: len(records) for name, records in resumed.living.items()} == {"things": 6, "late": 6}
+
+
+@pytest.mark.parametrize(("changes_only", "sent"), [(False, 10), (True, 6)])
+def test_webhook_receives_a_list_again_unless_it_takes_changes_only(
+    pump_database: PumpDatabase, changes_only: bool, sent: int
+) -> None:
+    listing = replace(POINTED, faults=[Fault(page=2, what=404, times=1)])
+    methods = {"things": configs.method(listing, "/things")}
+    with Customer(pump_database, [listed("things")], methods) as customer:
+        webhook_id = customer.create_webhook(changes_only=changes_only)
+        ran = customer.run(Site({("/things", None): listing}), webhook_id=webhook_id)
+        taken = [body["payload"] for _, body in customer.world.receiver.taken]
+
+    assert sum(len(payload.get("records", ())) for payload in taken) == sent
+    assert (ran.run.status, ran.stats("things")["fetched"], ran.errors) == ("completed", 10, {})
+
+
+def cursors_of(ran: Ran, path: str) -> list[str | None]:
+    return [asked.query.get("after") for asked in ran.site.requests if asked.path == path]
+
+
 PARENTS: Final = ["a", "b", "c"]
 CHILD: Final = Listing(kind=Kind.PAGE, rows=[], sizes=(2,), limit=2)
 
@@ -140,6 +190,15 @@ def test_children_of_proven_lists_are_deleted(pump_database: PumpDatabase) -> No
     ran = grown_up(pump_database, ROOT)
 
     assert (ran.errors, ran.deleted) == ({}, {"things": {"a-4", "b-4", "c-4"}})
+
+
+def test_children_of_a_list_that_is_requested_again_are_deleted_rightly(pump_database: PumpDatabase) -> None:
+    root = Listing(kind=Kind.CURSOR, rows=PARENTS, sizes=(2,), limit=2, faults=[Fault(page=1, what=400, times=1)])
+
+    ran = grown_up(pump_database, root)
+
+    assert (ran.errors, ran.deleted, ran.run.status) == ({}, {"things": {"a-4", "b-4", "c-4"}}, "completed")
+    assert (ran.stats("parents")["fetched"], ran.living["parents"]) == (5, set(PARENTS))
 
 
 @pytest.mark.parametrize(

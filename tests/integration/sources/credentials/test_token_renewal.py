@@ -5,7 +5,7 @@ import gzip
 import json
 import multiprocessing
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -59,6 +59,8 @@ class TokenServer:
         self.refused = 0
         self.answer: Response | None = None
         self.takes_any_token = True
+        self.on_call: Callable[[Request], Response | None] = lambda _: None
+        """May answer a call, or change what the server takes."""
         self._server = HttpServer(self._answer)
         self.url = self._server.url
 
@@ -69,6 +71,8 @@ class TokenServer:
         if request.path == "/oauth/token":
             self.received.append(request)
             return self._token(dict(parse_qsl(request.body.decode())))
+        if (answer := self.on_call(request)) is not None:
+            return answer
         if request.headers.get("authorization") == f"Bearer {self.access}" and self.takes_any_token:
             return Response(body=b'[{"id": 1}]', headers={"Content-Type": "application/json"})
         self.refused += 1
@@ -112,7 +116,7 @@ class Place:
         )
         self.source = HttpSource(
             replace(SETTINGS, requests_per_account=20, requests_at_start=20),
-            credentials=TokenCache(self.service, _Clock().now),
+            credentials=TokenCache(self.service, _Clock().now, replication_seconds=0.2),
         )
 
     def close(self) -> None:
@@ -356,6 +360,69 @@ def test_a_fresh_token_that_is_refused_is_not_renewed_again(place: Place, server
     assert caught.value.code == "needs_reauth"
     assert len(server.asked) == 1
     assert place.row().status == "needs_reauth"
+
+
+def just_now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+@pytest.mark.parametrize("refusals", [1, 2])
+def test_a_new_token_that_is_refused_at_once_is_tried_once_more(
+    place: Place, server: TokenServer, refusals: int
+) -> None:
+    place.connect_account(token_of(context()))
+    carried: list[str] = []
+
+    def replicate_late(request: Request) -> Response | None:
+        carried.append(request.headers["authorization"])
+        is_known = carried.count("Bearer access-1") > refusals
+        return None if is_known or carried[-1] != "Bearer access-1" else Response(status=401, body=b"{}")
+
+    server.on_call = replicate_late
+    with nullcontext() if refusals == 1 else pytest.raises(SourceError, match="401"):
+        place.fetch(context())
+
+    assert carried == ["Bearer stale", "Bearer access-1", "Bearer access-1"]
+    assert len(server.asked) == 1
+    assert place.row().status == ("active" if refusals == 1 else "needs_reauth")
+
+
+@pytest.mark.parametrize("refresh", ["refresh-0", None])
+def test_a_refused_token_that_another_one_replaced_meanwhile_is_no_fault_of_the_account(
+    place: Place, server: TokenServer, refresh: str | None
+) -> None:
+    known = context("access-0", refresh, renewed_at=just_now())
+    environment = place.connect_account(token_of(known))
+
+    def replace_it(request: Request) -> None:
+        if server.access == "access-0":
+            server.access = "access-9"
+            changed = context("access-9", refresh, renewed_at=just_now())
+            place.accounts.update(environment, place.account_id, {}, change_context=lambda _: changed)
+
+    server.on_call = replace_it
+
+    assert place.fetch(known) == [[{"id": 1}]]
+    assert (server.refused, len(server.asked), place.row().status) == (1, 0, "active")
+
+
+def test_a_call_ends_whose_token_is_always_replaced_and_refused(place: Place, server: TokenServer) -> None:
+    known = context("access-0", renewed_at=just_now())
+    environment = place.connect_account(token_of(known))
+    carried: list[str] = []
+
+    def replace_it(request: Request) -> Response:
+        carried.append(request.headers["authorization"])
+        changed = context(f"access-{len(carried)}", renewed_at=just_now())
+        place.accounts.update(environment, place.account_id, {}, change_context=lambda _: changed)
+        return Response(status=401, body=b"{}")
+
+    server.on_call = replace_it
+    with pytest.raises(SourceError, match="401"):
+        place.fetch(known)
+
+    assert carried == [f"Bearer access-{number}" for number in range(5)]
+    assert place.row().status == "active"
 
 
 def test_an_account_that_was_refused_for_a_while_is_active_again_once_the_call_succeeds(

@@ -220,3 +220,21 @@ def test_an_expression_finds_records(document: Any, expression: str, expected: l
 )
 def test_an_expression_that_finds_none_may_be_a_fault(document: Any, expression: str, method: str, told: str) -> None:
     assert told in fault(document, expression=parse(expression), method=method)
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [("data.edges.node", "[data.edges.node]"), ("data.edges.some-node", "[data.edges.`some-node`]")],
+)
+def test_path_through_an_array_is_told_the_expression_that_works(path: str, written: str) -> None:
+    document = {"data": {"edges": [{path.rpartition(".")[2]: {"id": 1}}]}}
+
+    message = fault(document, path)
+
+    assert f"(there is an array at 'data.edges'): to collect what is in each of its items, write '{written}'" in message
+    assert "?" not in message
+    assert find_records(document, RecordPlace(method="list", expression=parse(written))) == [{"id": 1}]
+
+
+def test_index_beyond_an_array_is_told_no_expression() -> None:
+    assert "[data" not in fault({"data": [{"items": []}]}, "data.3.items")

@@ -74,6 +74,14 @@ def test_every_client_error_of_aiohttp_has_a_code(kind: type[Exception]) -> None
     assert "s3cret" not in error.message
 
 
+@pytest.mark.parametrize("message", ["Too many headers received", "Got more than 65536 bytes when reading: b'x'."])
+def test_limit_of_headers_is_named(message: str) -> None:
+    error = faults.translate_error(http_exceptions.HttpProcessingError(message=message), REQUEST)
+
+    assert error.code == "not_http"
+    assert "at most 1000, of 65536 bytes each" in error.message
+
+
 @pytest.mark.parametrize(
     ("error", "code", "is_retryable"),
     [
