@@ -179,7 +179,7 @@ def read_budget(text: str) -> Budget | None:
         fields = json.loads(text)
         holders = {name: Holder(**holder) for name, holder in fields.pop("holders").items()}
         quota = fields.pop("quota")
-        answers = {name: Answers(**fields.pop(name)) for name in ("recent", "fast", "slow")}
-        return Budget(**fields, **answers, holders=holders, quota=None if quota is None else Quota(**quota))
+        fields |= {name: Answers(**fields[name]) for name in ("recent", "fast", "slow")}
+        return Budget(**fields, holders=holders, quota=None if quota is None else Quota(**quota))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
