@@ -208,9 +208,11 @@ class HttpSource:
         if ahead:
             ahead.is_parallel = reading.way is ReadingWay.PARALLEL
             # Where the end is known, no request is in vain; else as many again as the list has had.
-            depth = ahead.most if reading.reason is ReadingReason.TOTAL else cursor.get("pages", 0)
+            knows_end = reading.reason is ReadingReason.TOTAL
+            depth = ahead.most if knows_end else cursor.get("pages", 0)
             witness = asked.listing.build_witness(answer.page)
-            ahead.go_on(self._find_following(asked, cursor, ahead), depth=depth, witness=witness)
+            following = self._find_following(asked, cursor, ahead)
+            ahead.go_on(following, depth=depth, knows_end=knows_end, witness=witness)
         return reading
 
     def _find_following(

@@ -27,6 +27,8 @@ class _Asked:
     """Its answer is counted, or it is of no more interest."""
     size: int = 0
     """The bytes of its answer, which is kept."""
+    holds_up: bool = False
+    """The list most likely ends with it, or breaks: until its turn nothing more is requested."""
     read_again: Callable[[], Awaitable[ReadAnswer]] | None = None
     """Reads the body that is kept in the place of its document, which takes several times as much memory."""
 
@@ -98,6 +100,8 @@ class ReadAhead:
         self._depth = 0
         self._widest = 1
         self._under_way = 0
+        self._holding_up = 0
+        self._knows_end = False
         self._kept_bytes = 0
         self._largest_bytes = 0
         """Of the answers so far: as many may come to each request."""
@@ -149,17 +153,27 @@ class ReadAhead:
                 del self._asked[place]
                 self._count_answer(asked)
                 self._kept_bytes -= asked.size
+                self._holding_up -= asked.holds_up
             self._update_ready()
         self._depth += 1
         return replace(answer, page=replace(answer.page, witness=asked.witness)) if asked.witness else answer
 
-    def go_on(self, following: Callable[[int], Iterator[Following]], *, depth: int, witness: JsonObject | None) -> None:
+    def go_on(
+        self,
+        following: Callable[[int], Iterator[Following]],
+        *,
+        depth: int,
+        knows_end: bool,
+        witness: JsonObject | None,
+    ) -> None:
         """Request the pages behind the one whose turn it was.
 
         ``following`` yields them up to a depth, ``depth`` is the first one, ``witness`` identifies the page's content.
+        Unless the list ``knows_end``, nothing is requested beyond an empty page until its turn.
         """
         if self._is_closed:
             return
+        self._knows_end = knows_end
         self._witness = witness or self._witness
         self._depth = self._depth or max(1, depth)
         self._widest = max(self._widest, self.depth)
@@ -193,7 +207,7 @@ class ReadAhead:
     def _drop(self) -> None:
         dropped, self._asked, self.is_ready = self._asked, {}, False
         self._shared.count(self, is_kept=False)
-        self._under_way = self._kept_bytes = 0
+        self._under_way = self._kept_bytes = self._holding_up = 0
         for asked in dropped.values():
             asked.is_counted = True
             if asked.task is not None:
@@ -212,7 +226,7 @@ class ReadAhead:
         task.add_done_callback(lambda task: self._on_answer(asked, task))
 
     def _has_room(self) -> bool:
-        if self._is_closed or self._under_way >= min(self.depth, self.most):
+        if self._is_closed or self._holding_up or self._under_way >= min(self.depth, self.most):
             return False
         return self._kept_bytes + self._under_way * self._largest_bytes < self._shared.share
 
@@ -228,13 +242,16 @@ class ReadAhead:
             self._largest_bytes = max(self._largest_bytes, asked.size)
 
     def _on_answer(self, asked: _Asked, task: "asyncio.Task[ReadAnswer]") -> None:
+        if asked.is_counted:
+            return
         self._count_answer(asked)
         if task.cancelled():
             return
-        if task.exception() is not None:
-            # It is handled in its turn; until then nothing more is requested.
-            self._following = iter(())
-        elif asked is not next(iter(self._asked.values()), None) and (again := task.result().read_again):
+        is_answered = _is_answered(task)
+        asked.holds_up = not is_answered or not (self._knows_end or task.result().page.records)
+        self._holding_up += asked.holds_up
+        is_next = asked is next(iter(self._asked.values()), None)
+        if is_answered and not is_next and (again := task.result().read_again):
             asked.read_again, asked.task = again, None
         self._fill()
         self._update_ready()

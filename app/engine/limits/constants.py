@@ -157,7 +157,7 @@ HEDGING_SHORTEST_SECONDS: Final = 0.3
 
 # Pages that are requested ahead of their turn (``limits.read_ahead``)
 REACH: Final = 4
-"""How many pages ahead are requested for each concurrent request, in a list whose end is known."""
+"""How many pages ahead are requested for each concurrent request, at most."""
 AHEAD_OF_A_CURSOR: Final = 1
 """Of a list whose pages each name the next one."""
 

@@ -34,15 +34,15 @@ class NumberedList:
     def list_ahead(self, state: ListState, depth: int) -> Iterator[JSON]:
         """Yield the position of the next page, and those of the pages that most likely follow it.
 
-        They reach ``depth`` pages and at most half as many as were read: beyond an unknown end such requests are lost.
-        With a known end they reach further, so that one slow answer does not delay the pages behind it.
+        They reach beyond ``depth`` pages, so that one slow answer does not delay the pages behind it. With an unknown
+        end they are at most as many as were read: beyond it such requests are lost.
         """
         yield state.next
         if self._is_in_turn(state):
             return
         step = 1 if isinstance(self.pagination, PagePagination) else state.size or 1
         left = self._count_pages_left(state)
-        reach = min(depth, state.pages // 2) if left is None else min(constants.REACH * depth, left)
+        reach = min(constants.REACH * depth, state.pages if left is None else left)
         for number in range(1, reach):
             yield int(state.next) + number * step
 

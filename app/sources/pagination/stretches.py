@@ -89,7 +89,8 @@ def go_back(before: ListState) -> PageResult:
     assert before.stretch is not None
     shifts = before.shifts + 1
     alone = _FOR_EVER if shifts >= MOST_SHIFTS else before.asked
-    start = replace(ListState.from_json(before.stretch["from"]), alone=alone, shifts=shifts)
+    # By now the next page may hold what the one before it held: that is no sign that the pages repeat.
+    start = replace(ListState.from_json(before.stretch["from"]), alone=alone, shifts=shifts, seen=None)
     message = (
         f"the list changed while {before.asked - start.asked} of its pages were requested side by side: "
         "they are read again one after the other"

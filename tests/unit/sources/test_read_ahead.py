@@ -238,8 +238,8 @@ def test_a_list_that_stands_still_is_read_once_with_few_requests_more(
         assert len(upstream.requests) <= max(1, needed) + checks
         assert all(start < count for start in upstream.requests[1:])
     else:
-        # Behind the end as many as may be under way, and half as many as the list has.
-        assert len(upstream.requests) <= needed + 1 + checks + min(MOST, needed // 2) + refuses
+        # Behind the end as many as may be under way, and no more than the list has.
+        assert len(upstream.requests) <= needed + 1 + checks + min(MOST, needed) + refuses
 
 
 def test_pages_are_asked_for_side_by_side(reader: Reader) -> None:
@@ -287,6 +287,17 @@ def test_no_more_is_kept_than_the_bytes_that_are_allowed() -> None:
     assert wide.asked_meanwhile <= 4 * MOST
     # Of what waits only the bodies are kept.
     assert wide.documents <= 2
+
+
+def test_nothing_is_requested_behind_an_empty_page_that_has_arrived() -> None:
+    """Its turn has not come, since a page before it hangs."""
+    one, upstream = Reader(), Hanging(listed(33 * PAGE), tells_total=False, at_least=3)
+
+    assert ids_of(one.read(upstream)) == listed(33 * PAGE)
+
+    one.source.close()
+    behind = [start for start in upstream.requests if start >= 33 * PAGE]
+    assert 1 <= len(behind) <= MOST
 
 
 def test_a_slice_that_ends_takes_in_what_came_without_a_check_every_few_pages() -> None:
@@ -370,8 +381,19 @@ def test_a_list_that_changes_is_read_again_in_turn_and_says_so(reader: Reader) -
     assert [warning.code for page in pages for warning in page.warnings] == ["list_changed"]
 
 
+def test_a_list_that_has_moved_by_a_page_is_read_again_to_its_end(reader: Reader) -> None:
+    """The page that is read again holds what the one before it held."""
+    upstream = Moving(listed(150), changes=[(30, "insert", 0.0)] * PAGE, delays=[40, 0, 10, 90])
+
+    pages = reader.read(upstream)
+
+    assert set(listed(150)) <= set(ids_of(pages))
+    assert [warning.code for page in pages for warning in page.warnings] == ["list_changed"]
+
+
 def test_a_list_that_changes_all_the_time_is_read_in_turn_to_its_end(reader: Reader) -> None:
-    changes = [(at, "insert", 0.0) for at in range(5, FOREVER, 5)]
+    # Fewer than a page while one hangs and four windows of others are answered: else it holds what the last one held.
+    changes = [(at, "insert", 0.0) for at in range(5, FOREVER, 16)]
     upstream = Moving(listed(400), changes=changes, delays=[40, 0, 10, 90])
 
     pages = reader.read(upstream)

@@ -53,5 +53,7 @@ def test_daemon_that_dies_leaves_the_trace_to_its_successor(
         outcome = pump.run(run_id)
         assert pump.kills == 1
 
+    # The sweeper takes up what other tests have left, in traces of their own.
+    own = [span for span in recorded if span.trace_id == run_id.replace("-", "")]
     assert outcome.run["status"] == "completed"
-    assert {span.trace_id for span in recorded} == {run_id.replace("-", "")}
+    assert {"run", "start", "settle", "write pages"} <= {span.name for span in own}

@@ -173,7 +173,7 @@ def test_a_passing_fault_of_an_increment_loses_nothing_in_the_end(workspace: Wor
         asked_from.append(request.query.get("since"))
         start = int(request.query.get("cursor", "0"))
         if start == 10 and len(asked_from) == 2:
-            return reply({}, 404)
+            return reply({}, 409)
         is_late = datetime.fromisoformat(str(request.query["since"])) > datetime.fromisoformat(first["started_at"])
         left = [] if is_late else records
         end = start + 10
