@@ -4,7 +4,7 @@ import http.client
 import json
 import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -97,13 +97,15 @@ class ApiClient:
     def download(self, path: str, query: Mapping[str, JSON], *, accept: str) -> Iterator[Download]:
         """Read an answer in pieces; raise ApiError when it is an error, or breaks off before its end."""
         given = {name: value for name, value in query.items() if value is not None}
-        connection = self._connection(_DOWNLOAD_TIMEOUT_SECONDS)
-        try:
-            yield self._begin_download(connection, path, urlencode(given), accept)
-        finally:
-            connection.close()
+        with (
+            closing(self._connection(_DOWNLOAD_TIMEOUT_SECONDS)) as connection,
+            closing(self._begin_download(connection, path, urlencode(given), accept)) as answer,
+        ):
+            yield Download(headers=dict(answer.getheaders()), pieces=_read_pieces(answer))
 
-    def _begin_download(self, connection: http.client.HTTPConnection, path: str, query: str, accept: str) -> Download:
+    def _begin_download(
+        self, connection: http.client.HTTPConnection, path: str, query: str, accept: str
+    ) -> http.client.HTTPResponse:
         try:
             headers = {**self._headers, "Accept": accept}
             connection.request("GET", f"{self._url.path.rstrip('/')}{path}?{query}", headers=headers)
@@ -113,7 +115,7 @@ class ApiClient:
         except (OSError, http.client.HTTPException) as error:
             reason = str(error) or type(error).__name__
             raise ApiError(None, f"can not reach the API at {self._url.geturl()}: {reason}") from error
-        return Download(headers=dict(answer.getheaders()), pieces=_read_pieces(answer))
+        return answer
 
     def _connection(self, timeout_seconds: float = _TIMEOUT_SECONDS) -> http.client.HTTPConnection:
         kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
