@@ -172,7 +172,12 @@ class HttpSource:
         probes = [
             await self._probe_part(replace(call, cursor=None, part=one), config) for one in choose_halves(cut.parts)
         ]
-        return part_probes.judge_probes(probes, partitioned_lists.find_exact_total(config, cut.total))
+        total = partitioned_lists.find_exact_total(config, cut.total)
+        if total is not None and part_probes.is_short(probes, total):
+            # Records may have been deleted since the list's own page.
+            again = await self._probe_part(replace(call, cursor=None), config)
+            total = min(total, again.total) if isinstance(again, Probe) and again.total is not None else total
+        return part_probes.judge_probes(probes, total)
 
     async def _probe_part(self, call: PageCall, config: MethodConfig) -> Probe | RefusedError:
         is_computed = computed_parts.has_computed_parts(config)

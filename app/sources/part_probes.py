@@ -49,13 +49,19 @@ def judge_probes(probes: Sequence[Probe | RefusedError], total: int | None) -> s
     if total is None or first.total is None or second.total is None:
         return None
     both = first.total + second.total
-    if both < total:
+    if is_short(probes, total):
         return (
             f"the upstream declares {total} records, and {both} in all parts: {total - both} have no value in any range"
         )
     if both >= _DOUBLED * total:
         return f"the upstream declares {total} records, and {both} in all parts: it ignores a parameter of a part"
     return None
+
+
+def is_short(probes: Sequence[Probe | RefusedError], total: int | None) -> bool:
+    """Whether both parts together declare fewer records than the list; some may have been deleted meanwhile."""
+    totals = [one.total for one in probes if isinstance(one, Probe) and one.total is not None]
+    return total is not None and len(totals) == len(probes) and sum(totals) < total
 
 
 def is_refusal(error: RefusedError) -> bool:

@@ -20,6 +20,7 @@ _MOST_RESTARTS: Final = 1
 _UNPROVEN_REASONS: Final = {
     "refused": "the list ended because the upstream refused two positions in a row",
     "repeated_page": "the list ended because the upstream gave the same page twice",
+    "not_modified": "the upstream answered 304: nothing has changed, which does not say what there is",
 }
 
 
@@ -31,6 +32,14 @@ def end_list(rules: EndRules, state: ListState, records: list[JSON], reason: str
 def end_unproven(rules: EndRules, state: ListState, reason: str) -> PageResult:
     """End a list although the upstream did not declare its end."""
     return _end(rules, state, [], ListEnd(reason, is_proven=False))
+
+
+def end_unchanged(state: ListState | None) -> PageResult:
+    """End a list of which the upstream says only that nothing in it has changed: nothing can be missing from it."""
+    warning = PageWarning("unproven_end", _UNPROVEN_REASONS["not_modified"])
+    expected = None if state is None or state.is_part else state.total
+    end = ListEnd("not_modified", is_proven=False)
+    return PageResult(records=[], cursor=None, end=end, expected=expected, warnings=(warning,))
 
 
 def fail_list(

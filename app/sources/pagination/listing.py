@@ -6,6 +6,7 @@ A cursor is the list's state as JSON; None is the first page.
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import replace
+from http import HTTPStatus
 
 from app.engine.integrations.pagination import (
     DynamicPagination,
@@ -78,6 +79,8 @@ class Listing:
         With ``decides_deletions`` an empty page ends the list only if the one behind it is empty as well. ``depth`` is
         how many pages may be requested at once.
         """
+        if answer.status == HTTPStatus.NOT_MODIFIED and decides_deletions:
+            return ends.end_unchanged(self._state)
         try:
             match self._list:
                 case None:

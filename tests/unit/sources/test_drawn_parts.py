@@ -49,6 +49,8 @@ class Ranged:
     bounds: list[tuple[int | None, int | None]] = field(default_factory=list)
     fault: str = ""
     """``refuses``, ``ignores`` or ``ignores the end`` of a range; or some records have ``no date``."""
+    departs_after: int | None = None
+    """After how many answers the first record is deleted."""
 
     async def answer(self, request: HttpRequest, timeout_seconds: float) -> HttpResponse:
         query = asked(request.url, {}, b"").query
@@ -66,6 +68,7 @@ class Ranged:
             if (lower is None or (moment // unit > lower // unit if self.is_lower_excluded else moment >= lower))
             and (upper is None or moment < upper)
             and not (is_dateless and number % 7 == 0)
+            and not (self.departs_after is not None and self.answered >= self.departs_after and not number)
         ]
         total, found = len(found), found[: self.cap]
         start = int(query.get("cursor", 0))
@@ -273,3 +276,25 @@ def test_a_list_that_can_not_be_cut_is_read_as_a_whole_or_fails(
     warned = [warning.code for page in pages for warning in page.warnings]
     is_cut = upstream_total > 8 if tells_total else upstream_total > 1
     assert warned == (["not_partitioned"] if is_cut else [])
+
+
+@pytest.mark.parametrize("departs_after", [1, 2])
+def test_a_record_that_is_deleted_while_two_parts_are_tried_is_none_that_no_part_has(
+    reader: Reader, departs_after: int
+) -> None:
+    """The list declares a record that neither part has: it is asked once more what it declares."""
+    upstream = Ranged(
+        created=[NOW - 1 - number * 1000 for number in range(100)],
+        form=BoundFormat.EPOCH,
+        page_size=5,
+        cap=50,
+        tells_total=True,
+        is_lower_excluded=False,
+        arrivals=(),
+        departs_after=departs_after,
+    )
+
+    pages = reader.read(upstream, [0], start=NOW - 100_000)
+
+    assert sorted(record["id"] for page in pages for record in page.records) == list(range(1, 100))
+    assert [warning for page in pages for warning in page.warnings] == []

@@ -94,6 +94,20 @@ def test_unproven_end_is_counted_and_told_and_deletes_nothing(pump_database: Pum
     assert "refused two positions" in stats["warnings"]["unproven_end"]["message"]
 
 
+@pytest.mark.parametrize("kind", [Kind.PAGE, Kind.CURSOR])
+def test_304_says_that_nothing_has_changed_and_so_deletes_nothing(pump_database: PumpDatabase, kind: Kind) -> None:
+    whole = Listing(kind=kind, rows=ids(4), sizes=(2,), limit=2)
+    unchanged = replace(whole, faults=[Fault(page=0, what=304)])
+    method = {**configs.method(whole, "/things"), "headers": {"If-Modified-Since": "2026-01-01T00:00:00Z"}}
+
+    with Customer(pump_database, [listed("things", **TRACKED)], {"things": method}) as customer:
+        customer.run(Site({("/things", None): whole}))
+        ran = customer.run(Site({("/things", None): unchanged}))
+
+    assert (ran.errors, ran.deleted, len(ran.living["things"])) == ({}, {}, 4)
+    assert (ran.stats("things")["unproven"], [*ran.stats("things")["warnings"]]) == (1, ["unproven_end"])
+
+
 def test_totals_are_shown_and_a_shortfall_is_an_error(pump_database: PumpDatabase) -> None:
     whole = Listing(kind=Kind.PAGE, rows=ids(10), sizes=(2,), limit=2, told="exact")
     short = Listing(kind=Kind.PAGE, rows=ids(9), sizes=(2,), limit=2, told="large")
