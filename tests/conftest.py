@@ -42,11 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Exclude all that was collected from garbage collections, which are as frequent as ever in the tests themselves.
-
-    What a test leaves open is so found in that test, not in one of the next thousand.
-    """
-    interpreter.tune_garbage_collection()
+    """Collect garbage in the tests as often as any program does."""
     gc.set_threshold(*_THRESHOLDS)
 
 

@@ -394,9 +394,9 @@ def test_a_list_that_has_moved_by_a_page_is_read_again_to_its_end(reader: Reader
 def test_a_list_that_changes_all_the_time_is_read_in_turn_to_its_end(reader: Reader) -> None:
     # Fewer than a page while one hangs and four windows of others are answered: else it holds what the last one held.
     changes = [(at, "insert", 0.0) for at in range(5, FOREVER, 16)]
-    upstream = Moving(listed(400), changes=changes, delays=[40, 0, 10, 90])
+    upstream = Moving(listed(900), changes=changes, delays=[40, 0, 10, 90])
 
     pages = reader.read(upstream)
 
-    assert set(listed(400)) <= set(ids_of(pages))
+    assert set(listed(900)) <= set(ids_of(pages))
     assert [warning.code for page in pages for warning in page.warnings] == ["list_changed"] * 3
