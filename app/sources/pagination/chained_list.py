@@ -73,11 +73,15 @@ class ChainedList:
             rules, answer.document, answer.headers, status=answer.status, is_first=state is None
         )
         after = before.add_page(answer.records, total=facts.total)
-        if answer.records and after.seen == before.seen:
-            return ends.end_repeated(rules, before, len(answer.records))
+        is_repeated = bool(answer.records) and after.seen == before.seen
+        if is_repeated and (before.is_asked_again or before.repeated_at is not None):
+            return ends.end_repeated(rules, before)
         if before.is_asked_again and answer.records:
             return ends.fail_list(_repeated_cursor_error(before), answer.records, before)
-        return self._decide(before, after, answer.records, facts, self._find_next(before, answer))
+        next_page = self._find_next(before, answer)
+        if is_repeated:
+            return self._decide(before, before.repeat_page(total=facts.total), [], facts, next_page)
+        return self._decide(before, after, answer.records, facts, next_page)
 
     def read_refusal(self, state: ListState | None, refusal: PageRefusal) -> PageResult | None:
         """Return the result of a refusal; None where it is an error: there is no position behind it to ask for."""
@@ -104,6 +108,10 @@ class ChainedList:
     def _go_on(self, before: ListState, after: ListState, records: list[JSON], value: JSON) -> PageResult:
         rules = self.pagination.end_rules
         is_own = bool(before.asked) and format_position(value) == format_position(before.next)
+        if after.repeated_at is not None and is_own:
+            return ends.end_repeated(rules, before)
+        if after.repeated_at is not None:
+            return ends.continue_list(replace(advance_to(after, before, value), is_promised=True), [])
         if records and is_own:
             return ends.continue_list(replace(after, next=value, trail=before.trail, is_asked_again=True), records)
         if records:

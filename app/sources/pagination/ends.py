@@ -7,6 +7,7 @@ from app.engine.integrations.pagination import EndRules
 from app.engine.json_types import JSON
 from app.engine.record_errors import SourceError
 from app.engine.records.outcomes import ListEnd, PageWarning
+from app.engine.runs.frontier import CursorTrail
 from app.sources.pagination.state import ListState
 from app.sources.pagination.values import PageRefusal, PageResult
 
@@ -19,9 +20,13 @@ _MOST_RESTARTS: Final = 1
 
 _UNPROVEN_REASONS: Final = {
     "refused": "the list ended because the upstream refused two positions in a row",
-    "repeated_page": "the list ended because the upstream gave the same page twice",
+    "repeated_page": "the list ended because the upstream repeated its last page",
     "not_modified": "the upstream answered 304: nothing has changed, which does not say what there is",
 }
+
+_MOVED: Final = PageWarning(
+    "list_changed", "the list moved by a page while it was read: one page repeated the one before, and the next did not"
+)
 
 
 def end_list(rules: EndRules, state: ListState, records: list[JSON], reason: str) -> PageResult:
@@ -85,21 +90,30 @@ def continue_past_empty(rules: EndRules, before: ListState, following: ListState
     return fail_list(SourceError("empty_pages", message), [], replace(before, empty=0))
 
 
-def end_repeated(rules: EndRules, before: ListState, count: int) -> PageResult:
-    """End a list whose page repeats the one before: the server clamps the position, or ignores its parameter."""
+def end_repeated(rules: EndRules, before: ListState) -> PageResult:
+    """End a list whose positions all give the same page: the server clamps them, or ignores their parameter."""
     if before.pages > 1:
         return end_unproven(rules, before, "repeated_page")
     message = (
-        f"the first and the second page hold the same {count} records: the upstream ignores the parameter that names "
+        f"the first and the second page hold the same {before.size} records: the upstream ignores the parameter that names "
         "the page. Correct the pagination, or set it to null for a method that gives everything at once"
     )
-    return fail_list(SourceError("repeated_page", message), [], before)
+    at = before
+    if before.repeated_at is not None:
+        trail = CursorTrail()
+        at = replace(before, next=before.repeated_at, asked=before.asked - 1, repeated_at=None, trail=trail)
+    return fail_list(SourceError("repeated_page", message), [], at)
 
 
 def _end(rules: EndRules, state: ListState, records: list[JSON], found: ListEnd) -> PageResult:
     """End a list; one with fewer records than its declared total fails, unless the total is an estimate."""
+    if found.is_proven and state.has_moved:
+        unproven = PageWarning("unproven_end", "the list moved while it was read, so some records may have been missed")
+        end = ListEnd(found.reason, is_proven=False)
+        return PageResult(records=records, cursor=None, end=end, warnings=(_MOVED, unproven))
     expected = None if state.is_part else state.total
     warnings = () if found.is_proven else (PageWarning("unproven_end", _UNPROVEN_REASONS[found.reason]),)
+    warnings = (_MOVED, *warnings) if state.is_moved else warnings
     if not state.is_short:
         return PageResult(records=records, cursor=None, end=found, expected=expected, warnings=warnings)
     message = f"the upstream declared {state.total} records and returned {state.got} ({found.reason})"

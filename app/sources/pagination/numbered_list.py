@@ -95,7 +95,7 @@ class NumberedList:
     def _is_in_turn(self, state: ListState) -> bool:
         """Whether the pages behind the next one can only be requested after its answer."""
         is_doubtful = bool(state.refused or state.empty or state.is_confirming or state.pages < 2)
-        return is_doubtful or state.asked < state.alone or not isinstance(state.next, int)
+        return is_doubtful or state.repeated_at is not None or state.asked < state.alone or not isinstance(state.next, int)
 
     def _count_pages_left(self, state: ListState) -> int | None:
         """Return how many pages are left, as the upstream declares it; None where it does not."""
@@ -116,11 +116,11 @@ class NumberedList:
         rules = self.pagination.end_rules
         if before.refused:
             return ends.fail_list(
-                decode_error(before.refused), records, replace(before, next=before.refused["at"], refused=None)
+                decode_error(before.refused), records, replace(before, next=before.refused["at"], asked=before.asked - 1, refused=None)
             )
         if after.seen == before.seen:
-            return ends.end_repeated(rules, before, len(records))
-        has_pages = facts.pages is not None and not before.is_part  # else this page would have been the last one
+            return self._read_repeated(before, len(records), facts, answered)
+        has_pages = facts.pages is not None and not after.is_part  # else this page would have been the last one
         is_promised = bool(facts.has_more) or answered.following is not None or has_pages
         reason = self._find_declared_end(before, after, facts, answered)
         if reason is None and not is_promised and not (after.is_short and not rules.is_estimate):
@@ -129,6 +129,22 @@ class NumberedList:
             return ends.end_list(rules, after, records, reason)
         following = positions.find_next(self.pagination, before.next, len(records), answered)
         return ends.continue_list(replace(after, next=following, is_promised=is_promised), records)
+
+    def _read_repeated(self, before: ListState, count: int, facts: PageFacts, answered: AnswerRange) -> PageResult:
+        """Return the result of a page that repeats the one before: the next one shows whether the list moved."""
+        rules = self.pagination.end_rules
+        if before.repeated_at is not None:
+            return ends.end_repeated(rules, before)
+        total = facts.total if answered.total is None else answered.total
+        repeated = before.repeat_page(total=total, told_pages=facts.pages)
+        reason = self._find_declared_end(before, replace(repeated, is_part=True), facts, answered)
+        if reason is not None:
+            return ends.end_list(rules, repeated, [], reason)
+        following = positions.find_next(self.pagination, before.next, count, answered)
+        if following == before.next:
+            return ends.end_repeated(rules, before)
+        is_promised = bool(facts.has_more) or answered.following is not None
+        return ends.continue_list(replace(repeated, next=following, is_promised=is_promised), [])
 
     def _read_empty(
         self, before: ListState, after: ListState, facts: PageFacts, answered: AnswerRange, *, decides_deletions: bool
@@ -159,7 +175,7 @@ class NumberedList:
             return None if facts.has_more else "no_more"
         if after.is_met and not self.pagination.end_rules.is_estimate:
             return "total"
-        if facts.pages is not None and after.asked >= facts.pages and not before.is_part:
+        if facts.pages is not None and after.asked >= facts.pages and not after.is_part:
             return "total_pages"
         if answered.is_whole:
             return "whole_answer"
@@ -178,7 +194,7 @@ class NumberedList:
 
     def _is_within(self, before: ListState, after: ListState, facts: PageFacts) -> bool:
         """Whether the declared pages or records reach beyond an empty page."""
-        if facts.pages is not None and not before.is_part:
+        if facts.pages is not None and not after.is_part:
             return after.asked < facts.pages
         if after.total is None or not after.is_short or self.pagination.end_rules.is_estimate:
             return False

@@ -46,10 +46,14 @@ class ListState:
     """The last page was empty: the next one has to be empty too."""
     is_asked_again: bool = False
     """The last page named its own cursor: the same page is requested once more."""
+    repeated_at: JSON = None
+    """The position of the last page, which repeated the one before: the next answer shows whether the list moved."""
+    is_moved: bool = False
+    """A page repeated the one before and the next one did not: the list moved by a page while it was read."""
     refused: JsonObject | None = None
     """The error of a refused position; the answer for the next one shows whether the list ended there."""
     is_part: bool = False
-    """It does not begin with the list's first page: no total can be compared with what it holds."""
+    """Its pages are not the list's pages from the first one on: no total can be compared with what they hold."""
     stretch: JsonObject | None = None
     """The pages that were requested out of turn and are not checked yet (``stretches``)."""
     alone: int = 0
@@ -64,6 +68,11 @@ class ListState:
     def is_at_start(self) -> bool:
         """Whether the first page is next, which a state tells only of a list that was requested before."""
         return self.restarts > 0 and not self.asked
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether the list moved while it was read, unless the next page repeats the last one once more."""
+        return self.is_moved or self.repeated_at is not None
 
     @property
     def is_short(self) -> bool:
@@ -86,6 +95,9 @@ class ListState:
             is_promised=False,
             is_confirming=False,
             is_asked_again=False,
+            repeated_at=None,
+            is_moved=self.has_moved,
+            is_part=self.is_part or self.has_moved,
             refused=None,
         )
         if not records:
@@ -98,6 +110,10 @@ class ListState:
             seen=compute_fingerprint(records),
             empty=0,
         )
+
+    def repeat_page(self, *, total: int | None, told_pages: int | None = None) -> "ListState":
+        """Return the state after a page that repeats the one before: its records are none of the list's."""
+        return replace(self.add_page([], total=total, told_pages=told_pages), repeated_at=self.next)
 
     def to_json(self) -> JsonObject:
         """Return the fields that differ from the state before the first page."""

@@ -69,7 +69,8 @@ def track(
         return PageResult(records=result.records, cursor=ended.to_json())
     following = ListState.from_json(result.cursor)
     is_over = following.asked - stretch["from"].get("asked", 0) >= max(SHORTEST, DEPTHS * depth)
-    stretch = {**stretch, "ends": None} if is_over and not following.refused else stretch
+    is_doubtful = following.refused is not None or following.repeated_at is not None
+    stretch = {**stretch, "ends": None} if is_over and not is_doubtful else stretch
     return replace(result, cursor=replace(following, stretch=stretch).to_json())
 
 

@@ -14,12 +14,11 @@ _HAS_FAILED = text("select exists(select from unit where run_id = :run_id and fr
 
 # The elements that failed move to a unit of their own, each open at the cursor where it failed; the old unit keeps
 # what it has not done, for this resume or a later one. A cursor may have expired since: its list may restart once more.
-# And the list may have moved: its next page may hold what the one before it held, which is no sign that pages repeat.
 _RETRY_FAILED = text(f"""
     with failed as (
         select unit.id, unit.run_id, unit.resource_id, unit.elements -> entry.key::int as element,
                case jsonb_typeof(entry.value)
-                    when 'object' then entry.value - '{{restarts,seen}}'::text[] else entry.value end as cursor,
+                    when 'object' then entry.value - 'restarts' else entry.value end as cursor,
                row_number() over (partition by unit.id order by entry.key::int) - 1 as position
           from unit, jsonb_each(unit.frontier -> 'failed') entry
          where unit.run_id = :run_id and unit.frontier -> 'failed' is not null),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from app.engine.json_types import JsonObject
 from tests.support.listings import answers
 from tests.support.listings.listing import PREFIX, Fault, Kind, Last, Listing, filtered, ids
 
@@ -105,10 +106,11 @@ def position_ends(kind: Kind) -> Iterator[Case]:
         yield case(f"{status}-behind-a-total", kind, 4, "total", past_end=status, told="exact")
     yield case("pinned-record", kind, 4, "empty_page", rows=PINNED, sizes=(2,), limit=2)
     yield failing("500-past-the-end", kind, 5, "http_500", past_end=500)
-    yield unproven("clamps", kind, 5, "repeated_page", past_end="clamp")
-    yield failing("clamps-to-its-one-page", kind, 2, "repeated_page", past_end="clamp", rows=ids(30))
+    yield unproven("clamps", kind, 6, "repeated_page", past_end="clamp")
+    yield failing("clamps-below-its-total", kind, 6, "incomplete", past_end="clamp", told="large")
+    yield failing("clamps-to-its-one-page", kind, 3, "repeated_page", past_end="clamp", rows=ids(30))
     yield case("clamps-to-its-one-page-with-a-total", kind, 1, "total", past_end="clamp", rows=ids(30), told="exact")
-    yield failing("ignores-the-position", kind, 2, "repeated_page", ignores_position=True, records=50)
+    yield failing("ignores-the-position", kind, 3, "repeated_page", ignores_position=True, records=50)
     yield case("stop-when", kind, 4, "stop_when", declared={"stop_when": "body.meta.last = true"})
     yield from told_ends(kind)
 
@@ -148,6 +150,35 @@ def range_ends() -> Iterator[Case]:
     yield case("untold-total-short-pages", kind, 5, "empty_page", content_range="star", sizes=(50, 48, 50, 12))
     for status in REFUSALS:
         yield unproven(f"{status}-past-the-end", kind, 6, "refused", content_range="star", past_end=status)
+
+
+def moved_lists(kind: Kind) -> Iterator[Case]:
+    """Yield lists that move by one page while they are read: after the first page, in the middle, on the last page."""
+    end = "empty_page" if kind.is_counted else "expression" if kind is Kind.DYNAMIC else "no_cursor"
+    for after in (1, 2, 3):
+        yield moved(f"after-{after}", kind, 6 if kind.is_counted else 5, end, after)
+    if kind.is_counted:
+        star: JsonObject = {"content_range": "star"}
+        yield moved("past-its-last-page", kind, 5, end, 3, rows=ids(150), **star)
+        yield moved("and-refuses-past-the-end", kind, 7, "refused", 2, past_end=404, **star)
+    if kind in POSITIONS:
+        yield moved("and-clamps", kind, 7, "repeated_page", 2, past_end="clamp")
+        at_once = {"past_end": "clamp", "rows": ids(150), "moves_after": 3}
+        yield unproven("moves-and-clamps-at-once", kind, 5, "repeated_page", **at_once)
+        yield moved("and-counts-its-pages", kind, 6, end, 2, tells_pages=True)
+        yield moved("and-declares-its-end", kind, 5, "stop_when", 2, declared={"stop_when": "body.meta.last = true"})
+        yield moved("and-ends-with-a-short-page", kind, 5, "short_page", 2, declared={"short_page_ends": True})
+    if kind is not Kind.RANGE:
+        yield moved("and-has-a-page-more", kind, 5, "no_more", 2, more=(True, False), last=Last.EMPTY_PAGE)
+    if kind not in (Kind.LINK_HEADER, Kind.DYNAMIC):
+        for told in ("exact", "first_page_only", "large"):
+            yield moved(f"and-tells-{told}", kind, 6 if kind.is_counted else 5, end, 2, told=told)
+
+
+def moved(id: str, kind: Kind, requests: int, reason: str, after: int, **fields: Any) -> Case:
+    """Expect every record that the list held, nothing proven, and a warning."""
+    one = unproven(f"moves-{id}", kind, requests, reason, moves_after=after, **fields)
+    return replace(one, warnings=one.warnings | {"list_changed"})
 
 
 def pointed_ends(kind: Kind) -> Iterator[Case]:
@@ -253,6 +284,7 @@ CASES = [
     *(one for kind in POSITIONS for one in position_ends(kind)),
     *filtered_pages(),
     *range_ends(),
+    *(one for kind in Kind for one in moved_lists(kind)),
     *(one for kind in POINTED for one in pointed_ends(kind)),
     *(one for kind in IN_BODY for one in body_ends(kind)),
     case("numbers-from-zero", Kind.CURSOR, 4, "no_cursor", first_cursor=0),

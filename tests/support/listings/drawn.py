@@ -62,6 +62,12 @@ def any_listing() -> SearchStrategy[Listing]:
     return shapes().flatmap(lambda shape: listings(shape, names))
 
 
+def any_moving_listing() -> SearchStrategy[Listing]:
+    """Draw one list of any shape, which may move by a page while it is read."""
+    moves = st.sampled_from([None, None, 1, 2, 3])
+    return st.builds(lambda one, after: replace(one, moves_after=after), any_listing(), moves)
+
+
 def _declared(draw: Any, shape: Listing) -> JsonObject:
     declared: JsonObject = {}
     if shape.told is not None and draw(st.booleans()):

@@ -1,7 +1,7 @@
 """One list of a simulated upstream: which records it holds, how it pages, what it says of its end, and what fails."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Literal
@@ -67,8 +67,8 @@ class Fault:
     """What goes wrong with the page at an index."""
 
     page: int
-    what: int | Literal["cut"]
-    """A status, or a body that breaks off."""
+    what: int | Literal["cut", "limit"]
+    """A status, a body that breaks off, or a limit that is over in an hour."""
     times: int | None = None
     """None: for ever."""
 
@@ -105,6 +105,8 @@ class Listing:
     faults: Sequence[Fault] = ()
     declared: JsonObject | None = None
     """What the config says beside the names of parameters and paths."""
+    moves_after: int | None = None
+    """After so many answers there is one page more at the front."""
     response: JsonObject | None = None
     """What the body of an empty list is, in the place of ``{"items": []}``."""
 
@@ -123,6 +125,11 @@ class Listing:
     def ids(self) -> list[str]:
         """The records that the upstream holds."""
         return [id for id in self.rows if id is not None]
+
+    @property
+    def moved(self) -> "Listing":
+        """The list with one page more at the front."""
+        return replace(self, rows=[*ids(self.sizes[0], "new"), *self.rows], moves_after=None)
 
     def fault(self, page: int) -> Fault | None:
         """Return what goes wrong with a page."""

@@ -56,6 +56,7 @@ class ReferenceReader:
         self._total: int | None = None
         self._refusal: str | None = None
         self._is_promised = self._is_empty_once = self._asks_again = False
+        self._has_repeated = self._has_moved = False
         self._trail: list[str] = []
         self._begun: int | None = None
 
@@ -78,10 +79,16 @@ class ReferenceReader:
             return
         self._answers += 1
         records = answers.records(answer)
-        self._look_for_repeats(records)
-        self.found.records += records
         if self._refusal:
+            self.found.records += records
             self._fail(self._refusal) if records else self._end("refused", is_proven=False)
+        if records and records == self._previous:
+            self._pass_repeated(answer, len(records), has_ended=stops)
+            return
+        self._has_moved |= self._has_repeated
+        self._has_repeated = False
+        self._count(records)
+        self.found.records += records
         self._read_total(answer)
         if stops:
             self._end("stop_when")
@@ -89,19 +96,47 @@ class ReferenceReader:
             self._end("single_page")
         self._go_on_counted(answer, records) if self.kind in COUNTED else self._go_on_pointed(answer, records)
 
-    def _look_for_repeats(self, records: list[str]) -> None:
+    def _pass_repeated(self, answer: Answer, count: int, *, has_ended: bool) -> None:
+        """Ask for one position more: a third page that is the same ends the list, another one shows that it moved."""
+        if self._has_repeated or self._asks_again:
+            self._end_repeated()
+        self._read_total(answer)
+        self._has_repeated = True
+        if has_ended:
+            self._end("stop_when")
+        more = self._more(answer)
+        if self.kind in COUNTED:
+            if more is False:
+                self._end("no_more")
+            self._is_promised, self._is_empty_once = more is True, False
+            self._advance(count)
+            return
+        value, has_end = self._next(answer)
+        if more is False:
+            self._end("no_more")
+        if has_end:
+            self._end_pointed(answer, [], is_promised=more is True)
+        if self._trail and str(value) == str(self._position):
+            self._end_repeated()
+        self._follow(value)
+
+    def _end_repeated(self) -> NoReturn:
+        if self._filled == 1:
+            self._fail("repeated_page")
+        self._has_repeated = False
+        self._end("repeated_page", is_proven=False)
+
+    def _count(self, records: list[str]) -> None:
         if not records:
             return
         self._filled += 1
-        if records == self._previous:
-            self._fail("repeated_page") if self._filled == 2 else self._end("repeated_page", is_proven=False)
         if self._asks_again:
             self.found.records += records
             self._fail("repeated_cursor")
         self._previous, self._size = records, self._size or len(records)
 
     def _refused(self, answer: Answer) -> None:
-        code, is_met = f"http_{answer.status}", not self._is_estimate and self._got == self._total
+        code, is_met = f"http_{answer.status}", not self._is_estimate and self._is_met
         self._refused_range(answer)
         if not self._answers:
             self._fail(code)
@@ -135,6 +170,7 @@ class ReferenceReader:
         self._begun = len(self.found.records)
         self._position, self._previous, self._trail = None, [], []
         self._answers = self._filled = self._size = self._empties = 0
+        self._has_repeated = self._has_moved = False
         self._total, self._is_promised, self._asks_again = None, False, False
 
     def _go_on_counted(self, answer: Answer, records: list[str]) -> None:
@@ -142,7 +178,9 @@ class ReferenceReader:
         more = self._more(answer)
         if more is False:
             self._end("no_more")
-        if more is None and not self._is_estimate and len(self.found.records) == self._total:
+        if self._has_moved:
+            pages = None
+        if more is None and not self._is_estimate and self._is_met:
             self._end("total")
         if more is None and pages is not None and self._answers >= pages:
             self._end("total_pages")
@@ -165,7 +203,7 @@ class ReferenceReader:
 
     def _pass_empty(self, *, is_promised: bool) -> None:
         counts = self._total is not None and not self._is_estimate
-        if counts and len(self.found.records) == self._total:
+        if counts and self._is_met:
             self._end("total")
         self._is_promised = is_promised or (self._is_short and self._reach < (self._total or 0))
         if self._is_promised:
@@ -198,13 +236,17 @@ class ReferenceReader:
             self._empties = 0
         elif is_own:
             self._end("empty_page")
-        elif not self._is_estimate and self._got == self._total:
+        elif not self._is_estimate and self._is_met:
             self._end("total")
         self._asks_again = is_own
-        if str(value) in self._trail and not is_own:
-            self._fail("repeated_cursor")
+        if not is_own:
+            self._follow(value)
         if not records:
             self._count_empty()
+
+    def _follow(self, value: JSON) -> None:
+        if str(value) in self._trail:
+            self._fail("repeated_cursor")
         self._trail.append(str(value))
         self._position = value
 
@@ -271,9 +313,13 @@ class ReferenceReader:
         return len(self.found.records) - (self._begun or 0)
 
     @property
+    def _is_met(self) -> bool:
+        return self._got == self._total and not self._has_moved
+
+    @property
     def _is_short(self) -> bool:
         """Whether a total that counts is not reached."""
-        return self._total is not None and not self._is_estimate and self._got < self._total
+        return self._total is not None and not self._has_moved and not self._is_estimate and self._got < self._total
 
     @property
     def _reach(self) -> int:
@@ -304,6 +350,10 @@ class ReferenceReader:
         return Asked(path=self._first.path, query=query, headers=headers, body=body)
 
     def _end(self, reason: str, *, is_proven: bool = True) -> NoReturn:
+        self._has_moved |= self._has_repeated and is_proven
+        if self._has_moved:
+            self.found.warnings.add("list_changed")
+            self._total, is_proven = None, False
         if self._is_short:
             self._fail("incomplete")
         if self._is_estimate and self._got < (self._total or 0):

@@ -67,6 +67,7 @@ class Site:
         self.requests: list[Asked] = []
         self.turned: Counter[tuple[Place, int]] = Counter()
         """How often each page was asked for."""
+        self._counts: Counter[Place] = Counter()
         self._failed: Counter[tuple[Place, int]] = Counter()
         self._lock = threading.Lock()
 
@@ -74,7 +75,10 @@ class Site:
         """Answer one request; callable from any thread."""
         with self._lock:
             self.requests.append(asked)
+            self._counts[asked.place] += 1
             listing = self.lists.get(asked.place)
+            if listing is not None and listing.moves_after is not None and self._counts[asked.place] > listing.moves_after:
+                listing = self.lists[asked.place] = listing.moved
             if listing is None:
                 return Answer(status=404, document={"error": f"there is no {asked.place}"})
             turned = _turn(listing, asked)
@@ -83,7 +87,7 @@ class Site:
 
     def count(self, place: Place) -> int:
         """Count the requests for a list."""
-        return sum(asked.place == place for asked in self.requests)
+        return self._counts[place]
 
     def _faulty(self, place: Place, listing: Listing, turned: Turned) -> Answer | None:
         fault = listing.fault(turned.index)
@@ -92,6 +96,8 @@ class Site:
         self._failed[place, fault.page] += 1
         if fault.what == "cut":
             return Answer(fault="cut")
+        if fault.what == "limit":
+            return Answer(status=429, headers={"Retry-After": "3600"}, document={"error": "come back later"})
         return Answer(status=fault.what, document={"error": "this page fails"})
 
 

@@ -49,7 +49,7 @@ def reader() -> Iterator[Reader]:
 
 
 @settings(CHANCES, max_examples=LISTS)
-@given(listing=drawn.any_listing(), tracks=st.booleans())
+@given(listing=drawn.any_moving_listing(), tracks=st.booleans())
 def test_any_list_is_read_as_the_rules_say(reader: Reader, listing: Listing, tracks: bool) -> None:
     reader.site = Site({(PATH, None): listing})
 

@@ -174,6 +174,43 @@ def cursors_of(ran: Ran, path: str) -> list[str | None]:
     return [asked.query.get("after") for asked in ran.site.requests if asked.path == path]
 
 
+MOVING: Final = Listing(kind=Kind.PAGE, rows=ids(10), sizes=(2,), limit=2)
+IN_TURN: Final[JsonObject] = {"parallel": False}
+
+
+def moving(at: int) -> dict[str, Listing]:
+    """Name lists of every kind that move by a page: after the page before the one at an index, in turn and side by side."""
+    return {
+        f"{kind}{after}{'in_turn' if declared else ''}": replace(
+            MOVING, kind=kind, content_range="star", moves_after=after + at, declared=declared
+        )
+        for kind in Kind
+        for after in (1, 2, 3)
+        for declared in ((IN_TURN, None) if kind.is_counted else (IN_TURN,))
+    }
+
+
+@pytest.mark.parametrize("kill_before", [0, 9, 24, 47])
+@pytest.mark.parametrize("waits", [False, True], ids=["", "parked"])
+def test_list_that_moves_by_a_page_is_read_to_its_end(pump_database: PumpDatabase, kill_before: int, waits: bool) -> None:
+    """The next page then holds what the one before it held, whether the run goes on, has waited, or has lost a daemon."""
+    lists = moving(int(waits or kill_before > 0))
+    methods = {name: configs.method(one, f"/{name}") for name, one in lists.items()}
+    if waits:
+        faults = {name: [Fault(page=(one.moves_after or 0) - 1, what="limit", times=1)] for name, one in lists.items()}
+        lists = {name: replace(one, faults=faults[name]) for name, one in lists.items()}
+
+    with Customer(pump_database, [listed(name, **TRACKED) for name in lists], methods) as customer:
+        customer.run(Site({(f"/{name}", None): replace(MOVING, kind=one.kind) for name, one in lists.items()}))
+        ran = customer.run(Site({(f"/{name}", None): one for name, one in lists.items()}), kill_before=kill_before)
+
+    missing = {name: set(MOVING.ids) - ran.living[name] for name in lists}
+    assert (ran.run.status, ran.errors, ran.deleted, missing) == ("completed", {}, {}, dict.fromkeys(lists, set()))
+    if not kill_before:
+        told = {name: ran.stats(name)["unproven"] for name, one in lists.items() if one.declared}
+        assert told == dict.fromkeys(told, 1)
+
+
 PARENTS: Final = ["a", "b", "c"]
 CHILD: Final = Listing(kind=Kind.PAGE, rows=[], sizes=(2,), limit=2)
 
