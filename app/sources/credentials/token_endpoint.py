@@ -129,10 +129,11 @@ def _judge(request: TokenRequest, status: int, body: bytes) -> JsonObject:
         raise InvalidGrantError(word)
     if 200 <= status < 300 and not word and answer:
         return answer
-    if status >= 500 or status in (408, 429):
+    if status >= 500 or status in (408, 425, 429):
         raise _build_error(request, f"answered {status}", retryable=True)
     if 200 <= status < 300 and not word:
-        raise _build_error(request, f"answered {status} with no JSON object in it, nor a form")
+        # An answer may be cut, or be another page's, such as that of a gateway.
+        raise _build_error(request, f"answered {status} with no JSON object in it, nor a form", retryable=True)
     quoted = f" '{word}'" if word.replace("_", "").isalnum() else ""
     raise _build_error(request, f"answered {status}{quoted}")
 

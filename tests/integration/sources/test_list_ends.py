@@ -144,6 +144,19 @@ def test_fault_that_passes_changes_nothing_on_whichever_page(kind: Kind, what: A
     assert requests == expected.requests + len(faults)
 
 
+@pytest.mark.parametrize("page", [1, 2, 3])
+@pytest.mark.parametrize("kind", Kind)
+def test_list_that_has_moved_by_a_page_while_its_run_waited_is_read_to_its_end(kind: Kind, page: int) -> None:
+    whole = Listing(kind=kind, rows=ids(160), content_range="star")
+    limited = replace(whole, faults=[Fault(page=page, what="limit", times=1)], moves_after=page + 1)
+
+    reading, requests = read(limited)
+
+    assert (reading.records, reading.error, reading.is_proven) == (whole.ids, None, False)
+    assert reading.warnings == {"list_changed", "unproven_end"}
+    assert requests == reference(replace(whole, moves_after=page)).requests + 1
+
+
 @pytest.mark.parametrize("one", CASES[::9], ids=lambda one: one.id)
 def test_list_is_read_over_a_socket(source: HttpSource, upstream: Upstream, one: Case) -> None:
     site = Site({(PATH, None): one.listing})

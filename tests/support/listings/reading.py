@@ -7,7 +7,7 @@ from typing import Final
 from app.engine.ids import new_id
 from app.engine.integrations.config import IntegrationConfig, parse_config
 from app.engine.json_types import JsonObject
-from app.engine.record_errors import SourceError
+from app.engine.record_errors import RateLimitedError, SourceError
 from app.net.addresses import LOOPBACK
 from app.services.ports import FetchedPage, PageCall
 from app.settings import Settings
@@ -51,6 +51,10 @@ class Call:
             try:
                 asked = replace(call, cursor=json.loads(json.dumps(cursor)))
                 page = (ahead or self.source).submit(asked).result(timeout=LONGEST_SECONDS)
+            except RateLimitedError:
+                # The run waits: another daemon goes on when the limit is over.
+                call = replace(call, account_id=new_id())
+                continue
             except SourceError as error:
                 found.error = error.code
                 return found

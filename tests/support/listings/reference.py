@@ -108,6 +108,9 @@ class ReferenceReader:
         if self.kind in COUNTED:
             if more is False:
                 self._end("no_more")
+            said = answer.headers.get("Content-Range", "").rpartition("/")[0]
+            if said.endswith(f"-{int(str(self._position)) - 1}"):
+                self._end_repeated()  # it says itself that this is the page before
             self._is_promised, self._is_empty_once = more is True, False
             self._advance(count)
             return

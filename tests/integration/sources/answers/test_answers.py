@@ -24,7 +24,7 @@ else:
 
 RECORDS = [{"id": 1, "name": "\u00e9"}, {"id": 2}]
 WHOLE = json.dumps(RECORDS).encode()
-PASSING = [408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529]
+PASSING = [408, 425, 429, 500, 502, 503, 504, 509, *range(520, 528), 529, 530, 598, 599]
 PAGED = {"response_path": "data", "pagination": {"format": "cursor", "config": {}}}
 
 

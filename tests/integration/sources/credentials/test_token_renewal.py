@@ -472,11 +472,14 @@ def test_new_credentials_make_an_account_active_again(place: Place, server: Toke
         (Response(status=503), "token_endpoint", 3),
         (Response(status=401, body=b'{"error": "invalid_client"}'), "token_endpoint", 1),
         (Response(status=302, headers={"Location": "http://169.254.169.254/"}), "token_endpoint", 1),
-        (Response(body=b"<html>"), "token_endpoint", 1),
+        (Response(status=425), "token_endpoint", 3),
+        (Response(body=b"<html>"), "token_endpoint", 3),
+        (Response(body=b'{"access_token": "x'), "token_endpoint", 3),
+        (Response(body=gzip.compress(b"{}")[:12], headers={"Content-Encoding": "gzip"}), "token_endpoint", 3),
         (Response(body=b'{"token_type": "bearer"}'), "token_endpoint", 1),
         (Response(body=b'{"access_token": "' + b"x" * 300_000 + b'"}'), "token_endpoint", 1),
     ],
-    ids=["down", "wrong client", "redirect", "not JSON", "no token", "too large"],
+    ids=["down", "wrong client", "redirect", "early", "not JSON", "cut", "packed and cut", "no token", "too large"],
 )
 def test_a_token_endpoint_that_gives_none_is_an_error_that_keeps_the_account(
     place: Place, server: TokenServer, answer: Response, code: str, asked: int
@@ -488,7 +491,8 @@ def test_a_token_endpoint_that_gives_none_is_an_error_that_keeps_the_account(
         place.fetch(context())
 
     assert (caught.value.code, len(server.asked)) == (code, asked)
-    assert ("with no JSON object" in str(caught.value)) is (answer.body == b"<html>")
+    is_unreadable = asked == 3 and answer.status == 200
+    assert ("with no JSON object" in str(caught.value)) is is_unreadable
     assert not any(secret in str(caught.value) for secret in ("client-secret", "refresh-0", "stale"))
     assert place.row().status == "active"
 
