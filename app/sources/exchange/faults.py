@@ -28,8 +28,8 @@ HEADER_BYTES = 64 * 1024
 
 _SHOWN_HEADER = re.compile(r"retry-after|(x-)?rate-?limit-[a-z-]+|(x-)?request-id")
 
-# 425 asks to repeat the request by definition; 509, 52x and 530 are a host's or CDN's words for an origin that is down or
-# busy, 598 and 599 those of proxies for one that does not answer.
+# 425 asks to repeat the request by definition; 509, 52x, 530, 598 and 599 are answers of hosts, CDNs and proxies for an
+# origin that is down or busy.
 _PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 509, *range(520, 528), 529, 530, 598, 599})
 
 

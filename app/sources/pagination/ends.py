@@ -95,8 +95,8 @@ def end_repeated(rules: EndRules, before: ListState) -> PageResult:
     if before.pages > 1:
         return end_unproven(rules, before, "repeated_page")
     message = (
-        f"the first and the second page hold the same {before.size} records: the upstream ignores the parameter that names "
-        "the page. Correct the pagination, or set it to null for a method that gives everything at once"
+        f"the first and the second page hold the same {before.size} records: the upstream ignores the parameter that "
+        "names the page. Correct the pagination, or set it to null for a method that gives everything at once"
     )
     at = before
     if before.repeated_at is not None:

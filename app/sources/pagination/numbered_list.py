@@ -82,6 +82,8 @@ class NumberedList:
             return ends.end_list(rules, replace(before, total=total), [], "content_range")
         if state is None:
             return ends.end_unproven(rules, before, "refused") if is_beyond else None
+        if refusal.status in ends.REFUSALS and before.is_met and not rules.is_estimate:
+            return ends.end_list(rules, before, [], "total")
         if refusal.status not in ends.REFUSALS or before.is_promised or (before.is_short and not rules.is_estimate):
             return None
         if before.refused or before.is_confirming:
@@ -95,7 +97,9 @@ class NumberedList:
     def _is_in_turn(self, state: ListState) -> bool:
         """Whether the pages behind the next one can only be requested after its answer."""
         is_doubtful = bool(state.refused or state.empty or state.is_confirming or state.pages < 2)
-        return is_doubtful or state.repeated_at is not None or state.asked < state.alone or not isinstance(state.next, int)
+        return (
+            is_doubtful or state.repeated_at is not None or state.asked < state.alone or not isinstance(state.next, int)
+        )
 
     def _count_pages_left(self, state: ListState) -> int | None:
         """Return how many pages are left, as the upstream declares it; None where it does not."""
@@ -116,7 +120,9 @@ class NumberedList:
         rules = self.pagination.end_rules
         if before.refused:
             return ends.fail_list(
-                decode_error(before.refused), records, replace(before, next=before.refused["at"], asked=before.asked - 1, refused=None)
+                decode_error(before.refused),
+                records,
+                replace(before, next=before.refused["at"], asked=before.asked - 1, refused=None),
             )
         if after.seen == before.seen:
             return self._read_repeated(before, len(records), facts, answered)
@@ -137,6 +143,8 @@ class NumberedList:
             return ends.end_repeated(rules, before)
         total = facts.total if answered.total is None else answered.total
         repeated = before.repeat_page(total=total, told_pages=facts.pages)
+        if repeated.is_met and facts.has_more is None and not rules.is_estimate:
+            return ends.end_list(rules, replace(repeated, repeated_at=None), [], "total")
         reason = self._find_declared_end(before, replace(repeated, is_part=True), facts, answered)
         if reason is not None:
             return ends.end_list(rules, repeated, [], reason)
@@ -173,13 +181,19 @@ class NumberedList:
             return "stop_when"
         if facts.has_more is not None:
             return None if facts.has_more else "no_more"
-        if after.is_met and not self.pagination.end_rules.is_estimate:
+        is_met = after.is_met and not self.pagination.end_rules.is_estimate
+        if is_met and not self._may_be_of_page(before, after, answered):
             return "total"
         if facts.pages is not None and after.asked >= facts.pages and not after.is_part:
             return "total_pages"
         if answered.is_whole:
             return "whole_answer"
         return "no_cursor" if isinstance(before.next, str) and answered.following is None else None
+
+    def _may_be_of_page(self, before: ListState, after: ListState, answered: AnswerRange) -> bool:
+        """Whether a total may be that of the page, by a path that is not the list's: one request more shows it."""
+        limit = limits.find_limit(self.pagination, self.query)
+        return not before.asked and answered.total is None and limit is not None and after.got >= limit
 
     def _find_short_end(self, before: ListState, count: int) -> str | None:
         """Return the reason where a page's length ends the list, as the API documents it."""

@@ -70,6 +70,11 @@ def told_ends(kind: Kind) -> Iterator[Case]:
         yield case(f"total-{told}", kind, 4, "total", told=told)
     yield case("total-in-a-header", kind, 4, "total", told="exact", told_in="header")
     yield case("total-with-tracking", kind, 4, "total", told="exact", tracks=True)
+    full: JsonObject = {"rows": ids(50), "told": "exact"}
+    yield case("total-of-each-page", kind, 5, "empty_page", told="of_page")
+    yield case("total-that-may-be-of-the-page", kind, 2, "total", **full)
+    for past_end in (404, "clamp"):
+        yield case(f"total-that-may-be-of-the-page-{past_end}", kind, 2, "total", past_end=past_end, **full)
     yield case("total-null", kind, 5, "empty_page", told="null")
     yield case("total-that-is-exceeded", kind, 5, "empty_page", told="small")
     yield failing("total-in-words", kind, 1, "pagination", told="words", records=50)

@@ -101,19 +101,23 @@ class ReferenceReader:
         if self._has_repeated or self._asks_again:
             self._end_repeated()
         self._read_total(answer)
+        if self.kind in COUNTED and self._is_met and not self._is_estimate and self._more(answer) is None:
+            self._end("total")
         self._has_repeated = True
         if has_ended:
             self._end("stop_when")
         more = self._more(answer)
-        if self.kind in COUNTED:
+        if self.kind not in COUNTED:
+            self._pass_repeated_pointed(answer, more)
+        else:
             if more is False:
                 self._end("no_more")
-            said = answer.headers.get("Content-Range", "").rpartition("/")[0]
-            if said.endswith(f"-{int(str(self._position)) - 1}"):
+            if self._said_end(answer) == self._position:
                 self._end_repeated()  # it says itself that this is the page before
             self._is_promised, self._is_empty_once = more is True, False
-            self._advance(count)
-            return
+            self._advance(count, answer)
+
+    def _pass_repeated_pointed(self, answer: Answer, more: bool | None) -> None:
         value, has_end = self._next(answer)
         if more is False:
             self._end("no_more")
@@ -146,6 +150,8 @@ class ReferenceReader:
         if self.kind not in COUNTED:
             self._refused_cursor(answer, code, is_met=is_met)
             return
+        if is_met and answer.status in answers.REFUSALS:
+            self._end("total")
         if answer.status not in answers.REFUSALS:
             self._fail(code)
         if self._is_promised or self._is_short:
@@ -183,7 +189,8 @@ class ReferenceReader:
             self._end("no_more")
         if self._has_moved:
             pages = None
-        if more is None and not self._is_estimate and self._is_met:
+        is_of_page = self._answers == 1 and self.kind != "range" and 0 < self.limit <= len(records)
+        if more is None and not self._is_estimate and self._is_met and not is_of_page:
             self._end("total")
         if more is None and pages is not None and self._answers >= pages:
             self._end("total_pages")
@@ -195,7 +202,7 @@ class ReferenceReader:
         else:
             self._empties, self._is_empty_once = 0, False
             self._is_promised = more is True or pages is not None
-        self._advance(len(records))
+        self._advance(len(records), answer)
 
     def _is_declared_short(self, count: int) -> bool:
         if not self.config.get("short_page_ends"):
@@ -334,9 +341,16 @@ class ReferenceReader:
     def _step_size(self) -> int:
         return self.limit or self._size or 100
 
-    def _advance(self, count: int) -> None:
+    def _said_end(self, answer: Answer | None) -> int | None:
+        """Return the position behind the range that an answer says it has."""
+        said = "" if answer is None or self.kind != "range" else answer.headers.get("Content-Range", "")
+        last = said.rpartition("/")[0].rpartition("-")[2]
+        return int(last) + 1 if last.isdigit() else None
+
+    def _advance(self, count: int, answer: Answer | None = None) -> None:
         step = 1 if self.kind == "page" else count or self._step_size
-        self._position = int(str(self._position)) + step
+        end = self._said_end(answer) if count else None
+        self._position = int(str(self._position)) + step if end is None else end
 
     def _request(self) -> Asked:
         query, headers, body = dict(self._first.query), {}, self._first.body

@@ -77,7 +77,11 @@ class Site:
             self.requests.append(asked)
             self._counts[asked.place] += 1
             listing = self.lists.get(asked.place)
-            if listing is not None and listing.moves_after is not None and self._counts[asked.place] > listing.moves_after:
+            if (
+                listing is not None
+                and listing.moves_after is not None
+                and self._counts[asked.place] > listing.moves_after
+            ):
                 listing = self.lists[asked.place] = listing.moved
             if listing is None:
                 return Answer(status=404, document={"error": f"there is no {asked.place}"})
