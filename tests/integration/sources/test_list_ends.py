@@ -70,6 +70,31 @@ def test_cursor_of_a_range_that_expires_is_none_past_the_end(source: HttpSource,
     assert (reading.records, reading.reason, reading.warnings) == (["r1", "r3", "r4"], "no_cursor", {"cursor_expired"})
 
 
+@pytest.mark.parametrize(
+    ("pages", "expected"),
+    [
+        (["r1", "r2", "r2", "r3"], (["r1", "r2", "r3"], "no_cursor")),
+        (["r1", "r2", "r2", "r2"], (["r1", "r2"], "repeated_page")),
+    ],
+    ids=["moved", "clamped"],
+)
+def test_range_that_the_upstream_names_is_asked_once_more(
+    source: HttpSource, upstream: Upstream, pages: Sequence[str], expected: tuple[Any, ...]
+) -> None:
+    left = list(pages)
+
+    async def converse(request: Received, writer: StreamWriter) -> None:
+        id = left.pop(0)
+        following = {"Next-Range": f"id ]{len(left)}.."} if left else {}
+        writer.write(reply({"items": [{"id": id}]}, status=206, headers=following))
+
+    upstream.conversation = converse
+
+    reading = Call(source, upstream.url).read(Listing(kind=Kind.RANGE, rows=ids(3), limit=1))
+
+    assert (reading.records, reading.reason, reading.is_proven, left) == (*expected, False, [])
+
+
 def test_first_page_of_a_list_that_is_requested_again_has_its_records(source: HttpSource, upstream: Upstream) -> None:
     answers = [
         reply({"items": [{"id": "r1"}], "meta": {"next": "x"}}),

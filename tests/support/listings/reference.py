@@ -189,7 +189,7 @@ class ReferenceReader:
             self._end("no_more")
         if self._has_moved:
             pages = None
-        is_of_page = self._answers == 1 and self.kind != "range" and 0 < self.limit <= len(records)
+        is_of_page = self._answers == 1 and not self._says_total(answer) and 0 < self.limit <= len(records)
         if more is None and not self._is_estimate and self._is_met and not is_of_page:
             self._end("total")
         if more is None and pages is not None and self._answers >= pages:
@@ -229,10 +229,13 @@ class ReferenceReader:
         if self._empties >= self.config.get("max_empty_pages", 10):
             self._fail("empty_pages")
 
+    def _says_total(self, answer: Answer) -> bool:
+        return self.kind == "range" and answer.headers.get("Content-Range", "").rpartition("/")[2].isdigit()
+
     def _read_range(self, answer: Answer) -> bool:
-        total = answer.headers.get("Content-Range", "").rpartition("/")[2]
-        self._total = int(total) if total.isdigit() else self._total
-        return total.isdigit()
+        if self._says_total(answer):
+            self._total = int(answer.headers["Content-Range"].rpartition("/")[2])
+        return self._says_total(answer)
 
     def _go_on_pointed(self, answer: Answer, records: list[str]) -> None:
         value, has_end = self._next(answer)

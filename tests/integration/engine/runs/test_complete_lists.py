@@ -383,3 +383,18 @@ def test_run_resumed_over_a_healed_upstream_reads_what_was_refused(pump_database
     assert healed.living == {"things": set(TEN.ids)}
     # The page that was read before the others were asked for side by side is one of them: it is looked at again.
     assert len(healed.site.requests) <= 5
+
+
+@pytest.mark.parametrize("kind", [Kind.PAGE, Kind.OFFSET, Kind.CURSOR, Kind.LINK_HEADER])
+def test_run_resumed_once_the_upstream_reads_its_parameter_misses_no_page(
+    pump_database: PumpDatabase, kind: Kind
+) -> None:
+    whole = replace(TEN, kind=kind)
+    ignoring = replace(whole, ignores_position=True)
+
+    with Customer(pump_database, [listed("things")], {"things": configs.method(whole, "/things")}) as customer:
+        failed = customer.run(Site({("/things", None): ignoring}))
+        healed = customer.resume(failed.run.id, Site({("/things", None): whole}))
+
+    assert failed.errors == {"things": ["repeated_page"]}
+    assert (healed.living, healed.stats("things")["unproven"]) == ({"things": set(TEN.ids)}, 0)

@@ -19,6 +19,8 @@ STATES = st.builds(
     is_confirming=st.booleans(),
     is_asked_again=st.booleans(),
     is_part=st.booleans(),
+    repeated_at=st.one_of(st.none(), st.integers(0), st.text()),
+    is_moved=st.booleans(),
     refused=st.none() | st.just({"at": 3, "code": "http_404", "message": "no", "status": 404, "excerpt": None}),
 )
 
