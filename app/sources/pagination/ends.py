@@ -25,7 +25,8 @@ _UNPROVEN_REASONS: Final = {
 }
 
 _MOVED: Final = PageWarning(
-    "list_changed", "the list moved by a page while it was read: one page repeated the one before, and the next did not"
+    "list_changed",
+    "one page repeated the one before, and the next did not: the list probably moved by a page while it was read",
 )
 
 
@@ -108,7 +109,9 @@ def end_repeated(rules: EndRules, before: ListState) -> PageResult:
 def _end(rules: EndRules, state: ListState, records: list[JSON], found: ListEnd) -> PageResult:
     """End a list; one with fewer records than its declared total fails, unless the total is an estimate."""
     if found.is_proven and state.has_moved:
-        unproven = PageWarning("unproven_end", "the list moved while it was read, so some records may have been missed")
+        unproven = PageWarning(
+            "unproven_end", "the list probably moved while it was read, so some records may have been missed"
+        )
         end = ListEnd(found.reason, is_proven=False)
         return PageResult(records=records, cursor=None, end=end, warnings=(_MOVED, unproven))
     expected = None if state.is_part else state.total
