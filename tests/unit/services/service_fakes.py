@@ -6,10 +6,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias, TypeVar
+from urllib.parse import urlencode
 
 import orjson
 
-from app.engine.errors import UnreadableSecretError
+from app.engine.errors import BrokerUnavailableError, UnreadableSecretError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import WakeUp
@@ -76,7 +77,10 @@ class FakeDispatcher:
         return not self.is_broken
 
     def look_at(self, queues: Sequence[str]) -> dict[str, QueueState]:
-        return {queue: QueueState(is_empty=True) for queue in queues}
+        if self.is_broken:
+            raise BrokerUnavailableError
+        full = {queue for _, queue in self.runs} | {one.queue for one in self.wake_ups} | {one[2] for one in self.tasks}
+        return {queue: QueueState(is_empty=queue not in full) for queue in queues}
 
     def _check(self, *run_ids: str) -> None:
         if self.breaks_for in run_ids:
@@ -155,6 +159,9 @@ class FakeSource:
         self._scripts[id].extend(answers)
         return self
 
+    def replace_script(self, answer: PageAnswer, id: str | None = None) -> None:
+        self._scripts[id] = [answer]
+
     def submit(self, call: PageCall) -> "Future[FetchedPage]":
         self.calls.append(call)
         self._journal.append(f"ask {call.id or call.resource}")
@@ -173,7 +180,8 @@ class FakeSource:
         return answered(self.plain)
 
     def preview(self, call: PageCall) -> JsonObject:
-        raise AssertionError(call)
+        query = f"?{urlencode(call.query)}" if call.query else ""
+        return {"method": "GET", "url": f"https://up.test/{call.resource}{query}", "headers": {}, "body": None}
 
     def close(self) -> None:
         """Nothing is open."""

@@ -83,6 +83,8 @@ class FakeMoves:
         return True
 
     def find_next_in_line(self, run_id: str) -> tuple[str, str] | None:
+        if not self.runs.rows[run_id].status.is_final:
+            return None
         return next(
             ((run.id, "daemon-group.blue") for run in self.runs.rows.values() if run.waiting_on == run_id), None
         )
@@ -109,7 +111,8 @@ class FakeMoves:
         return True
 
     def record_error(self, run_id: str, error: ErrorDraft) -> None:
-        if run_id in self.runs.rows:
+        known = [(other.code, other.message) for other in self.errors]
+        if run_id in self.runs.rows and (error.code, error.message) not in known:
             self.errors.append(error)
 
     def lock(self, run_id: str) -> "FakeLockedRun":
