@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from signal import SIGTERM
 from types import CodeType, FrameType
-from typing import Final, TypeAlias
+from typing import Any, Final
 
 from cryptography.fernet import Fernet
 from sqlalchemy import Engine, text
@@ -38,8 +38,6 @@ from tests.support.workspace import CURSOR_PAGES, listed
 
 ROOT: Final = Path(__file__).parents[1]
 LEFT_OUT: Final = ("app/api/", "app/sources/")
-TraceFunction: TypeAlias = Callable[[FrameType, str, object], object]
-
 _OURS: Final = (f"{ROOT}/app/", f"{ROOT}/workers/")
 _IS_FUNCTION: Final = 0x1
 """The flag of a code object that is a function's, not a module's or a class's."""
@@ -75,7 +73,7 @@ class Recorder:
         threading.settrace(self._record)
         sys.settrace(self._record)
 
-    def _record(self, frame: FrameType, event: str, _argument: object) -> "TraceFunction | None":
+    def _record(self, frame: FrameType, _event: str, _argument: object) -> Any:
         if not self.is_on or not frame.f_code.co_filename.startswith(_OURS):
             return None
         self.lines[frame.f_code].add(frame.f_lineno)
