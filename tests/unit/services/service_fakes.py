@@ -46,6 +46,8 @@ class FakeDispatcher:
     """Remembers what it dispatched."""
 
     is_broken: bool = False
+    is_full: bool = False
+    """The broker can be looked at, and takes nothing."""
     breaks_for: str = ""
     """The run whose message can not even be written."""
     wake_ups: list[WakeUp] = field(default_factory=list)
@@ -87,9 +89,10 @@ class FakeDispatcher:
             raise ValueError("no name of a queue")
 
     def _take(self, taken: list[T], message: T) -> bool:
-        if not self.is_broken:
+        is_taken = not (self.is_broken or self.is_full)
+        if is_taken:
             taken.append(message)
-        return not self.is_broken
+        return is_taken
 
 
 class PlainSeal:
