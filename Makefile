@@ -84,7 +84,8 @@ fuzz: $(DEV)  ## Fuzz the API by its document, EXAMPLES=n of each operation, SEQ
 
 proofs: $(DEV)  ## The long form of the engine's proofs: every commit, readers of a million records, hundreds of models, 2,000 drawn upstreams, SEEDS=n histories of each simulated job
 	PROOFS=long SIMULATION_SEEDS=$(SEEDS) SIMULATION_FIRST_SEED=$(FIRST_SEED) $(BIN)/python -m pytest tests/integration/engine \
-		tests/integration/destinations/test_readers_at_work.py
+		tests/integration/destinations/test_readers_at_work.py tests/unit/sources/limiter \
+		tests/unit/sources/test_drawn_parts.py tests/unit/sources/test_read_ahead.py
 
 bench: $(DEV)  ## Measure every scenario beside its bar, or SCENARIO=name; BENCH_OPTIONS='--list', '--quick', '--rounds 5'
 	@$(BIN)/python -m bench $(if $(SCENARIO),--scenario $(SCENARIO)) $(BENCH_OPTIONS)
