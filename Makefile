@@ -11,9 +11,10 @@ RUNTIME := $(VENV)/.installed-runtime
 DEV := $(VENV)/.installed-dev
 UP_OPTIONS ?=
 PYTEST_OPTIONS ?=
-# Most tests wait for processes: twice as many workers as two cores. A file stays with one worker, for its fixtures.
+# Most tests wait for processes: twice as many workers as two cores. A file stays with one worker, for its fixtures, and
+# so do files that share servers (tests/distribution.py).
 TEST_WORKERS ?= 4
-IN_PARALLEL = --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+IN_PARALLEL = --numprocesses $(TEST_WORKERS) --dist loadgroup --no-loadscope-reorder
 # What of the store and the engine leans on sessions, locks and prepared statements; POOLED='tests/integration/store ...' names more.
 POOLED ?= $(addprefix tests/integration/,store/db store/runs store/units engine/runs/test_complete_lists.py engine/announcements)
 
