@@ -11,9 +11,10 @@ RUNTIME := $(VENV)/.installed-runtime
 DEV := $(VENV)/.installed-dev
 UP_OPTIONS ?=
 PYTEST_OPTIONS ?=
-# Most tests wait for processes: twice as many workers as two cores. A file stays with one worker, for its fixtures.
+# Most tests wait for processes: twice as many workers as two cores. A file stays with one worker, for its fixtures, and
+# so do files that share servers (tests/distribution.py).
 TEST_WORKERS ?= 4
-IN_PARALLEL = --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+IN_PARALLEL = --numprocesses $(TEST_WORKERS) --dist loadgroup --no-loadscope-reorder
 # What of the store and the engine leans on sessions, locks and prepared statements; POOLED='tests/integration/store ...' names more.
 POOLED ?= $(addprefix tests/integration/,store/db store/runs store/units engine/runs/test_complete_lists.py engine/announcements)
 
@@ -84,7 +85,8 @@ fuzz: $(DEV)  ## Fuzz the API by its document, EXAMPLES=n of each operation, SEQ
 
 proofs: $(DEV)  ## The long form of the engine's proofs: every commit, readers of a million records, hundreds of models, 2,000 drawn upstreams, SEEDS=n histories of each simulated job
 	PROOFS=long SIMULATION_SEEDS=$(SEEDS) SIMULATION_FIRST_SEED=$(FIRST_SEED) $(BIN)/python -m pytest tests/integration/engine \
-		tests/integration/destinations/test_readers_at_work.py
+		tests/integration/destinations/test_readers_at_work.py tests/unit/sources/limiter \
+		tests/unit/sources/test_drawn_parts.py tests/unit/sources/test_read_ahead.py
 
 bench: $(DEV)  ## Measure every scenario beside its bar, or SCENARIO=name; BENCH_OPTIONS='--list', '--quick', '--rounds 5'
 	@$(BIN)/python -m bench $(if $(SCENARIO),--scenario $(SCENARIO)) $(BENCH_OPTIONS)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from app import interpreter
+from tests import distribution
 from tests.support.patience import WaitFor
 from tests.support.patience import wait_for as patiently
 
@@ -31,14 +32,27 @@ settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that no worker is left alone with it at the end.
 
-    Those that share a Ferryman come last, since that has no rest from its start to the session's end.
+    Those that share servers come late, since these have no rest from their start to the session's end; after them only
+    come the many short files of unit tests, so that all workers end together.
     """
+    distribution.mark_sharing(items)
     ranks = {name: rank for rank, name in enumerate(_LONGEST)}
-    sharing = {item.path for item in items if "ferryman" in getattr(item, "fixturenames", ())}
-    items.sort(key=lambda item: (ranks.get(item.path.name, len(ranks)), item.path in sharing))
+
+    def rank(item: pytest.Item) -> tuple[int, bool, bool]:
+        is_short = "tests/unit/" in item.path.as_posix()
+        return ranks.get(item.path.name, len(ranks)), is_short, distribution.is_sharing(item) or is_short
+
+    items.sort(key=rank)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> distribution.FilesAndGroups | None:
+    """Keep files together beside groups, where groups are asked for."""
+    return distribution.FilesAndGroups(config, log) if config.getoption("dist") == "loadgroup" else None
 
 
 def pytest_collection_finish() -> None:

@@ -3,9 +3,10 @@
 A budget is kept as one JSON text; a text of another release, or nonsense, counts as nothing.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+
+import orjson
 
 from app.engine.limits import constants
 
@@ -170,13 +171,13 @@ def merge_quota(known: Quota | None, reported: Quota) -> Quota:
 
 def write_budget(budget: Budget) -> str:
     """Write a budget as JSON."""
-    return json.dumps(asdict(budget), separators=(",", ":"))
+    return orjson.dumps(budget).decode()
 
 
 def read_budget(text: str) -> Budget | None:
     """Read a budget; None for nothing, or for what another release wrote."""
     try:
-        fields = json.loads(text)
+        fields = orjson.loads(text)
         holders = {name: Holder(**holder) for name, holder in fields.pop("holders").items()}
         quota = fields.pop("quota")
         fields |= {name: Answers(**fields[name]) for name in ("recent", "fast", "slow")}

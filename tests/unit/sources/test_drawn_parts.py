@@ -29,7 +29,7 @@ from tests.support.patience import LONGEST_SECONDS
 NOW: Final = 1_700_000_000
 DAY: Final = 86400
 SECONDS: Final = {BoundFormat.EPOCH: 1, BoundFormat.EPOCH_DAY: DAY, BoundFormat.ISO: 1, BoundFormat.DATE: DAY}
-EXAMPLES: Final = 1000 if os.environ.get("PROOFS") == "long" else 60
+EXAMPLES: Final = 300 if os.environ.get("PROOFS") == "long" else 24
 
 
 @dataclass(kw_only=True)

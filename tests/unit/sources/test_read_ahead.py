@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,7 @@ from tests.support.patience import LONGEST_SECONDS
 PAGE: Final = 3
 MOST: Final = 8
 FOREVER: Final = 10_000
+EXAMPLES: Final = 1000 if os.environ.get("PROOFS") == "long" else 24
 
 Change = tuple[int, str, float]
 """After how many answers, what, and where in the list as a part of its length."""
@@ -158,7 +160,7 @@ moments = st.integers(1, 60)
 inserts = st.tuples(moments, st.just("insert"), places)
 
 
-@chances(deadline=None, max_examples=60)
+@chances(deadline=None, max_examples=EXAMPLES)
 @given(
     count=st.integers(0, 160),
     delays=delays,
@@ -175,7 +177,7 @@ def test_a_list_with_a_total_loses_nothing_that_pages_in_turn_keep(
     assert is_doubtful(pages) or (set(listed(count)) & set(upstream.ids)) - upstream.moved_up <= set(ids_of(pages))
 
 
-@chances(deadline=None, max_examples=60)
+@chances(deadline=None, max_examples=EXAMPLES)
 @given(
     count=st.integers(1, 160),
     delays=delays,
@@ -195,7 +197,7 @@ def test_a_list_whose_last_change_comes_first_loses_nothing_that_pages_in_turn_k
     assert is_doubtful(pages) or set(listed(count)) - upstream.moved_up <= set(ids_of(pages))
 
 
-@chances(deadline=None, max_examples=60)
+@chances(deadline=None, max_examples=EXAMPLES)
 @given(
     count=st.integers(1, 160),
     delays=delays,
@@ -215,7 +217,7 @@ def test_a_list_in_the_order_of_creation_loses_nothing_that_pages_in_turn_keep(
     assert is_doubtful(pages) or (set(listed(count)) & set(upstream.ids)) - upstream.moved_up <= set(ids_of(pages))
 
 
-@chances(deadline=None, max_examples=40)
+@chances(deadline=None, max_examples=EXAMPLES)
 @given(
     count=st.integers(1, 300),
     delays=delays,
@@ -256,6 +258,8 @@ class Hanging(Moving):
     """A page of it is answered when nothing more is requested, and no sooner than ``at_least`` requests after it."""
 
     at_least: int = 0
+    until_position: int = 0
+    """Nor before this position was asked for."""
     asked_meanwhile: int = 0
     documents: int = 0
     """Decoded answers that are there meanwhile."""
@@ -264,7 +268,7 @@ class Hanging(Moving):
         start = (int(asked(request.url, {}, b"").query["page"]) - 1) * PAGE
         if start == 30 * PAGE:
             before, last, quiet = len(self.requests), 0, 0
-            while quiet < 50 or last < before + self.at_least:
+            while quiet < 50 or last < before + self.at_least or max(self.requests) < self.until_position:
                 await asyncio.sleep(0.002)
                 quiet = quiet + 1 if len(self.requests) == last else 0
                 last = len(self.requests)
@@ -291,7 +295,7 @@ def test_no_more_is_kept_than_the_bytes_that_are_allowed() -> None:
 
 def test_nothing_is_requested_behind_an_empty_page_that_has_arrived() -> None:
     """Its turn has not come, since a page before it hangs."""
-    one, upstream = Reader(), Hanging(listed(33 * PAGE), tells_total=False, at_least=3)
+    one, upstream = Reader(), Hanging(listed(33 * PAGE), tells_total=False, until_position=33 * PAGE)
 
     assert ids_of(one.read(upstream)) == listed(33 * PAGE)
 

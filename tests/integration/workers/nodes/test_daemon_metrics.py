@@ -2,41 +2,19 @@
 
 import json
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import pytest
-from cryptography.fernet import Fernet
 from prometheus_client.parser import text_string_to_metric_families
-from pytest_celery import CeleryBrokerCluster
 
-from app.stack import sockets
-from app.stack.children import build_environment
-from tests.support.ferryman import IMPATIENT
 from tests.support.patience import wait_for
-from tests.support.servers import PostgresServer
+from tests.support.small_ferryman import METRICS_TOKEN
 from tests.support.upstream import Upstream, numbered
 from tests.support.workspace import Workspace, listed
 
-OPERATORS = "a-token-of-the-operator"
-
-
-@pytest.fixture(scope="module")
-def node_environment(
-    postgres_server: PostgresServer, celery_broker_cluster: CeleryBrokerCluster
-) -> Iterator[Mapping[str, str]]:
-    """That of the other tests, with metrics."""
-    with sockets.listen("127.0.0.1", 0, option="port") as listener:
-        port = listener.getsockname()[1]
-    with postgres_server.fresh_database() as url:
-        addresses = {"DATABASE_URL": url, "BROKER_URL": celery_broker_cluster[0].config()["url"]}
-        metrics = {"FERRYMAN_METRICS_TOKEN": OPERATORS, "FERRYMAN_METRICS_PORT": str(port)}
-        key = {"FERRYMAN_ENCRYPTION_KEY": Fernet.generate_key().decode()}
-        yield build_environment(IMPATIENT, addresses, {**key, **metrics})
-
 
 def read(url: str) -> str:
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {OPERATORS}"})
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
     with urllib.request.urlopen(request, timeout=30) as response:
         return str(response.read().decode())
 
@@ -64,21 +42,18 @@ def test_a_run_is_counted_where_it_ran(api_url: str, node_workspace: Workspace, 
     upstream.lists("/users", numbered("user", 25), page_size=10)
     sync = node_workspace.sync(upstream.url, [listed("users")])
     addresses = wait_for(lambda: found if len(found := list_addresses(api_url)) == 2 else None)
+    ended = add_up(addresses, "ferryman_runs_ended_total", status="completed", error_code="")
+    begun = add_up(addresses, "ferryman_run_start_delay_seconds_count")
 
     run = sync.run()
 
     assert run["status"] == "completed"
     assert len(set(addresses)) == 2
-    wait_for(lambda: add_up(addresses, "ferryman_runs_ended_total", status="completed", error_code="") == 1)
-    (integration,) = {
-        dict(labels)["integration"]
-        for address in addresses
-        for metric, labels in scrape(f"http://{address}")
-        if metric == "ferryman_pages_total"
-    }
+    wait_for(lambda: add_up(addresses, "ferryman_runs_ended_total", status="completed", error_code="") == ended + 1)
+    integration = sync.api.get(f"/integrated-account/{sync.account_id}")["integration_name"]
     assert add_up(addresses, "ferryman_records_fetched_total", integration=integration) == 25
     assert add_up(addresses, "ferryman_upstream_requests_total", integration=integration, status="200") == 3
-    assert add_up(addresses, "ferryman_run_start_delay_seconds_count") == 1
+    assert add_up(addresses, "ferryman_run_start_delay_seconds_count") == begun + 1
 
 
 def test_one_daemon_leads(api_url: str, node_workspace: Workspace) -> None:

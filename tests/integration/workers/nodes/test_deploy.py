@@ -17,6 +17,9 @@ from tests.support.http_server import Response
 from tests.support.patience import WaitFor
 from tests.support.process_nodes import DaemonNode, fresh_daemon
 from tests.support.receiver import Delivery, Receiver
+from tests.support.server_directory import server_directory
+from tests.support.servers import PostgresServer
+from tests.support.small_ferryman import fresh_environment, running_api, running_broker
 from tests.support.upstream import Upstream, numbered
 from tests.support.workspace import Workspace, child_of, listed
 
@@ -26,10 +29,24 @@ USERS: Final = numbered("user", 10)
 LEASES: Final = "select count(*) from unit where run_id = %s and (lease_expires_at is not null or status = 'leased')"
 
 
-@pytest.fixture
-def environment(node_environment: Mapping[str, str]) -> Mapping[str, str]:
+@pytest.fixture(scope="module")
+def deployed() -> Iterator[Path]:
+    """A directory for a Ferryman without the daemons of other tests, which would take over from those that leave."""
+    with server_directory("ferryman-deploy-") as place:
+        yield place
+
+
+@pytest.fixture(scope="module")
+def environment(postgres_server: PostgresServer, deployed: Path) -> Iterator[Mapping[str, str]]:
     """As in production: a slice waits five seconds for answers when its daemon has to go."""
-    return {name: value for name, value in node_environment.items() if name != "FERRYMAN_STOP_GRACE_SECONDS"}
+    with running_broker(deployed) as broker, fresh_environment(postgres_server, broker) as given:
+        yield {name: value for name, value in given.items() if name != "FERRYMAN_STOP_GRACE_SECONDS"}
+
+
+@pytest.fixture(scope="module")
+def api_url(environment: Mapping[str, str], deployed: Path) -> Iterator[str]:
+    with running_api(environment, deployed) as url:
+        yield url
 
 
 @pytest.fixture

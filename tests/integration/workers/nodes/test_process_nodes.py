@@ -6,7 +6,9 @@ from tests.support.workspace import Workspace
 
 
 def registered(workspace: Workspace) -> dict[str, str]:
-    return {daemon["id"]: daemon["status"] for daemon in workspace.api.get("/daemon")["result"]}
+    """Read how the daemons stand that serve all."""
+    daemons = workspace.api.get("/daemon")["result"]
+    return {daemon["id"]: daemon["status"] for daemon in daemons if daemon["group_key"] == "default"}
 
 
 def test_every_daemon_answers_celerys_control(celery_setup: FerrymanSetup, wait_for: WaitFor) -> None:
