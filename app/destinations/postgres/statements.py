@@ -25,7 +25,7 @@ MOVE: Final = sql.SQL("""
      where destination_id = %(destination_id)s and account_id = %(account_id)s
 """)
 CURSOR: Final = sql.SQL("""
-    select cursor from ferryman._ferryman_cursor where destination_id = %s and account_id = %s and epoch = %s
+    select cursor from ferryman._ferryman_cursor where destination_id = %s and account_id = %s
 """)
 FORGET: Final = sql.SQL("delete from ferryman._ferryman_cursor where destination_id = %s and account_id = %s")
 TABLES_OF: Final = sql.SQL("""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from app.engine.objects.destinations import Datastore, Destination
 from app.engine.objects.environments import EnvironmentId
-from app.services.destinations.ports import LoggedRecord
+from app.services.destinations.ports import LoggedRecord, Quarantined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,16 +63,8 @@ class LogPart:
     """Those of resources that the destination does not want."""
     records: Mapping[str, Sequence[LoggedRecord]]
     """By resource, in the order of their sequences."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quarantined:
-    """A record that does not fit its frozen schema."""
-
-    resource: str
-    remote_id: str
-    sequence: int
-    reason: str
+    unreadable: Sequence[Quarantined] = ()
+    """Records whose JSON is nested deeper, or has longer numbers, than can be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +77,8 @@ class Moved:
     unchanged: int
     filtered: int
     quarantined: tuple[Quarantined, ...] = ()
+    landed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The keys, by resource, that were written or unchanged: what was quarantined of them before is no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,9 +21,9 @@ from app.failpoints import Failpoint
 from app.services.destinations.gaps import GapListing
 from app.services.destinations.learning import BatchLearner
 from app.services.destinations.opening import open_writer
-from app.services.destinations.ports import Batch, DestinationWriter, LogRange, Writers
+from app.services.destinations.ports import Batch, DestinationWriter, LogRange, Quarantined, Writers, Written
 from app.services.destinations.stores import Cursors, DueCursors, LoggedRecords
-from app.services.destinations.work import Claimed, CursorClaim, DueCursor, LogPart, Moved, Quarantined
+from app.services.destinations.work import Claimed, CursorClaim, DueCursor, LogPart, Moved
 from app.services.ports import Clock, SchemaStore
 from app.services.units.lease_keeper import LeaseKeeper
 
@@ -186,9 +186,9 @@ class _Walk:
         if not self._stores.cursors.fix_range(self._claim, part.through):
             return False
         log_range, quarantined = self._build_range(part)
-        counts = {"ferryman.records.read": part.read, "ferryman.records.quarantined": len(quarantined)}
-        with tracing.span("write to the datastore", counts, kind=tracing.Kind.CLIENT):
-            written = self._writer.write(log_range, fence=self._claim.fence)
+        with tracing.span("write to the datastore", {"ferryman.records.read": part.read}, kind=tracing.Kind.CLIENT):
+            written, log_range, refused = self._write_without_refused(log_range)
+        quarantined += refused
         failpoints.hit(Failpoint.BEFORE_CURSOR)
         moved = Moved(
             through=part.through,
@@ -197,6 +197,7 @@ class _Walk:
             unchanged=part.read - part.filtered - len(quarantined) - written.written,
             filtered=part.filtered,
             quarantined=quarantined,
+            landed={batch.resource: [record.remote_id for record in batch.records] for batch in log_range.batches},
         )
         self._stores.cursors.move(self._claim, moved)
         _count(self._claimed.datastore.type, moved)
@@ -204,6 +205,19 @@ class _Walk:
         if part.is_last:
             self._end_rebuild()
         return not part.is_last
+
+    def _write_without_refused(self, log_range: LogRange) -> tuple[Written, LogRange, tuple[Quarantined, ...]]:
+        """Write a range without what the target can not hold, which is noted first, for whoever repeats the range."""
+        found: tuple[Quarantined, ...] = ()
+        while True:
+            written = self._writer.write(log_range, fence=self._claim.fence)
+            if not written.refused:
+                return written, log_range, found
+            self._stores.cursors.note_refused(self._claim, written.refused)
+            failpoints.hit(Failpoint.BEFORE_REST)
+            logger.warning("a target refuses records", extra={**_facts(self._claim), "count": len(written.refused)})
+            found += tuple(written.refused)
+            log_range = log_range.without(written.refused)
 
     def _read(self) -> LogPart:
         wanted = self._claimed.destination.resources
@@ -235,7 +249,12 @@ class _Walk:
     def _build_range(self, part: LogPart) -> tuple[LogRange, tuple[Quarantined, ...]]:
         learned = [self._learner.learn(resource, records) for resource, records in sorted(part.records.items())]
         log_range = self._empty_range(part.through, [one.batch for one in learned if one.batch.records])
-        return log_range, tuple(one for each in learned for one in each.quarantined)
+        quarantined = [one for each in learned for one in each.quarantined]
+        # Of an attempt before: a record that has changed since stands at another number.
+        known = self._stores.cursors.list_refused(self._claim, after=self._cursor, through=part.through)
+        present = {record.sequence for batch in log_range.batches for record in batch.records} if known else ()
+        refused = [one for one in known if one.sequence in present]
+        return log_range.without(refused), (*quarantined, *refused, *part.unreadable)
 
     def _empty_range(self, through: int, batches: list[Batch] | None = None) -> LogRange:
         return LogRange(

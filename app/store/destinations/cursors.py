@@ -14,7 +14,8 @@ from app.engine.objects.accounts import Erasure
 from app.engine.objects.destinations import Datastore
 from app.engine.objects.environments import EnvironmentId
 from app.engine.status import CursorStatus
-from app.services.destinations.work import Claimed, CursorClaim, ErasedPlace, Moved, Quarantined
+from app.services.destinations.ports import Quarantined
+from app.services.destinations.work import Claimed, CursorClaim, ErasedPlace, Moved
 from app.services.runs.conflicts import retry_conflicts
 from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
@@ -64,6 +65,8 @@ _MOVE: Final = text(f"""
            "read" = "read" + :read, written = written + :written, unchanged = unchanged + :unchanged,
            quarantined = quarantined + :quarantined, filtered = filtered + :filtered
      where {_OF_CLAIM}
+ returning exists (select from destination_quarantine q
+                    where q.destination_id = :destination_id and q.integrated_account_id = :account_id)
 """)
 _LISTED: Final = text(f"update destination_cursor set listed_through = :through where {_OF_CLAIM}")
 _REBUILT: Final = text(f"update destination_cursor set is_rebuilding = false where {_OF_CLAIM}")
@@ -84,14 +87,28 @@ _FAIL: Final = text(f"""
            due_at = now() + make_interval(secs => :wake_seconds)
      where {_OF_CLAIM}
 """)
+_HOLD: Final = text(f"select fence from destination_cursor where {_OF_CLAIM} for update")
+_REFUSED: Final = text("""
+    select resource, remote_id, sequence, reason from destination_quarantine
+     where destination_id = :destination_id and integrated_account_id = :account_id
+           and refused_epoch = :epoch and sequence > :after and sequence <= :through
+     order by sequence
+""")
+_RELEASE: Final = text("""
+    delete from destination_quarantine
+     where destination_id = :destination_id and integrated_account_id = :account_id
+           and resource = :resource and remote_id = any(:remote_ids)
+""")
 _QUARANTINE: Final = text("""
     insert into destination_quarantine
-           (destination_id, integrated_account_id, resource, remote_id, sequence, reason)
-    select :destination_id, :account_id, q.resource, q.remote_id, q.sequence, q.reason
+           (destination_id, integrated_account_id, resource, remote_id, sequence, reason, refused_epoch)
+    select :destination_id, :account_id, q.resource, q.remote_id, q.sequence, q.reason, cast(:refused_epoch as integer)
       from unnest(cast(:resources as text[]), cast(:remote_ids as text[]), cast(:sequences as bigint[]),
                   cast(:reasons as text[])) as q (resource, remote_id, sequence, reason)
         on conflict (destination_id, integrated_account_id, resource, remote_id) do update
-       set sequence = excluded.sequence, reason = excluded.reason, created_at = now()
+       set sequence = excluded.sequence, reason = excluded.reason, created_at = now(),
+           refused_epoch = coalesce(excluded.refused_epoch, case
+               when destination_quarantine.sequence = excluded.sequence then destination_quarantine.refused_epoch end)
 """)
 _MARK: Final = "'destination ' || c.destination_id"
 # An account that is deleted has its tenant there.
@@ -179,6 +196,19 @@ class CursorStore:
         with reading(self._engine) as connection:
             return bool(connection.execute(_MAY, _place(claim)).scalar_one())
 
+    def note_refused(self, claim: CursorClaim, refused: Sequence[Quarantined]) -> None:
+        """Record what the target can not hold, before the rest is written; raise LeaseLostError."""
+        with self._engine.begin() as connection:
+            if connection.execute(_HOLD, _place(claim)).scalar_one_or_none() is None:
+                raise LeaseLostError
+            connection.execute(_QUARANTINE, {**_quarantine_values(claim, refused), "refused_epoch": claim.epoch})
+
+    def list_refused(self, claim: CursorClaim, *, after: int, through: int) -> Sequence[Quarantined]:
+        """List what was noted as refused since the account was last filled anew, in a range of its log."""
+        values = {**_place(claim), "epoch": claim.epoch, "after": after, "through": through}
+        with reading(self._engine) as connection:
+            return [Quarantined(**row) for row in connection.execute(_REFUSED, values).mappings()]
+
     def move(self, claim: CursorClaim, moved: Moved) -> None:
         """Move the cursor to the end of a range that is written; raise LeaseLostError."""
         counts = {
@@ -187,10 +217,14 @@ class CursorStore:
         }
         with self._engine.begin() as connection:
             values = {**_place(claim), **counts, "through": moved.through}
-            if connection.execute(_MOVE, values).rowcount != 1:
+            has_quarantined = connection.execute(_MOVE, values).scalar_one_or_none()
+            if has_quarantined is None:
                 raise LeaseLostError
+            for resource, keys in moved.landed.items() if has_quarantined else ():
+                connection.execute(_RELEASE, {**_place(claim), "resource": resource, "remote_ids": list(keys)})
             if moved.quarantined:
-                connection.execute(_QUARANTINE, _quarantine_values(claim, moved.quarantined))
+                values = _quarantine_values(claim, moved.quarantined)
+                connection.execute(_QUARANTINE, {**values, "refused_epoch": None})
 
     def note_listed(self, claim: CursorClaim, through: int) -> None:
         """Record that what vanished in a gap was found by a listing; raise LeaseLostError."""
@@ -274,7 +308,7 @@ def _place(claim: CursorClaim) -> dict[str, Any]:
     return {"destination_id": claim.destination_id, "account_id": claim.account_id, "fence": claim.fence}
 
 
-def _quarantine_values(claim: CursorClaim, quarantined: tuple[Quarantined, ...]) -> dict[str, Any]:
+def _quarantine_values(claim: CursorClaim, quarantined: Sequence[Quarantined]) -> dict[str, Any]:
     return {
         "destination_id": claim.destination_id,
         "account_id": claim.account_id,

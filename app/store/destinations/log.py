@@ -9,7 +9,7 @@ from psycopg import Cursor
 from sqlalchemy import Engine, text
 
 from app.engine.records.rows import decode
-from app.services.destinations.ports import LoggedRecord
+from app.services.destinations.ports import LoggedRecord, Quarantined
 from app.services.destinations.stores import ExpectedRecords, Settled, WrittenAccount
 from app.services.destinations.work import LogPart
 from app.services.runs.conflicts import retry_conflicts
@@ -65,6 +65,7 @@ _LOOK_UP: Final = text(f"""
       from record r
      where r.integrated_account_id = :account_id and r.resource = :resource and r.remote_id = any(:ids)
 """)
+_UNREADABLE: Final = "it is nested deeper than 1,024 levels, or has a number of more than 4,300 digits"
 _MOST: Final = 2**63 - 1
 _FIRST_ROWS: Final = 200
 """By which the size of the others is estimated."""
@@ -183,15 +184,28 @@ def _read_rows(
 
 def _part(rows: Sequence[tuple[Any, ...]], *, end: int, is_last: bool, gap_until: int) -> LogPart:
     records: defaultdict[str, list[LoggedRecord]] = defaultdict(list)
+    unreadable: list[Quarantined] = []
     filtered = 0
     for resource, sequence, remote_id, synced_at, deleted_at, data in rows:
         if data is None:
             filtered += 1
             continue
-        record = LoggedRecord(remote_id, sequence, synced_at, deleted_at, decode(data))
-        records[resource].append(record)
+        try:
+            value = decode(data)
+        except (ValueError, RecursionError):
+            unreadable.append(
+                Quarantined(resource=resource, remote_id=remote_id, sequence=sequence, reason=_UNREADABLE)
+            )
+            continue
+        records[resource].append(LoggedRecord(remote_id, sequence, synced_at, deleted_at, value))
     return LogPart(
-        through=end, is_last=is_last, gap_until=gap_until, read=len(rows), filtered=filtered, records=records
+        through=end,
+        is_last=is_last,
+        gap_until=gap_until,
+        read=len(rows),
+        filtered=filtered,
+        records=records,
+        unreadable=unreadable,
     )
 
 

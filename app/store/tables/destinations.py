@@ -99,7 +99,7 @@ destination_cursor = Table(
     postgresql_with={"fillfactor": "70"},
 )
 
-# Records that do not fit a frozen schema: the newest sequence of each key.
+# Records that are left out: the newest sequence of each key.
 destination_quarantine = Table(
     "destination_quarantine",
     metadata,
@@ -110,5 +110,11 @@ destination_quarantine = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Column("created_at", time_type, nullable=False, server_default=func.now()),
+    Column("refused_epoch", Integer),  # of one that the target can not hold: the cursor's epoch when it was tried
     PrimaryKeyConstraint("destination_id", "integrated_account_id", "resource", "remote_id"),
+    Index(
+        "destination_quarantine_refused",
+        *("destination_id", "integrated_account_id", "sequence"),
+        postgresql_where=text("refused_epoch is not null"),
+    ),
 )
