@@ -1,5 +1,6 @@
 """Write ranges of accounts' logs as files: the file first, then what names it, then how far the account is written."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC
@@ -173,14 +174,14 @@ class FilesWriter:
         if not listed and self._store.get(names.OWNER) is not None:
             # An error in an answer of 200 reads as an empty listing: whoever believed it would leave files behind.
             raise faults.build_error(faults.FAILS, "it lists nothing although it holds objects")
-        folders = {
-            name.removeprefix(f"{names.OWN_FOLDER}/").rpartition(f"/{account_id}/")[0]
-            for name in listed
-            if f"/{account_id}/" in name
-        }
+        folders: defaultdict[str, list[str]] = defaultdict(list)
+        for name in listed:
+            if f"/{account_id}/" in name:
+                folders[name.removeprefix(f"{names.OWN_FOLDER}/").rpartition(f"/{account_id}/")[0]].append(name)
         wanted = None if resource is None else names.quote_part(resource)
         return [
-            Table(self._store, folder, account_id)
+            # Each has what this listing shows of it: one of its own might be an error that reads as an empty one.
+            Table(self._store, folder, account_id, folders[folder])
             for folder in sorted(folders)
             if wanted is None or folder.rpartition("/")[2] == wanted
         ]

@@ -55,14 +55,15 @@ _OF_RECORD: Final[Mapping[str, str]] = {
     "22007": "a date is out of range",
     "22008": "a date is out of range",
     "22001": "a text is longer than the column takes",
-    errors.NotNullViolation.sqlstate: _CONSTRAINT,
-    errors.CheckViolation.sqlstate: _CONSTRAINT,
-    errors.UniqueViolation.sqlstate: _CONSTRAINT,
-    errors.ExclusionViolation.sqlstate: _CONSTRAINT,
-    errors.ForeignKeyViolation.sqlstate: _CONSTRAINT,
+    "23502": _CONSTRAINT,
+    "23514": _CONSTRAINT,
+    "23505": _CONSTRAINT,
+    "23P01": _CONSTRAINT,
+    "23503": _CONSTRAINT,
 }
 """What Postgres may say of one row and not of others; the rest of class 22, of values, too."""
 _OF_VALUES: Final = "22"
+_NOT_NULL: Final = "23502"
 _CONNECTING: Final[Mapping[str, _Meaning]] = {
     # First: it says "database" too, and is over in a moment.
     "database system is": _BUSY,
@@ -106,7 +107,7 @@ def explain_refusal(error: psycopg.Error, written: Collection[str]) -> str | Non
     state = error.sqlstate or ""
     if not may_be_of_record(error):
         return None
-    if state == errors.NotNullViolation.sqlstate and error.diag.column_name not in written:
+    if state == _NOT_NULL and error.diag.column_name not in written:
         return None
     return f"{_OF_RECORD.get(state, 'the server refuses a value')}: {_describe(error, '')}"
 

@@ -58,15 +58,15 @@ _BACKFILL_QUARANTINED: Final = text(f"""
              where destination_id = :id group by 1) q
      where c.destination_id = :id and c.integrated_account_id = q.integrated_account_id
 """)
-# The oldest entry that is not written; numbers of events are none.
-WAITS: Final = """
-    coalesce(extract(epoch from now() - (
-        select r.updated_at from record r
-         where r.integrated_account_id = c.integrated_account_id and r.sequence >= 0 and r.sequence > c.cursor
-         order by r.sequence limit 1)), 0)
+OLDEST: Final = """
+    (select r.updated_at from record r
+      where r.integrated_account_id = c.integrated_account_id and r.sequence >= 0 and r.sequence > c.cursor
+      order by r.sequence limit 1)
 """
+"""Since when the oldest entry waits that is not written; numbers of events are none."""
+_WAITS: Final = f"coalesce(extract(epoch from now() - {OLDEST}), 0)"
 _CURSORS: Final = text(f"""
-    select c.*, coalesce(l.last_sequence, 0) as last_sequence, {WAITS} as lag_seconds
+    select c.*, coalesce(l.last_sequence, 0) as last_sequence, {_WAITS} as lag_seconds
       from destination_cursor c
       left join account_log l on l.integrated_account_id = c.integrated_account_id
      where c.destination_id = :id and (cast(:after as uuid) is null or c.integrated_account_id > cast(:after as uuid))
@@ -77,7 +77,7 @@ _PROGRESS: Final = text(f"""
            count(*) filter (where c.status = '{CursorStatus.FAILING}') as failing,
            count(*) filter (where c.is_rebuilding) as rebuilding,
            coalesce(sum(greatest(0, l.last_sequence - c.cursor)), 0) as lag_records,
-           coalesce(max(case when l.last_sequence > c.cursor then {WAITS} else 0 end), 0) as lag_seconds,
+           coalesce(max(case when l.last_sequence > c.cursor then {_WAITS} else 0 end), 0) as lag_seconds,
            (array_agg(c.last_error order by c.failing_since desc)
                 filter (where c.last_error is not null))[1] as last_error,
            sum(c.read) as read, sum(c.written) as written, sum(c.unchanged) as unchanged,

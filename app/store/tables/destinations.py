@@ -95,8 +95,22 @@ destination_cursor = Table(
     Index("destination_cursor_by_account", "integrated_account_id"),
     Index("destination_cursor_due", "destination_id", "due_at"),
     Index("destination_cursor_no_room", "no_room_until", postgresql_where=text("no_room_until is not null")),
+    Index(
+        "destination_cursor_failing", "error_code", "destination_id", postgresql_where=text("error_code is not null")
+    ),
     Index("destination_cursor_leased", "destination_id", postgresql_where=text("lease_until is not null")),
     postgresql_with={"fillfactor": "70"},
+)
+
+# How a destination stood when the leader last looked at all its cursors: what metrics show.
+destination_state = Table(
+    "destination_state",
+    metadata,
+    Column("destination_id", uuid_type, ForeignKey("destination.id", ondelete="CASCADE"), primary_key=True),
+    Column("failing", Integer, nullable=False),  # accounts
+    Column("failing_since", time_type),  # the first of them
+    Column("lag_records", BigInteger, nullable=False),
+    Column("oldest_at", time_type),  # since when the oldest entry waits; null: none does
 )
 
 # Records that are left out: the newest sequence of each key.
