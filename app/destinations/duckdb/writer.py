@@ -148,11 +148,12 @@ class DuckDbWriter:
         cursor = cursor if epoch == log_range.epoch else 0
         count = sum(len(batch.records) for batch in log_range.batches)
         if cursor >= log_range.last_sequence and not log_range.listing:
-            return Written(written=0, unchanged=count)
-        changed = sum(self._merge(connection, log_range, batch) for batch in log_range.batches)
+            return Written(written=0, unchanged=count, sequences=frozenset())
+        sequences: set[int] = set()
+        changed = sum(self._merge(connection, log_range, batch, sequences) for batch in log_range.batches)
         cursor = cursor if log_range.listing else log_range.last_sequence
         ask(connection, statements.MOVE, {**place, "epoch": log_range.epoch, "cursor": cursor, "fence": fence})
-        return Written(written=changed, unchanged=count - changed)
+        return Written(written=changed, unchanged=count - changed, sequences=frozenset(sequences))
 
     def _find(self, connection: Connection, log_range: LogRange) -> list[Quarantined]:
         """Find the records that can not be written, in transactions that are taken back."""
@@ -162,7 +163,7 @@ class DuckDbWriter:
             def attempt(records: Sequence[LoggedRecord], batch: Batch = batch) -> str | None:
                 try:
                     with transaction(connection, is_kept=False):
-                        self._merge(connection, log_range, replace(batch, records=records))
+                        self._merge(connection, log_range, replace(batch, records=records), set())
                 except (duckdb.Error, *ENCODING_FAULTS) as error:
                     if (reason := explain_refusal(error)) is None:
                         raise
@@ -172,8 +173,8 @@ class DuckDbWriter:
             found += find_refused(batch, attempt)
         return found
 
-    def _merge(self, connection: Connection, log_range: LogRange, batch: Batch) -> int:
-        """Merge a batch; return how many rows changed."""
+    def _merge(self, connection: Connection, log_range: LogRange, batch: Batch, sequences: set[int]) -> int:
+        """Merge a batch; return how many rows changed, and add their sequences."""
         table = find_table(connection, self._own(log_range.integration_name, batch.resource))
         absent = [record for record in batch.records if record.is_absent]
         layout = FileLayout(columns=list(batch.schema.list_shown()))
@@ -181,7 +182,9 @@ class DuckDbWriter:
         mode, deletes = self._target.mode, self._target.deletes
         connection.register("incoming", incoming)
         try:
-            changed = _count(ask(connection, statements.build_count(table, mode=mode, deletes=deletes)))
+            found = ask(connection, statements.build_changed(table, mode=mode, deletes=deletes))
+            changed = len(found)
+            sequences.update(sequence for (sequence,) in found)
             names = [column.name for column in layout.columns]
             is_rebuild = log_range.is_rebuild
             for statement in statements.build_merge(table, names, mode=mode, deletes=deletes, is_rebuild=is_rebuild):

@@ -39,15 +39,26 @@ class Merge:
         connection.execute(statements.build_incoming(incoming, self.list_columns(batch)))
         return incoming
 
-    def bring(self, connection: Connection, incoming: sql.Identifier, batch: Batch) -> tuple[int, int]:
-        """Copy a batch and merge it; return how many rows changed, and how many characters were copied."""
+    def bring(
+        self, connection: Connection, incoming: sql.Identifier, batch: Batch, changed: set[int] | None = None
+    ) -> tuple[int, int]:
+        """Copy a batch and merge it; return how many rows changed, and how many characters were copied.
+
+        The sequences of the rows that changed are added to ``changed``.
+        """
         columns = self.list_columns(batch)
         size = copy_lines(connection, incoming, build_lines(batch.records, columns))
         merges = statements.build_merge(
             self.table.name, incoming, columns, mode=self.mode, deletes=self.deletes, is_rebuild=self.is_rebuild
         )
         place: dict[str, Any] = {"account_id": self.account_id, "tenant_id": self.tenant_id}
-        return sum(connection.execute(merge, place).rowcount for merge in merges), size
+        count = 0
+        for merge, returning in merges:
+            done = connection.execute(merge if changed is None else merge + returning, place)
+            count += done.rowcount
+            if changed is not None:
+                changed.update(row[0] for row in done)
+        return count, size
 
 
 def find_refused_by_merge(connection: Connection, merge: Merge, batch: Batch, number: int) -> list[Quarantined]:

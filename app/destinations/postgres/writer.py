@@ -75,7 +75,7 @@ class PostgresWriter:
                 raise
 
     def read_cursor(self, account_id: str, epoch: int) -> int | None:
-        """Return how far an account is written, also before it was filled anew; 0 where the target knows nothing of it."""
+        """Return how far an account is written, of any epoch; 0 where the target knows nothing of it."""
         with self._use() as connection:
             self._ensure_notes(connection)
             place = (self._target.destination_id, account_id)
@@ -145,16 +145,18 @@ class PostgresWriter:
             raise LeaseLostError
         count = sum(len(batch.records) for batch in log_range.batches)
         if seen[0] >= log_range.last_sequence and not log_range.listing:
-            return Written(written=0, unchanged=count)
+            return Written(written=0, unchanged=count, sequences=frozenset())
         changed, size = 0, 0
+        sequences: set[int] | None = set() if log_range.is_itemized else None
         for number, batch in enumerate(log_range.batches):
             merge = self._build_merge(log_range, batch)
             incoming = merge.make_incoming(connection, batch, number)
-            written, copied = merge.bring(connection, incoming, batch)
+            written, copied = merge.bring(connection, incoming, batch, sequences)
             changed, size = changed + written, size + copied
         if not log_range.listing:
             connection.execute(statements.MOVE, {**place, "last": log_range.last_sequence})
-        return Written(written=changed, unchanged=count - changed, bytes=size)
+        known = None if sequences is None else frozenset(sequences)
+        return Written(written=changed, unchanged=count - changed, bytes=size, sequences=known)
 
     def _ensure_tables(self, connection: Connection, log_range: LogRange) -> list[Quarantined]:
         """Make the tables of a range ready; return the records with values for which a table has no more columns."""

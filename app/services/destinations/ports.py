@@ -82,6 +82,8 @@ class LogRange:
     """
     is_rebuild: bool = False
     """Rows are made as they are here, whatever sequence the target has for them."""
+    is_itemized: bool = False
+    """A run waits for some of the records: which of them were written is asked for, not how many alone."""
 
     def without(self, left_out: Collection[Quarantined]) -> "LogRange":
         """Return the same range without some records; a resource of which none is left has no batch."""
@@ -104,6 +106,8 @@ class Written:
     unchanged: int = 0
     """Records that the target held already, at the same sequence or a higher one."""
     bytes: int = 0
+    sequences: frozenset[int] | None = None
+    """Of the records that were written, where the range is itemized; None: they are all."""
     refused: Sequence[Quarantined] = ()
     """Records that the target can not hold. Where there are some, nothing of the range counts as written.
 

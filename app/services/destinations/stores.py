@@ -62,6 +62,9 @@ class Cursors(Protocol):
     def may_write(self, claim: CursorClaim) -> bool:
         """Whether the lease is held and the destination not paused: what ``fix_range`` asks, where no range is."""
 
+    def list_waiting_runs(self, claim: CursorClaim) -> Mapping[str, int]:
+        """Return the account's runs that complete once their records are here, and up to where these are counted."""
+
     def note_refused(self, claim: CursorClaim, refused: Sequence[Quarantined]) -> None:
         """Record what the target can not hold, before the rest is written; raise LeaseLostError."""
 
@@ -159,8 +162,12 @@ class LoggedRecords(Protocol):
         limit: int,
         through: int | None = None,
         resources: Collection[str] | None = None,
+        runs: Collection[str] = (),
     ) -> LogPart:
-        """Read on after a number, ``limit`` entries at most, or all up to ``through``; None of resources is all."""
+        """Read on after a number, ``limit`` entries at most, or all up to ``through``; None of resources is all.
+
+        Which entries are of ``runs`` is shown.
+        """
 
     def find_absent(self, account_id: str, resource: str, ids: Sequence[str]) -> set[str]:
         """Return those of some ids of which there is no record, not even a tombstone."""

@@ -6,9 +6,9 @@ target has it durably, and the target leaves out what it holds already: a range 
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import BoundedSemaphore
 from typing import Final
@@ -22,6 +22,7 @@ from app.services.destinations.gaps import GapListing
 from app.services.destinations.learning import BatchLearner
 from app.services.destinations.opening import open_writer
 from app.services.destinations.ports import Batch, DestinationWriter, LogRange, Quarantined, Writers, Written
+from app.services.destinations.run_books import count_by_run
 from app.services.destinations.stores import Cursors, DueCursors, LoggedRecords
 from app.services.destinations.work import Claimed, CursorClaim, DueCursor, LogPart, Moved
 from app.services.ports import Clock, SchemaStore
@@ -177,7 +178,8 @@ class _Walk:
 
     def write_next(self) -> bool:
         """Write the next range; return whether there is another one."""
-        part = self._read()
+        waiting = self._stores.cursors.list_waiting_runs(self._claim)
+        part = self._read(waiting)
         if part.gap_until > self._listed_through and not self._fill_gap(part.gap_until):
             return False
         if part.through == self._cursor:
@@ -197,6 +199,7 @@ class _Walk:
             unchanged=part.read - part.filtered - len(quarantined) - written.written,
             filtered=part.filtered,
             quarantined=quarantined,
+            runs=count_by_run(part.runs, waiting, log_range, written, quarantined),
             landed={batch.resource: [record.remote_id for record in batch.records] for batch in log_range.batches},
         )
         self._stores.cursors.move(self._claim, moved)
@@ -219,7 +222,7 @@ class _Walk:
             found += tuple(written.refused)
             log_range = log_range.without(written.refused)
 
-    def _read(self) -> LogPart:
+    def _read(self, waiting: Collection[str]) -> LogPart:
         wanted = self._claimed.destination.resources
         return self._stores.log.read(
             self._claim.account_id,
@@ -227,6 +230,7 @@ class _Walk:
             through=self._through,
             limit=RECORDS_AT_ONCE if self._through is None else 2 * RECORDS_AT_ONCE,
             resources=None if wanted == "*" else wanted,
+            runs=waiting,
         )
 
     def _fill_gap(self, gap_until: int) -> bool:
@@ -254,6 +258,7 @@ class _Walk:
         known = self._stores.cursors.list_refused(self._claim, after=self._cursor, through=part.through)
         present = {record.sequence for batch in log_range.batches for record in batch.records} if known else ()
         refused = [one for one in known if one.sequence in present]
+        log_range = replace(log_range, is_itemized=bool(part.runs))
         return log_range.without(refused), (*quarantined, *refused, *part.unreadable)
 
     def _empty_range(self, through: int, batches: list[Batch] | None = None) -> LogRange:

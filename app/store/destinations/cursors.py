@@ -4,7 +4,8 @@ Leases run on the database's clock. Every write names the fence of its claim, so
 nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from sqlalchemy import Engine, text
@@ -22,6 +23,7 @@ from app.store.db.database import Row, reading
 from app.store.destinations.datastores import datastore_of
 from app.store.destinations.destinations import destination_of
 from app.store.secrets.encryption import Cipher
+from app.store.tables.runs import WAITS_FOR_DESTINATIONS
 
 _OF_CLAIM: Final = "destination_id = :destination_id and integrated_account_id = :account_id and fence = :fence"
 
@@ -86,6 +88,22 @@ _FAIL: Final = text(f"""
            failing_since = coalesce(failing_since, now()), last_error = :error, error_code = :code,
            due_at = now() + make_interval(secs => :wake_seconds)
      where {_OF_CLAIM}
+""")
+# A run that has failed may be resumed: its records land meanwhile.
+_WAITING: Final = text(f"""
+    select r.id, coalesce(x.through, 0)
+      from sync_job_run r
+      left join run_destination x on x.run_id = r.id and x.destination_id = :destination_id
+     where r.integrated_account_id = :account_id and {WAITS_FOR_DESTINATIONS}
+""")
+_COUNT_OF_RUN: Final = text("""
+    insert into run_destination as held (run_id, destination_id, through, written, unchanged, quarantined, filtered)
+    select id, :destination_id, :through, :written, :unchanged, :quarantined, :filtered
+      from sync_job_run where id = :run_id
+        on conflict (run_id, destination_id) do update
+       set through = excluded.through, written = held.written + excluded.written,
+           unchanged = held.unchanged + excluded.unchanged, quarantined = held.quarantined + excluded.quarantined,
+           filtered = held.filtered + excluded.filtered
 """)
 _HOLD: Final = text(f"select fence from destination_cursor where {_OF_CLAIM} for update")
 _REFUSED: Final = text("""
@@ -196,6 +214,11 @@ class CursorStore:
         with reading(self._engine) as connection:
             return bool(connection.execute(_MAY, _place(claim)).scalar_one())
 
+    def list_waiting_runs(self, claim: CursorClaim) -> Mapping[str, int]:
+        """Return the account's runs that complete once their records are here, and up to where these are counted."""
+        with reading(self._engine) as connection:
+            return {str(run_id): int(through) for run_id, through in connection.execute(_WAITING, _place(claim))}
+
     def note_refused(self, claim: CursorClaim, refused: Sequence[Quarantined]) -> None:
         """Record what the target can not hold, before the rest is written; raise LeaseLostError."""
         with self._engine.begin() as connection:
@@ -222,6 +245,9 @@ class CursorStore:
                 raise LeaseLostError
             for resource, keys in moved.landed.items() if has_quarantined else ():
                 connection.execute(_RELEASE, {**_place(claim), "resource": resource, "remote_ids": list(keys)})
+            if moved.runs:
+                counted = [{**_place(claim), **asdict(one)} for one in moved.runs]
+                connection.execute(_COUNT_OF_RUN, counted)
             if moved.quarantined:
                 values = _quarantine_values(claim, moved.quarantined)
                 connection.execute(_QUARANTINE, {**values, "refused_epoch": None})
