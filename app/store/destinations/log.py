@@ -199,9 +199,8 @@ def _part(rows: Sequence[tuple[Any, ...]], *, end: int, is_last: bool, gap_until
         try:
             value = decode(data)
         except (ValueError, RecursionError):
-            unreadable.append(
-                Quarantined(resource=resource, remote_id=remote_id, sequence=sequence, reason=_UNREADABLE)
-            )
+            lost = Quarantined(resource=resource, remote_id=remote_id, sequence=sequence, reason=_UNREADABLE)
+            unreadable.append(lost)
             continue
         records[resource].append(LoggedRecord(remote_id, sequence, synced_at, deleted_at, value))
     return LogPart(
