@@ -93,7 +93,8 @@ class DestinationLog:
     ) -> LogPart:
         """Read on after a number, ``limit`` entries at most, or all up to ``through``; None of resources is all.
 
-        Which entries are of ``runs`` is shown. Whoever has read up to a number has missed nothing before it: numbers are committed in their order.
+        Which entries are of ``runs`` is shown. Whoever has read up to a number has missed nothing before it: numbers
+        are committed in their order.
         """
         values: dict[str, Any] = {
             "account_id": account_id,

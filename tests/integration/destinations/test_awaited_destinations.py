@@ -97,7 +97,8 @@ def test_a_run_completes_once_its_records_have_landed_and_its_books_say_where(
         **{"destination_id": all_of_it, "label": "warehouse", "through": 3, "records": 3},
         **{"written": 3, "unchanged": 0, "quarantined": 0, "filtered": 0},
     }
-    assert (books[some]["records"], books[some]["written"], books[some]["filtered"]) == (3, 1, 2)
+    # Both write to the same tables: what the first one has written is there already.
+    assert [books[some][name] for name in ("records", "written", "unchanged", "filtered")] == [3, 0, 1, 2]
 
 
 def test_what_does_not_fit_a_frozen_schema_is_in_the_books(landing: Landing, target: TargetDatabase) -> None:
@@ -211,7 +212,7 @@ def test_a_run_waits_for_a_rebuild_that_begins_meanwhile(landing: Landing, targe
     run.sweep()
 
     assert (during, run.show().status) == ("running", "completed")
-    assert [one["landed"] for one in run.show().destinations] == [1]
+    assert [one["written"] for one in run.show().destinations] == [1]
 
 
 def test_a_resumed_run_waits_anew(landing: Landing, target: TargetDatabase) -> None:
