@@ -5,7 +5,6 @@ nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Final
 
 from sqlalchemy import Engine, text
@@ -20,10 +19,10 @@ from app.services.destinations.work import Claimed, CursorClaim, ErasedPlace, Mo
 from app.services.runs.conflicts import retry_conflicts
 from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
+from app.store.destinations import left_out
 from app.store.destinations.datastores import datastore_of
 from app.store.destinations.destinations import destination_of
 from app.store.secrets.encryption import Cipher
-from app.store.tables.runs import WAITS_FOR_DESTINATIONS
 
 _OF_CLAIM: Final = "destination_id = :destination_id and integrated_account_id = :account_id and fence = :fence"
 
@@ -89,45 +88,7 @@ _FAIL: Final = text(f"""
            due_at = now() + make_interval(secs => :wake_seconds)
      where {_OF_CLAIM}
 """)
-# A run that has failed may be resumed: its records land meanwhile.
-_WAITING: Final = text(f"""
-    select r.id, coalesce(x.through, 0)
-      from sync_job_run r
-      left join run_destination x on x.run_id = r.id and x.destination_id = :destination_id
-     where r.integrated_account_id = :account_id and {WAITS_FOR_DESTINATIONS}
-""")
-_COUNT_OF_RUN: Final = text("""
-    insert into run_destination as held (run_id, destination_id, through, written, unchanged, quarantined, filtered)
-    select id, :destination_id, :through, :written, :unchanged, :quarantined, :filtered
-      from sync_job_run where id = :run_id
-        on conflict (run_id, destination_id) do update
-       set through = excluded.through, written = held.written + excluded.written,
-           unchanged = held.unchanged + excluded.unchanged, quarantined = held.quarantined + excluded.quarantined,
-           filtered = held.filtered + excluded.filtered
-""")
 _HOLD: Final = text(f"select fence from destination_cursor where {_OF_CLAIM} for update")
-_REFUSED: Final = text("""
-    select resource, remote_id, sequence, reason from destination_quarantine
-     where destination_id = :destination_id and integrated_account_id = :account_id
-           and refused_epoch = :epoch and sequence > :after and sequence <= :through
-     order by sequence
-""")
-_RELEASE: Final = text("""
-    delete from destination_quarantine
-     where destination_id = :destination_id and integrated_account_id = :account_id
-           and resource = :resource and remote_id = any(:remote_ids)
-""")
-_QUARANTINE: Final = text("""
-    insert into destination_quarantine
-           (destination_id, integrated_account_id, resource, remote_id, sequence, reason, refused_epoch)
-    select :destination_id, :account_id, q.resource, q.remote_id, q.sequence, q.reason, cast(:refused_epoch as integer)
-      from unnest(cast(:resources as text[]), cast(:remote_ids as text[]), cast(:sequences as bigint[]),
-                  cast(:reasons as text[])) as q (resource, remote_id, sequence, reason)
-        on conflict (destination_id, integrated_account_id, resource, remote_id) do update
-       set sequence = excluded.sequence, reason = excluded.reason, created_at = now(),
-           refused_epoch = coalesce(excluded.refused_epoch, case
-               when destination_quarantine.sequence = excluded.sequence then destination_quarantine.refused_epoch end)
-""")
 _MARK: Final = "'destination ' || c.destination_id"
 # An account that is deleted has its tenant there.
 _TO_ERASE: Final = text(f"""
@@ -148,11 +109,6 @@ _TAKE_ERASED: Final = text("""
      where destination_id = :destination_id and integrated_account_id = :account_id
            and (lease_until is null or lease_until < now())
  returning fence
-""")
-_REMOVE_QUARANTINED: Final = text("""
-    delete from destination_quarantine
-     where destination_id = :destination_id and integrated_account_id = :account_id
-           and (cast(:resource as text) is null or resource = :resource)
 """)
 _REMOVE: Final = text("""
     delete from destination_cursor where destination_id = :destination_id and integrated_account_id = :account_id
@@ -217,20 +173,19 @@ class CursorStore:
     def list_waiting_runs(self, claim: CursorClaim) -> Mapping[str, int]:
         """Return the account's runs that complete once their records are here, and up to where these are counted."""
         with reading(self._engine) as connection:
-            return {str(run_id): int(through) for run_id, through in connection.execute(_WAITING, _place(claim))}
+            return left_out.list_waiting_runs(connection, claim)
 
     def note_refused(self, claim: CursorClaim, refused: Sequence[Quarantined]) -> None:
         """Record what the target can not hold, before the rest is written; raise LeaseLostError."""
         with self._engine.begin() as connection:
             if connection.execute(_HOLD, _place(claim)).scalar_one_or_none() is None:
                 raise LeaseLostError
-            connection.execute(_QUARANTINE, {**_quarantine_values(claim, refused), "refused_epoch": claim.epoch})
+            left_out.quarantine(connection, claim, refused, are_refused=True)
 
     def list_refused(self, claim: CursorClaim, *, after: int, through: int) -> Sequence[Quarantined]:
         """List what was noted as refused since the account was last filled anew, in a range of its log."""
-        values = {**_place(claim), "epoch": claim.epoch, "after": after, "through": through}
         with reading(self._engine) as connection:
-            return [Quarantined(**row) for row in connection.execute(_REFUSED, values).mappings()]
+            return left_out.list_refused(connection, claim, after=after, through=through)
 
     def move(self, claim: CursorClaim, moved: Moved) -> None:
         """Move the cursor to the end of a range that is written; raise LeaseLostError."""
@@ -243,14 +198,10 @@ class CursorStore:
             has_quarantined = connection.execute(_MOVE, values).scalar_one_or_none()
             if has_quarantined is None:
                 raise LeaseLostError
-            for resource, keys in moved.landed.items() if has_quarantined else ():
-                connection.execute(_RELEASE, {**_place(claim), "resource": resource, "remote_ids": list(keys)})
-            if moved.runs:
-                counted = [{**_place(claim), **asdict(one)} for one in moved.runs]
-                connection.execute(_COUNT_OF_RUN, counted)
-            if moved.quarantined:
-                values = _quarantine_values(claim, moved.quarantined)
-                connection.execute(_QUARANTINE, {**values, "refused_epoch": None})
+            if has_quarantined:
+                left_out.release(connection, claim, moved)
+            left_out.count_of_runs(connection, claim, moved.runs)
+            left_out.quarantine(connection, claim, moved.quarantined, are_refused=False)
 
     def note_listed(self, claim: CursorClaim, through: int) -> None:
         """Record that what vanished in a gap was found by a listing; raise LeaseLostError."""
@@ -301,7 +252,7 @@ class CursorStore:
         """Record that a destination holds nothing of it any more: its cursor is gone, or begins anew."""
         values = _erased_place(place, erasure)
         with self._engine.begin() as connection:
-            connection.execute(_REMOVE_QUARANTINED, {**values, "resource": erasure.resource})
+            left_out.remove(connection, values, erasure.resource)
             if erasure.resource is None:
                 connection.execute(_REMOVE, values)
             else:
@@ -332,17 +283,6 @@ def _datastore(row: Row, cipher: Cipher) -> Datastore:
 
 def _place(claim: CursorClaim) -> dict[str, Any]:
     return {"destination_id": claim.destination_id, "account_id": claim.account_id, "fence": claim.fence}
-
-
-def _quarantine_values(claim: CursorClaim, quarantined: Sequence[Quarantined]) -> dict[str, Any]:
-    return {
-        "destination_id": claim.destination_id,
-        "account_id": claim.account_id,
-        "resources": [one.resource for one in quarantined],
-        "remote_ids": [one.remote_id for one in quarantined],
-        "sequences": [one.sequence for one in quarantined],
-        "reasons": [one.reason for one in quarantined],
-    }
 
 
 def _erased_place(place: ErasedPlace, erasure: Erasure) -> dict[str, object]:

@@ -113,6 +113,21 @@ destination_state = Table(
     Column("oldest_at", time_type),  # since when the oldest entry waits; null: none does
 )
 
+# What became of the entries of a run that waits for its destinations, at each: counted as a cursor passes them.
+run_destination = Table(
+    "run_destination",
+    metadata,
+    Column("run_id", uuid_type, ForeignKey("sync_job_run.id", ondelete="CASCADE"), nullable=False),
+    Column("destination_id", uuid_type, ForeignKey("destination.id", ondelete="CASCADE"), nullable=False),
+    Column("through", BigInteger, nullable=False),  # the last of them that was counted
+    Column("written", BigInteger, nullable=False),
+    Column("unchanged", BigInteger, nullable=False),
+    Column("quarantined", BigInteger, nullable=False),
+    Column("filtered", BigInteger, nullable=False),
+    PrimaryKeyConstraint("run_id", "destination_id"),
+    Index("run_destination_by_destination", "destination_id"),
+)
+
 # Records that are left out: the newest sequence of each key.
 destination_quarantine = Table(
     "destination_quarantine",

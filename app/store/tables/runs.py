@@ -246,21 +246,6 @@ spool_batch = Table(
     Index("spool_batch_closed", "closed_as", "id"),
 )
 
-# What became of the entries of a run that waits for its destinations, at each: counted as a cursor passes them.
-run_destination = Table(
-    "run_destination",
-    metadata,
-    Column("run_id", uuid_type, ForeignKey("sync_job_run.id", ondelete="CASCADE"), nullable=False),
-    Column("destination_id", uuid_type, ForeignKey("destination.id", ondelete="CASCADE"), nullable=False),
-    Column("through", BigInteger, nullable=False),  # the last of them that was counted
-    Column("written", BigInteger, nullable=False),
-    Column("unchanged", BigInteger, nullable=False),
-    Column("quarantined", BigInteger, nullable=False),
-    Column("filtered", BigInteger, nullable=False),
-    PrimaryKeyConstraint("run_id", "destination_id"),
-    Index("run_destination_by_destination", "destination_id"),
-)
-
 run_error = Table(
     "run_error",
     metadata,

@@ -10,6 +10,12 @@ down_revision = "0037"
 
 
 def upgrade() -> None:
+    _quarantine_refused()
+    _keep_states()
+    _count_of_runs()
+
+
+def _quarantine_refused() -> None:
     # No row has one yet: the index is built of nothing, by one look at the table.
     op.add_column("destination_quarantine", sa.Column("refused_epoch", sa.Integer()))
     op.create_index(
@@ -18,6 +24,31 @@ def upgrade() -> None:
         ["destination_id", "integrated_account_id", "sequence"],
         postgresql_where=sa.text("refused_epoch is not null"),
     )
+
+
+def _keep_states() -> None:
+    op.create_table(
+        "destination_state",
+        sa.Column(
+            "destination_id",
+            sa.UUID(as_uuid=False),
+            sa.ForeignKey("destination.id", ondelete="CASCADE"),
+            primary_key=True,
+        ),
+        sa.Column("failing", sa.Integer(), nullable=False),
+        sa.Column("failing_since", sa.DateTime(timezone=True)),
+        sa.Column("lag_records", sa.BigInteger(), nullable=False),
+        sa.Column("oldest_at", sa.DateTime(timezone=True)),
+    )
+    op.create_index(
+        "destination_cursor_failing",
+        "destination_cursor",
+        ["error_code", "destination_id"],
+        postgresql_where=sa.text("error_code is not null"),
+    )
+
+
+def _count_of_runs() -> None:
     lock_tables("sync_job_run")
     op.create_index(
         "sync_job_run_awaiting",
@@ -49,25 +80,6 @@ def upgrade() -> None:
         ),
     )
     op.create_index("run_destination_by_destination", "run_destination", ["destination_id"])
-    op.create_table(
-        "destination_state",
-        sa.Column(
-            "destination_id",
-            sa.UUID(as_uuid=False),
-            sa.ForeignKey("destination.id", ondelete="CASCADE"),
-            primary_key=True,
-        ),
-        sa.Column("failing", sa.Integer(), nullable=False),
-        sa.Column("failing_since", sa.DateTime(timezone=True)),
-        sa.Column("lag_records", sa.BigInteger(), nullable=False),
-        sa.Column("oldest_at", sa.DateTime(timezone=True)),
-    )
-    op.create_index(
-        "destination_cursor_failing",
-        "destination_cursor",
-        ["error_code", "destination_id"],
-        postgresql_where=sa.text("error_code is not null"),
-    )
 
 
 def downgrade() -> None:
