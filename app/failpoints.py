@@ -25,6 +25,8 @@ class Failpoint(StrEnum):
     """The page is committed; nothing is dispatched for it, and the message is not acknowledged."""
     BEFORE_DELIVERED = "before_delivered"
     """The receiver has answered 2xx; the delivery still counts as pending."""
+    BEFORE_REST = "before_rest"
+    """What a destination's target refuses is noted as quarantined; the rest of the range is not written."""
     BEFORE_CURSOR = "before_cursor"
     """A destination's target has a range durably; the cursor is still before it."""
 

@@ -74,6 +74,7 @@ def build_destination_telling(shared: Shared, settings: Settings) -> Duty:
         health.tell,
         behind_seconds=settings.destination_behind_seconds,
         failing_seconds=settings.destination_failing_seconds,
+        monotonic=time.monotonic,
     )
     return Duty(name="telling of destinations", do=telling.tell_changes, every_seconds=EVERY_SECONDS)
 

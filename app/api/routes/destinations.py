@@ -115,8 +115,10 @@ def resume_destination(id: str) -> Answer:
 @destinations.serves("POST", "/<id>/backfill", body=schemas.Backfill, answer=schemas.Destination)
 def backfill_destination(body: Body, id: str) -> Answer:
     """Write everything from a number of each log on again, without asking an upstream."""
-    from_sequence = body.require_valid().get("from_sequence", 0)
-    return _show(services().landing.destinations.backfill(environment(), id, from_sequence=from_sequence))
+    asked = body.require_valid()
+    from_sequence, quarantined = asked.get("from_sequence", 0), asked.get("quarantined", False)
+    backfill = services().landing.destinations.backfill
+    return _show(backfill(environment(), id, from_sequence=from_sequence, quarantined=quarantined))
 
 
 @destinations.serves("POST", "/<id>/rebuild", answer=schemas.Destination)
@@ -129,7 +131,7 @@ def rebuild_destination(id: str) -> Answer:
     "GET", "/<id>/quarantined", query=schemas.QuarantinedQuery, answer=page_of(schemas.QuarantinedRecord)
 )
 def list_quarantined_records(query: JsonObject, id: str) -> Answer:
-    """List the records that were left out, as they do not fit a frozen schema, with the reasons."""
+    """List the records that were left out, as they do not fit a frozen schema or the target, with the reasons."""
     page = services().landing.destinations.list_quarantined(
         environment(), id, cursor=query.get("next_cursor"), limit=query["limit"]
     )

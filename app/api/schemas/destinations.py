@@ -140,7 +140,9 @@ class Progress(Schema):
     read = fields.Integer(metadata={"description": "Entries since the last backfill: the sum of the next four."})
     written = fields.Integer()
     unchanged = fields.Integer(metadata={"description": "The target held them already."})
-    quarantined = fields.Integer(metadata={"description": "They do not fit a frozen schema."})
+    quarantined = fields.Integer(
+        metadata={"description": "They do not fit a frozen schema, or the target can not hold them."}
+    )
     filtered = fields.Integer(metadata={"description": "Of resources that are not wanted."})
 
 
@@ -185,6 +187,11 @@ class Backfill(Input):
     from_sequence = Whole(
         validate=validate.Range(min=0, max=2**63 - 1),
         metadata={"description": "A number of each account's log; 0 (default) is everything that there is."},
+    )
+    quarantined = fields.Boolean(
+        metadata={
+            "description": "Instead: from the first record on that was left out, of those accounts that have some."
+        },
     )
 
 

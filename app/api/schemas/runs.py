@@ -133,9 +133,12 @@ class RunDestination(Schema):
     destination_id = Id()
     label = fields.String(allow_none=True)
     through = fields.Integer(metadata={"description": "Up to which number of the account's log it was written."})
-    records = fields.Integer(metadata={"description": "Those that the run changed: landed, quarantined, filtered."})
-    landed = fields.Integer(metadata={"description": "Those that are there, written by this run or there already."})
-    quarantined = fields.Integer(metadata={"description": "Those that do not fit a frozen schema."})
+    records = fields.Integer(metadata={"description": "The run's entries that it has read: the sum of the next four."})
+    written = fields.Integer()
+    unchanged = fields.Integer(metadata={"description": "The target held them already."})
+    quarantined = fields.Integer(
+        metadata={"description": "Those that do not fit a frozen schema, or that the target can not hold."}
+    )
     filtered = fields.Integer(metadata={"description": "Those of resources that the destination does not want."})
 
 

@@ -112,10 +112,11 @@ def resume(client: ApiClient, destination_id: str) -> Answer:
 @destination.command()
 @add_named_argument("destination_id", metavar="ID")
 @click.option("--from-sequence", type=click.IntRange(0), default=0, help="A number of each account's log; 0 is all.")
+@click.option("--quarantined", is_flag=True, help="From the first record on that was left out, of each account.")
 @call_api
-def backfill(client: ApiClient, destination_id: str, from_sequence: int) -> Answer:
+def backfill(client: ApiClient, destination_id: str, from_sequence: int, *, quarantined: bool) -> Answer:
     """Write everything again from a number on, without asking an upstream."""
-    return _act(client, destination_id, "backfill", {"from_sequence": from_sequence})
+    return _act(client, destination_id, "backfill", {"from_sequence": from_sequence, "quarantined": quarantined})
 
 
 @destination.command()

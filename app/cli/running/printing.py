@@ -35,11 +35,18 @@ def print_run(run: JsonObject, *, waits: JsonObject | None = None) -> None:
     _print_resources(run, {f"{pace['resource']} {pace['method']}": pace for pace in (waits or {}).get("resources", ())})
     for line in _list_readings(run):
         output.print(f"  {escape(line)}")
+    for one in run.get("destinations") or ():
+        output.print(f"  {escape(_describe_landing(one))}")
     for warning in _list_warnings(run):
         output.print(f"[yellow]warning[/] {escape(warning)}")
     if errors := sum(stats.get("errors", 0) for _, stats in list_resources(run)):
         listing = write_command(["run", "errors", run["id"], *list_connection_words()])
         output.print(f"{describe_failed(errors)}: '{escape(listing)}' lists them")
+
+
+def _describe_landing(one: JsonObject) -> str:
+    outcomes = " + ".join(f"{one[name]:,} {name}" for name in ("written", "unchanged", "quarantined", "filtered"))
+    return f"at destination {one['label'] or one['destination_id']}: {one['records']:,} records = {outcomes}"
 
 
 def explain_run(run: JsonObject, waits: JsonObject) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 import duckdb
 
 from app.destinations.files import faults
+from app.destinations.refusals import explain_encoding
 from app.engine.errors import DestinationError
 
 Connection: TypeAlias = duckdb.DuckDBPyConnection
@@ -19,6 +20,10 @@ _OF_DISK: Final = (
     (re.compile(r"read-only", re.IGNORECASE), faults.READ_ONLY),
     (re.compile(r"permission denied|not permitted", re.IGNORECASE), faults.NOT_ALLOWED),
 )
+_OF_RECORD: Final = (duckdb.DataError, duckdb.IntegrityError)
+"""Of a value: one that does not convert, is out of range, or breaks a constraint."""
+_OF_VALUE: Final = re.compile(r"malformed json|invalid (unicode|utf)", re.IGNORECASE)
+_LONGEST: Final = 400
 _BROKEN: Final = faults.Meaning("broken_file", "the file can not be read or written")
 
 
@@ -62,6 +67,16 @@ def explain_faults() -> Iterator[None]:
     except duckdb.Error as error:
         kind = type(error).__name__
         raise DestinationError(f"DuckDB refuses a statement ({kind})", code="target_refuses") from error
+
+
+def explain_refusal(error: Exception) -> str | None:
+    """Return why a record that was written alone was refused; None where that was no fault of the record's."""
+    if not isinstance(error, duckdb.Error):
+        return explain_encoding(error)
+    text = next(iter(str(error).splitlines()), "")
+    if isinstance(error, _OF_RECORD) or _OF_VALUE.search(text):
+        return f"DuckDB can not hold it: {text}"[:_LONGEST]
+    return None
 
 
 def _find_of_disk(text: str) -> faults.Meaning | None:

@@ -82,16 +82,16 @@ def build_merge(
     return [upsert, removal] if is_hard else [upsert]
 
 
-def build_count(table: str, *, mode: WriteMode, deletes: Deletes) -> str:
-    """Build the question how many rows ``incoming`` will change."""
+def build_changed(table: str, *, mode: WriteMode, deletes: Deletes) -> str:
+    """Build the question which rows ``incoming`` will change; the answer is their sequences."""
     same = "t.account_id = i.account_id and t.remote_id = i.remote_id"
     if mode is WriteMode.APPEND:
-        return f"select count(*) from incoming i anti join {table} t on {same} and t.sequence = i.sequence"
-    fresh = f"select count(*) from {_REDUCED} i anti join {table} t on {same} and t.sequence >= i.sequence"
+        return f"select i.sequence from incoming i anti join {table} t on {same} and t.sequence = i.sequence"
+    fresh = f"select i.sequence from {_REDUCED} i anti join {table} t on {same} and t.sequence >= i.sequence"
     if deletes is Deletes.SOFT:
         return fresh
-    gone = f"select count(*) from {_REDUCED} i semi join {table} t on {same} and i.sequence > t.sequence"
-    return f"select ({fresh} where i.deleted_at is null) + ({gone} where i.deleted_at is not null)"
+    gone = f"select i.sequence from {_REDUCED} i semi join {table} t on {same} and i.sequence > t.sequence"
+    return f"{fresh} where i.deleted_at is null union all {gone} where i.deleted_at is not null"
 
 
 def build_absence(table: str, *, mode: WriteMode, deletes: Deletes) -> str:

@@ -5,16 +5,18 @@ Tables are created once, columns are only ever added, and their names are record
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import duckdb
 
 from app.destinations.duckdb import statements
-from app.destinations.duckdb.files import EXTENSION, Connection, ask, explain_faults, open_file
+from app.destinations.duckdb.files import EXTENSION, Connection, ask, explain_faults, explain_refusal, open_file
 from app.destinations.duckdb.statements import quote
 from app.destinations.files.names import quote_part
 from app.destinations.files.rows import build_rows
+from app.destinations.refusals import ENCODING_FAULTS, find_refused
 from app.engine.errors import DestinationError, LeaseLostError
 from app.engine.json_types import JsonObject
 from app.engine.objects.destinations import Layout, WriteMode
@@ -22,7 +24,7 @@ from app.engine.schemas.columns import Column
 from app.engine.schemas.names import fold_name, make_unique
 from app.formats.arrow import build_schema, build_table
 from app.formats.layout import FileLayout
-from app.services.destinations.ports import Batch, HeldKey, LoggedRecord, LogRange, Target, Written
+from app.services.destinations.ports import Batch, HeldKey, LoggedRecord, LogRange, Quarantined, Target, Written
 
 TablePlace: TypeAlias = tuple[str, str, str]
 """What a table is for: an environment, an integration's name, a resource."""
@@ -64,8 +66,13 @@ class DuckDbWriter:
             for batch in log_range.batches:
                 own = self._own(log_range.integration_name, batch.resource)
                 ensure_table(connection, own, self._target.mode, list(batch.schema.list_shown()))
-            with transaction(connection):
-                return self._write(connection, log_range, fence)
+            try:
+                with transaction(connection):
+                    return self._write(connection, log_range, fence)
+            except (duckdb.Error, *ENCODING_FAULTS) as error:
+                if not log_range.listing and explain_refusal(error) and (found := self._find(connection, log_range)):
+                    return Written(written=0, refused=found)
+                raise
 
     def read_cursor(self, account_id: str, epoch: int) -> int | None:
         """Return how far an account is written; None where tenants have files of their own."""
@@ -73,7 +80,7 @@ class DuckDbWriter:
             return None
         with self._use(self._find_path("")) as connection:
             found = ask(connection, statements.SEEN, self._place(account_id))
-        return int(found[0][0]) if found and found[0][1] == epoch else 0
+        return int(found[0][0]) if found else 0
 
     def read_held(self, account_id: str, tenant_id: str, resource: str) -> Iterator[HeldKey]:
         """Yield the keys that are held of a resource, each as its latest row is."""
@@ -141,14 +148,33 @@ class DuckDbWriter:
         cursor = cursor if epoch == log_range.epoch else 0
         count = sum(len(batch.records) for batch in log_range.batches)
         if cursor >= log_range.last_sequence and not log_range.listing:
-            return Written(written=0, unchanged=count)
-        changed = sum(self._merge(connection, log_range, batch) for batch in log_range.batches)
+            return Written(written=0, unchanged=count, sequences=frozenset())
+        sequences: set[int] = set()
+        changed = sum(self._merge(connection, log_range, batch, sequences) for batch in log_range.batches)
         cursor = cursor if log_range.listing else log_range.last_sequence
         ask(connection, statements.MOVE, {**place, "epoch": log_range.epoch, "cursor": cursor, "fence": fence})
-        return Written(written=changed, unchanged=count - changed)
+        return Written(written=changed, unchanged=count - changed, sequences=frozenset(sequences))
 
-    def _merge(self, connection: Connection, log_range: LogRange, batch: Batch) -> int:
-        """Merge a batch; return how many rows changed."""
+    def _find(self, connection: Connection, log_range: LogRange) -> list[Quarantined]:
+        """Find the records that can not be written, in transactions that are taken back."""
+        found: list[Quarantined] = []
+        for batch in log_range.batches:
+
+            def attempt(records: Sequence[LoggedRecord], batch: Batch = batch) -> str | None:
+                try:
+                    with transaction(connection, is_kept=False):
+                        self._merge(connection, log_range, replace(batch, records=records), set())
+                except (duckdb.Error, *ENCODING_FAULTS) as error:
+                    if (reason := explain_refusal(error)) is None:
+                        raise
+                    return reason
+                return None
+
+            found += find_refused(batch, attempt)
+        return found
+
+    def _merge(self, connection: Connection, log_range: LogRange, batch: Batch, sequences: set[int]) -> int:
+        """Merge a batch; return how many rows changed, and add their sequences."""
         table = find_table(connection, self._own(log_range.integration_name, batch.resource))
         absent = [record for record in batch.records if record.is_absent]
         layout = FileLayout(columns=list(batch.schema.list_shown()))
@@ -156,7 +182,9 @@ class DuckDbWriter:
         mode, deletes = self._target.mode, self._target.deletes
         connection.register("incoming", incoming)
         try:
-            changed = _count(ask(connection, statements.build_count(table, mode=mode, deletes=deletes)))
+            found = ask(connection, statements.build_changed(table, mode=mode, deletes=deletes))
+            changed = len(found)
+            sequences.update(sequence for (sequence,) in found)
             names = [column.name for column in layout.columns]
             is_rebuild = log_range.is_rebuild
             for statement in statements.build_merge(table, names, mode=mode, deletes=deletes, is_rebuild=is_rebuild):
@@ -213,15 +241,15 @@ def find_tables(connection: Connection, resource: str | None) -> list[str]:
 
 
 @contextmanager
-def transaction(connection: Connection) -> Iterator[None]:
-    """Commit at the end of the block, or take all of it back."""
+def transaction(connection: Connection, *, is_kept: bool = True) -> Iterator[None]:
+    """Commit at the end of the block, or take all of it back: after a fault, and where nothing is kept."""
     ask(connection, "begin")
     try:
         yield
     except BaseException:
         ask(connection, "rollback")
         raise
-    ask(connection, "commit")
+    ask(connection, "commit" if is_kept else "rollback")
 
 
 def _make_table(connection: Connection, place: TablePlace, mode: WriteMode) -> tuple[str, str, str]:

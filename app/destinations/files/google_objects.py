@@ -25,6 +25,8 @@ _SCOPES: Final = ("https://www.googleapis.com/auth/devstorage.read_write",)
 _TOKEN_URI: Final = "https://oauth2.googleapis.com/token"  # noqa: S105  # an address
 # The second is what an emulator's credentials raise, which can not be renewed.
 _REFUSED_KEYS: Final = (auth_exceptions.RefreshError, auth_exceptions.InvalidOperation)
+_LISTED: Final = "storage#objects"
+"""What a page of a listing says that it is."""
 _TIMEOUT_SECONDS: Final = (10.0, 60.0)
 
 
@@ -96,8 +98,11 @@ class GoogleObjects:
         """List page by page."""
         prefix = f"{folder}/" if folder else None
         with _explain():
-            for blob in self._client.list_blobs(self._bucket, prefix=prefix, timeout=_TIMEOUT_SECONDS, retry=None):
-                yield StoredObject(str(blob.name), int(blob.size or 0))
+            found = self._client.list_blobs(self._bucket, prefix=prefix, timeout=_TIMEOUT_SECONDS, retry=None)
+            for page in found.pages:
+                if _LISTED not in page.raw_page.get("kind", ""):
+                    raise faults.build_error(faults.FAILS, "its answer is no listing")
+                yield from (StoredObject(str(blob.name), int(blob.size or 0)) for blob in page)
 
     def delete(self, names: Sequence[str]) -> None:
         """Remove objects one by one."""
@@ -119,6 +124,9 @@ class GoogleObjects:
             blob.upload_from_string(
                 content, "application/octet-stream", timeout=_TIMEOUT_SECONDS, retry=None, checksum="md5", **conditions
             )
+        if blob.size != len(content):
+            # An error in an answer of 200 has no size.
+            raise faults.build_error(faults.FAILS, "its answer names no object")
 
 
 @contextmanager
@@ -137,7 +145,8 @@ def _explain() -> Iterator[None]:
         raise faults.build_error(faults.SLOW) from error
     except requests.exceptions.SSLError as error:
         raise faults.build_error(faults.NO_TLS) from error
-    except requests.exceptions.JSONDecodeError as error:
+    except (requests.exceptions.JSONDecodeError, AttributeError) as error:
+        # Without a content type that is JSON the client takes the text for what it asks for keys.
         raise faults.build_error(faults.FAILS, "its answer is no JSON") from error
     except (requests.RequestException, OSError) as error:
         raise faults.build_error(faults.AWAY) from error

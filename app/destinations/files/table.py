@@ -1,6 +1,6 @@
 """The objects of one table: its files, and its manifest, which has a folder for each account."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from app.destinations.files import manifest, names
 from app.destinations.files.manifest import Entry, Progress
@@ -17,12 +17,13 @@ class Table:
     Only who holds the account's lease writes there, so what it remembers for a slice stays true.
     """
 
-    def __init__(self, store: ObjectStore, folder: str, account_id: str) -> None:
+    def __init__(self, store: ObjectStore, folder: str, account_id: str, listed: Iterable[str] | None = None) -> None:
+        """``listed`` are the names of its manifest, where they are known."""
         self._store = store
         self._folder = folder
         self._account_id = account_id
         self._manifest = f"{names.OWN_FOLDER}/{folder}/{account_id}"
-        self._ranges: dict[FileRange, Entry | None] | None = None
+        self._ranges: dict[FileRange, Entry | None] | None = None if listed is None else _read_ranges(listed)
 
     def put_entry(self, entry: Entry, facts: JsonObject) -> None:
         """Name a file as complete."""
@@ -33,8 +34,7 @@ class Table:
     def list_ranges(self) -> list[FileRange]:
         """List the ranges that the manifest names."""
         if self._ranges is None:
-            stems = (one.name.rpartition("/")[2].removesuffix(_JSON) for one in self._store.list(self._manifest))
-            self._ranges = {own: None for stem in stems if (own := names.parse_stem(stem)) is not None}
+            self._ranges = _read_ranges(one.name for one in self._store.list(self._manifest))
         return [*self._ranges]
 
     def read_entries(self, progress: Progress | None) -> list[Entry]:
@@ -84,3 +84,8 @@ class Table:
 
     def _name(self, own: FileRange) -> str:
         return f"{self._manifest}/{own.stem}{_JSON}"
+
+
+def _read_ranges(listed: Iterable[str]) -> dict[FileRange, Entry | None]:
+    stems = (name.rpartition("/")[2].removesuffix(_JSON) for name in listed)
+    return {own: None for stem in stems if (own := names.parse_stem(stem)) is not None}

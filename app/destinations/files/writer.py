@@ -1,6 +1,8 @@
 """Write ranges of accounts' logs as files: the file first, then what names it, then how far the account is written."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC
 from typing import Final
 
@@ -15,12 +17,13 @@ from app.destinations.files.ports import ObjectStore
 from app.destinations.files.probe import probe
 from app.destinations.files.rows import build_rows, cut_rows
 from app.destinations.files.table import Table
+from app.destinations.refusals import ENCODING_FAULTS, explain_encoding, find_refused
 from app.engine.destinations.file_options import FileChoices
 from app.engine.errors import DestinationError, LeaseLostError
 from app.engine.json_types import JsonObject
 from app.formats.formats import Compression, FileFormat, FileOptions, open_encoder
 from app.formats.layout import FileLayout
-from app.services.destinations.ports import Batch, HeldKey, LogRange, Target, Written
+from app.services.destinations.ports import Batch, HeldKey, LoggedRecord, LogRange, Quarantined, Target, Written
 from app.services.ports import Clock
 
 _ROWS_AT_ONCE: Final = 2_000
@@ -49,7 +52,15 @@ class FilesWriter:
         known = self._progress.get(log_range.account_id) or self._read_progress(log_range.account_id)
         if known is not None and known.fence > fence:
             raise LeaseLostError
-        put = [self._put_file(log_range, batch) for batch in log_range.batches if batch.records]
+        put = []
+        for batch in log_range.batches:
+            try:
+                put.append(self._put_file(log_range, batch))
+            except ENCODING_FAULTS:
+                # Until the account's progress is put, what was put of the other batches does not count.
+                if refused := self._find_refused(log_range, batch):
+                    return Written(written=0, refused=refused)
+                raise
         now = self._clock.now()
         if not log_range.listing:
             progress = _move_on(known, log_range, fence)
@@ -95,11 +106,7 @@ class FilesWriter:
 
     def _put_file(self, log_range: LogRange, batch: Batch) -> Entry:
         place = self._place(log_range, batch.resource)
-        options = self._file_options()
-        layout = FileLayout(columns=list(batch.schema.list_shown()), with_data=self._choices.with_data)
-        encoder = open_encoder(layout, options)
-        pieces = [encoder.encode(rows) for rows in cut_rows(build_rows(log_range, batch), _ROWS_AT_ONCE)]
-        content = b"".join([*pieces, encoder.finish()])
+        content, columns = self._encode(log_range, batch)
         own = FileRange(
             account_id=log_range.account_id,
             epoch=log_range.epoch,
@@ -110,15 +117,34 @@ class FilesWriter:
         day = max(record.synced_at for record in batch.records).astimezone(UTC).date()
         entry = Entry(
             range=own,
-            path=place.name_file(own.stem, day, options.extension),
+            path=place.name_file(own.stem, day, self._file_options().extension),
             rows=len(batch.records),
             bytes=len(content),
             written_at=self._clock.now(),
-            columns=[name for name, _ in layout.named_types],
+            columns=columns,
         )
         self._store.put(entry.path, content)
         self._open_table(place, log_range.account_id).put_entry(entry, _describe(log_range, batch))
         return entry
+
+    def _encode(self, log_range: LogRange, batch: Batch) -> tuple[bytes, Sequence[str]]:
+        """Return a file's content, and the names of its columns."""
+        layout = FileLayout(columns=list(batch.schema.list_shown()), with_data=self._choices.with_data)
+        encoder = open_encoder(layout, self._file_options())
+        pieces = [encoder.encode(rows) for rows in cut_rows(build_rows(log_range, batch), _ROWS_AT_ONCE)]
+        return b"".join([*pieces, encoder.finish()]), [name for name, _ in layout.named_types]
+
+    def _find_refused(self, log_range: LogRange, batch: Batch) -> list[Quarantined]:
+        """Find the records of which the format can make nothing."""
+
+        def attempt(records: Sequence[LoggedRecord]) -> str | None:
+            try:
+                self._encode(log_range, replace(batch, records=records))
+            except ENCODING_FAULTS as error:
+                return explain_encoding(error)
+            return None
+
+        return find_refused(batch, attempt)
 
     def _place(self, log_range: LogRange, resource: str) -> TablePlace:
         return TablePlace(
@@ -148,14 +174,14 @@ class FilesWriter:
         if not listed and self._store.get(names.OWNER) is not None:
             # An error in an answer of 200 reads as an empty listing: whoever believed it would leave files behind.
             raise faults.build_error(faults.FAILS, "it lists nothing although it holds objects")
-        folders = {
-            name.removeprefix(f"{names.OWN_FOLDER}/").rpartition(f"/{account_id}/")[0]
-            for name in listed
-            if f"/{account_id}/" in name
-        }
+        folders: defaultdict[str, list[str]] = defaultdict(list)
+        for name in listed:
+            if f"/{account_id}/" in name:
+                folders[name.removeprefix(f"{names.OWN_FOLDER}/").rpartition(f"/{account_id}/")[0]].append(name)
         wanted = None if resource is None else names.quote_part(resource)
         return [
-            Table(self._store, folder, account_id)
+            # Each has what this listing shows of it: one of its own might be an error that reads as an empty one.
+            Table(self._store, folder, account_id, folders[folder])
             for folder in sorted(folders)
             if wanted is None or folder.rpartition("/")[2] == wanted
         ]

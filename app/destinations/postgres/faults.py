@@ -1,6 +1,6 @@
 """What Postgres refuses, in words for the owner of a destination, and whether another attempt would fail too."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -44,16 +44,26 @@ _MEANINGS: Final[Mapping[str, _Meaning]] = {
     "25006": _Meaning("read_only", "the server is read-only"),
     "42P01": _Meaning("table_gone", "a table was removed while it was written"),
     "42703": _Meaning("column_gone", "a column was removed while it was written"),
-    "54000": _Meaning("row_too_large", "a record has more values than a row of Postgres holds", True),
-    "54011": _Meaning("row_too_large", "a resource has more columns than a table of Postgres holds", True),
-    "22P05": _Meaning("other_encoding", "the database's encoding has no such character: it has to be UTF8", True),
     "42804": _Meaning("other_type", "a column has another type than Ferryman gave it", True),
-    "22P02": _Meaning("other_type", "a column has another type than Ferryman gave it", True),
-    "23502": _Meaning("other_constraint", "a constraint that is not Ferryman's refuses a row", True),
-    "23514": _Meaning("other_constraint", "a constraint that is not Ferryman's refuses a row", True),
-    "23505": _Meaning("other_constraint", "a constraint that is not Ferryman's refuses a row", True),
-    "23503": _Meaning("other_constraint", "a constraint that is not Ferryman's refuses a row", True),
 }
+_CONSTRAINT: Final = "a constraint that is not Ferryman's refuses the row"
+_OF_RECORD: Final[Mapping[str, str]] = {
+    "54000": "the record is larger than a row, a value or an index of Postgres may be",
+    "22P05": "the database's encoding has no such character",
+    "22021": "the database's encoding has no such character",
+    "22003": "a number is out of range",
+    "22007": "a date is out of range",
+    "22008": "a date is out of range",
+    "22001": "a text is longer than the column takes",
+    "23502": _CONSTRAINT,
+    "23514": _CONSTRAINT,
+    "23505": _CONSTRAINT,
+    "23P01": _CONSTRAINT,
+    "23503": _CONSTRAINT,
+}
+"""What Postgres may say of one row and not of others; the rest of class 22, of values, too."""
+_OF_VALUES: Final = "22"
+_NOT_NULL: Final = "23502"
 _CONNECTING: Final[Mapping[str, _Meaning]] = {
     # First: it says "database" too, and is over in a moment.
     "database system is": _BUSY,
@@ -83,12 +93,33 @@ def explain_faults(secret: str) -> Iterator[None]:
         raise DestinationError(message, code=meaning.code, is_final=meaning.is_final) from error
 
 
+def may_be_of_record(error: Exception) -> bool:
+    """Whether an error may be a record's; whatever Postgres says of itself, or of a table, is none."""
+    state = error.sqlstate if isinstance(error, psycopg.Error) else _OF_VALUES
+    return state is not None and (state in _OF_RECORD or state.startswith(_OF_VALUES))
+
+
+def explain_refusal(error: psycopg.Error, written: Collection[str]) -> str | None:
+    """Return why a record that was written alone was refused; None where that was no fault of the record's.
+
+    ``written`` are the columns that Ferryman writes: any other one that may not be null refuses whatever there is.
+    """
+    state = error.sqlstate or ""
+    if not may_be_of_record(error):
+        return None
+    if state == _NOT_NULL and error.diag.column_name not in written:
+        return None
+    return f"{_OF_RECORD.get(state, 'the server refuses a value')}: {_describe(error, '')}"
+
+
 def _find_meaning(error: psycopg.Error) -> _Meaning:
     if error.sqlstate is not None and error.sqlstate in _MEANINGS:
         return _MEANINGS[error.sqlstate]
     if isinstance(error, errors.OperationalError | errors.InterfaceError) and error.sqlstate is None:
         text = str(error)
         return next((meaning for part, meaning in _CONNECTING.items() if part in text), _AWAY)
+    if (words := _OF_RECORD.get(error.sqlstate or "")) is not None:
+        return _Meaning("other_constraint" if words == _CONSTRAINT else "target_refuses", words, words == _CONSTRAINT)
     return _Meaning("target_refuses", "the server refuses a statement")
 
 

@@ -25,7 +25,7 @@ MOVE: Final = sql.SQL("""
      where destination_id = %(destination_id)s and account_id = %(account_id)s
 """)
 CURSOR: Final = sql.SQL("""
-    select cursor from ferryman._ferryman_cursor where destination_id = %s and account_id = %s and epoch = %s
+    select cursor from ferryman._ferryman_cursor where destination_id = %s and account_id = %s
 """)
 FORGET: Final = sql.SQL("delete from ferryman._ferryman_cursor where destination_id = %s and account_id = %s")
 TABLES_OF: Final = sql.SQL("""
@@ -54,8 +54,10 @@ def build_merge(
     mode: WriteMode,
     deletes: Deletes,
     is_rebuild: bool = False,
-) -> list[sql.Composed]:
+) -> list[tuple[sql.Composed, sql.SQL]]:
     """Build the statements that bring a batch into a table; their row counts together are the rows that changed.
+
+    Beside each is what has it return the sequences of these.
 
     What a rebuild brings is right whatever the row's sequence: rows that are the same stay as they are.
     """
@@ -72,10 +74,12 @@ def build_merge(
         "is_gone": sql.SQL("true" if is_rebuild else "i.sequence > t.sequence"),
     }
     if mode is WriteMode.APPEND:
-        return [_APPEND.format(**parts)]
+        return [(_APPEND.format(**parts), _OF_TABLE)]
     if deletes is Deletes.SOFT:
-        return [_UPSERT.format(**parts, kept=sql.SQL("not is_absent")), _MARK.format(**parts)]
-    return [_UPSERT.format(**parts, kept=sql.SQL("deleted_at is null")), _DELETE.format(**parts)]
+        upsert, rest = _UPSERT.format(**parts, kept=sql.SQL("not is_absent")), _MARK.format(**parts)
+    else:
+        upsert, rest = _UPSERT.format(**parts, kept=sql.SQL("deleted_at is null")), _DELETE.format(**parts)
+    return [(upsert, _OF_TABLE), (rest, _OF_INCOMING)]
 
 
 def _compare_rows(names: Sequence[sql.Identifier]) -> sql.Composed:
@@ -87,6 +91,8 @@ def _compare_rows(names: Sequence[sql.Identifier]) -> sql.Composed:
     return sql.SQL("row({}) is distinct from row({})").format(held, wanted)
 
 
+_OF_TABLE: Final = sql.SQL(" returning sequence")
+_OF_INCOMING: Final = sql.SQL(" returning i.sequence")
 _APPEND: Final = sql.SQL("""
     insert into {table} ({names})
     select %(account_id)s, %(tenant_id)s, {values} from {incoming}

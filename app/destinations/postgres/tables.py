@@ -22,6 +22,8 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 CONTROL: Final = "ferryman"
 """The schema of what Ferryman notes for itself."""
+MOST_COLUMNS: Final = 1600
+"""Of one table, by Postgres."""
 _NOTES: Final = (
     sql.SQL("""
         create table if not exists ferryman._ferryman_table (
@@ -67,6 +69,9 @@ _MADE: Final = sql.SQL("""
 _COLUMNS: Final = sql.SQL("""
     select attname from pg_attribute
      where attrelid = to_regclass(format('%%I.%%I', %s::text, %s::text)) and attnum > 0 and not attisdropped
+""")
+_USED: Final = sql.SQL("""
+    select max(attnum)::integer from pg_attribute where attrelid = to_regclass(format('%%I.%%I', %s::text, %s::text))
 """)
 _LOCK: Final = sql.SQL("select pg_advisory_xact_lock(hashtext('ferryman tables'))")
 # Who waits for a lock has everybody behind it wait too: an open report must not become an outage.
@@ -120,7 +125,10 @@ class Tables:
                 connection.execute(statement)
 
     def ensure(self, connection: Connection, place: TablePlace, schema: ResourceSchema, epoch: int) -> Table:
-        """Return a table that has all columns of a schema, which is made or widened; raise DestinationError."""
+        """Return a table, which is made or widened, with all columns of a schema that it has room for.
+
+        Raise DestinationError.
+        """
         columns = list(schema.list_shown())
         known = self._known.get(place)
         if known is None or not {column.name for column in columns} <= known.columns:
@@ -129,9 +137,9 @@ class Tables:
                 known = self._known[place] = self._ensure(connection, place, columns, epoch)
         return known
 
-    def known(self, place: TablePlace) -> sql.Identifier:
-        """Return the name of a table that ``ensure`` has returned."""
-        return self._known[place].name
+    def known(self, place: TablePlace) -> Table:
+        """Return a table that ``ensure`` has returned."""
+        return self._known[place]
 
     def find_all(self, connection: Connection, tenant_id: str, resource: str) -> list[sql.Identifier]:
         """Return the names of the tables that hold a tenant's records of a resource, whatever brought them."""
@@ -159,9 +167,12 @@ class Tables:
             connection.execute(_build_table(name, self._target.mode))
             connection.execute(_MADE, (epoch, schema_name, table_name))
             present = _list_columns(connection, schema_name, table_name)
-        if missing := [column for column in columns if column.name not in present]:
-            connection.execute(_build_addition(name, missing))
-        return Table(name=name, columns=present | {column.name for column in missing})
+        missing = [column for column in columns if column.name not in present]
+        # Those that were dropped count too.
+        if missing and (added := missing[: max(0, MOST_COLUMNS - _ask(connection, _USED, (schema_name, table_name)))]):
+            connection.execute(_build_addition(name, added))
+            present |= {column.name for column in added}
+        return Table(name=name, columns=present)
 
     def _note(self, connection: Connection, place: TablePlace) -> tuple[Any, ...]:
         """Choose the name of a new table, beside those that are there."""
@@ -220,7 +231,7 @@ def _values(place: TablePlace) -> tuple[str, ...]:
     return place.environment_id, place.integration_name, place.resource, place.tenant_id
 
 
-def _ask(connection: Connection, statement: sql.SQL, values: tuple[object, ...] = ()) -> object:
+def _ask(connection: Connection, statement: sql.SQL, values: tuple[object, ...] = ()) -> Any:
     row = connection.cursor(row_factory=tuple_row).execute(statement, values).fetchone()
     assert row is not None
     return row[0]

@@ -1,6 +1,6 @@
 """Write ranges of accounts' logs into tables of a Postgres, together with the cursor: exactly once."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -9,22 +9,18 @@ from psycopg import sql
 
 from app.destinations.postgres import statements
 from app.destinations.postgres.connection import Place, connect, read_place
-from app.destinations.postgres.faults import explain_faults
+from app.destinations.postgres.faults import explain_faults, may_be_of_record
 from app.destinations.postgres.kept import KeptConnections
-from app.destinations.postgres.tables import Connection, Tables
+from app.destinations.postgres.merging import Merge, find_refused_by_merge, find_without_column
+from app.destinations.postgres.tables import Connection, TablePlace, Tables
+from app.destinations.refusals import ENCODING_FAULTS
 from app.engine.errors import LeaseLostError
-from app.engine.json_types import JSON, JsonObject
-from app.engine.records.rows import encode
-from app.engine.schemas.columns import Column, ColumnType
-from app.engine.schemas.values import fit
+from app.engine.json_types import JsonObject
 from app.net.addresses import AllowedNetworks
-from app.services.destinations.ports import Batch, HeldKey, LoggedRecord, LogRange, Target, Written
+from app.services.destinations.ports import Batch, HeldKey, LogRange, Quarantined, Target, Written
 
-_NULL: Final = "\\N"
-_LEAST, _MOST = -(2**63), 2**63 - 1
 _HELD_AT_ONCE: Final = 2000
 _ERASED_AT_ONCE: Final = 10_000
-_COPY_CHARACTERS: Final = 256 * 1024
 _LONGEST_STATEMENT: Final = sql.SQL("set local statement_timeout = '120s'")
 _FACTS: Final = """
     select current_setting('server_version'), current_database(), current_user::text,
@@ -64,18 +60,25 @@ class PostgresWriter:
         """Write a range and its cursor in one transaction; the same range again changes nothing."""
         with self._use() as connection:
             self._ensure_notes(connection)
-            for batch in log_range.batches:
-                place = self._tables.place_of(log_range.integration_name, batch.resource, log_range.tenant_id)
-                self._tables.ensure(connection, place, batch.schema, log_range.epoch)
-            with connection.transaction():
-                connection.execute(_LONGEST_STATEMENT)
-                return self._write(connection, log_range, fence)
+            if refused := self._ensure_tables(connection, log_range):
+                return Written(written=0, refused=refused)
+            try:
+                with connection.transaction():
+                    connection.execute(_LONGEST_STATEMENT)
+                    return self._write(connection, log_range, fence)
+            except (psycopg.Error, *ENCODING_FAULTS) as error:
+                # Of a record that is gone only the key is known: what refuses its removal is the table.
+                if log_range.listing or not may_be_of_record(error):
+                    raise
+                if refused := self._find_refused(connection, log_range):
+                    return Written(written=0, refused=refused)
+                raise
 
     def read_cursor(self, account_id: str, epoch: int) -> int | None:
-        """Return how far an account is written; 0 where the target knows nothing of it."""
+        """Return how far an account is written, of any epoch; 0 where the target knows nothing of it."""
         with self._use() as connection:
             self._ensure_notes(connection)
-            place = (self._target.destination_id, account_id, epoch)
+            place = (self._target.destination_id, account_id)
             row = connection.execute(statements.CURSOR, place).fetchone()
         return int(row[0]) if row else 0
 
@@ -136,52 +139,58 @@ class PostgresWriter:
             return self._tables.find_all(connection, tenant_id, resource)
 
     def _write(self, connection: Connection, log_range: LogRange, fence: int) -> Written:
-        place: dict[str, Any] = {
-            "destination_id": self._target.destination_id,
-            "account_id": log_range.account_id,
-            "tenant_id": log_range.tenant_id,
-        }
+        place: dict[str, Any] = {"destination_id": self._target.destination_id, "account_id": log_range.account_id}
         seen = connection.execute(statements.SEEN, {**place, "epoch": log_range.epoch, "fence": fence}).fetchone()
         if seen is None:
             raise LeaseLostError
         count = sum(len(batch.records) for batch in log_range.batches)
         if seen[0] >= log_range.last_sequence and not log_range.listing:
-            return Written(written=0, unchanged=count)
+            return Written(written=0, unchanged=count, sequences=frozenset())
         changed, size = 0, 0
+        sequences: set[int] | None = set() if log_range.is_itemized else None
         for number, batch in enumerate(log_range.batches):
-            table = self._tables.place_of(log_range.integration_name, batch.resource, log_range.tenant_id)
-            written, copied = self._write_batch(
-                connection, self._tables.known(table), batch, {**place, "number": number}, log_range.is_rebuild
-            )
+            merge = self._build_merge(log_range, batch)
+            incoming = merge.make_incoming(connection, batch, number)
+            written, copied = merge.bring(connection, incoming, batch, sequences)
             changed, size = changed + written, size + copied
         if not log_range.listing:
             connection.execute(statements.MOVE, {**place, "last": log_range.last_sequence})
-        return Written(written=changed, unchanged=count - changed, bytes=size)
+        known = None if sequences is None else frozenset(sequences)
+        return Written(written=changed, unchanged=count - changed, bytes=size, sequences=known)
 
-    def _write_batch(
-        self, connection: Connection, table: sql.Identifier, batch: Batch, place: dict[str, Any], is_rebuild: bool
-    ) -> tuple[int, int]:
-        """Merge a batch; return how many rows changed, and how many characters were copied."""
-        columns = list(batch.schema.list_shown())
-        incoming = sql.Identifier(f"_ferryman_in_{place['number']}")
-        connection.execute(statements.build_incoming(incoming, columns))
-        size = _copy(connection, incoming, build_lines(batch.records, columns))
-        mode, deletes = self._target.mode, self._target.deletes
-        merges = statements.build_merge(table, incoming, columns, mode=mode, deletes=deletes, is_rebuild=is_rebuild)
-        return sum(connection.execute(merge, place).rowcount for merge in merges), size
+    def _ensure_tables(self, connection: Connection, log_range: LogRange) -> list[Quarantined]:
+        """Make the tables of a range ready; return the records with values for which a table has no more columns."""
+        refused = []
+        for batch in log_range.batches:
+            place = self._place_of(log_range, batch)
+            table = self._tables.ensure(connection, place, batch.schema, log_range.epoch)
+            refused += find_without_column(batch, table)
+        return refused
 
+    def _place_of(self, log_range: LogRange, batch: Batch) -> TablePlace:
+        return self._tables.place_of(log_range.integration_name, batch.resource, log_range.tenant_id)
 
-def _copy(connection: Connection, incoming: sql.Identifier, lines: Iterable[str]) -> int:
-    size, waiting, length = 0, [], 0
-    with connection.cursor().copy(sql.SQL("copy {} from stdin").format(incoming)) as copy:
-        for line in lines:
-            waiting.append(line)
-            length += len(line)
-            if length >= _COPY_CHARACTERS:
-                copy.write("".join(waiting))
-                size, waiting, length = size + length, [], 0
-        copy.write("".join(waiting))
-    return size + length
+    def _build_merge(self, log_range: LogRange, batch: Batch) -> Merge:
+        return Merge(
+            table=self._tables.known(self._place_of(log_range, batch)),
+            mode=self._target.mode,
+            deletes=self._target.deletes,
+            account_id=log_range.account_id,
+            tenant_id=log_range.tenant_id,
+            is_rebuild=log_range.is_rebuild,
+        )
+
+    def _find_refused(self, connection: Connection, log_range: LogRange) -> list[Quarantined]:
+        """Find the records that can not be written, in a transaction that is taken back."""
+        with connection.transaction(force_rollback=True):
+            connection.execute(_LONGEST_STATEMENT)
+            # No commit follows, at which deferred ones would be checked.
+            connection.execute("set constraints all immediate")
+            return [
+                one
+                for number, batch in enumerate(log_range.batches)
+                for one in find_refused_by_merge(connection, self._build_merge(log_range, batch), batch, number)
+            ]
 
 
 def _erase(connection: Connection, table: sql.Identifier, account_id: str) -> int:
@@ -190,55 +199,3 @@ def _erase(connection: Connection, table: sql.Identifier, account_id: str) -> in
     while count := connection.execute(statements.build_erasure(table), values).rowcount:
         erased += count
     return erased
-
-
-def build_lines(records: Sequence[LoggedRecord], columns: Sequence[Column]) -> Iterable[str]:
-    """Yield a line for each record: its key, numbers and times, then a value for each column."""
-    writers = [(column.key, _build_value_writer(column)) for column in columns]
-    nothing: dict[str, JSON] = {}
-    for record in records:
-        data = record.data if isinstance(record.data, dict) else nothing
-        get = data.get
-        head = f"{escape(record.remote_id)}\t{record.sequence}\t{record.synced_at.isoformat()}\t"
-        deleted_at = _NULL if record.deleted_at is None else record.deleted_at.isoformat()
-        is_absent = "t" if record.is_absent else "f"
-        values = [_NULL if (value := get(key)) is None else write(value) for key, write in writers]
-        yield "\t".join([f"{head}{deleted_at}\t{is_absent}", *values]) + "\n"
-
-
-def escape(text: str) -> str:
-    """Return a text as COPY reads it."""
-    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-
-
-def _build_value_writer(column: Column) -> Callable[[JSON], str]:
-    """Return what writes a value that is not null. The usual type of a column takes the short way around ``fit``."""
-    others = _build_fitting_writer(column)
-    match column.type:
-        case ColumnType.TEXT:
-            return lambda value: escape(value) if type(value) is str else others(value)
-        case ColumnType.BIGINT:
-            return lambda value: str(value) if type(value) is int and _LEAST <= value <= _MOST else others(value)
-        case ColumnType.BOOLEAN:
-            return lambda value: "t" if value is True else "f" if value is False else others(value)
-        case ColumnType.JSONB:
-            return _write_json
-        case _:
-            return others
-
-
-def _build_fitting_writer(column: Column) -> Callable[[JSON], str]:
-    def write(value: JSON) -> str:
-        fitted = fit(value, column)
-        if fitted is None:
-            return _NULL
-        if isinstance(fitted, bool):
-            return "t" if fitted else "f"
-        return escape(str(fitted))
-
-    return write
-
-
-def _write_json(value: JSON) -> str:
-    # JSON has no bare tabs or line breaks.
-    return encode(value).decode().replace("\\", "\\\\")

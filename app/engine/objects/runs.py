@@ -76,7 +76,7 @@ class SyncJobRun:
     landing_since: datetime | None = None
     """When it began to wait for them: all else was done."""
     destinations: list[JsonObject] | None = None
-    """Of one that has waited for them: ``{destination_id, label, through, records, landed, quarantined, filtered}``."""
+    """Of one that has waited for them: ``{destination_id, label, through, records, written, unchanged, …}`` of each."""
     waiting_on: str | None = None
     """The run that a created one waits for, since both have the same mutex."""
     resumes: int = 0

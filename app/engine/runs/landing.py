@@ -40,8 +40,9 @@ class LandedRecords:
     destination_id: str
     label: str | None
     through: int
-    records: int
-    """Those that the run changed, and nobody has since."""
+    written: int
+    unchanged: int
+    """The target held them already."""
     quarantined: int
     filtered: int
 
@@ -51,8 +52,9 @@ class LandedRecords:
             "destination_id": self.destination_id,
             "label": self.label,
             "through": self.through,
-            "records": self.records,
-            "landed": self.records - self.quarantined - self.filtered,
+            "records": self.written + self.unchanged + self.quarantined + self.filtered,
+            "written": self.written,
+            "unchanged": self.unchanged,
             "quarantined": self.quarantined,
             "filtered": self.filtered,
         }

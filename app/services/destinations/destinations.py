@@ -140,9 +140,18 @@ class DestinationService:
         """Go on, and try at once what failed."""
         return self._set_paused(environment_id, destination_id, is_paused=False)
 
-    def backfill(self, environment_id: EnvironmentId, destination_id: str, *, from_sequence: int) -> ShownDestination:
-        """Have everything from a number on written again, of all accounts, without asking an upstream."""
-        again = self._destinations.begin_anew(environment_id, destination_id, cursor=max(0, from_sequence - 1))
+    def backfill(
+        self, environment_id: EnvironmentId, destination_id: str, *, from_sequence: int, quarantined: bool = False
+    ) -> ShownDestination:
+        """Have everything from a number on written again, of all accounts, without asking an upstream.
+
+        ``quarantined``: from the first record on that was left out, of those accounts alone that have some. Raises
+        InvalidInputError where both are asked for.
+        """
+        if quarantined and from_sequence:
+            raise InvalidInputError([Failure("quarantined", "expected this or 'from_sequence', not both")])
+        cursor = None if quarantined else max(0, from_sequence - 1)
+        again = self._destinations.begin_anew(environment_id, destination_id, cursor=cursor)
         return self._show(require(again, KIND, destination_id))
 
     def rebuild(self, environment_id: EnvironmentId, destination_id: str) -> ShownDestination:

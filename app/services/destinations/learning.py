@@ -10,8 +10,8 @@ from app.engine.schemas.columns import ResourceSchema, SchemaPolicy
 from app.engine.schemas.declaring import declare, read_types
 from app.engine.schemas.learning import learn, seen_in
 from app.engine.schemas.values import fit
-from app.services.destinations.ports import Batch, LoggedRecord
-from app.services.destinations.work import Claimed, Quarantined
+from app.services.destinations.ports import Batch, LoggedRecord, Quarantined
+from app.services.destinations.work import Claimed
 from app.services.ports import Clock, SchemaStore
 
 

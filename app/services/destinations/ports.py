@@ -1,7 +1,7 @@
 """What destinations need from outside: a writer of each type of datastore, and of the store."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -34,6 +34,16 @@ class HeldKey(NamedTuple):
     sequence: int
     is_deleted: bool
     """It is marked as deleted there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """A record that is left out: it can not be read, does not fit its frozen schema, or the target refuses it."""
+
+    resource: str
+    remote_id: str
+    sequence: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +82,19 @@ class LogRange:
     """
     is_rebuild: bool = False
     """Rows are made as they are here, whatever sequence the target has for them."""
+    is_itemized: bool = False
+    """A run waits for some of the records: which of them were written is asked for, not how many alone."""
+
+    def without(self, left_out: Collection[Quarantined]) -> "LogRange":
+        """Return the same range without some records; a resource of which none is left has no batch."""
+        if not left_out:
+            return self
+        numbers = {one.sequence for one in left_out}
+        kept = [
+            replace(batch, records=[record for record in batch.records if record.sequence not in numbers])
+            for batch in self.batches
+        ]
+        return replace(self, batches=[batch for batch in kept if batch.records])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +106,13 @@ class Written:
     unchanged: int = 0
     """Records that the target held already, at the same sequence or a higher one."""
     bytes: int = 0
+    sequences: frozenset[int] | None = None
+    """Of the records that were written, where the range is itemized; None: they are all."""
+    refused: Sequence[Quarantined] = ()
+    """Records that the target can not hold. Where there are some, nothing of the range counts as written.
+
+    The range is to be written again without them; there may be more of them.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +144,16 @@ class DestinationWriter(Protocol):
     def write(self, log_range: LogRange, *, fence: int) -> Written:
         """Write a range, durably once it returns; the same range again changes nothing.
 
+        A record that by itself can not be written is returned as refused: only what the target says of this record
+        counts, never that the target is away, full or closed to the writer.
         Raise LeaseLostError where the target knows of a higher fence for the account.
         """
 
     def read_cursor(self, account_id: str, epoch: int) -> int | None:
         """Return how far the account is written, where the target itself keeps that; None: Ferryman's cursor counts.
 
-        The lower of the two counts: a target that was restored from a backup is filled again from there.
+        The lower of the two counts: a target that was restored from a backup is filled again from there. Where it was
+        written in an earlier epoch, how far that was may be returned, as it holds all of it.
         """
 
     def read_held(self, account_id: str, tenant_id: str, resource: str) -> Iterator[HeldKey]:

@@ -14,6 +14,7 @@ from app.engine.objects.destinations import (
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import Page
 from app.services.crud import Store
+from app.services.destinations.ports import Quarantined
 from app.services.destinations.work import Claimed, CursorClaim, DueCursor, ErasedPlace, LogPart, Moved
 
 
@@ -24,9 +25,12 @@ class DestinationStore(Store[Destination], Protocol):
         """Have nothing more written, or go on, at once."""
 
     def begin_anew(
-        self, environment_id: EnvironmentId, destination_id: str, *, cursor: int, is_rebuild: bool = False
+        self, environment_id: EnvironmentId, destination_id: str, *, cursor: int | None, is_rebuild: bool = False
     ) -> Destination | None:
-        """Have everything behind a number written again, of all accounts; a rebuild also removes what is surplus."""
+        """Have everything behind a number written again, of all accounts; a rebuild also removes what is surplus.
+
+        None: from the first record on that is quarantined, of those accounts alone that have some.
+        """
 
     def wake_datastore(self, datastore_id: str) -> None:
         """Try at once what has failed in a datastore."""
@@ -57,6 +61,15 @@ class Cursors(Protocol):
 
     def may_write(self, claim: CursorClaim) -> bool:
         """Whether the lease is held and the destination not paused: what ``fix_range`` asks, where no range is."""
+
+    def list_waiting_runs(self, claim: CursorClaim) -> Mapping[str, int]:
+        """Return the account's runs that complete once their records are here, and up to where these are counted."""
+
+    def note_refused(self, claim: CursorClaim, refused: Sequence[Quarantined]) -> None:
+        """Record what the target can not hold, before the rest is written; raise LeaseLostError."""
+
+    def list_refused(self, claim: CursorClaim, *, after: int, through: int) -> Sequence[Quarantined]:
+        """List what was noted as refused since the account was last filled anew, in a range of its log."""
 
     def move(self, claim: CursorClaim, moved: Moved) -> None:
         """Move the cursor to the end of a range that is written; raise LeaseLostError."""
@@ -149,8 +162,12 @@ class LoggedRecords(Protocol):
         limit: int,
         through: int | None = None,
         resources: Collection[str] | None = None,
+        runs: Collection[str] = (),
     ) -> LogPart:
-        """Read on after a number, ``limit`` entries at most, or all up to ``through``; None of resources is all."""
+        """Read on after a number, ``limit`` entries at most, or all up to ``through``; None of resources is all.
+
+        Which entries are of ``runs`` is shown.
+        """
 
     def find_absent(self, account_id: str, resource: str, ids: Sequence[str]) -> set[str]:
         """Return those of some ids of which there is no record, not even a tombstone."""

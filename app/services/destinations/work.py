@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from app.engine.objects.destinations import Datastore, Destination
 from app.engine.objects.environments import EnvironmentId
-from app.services.destinations.ports import LoggedRecord
+from app.services.destinations.ports import LoggedRecord, Quarantined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,16 +63,23 @@ class LogPart:
     """Those of resources that the destination does not want."""
     records: Mapping[str, Sequence[LoggedRecord]]
     """By resource, in the order of their sequences."""
+    runs: Mapping[int, str] = field(default_factory=dict)
+    """By their numbers, the entries that one of the runs asked for has changed last."""
+    unreadable: Sequence[Quarantined] = ()
+    """Records whose JSON is nested deeper, or has longer numbers, than can be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quarantined:
-    """A record that does not fit its frozen schema."""
+class RunBooks:
+    """What became of one run's entries in a range; the run waits for its destinations."""
 
-    resource: str
-    remote_id: str
-    sequence: int
-    reason: str
+    run_id: str
+    through: int
+    """The last of these entries: none up to it is counted again."""
+    written: int
+    unchanged: int
+    quarantined: int
+    filtered: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +92,9 @@ class Moved:
     unchanged: int
     filtered: int
     quarantined: tuple[Quarantined, ...] = ()
+    runs: Sequence[RunBooks] = ()
+    landed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The keys, by resource, that were written or unchanged: what was quarantined of them before is no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ target has it durably, and the target leaves out what it holds already: a range 
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import BoundedSemaphore
 from typing import Final
@@ -21,9 +21,10 @@ from app.failpoints import Failpoint
 from app.services.destinations.gaps import GapListing
 from app.services.destinations.learning import BatchLearner
 from app.services.destinations.opening import open_writer
-from app.services.destinations.ports import Batch, DestinationWriter, LogRange, Writers
+from app.services.destinations.ports import Batch, DestinationWriter, LogRange, Quarantined, Writers, Written
+from app.services.destinations.run_books import count_by_run
 from app.services.destinations.stores import Cursors, DueCursors, LoggedRecords
-from app.services.destinations.work import Claimed, CursorClaim, DueCursor, LogPart, Moved, Quarantined
+from app.services.destinations.work import Claimed, CursorClaim, DueCursor, LogPart, Moved
 from app.services.ports import Clock, SchemaStore
 from app.services.units.lease_keeper import LeaseKeeper
 
@@ -177,7 +178,8 @@ class _Walk:
 
     def write_next(self) -> bool:
         """Write the next range; return whether there is another one."""
-        part = self._read()
+        waiting = self._stores.cursors.list_waiting_runs(self._claim)
+        part = self._read(waiting)
         if part.gap_until > self._listed_through and not self._fill_gap(part.gap_until):
             return False
         if part.through == self._cursor:
@@ -186,9 +188,9 @@ class _Walk:
         if not self._stores.cursors.fix_range(self._claim, part.through):
             return False
         log_range, quarantined = self._build_range(part)
-        counts = {"ferryman.records.read": part.read, "ferryman.records.quarantined": len(quarantined)}
-        with tracing.span("write to the datastore", counts, kind=tracing.Kind.CLIENT):
-            written = self._writer.write(log_range, fence=self._claim.fence)
+        with tracing.span("write to the datastore", {"ferryman.records.read": part.read}, kind=tracing.Kind.CLIENT):
+            written, log_range, refused = self._write_without_refused(log_range)
+        quarantined += refused
         failpoints.hit(Failpoint.BEFORE_CURSOR)
         moved = Moved(
             through=part.through,
@@ -197,6 +199,8 @@ class _Walk:
             unchanged=part.read - part.filtered - len(quarantined) - written.written,
             filtered=part.filtered,
             quarantined=quarantined,
+            runs=count_by_run(part.runs, waiting, log_range, written, quarantined),
+            landed={batch.resource: [record.remote_id for record in batch.records] for batch in log_range.batches},
         )
         self._stores.cursors.move(self._claim, moved)
         _count(self._claimed.datastore.type, moved)
@@ -205,7 +209,20 @@ class _Walk:
             self._end_rebuild()
         return not part.is_last
 
-    def _read(self) -> LogPart:
+    def _write_without_refused(self, log_range: LogRange) -> tuple[Written, LogRange, tuple[Quarantined, ...]]:
+        """Write a range without what the target can not hold, which is noted first, for whoever repeats the range."""
+        found: tuple[Quarantined, ...] = ()
+        while True:
+            written = self._writer.write(log_range, fence=self._claim.fence)
+            if not written.refused:
+                return written, log_range, found
+            self._stores.cursors.note_refused(self._claim, written.refused)
+            failpoints.hit(Failpoint.BEFORE_REST)
+            logger.warning("a target refuses records", extra={**_facts(self._claim), "count": len(written.refused)})
+            found += tuple(written.refused)
+            log_range = log_range.without(written.refused)
+
+    def _read(self, waiting: Collection[str]) -> LogPart:
         wanted = self._claimed.destination.resources
         return self._stores.log.read(
             self._claim.account_id,
@@ -213,6 +230,7 @@ class _Walk:
             through=self._through,
             limit=RECORDS_AT_ONCE if self._through is None else 2 * RECORDS_AT_ONCE,
             resources=None if wanted == "*" else wanted,
+            runs=waiting,
         )
 
     def _fill_gap(self, gap_until: int) -> bool:
@@ -235,7 +253,13 @@ class _Walk:
     def _build_range(self, part: LogPart) -> tuple[LogRange, tuple[Quarantined, ...]]:
         learned = [self._learner.learn(resource, records) for resource, records in sorted(part.records.items())]
         log_range = self._empty_range(part.through, [one.batch for one in learned if one.batch.records])
-        return log_range, tuple(one for each in learned for one in each.quarantined)
+        quarantined = [one for each in learned for one in each.quarantined]
+        # Of an attempt before: a record that has changed since stands at another number.
+        known = self._stores.cursors.list_refused(self._claim, after=self._cursor, through=part.through)
+        present = {record.sequence for batch in log_range.batches for record in batch.records} if known else ()
+        refused = [one for one in known if one.sequence in present]
+        log_range = replace(log_range, is_itemized=bool(part.runs))
+        return log_range.without(refused), (*quarantined, *refused, *part.unreadable)
 
     def _empty_range(self, through: int, batches: list[Batch] | None = None) -> LogRange:
         return LogRange(

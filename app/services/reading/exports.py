@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.engine.errors import Failure, InvalidInputError
+from app.engine.known_keys.suggestions import suggest
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.engine.schemas.columns import Column, ResourceSchema
@@ -46,6 +47,8 @@ class ExportService:
         """Find what to export; raise InvalidInputError for an account or a resource that is not a single one."""
         self._check(environment_id, filters)
         accounts = self._store.list_accounts(environment_id, filters)
+        if not accounts:
+            self._check_resource(environment_id, filters)
         integration = _find_integration(filters.resource, accounts)
         # Read before any record: what changes later has a greater number, and belongs to the next export.
         span = self._store.read_span(filters.integrated_account_id) if filters.integrated_account_id else None
@@ -62,6 +65,15 @@ class ExportService:
             raise InvalidInputError([Failure("after_seq", "is a number of one account's log: name the account too")])
         if account_id is not None and self._accounts.get(environment_id, account_id) is None:
             raise InvalidInputError([missing_reference("integrated_account_id", "integrated account", account_id)])
+
+    def _check_resource(self, environment_id: EnvironmentId, filters: ExportFilters) -> None:
+        """Raise InvalidInputError for a resource that nothing knows; one without records is a file without rows."""
+        known = self._store.list_resources(environment_id, filters)
+        if filters.resource in known:
+            return
+        place = f" of integration '{filters.integration_name}'" if filters.integration_name else ""
+        message = f"there is no resource '{filters.resource}'{place}: {suggest(filters.resource, known)}"
+        raise InvalidInputError([Failure("resource", message)])
 
     def _list_columns(
         self, environment_id: EnvironmentId, integration: str, resource: str, accounts: Sequence[ExportedAccount]

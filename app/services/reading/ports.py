@@ -73,6 +73,9 @@ class ExportStore(Protocol):
     def list_accounts(self, environment_id: EnvironmentId, filters: ExportFilters) -> Sequence[ExportedAccount]:
         """Return the accounts that have records of the resource, tombstones included."""
 
+    def list_resources(self, environment_id: EnvironmentId, filters: ExportFilters) -> Sequence[str]:
+        """List the resources that integrations, jobs or records have, of one integration or of all; sorted."""
+
     def read_span(self, account_id: str) -> LogSpan:
         """Return how far an account's log reaches."""
 

@@ -4,7 +4,7 @@ Leases run on the database's clock. Every write names the fence of its claim, so
 nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Engine, text
@@ -14,10 +14,12 @@ from app.engine.objects.accounts import Erasure
 from app.engine.objects.destinations import Datastore
 from app.engine.objects.environments import EnvironmentId
 from app.engine.status import CursorStatus
-from app.services.destinations.work import Claimed, CursorClaim, ErasedPlace, Moved, Quarantined
+from app.services.destinations.ports import Quarantined
+from app.services.destinations.work import Claimed, CursorClaim, ErasedPlace, Moved
 from app.services.runs.conflicts import retry_conflicts
 from app.store.db.autocommit import autocommit_of
 from app.store.db.database import Row, reading
+from app.store.destinations import left_out
 from app.store.destinations.datastores import datastore_of
 from app.store.destinations.destinations import destination_of
 from app.store.secrets.encryption import Cipher
@@ -64,6 +66,8 @@ _MOVE: Final = text(f"""
            "read" = "read" + :read, written = written + :written, unchanged = unchanged + :unchanged,
            quarantined = quarantined + :quarantined, filtered = filtered + :filtered
      where {_OF_CLAIM}
+ returning exists (select from destination_quarantine q
+                    where q.destination_id = :destination_id and q.integrated_account_id = :account_id)
 """)
 _LISTED: Final = text(f"update destination_cursor set listed_through = :through where {_OF_CLAIM}")
 _REBUILT: Final = text(f"update destination_cursor set is_rebuilding = false where {_OF_CLAIM}")
@@ -84,15 +88,7 @@ _FAIL: Final = text(f"""
            due_at = now() + make_interval(secs => :wake_seconds)
      where {_OF_CLAIM}
 """)
-_QUARANTINE: Final = text("""
-    insert into destination_quarantine
-           (destination_id, integrated_account_id, resource, remote_id, sequence, reason)
-    select :destination_id, :account_id, q.resource, q.remote_id, q.sequence, q.reason
-      from unnest(cast(:resources as text[]), cast(:remote_ids as text[]), cast(:sequences as bigint[]),
-                  cast(:reasons as text[])) as q (resource, remote_id, sequence, reason)
-        on conflict (destination_id, integrated_account_id, resource, remote_id) do update
-       set sequence = excluded.sequence, reason = excluded.reason, created_at = now()
-""")
+_HOLD: Final = text(f"select fence from destination_cursor where {_OF_CLAIM} for update")
 _MARK: Final = "'destination ' || c.destination_id"
 # An account that is deleted has its tenant there.
 _TO_ERASE: Final = text(f"""
@@ -113,11 +109,6 @@ _TAKE_ERASED: Final = text("""
      where destination_id = :destination_id and integrated_account_id = :account_id
            and (lease_until is null or lease_until < now())
  returning fence
-""")
-_REMOVE_QUARANTINED: Final = text("""
-    delete from destination_quarantine
-     where destination_id = :destination_id and integrated_account_id = :account_id
-           and (cast(:resource as text) is null or resource = :resource)
 """)
 _REMOVE: Final = text("""
     delete from destination_cursor where destination_id = :destination_id and integrated_account_id = :account_id
@@ -179,6 +170,23 @@ class CursorStore:
         with reading(self._engine) as connection:
             return bool(connection.execute(_MAY, _place(claim)).scalar_one())
 
+    def list_waiting_runs(self, claim: CursorClaim) -> Mapping[str, int]:
+        """Return the account's runs that complete once their records are here, and up to where these are counted."""
+        with reading(self._engine) as connection:
+            return left_out.list_waiting_runs(connection, claim)
+
+    def note_refused(self, claim: CursorClaim, refused: Sequence[Quarantined]) -> None:
+        """Record what the target can not hold, before the rest is written; raise LeaseLostError."""
+        with self._engine.begin() as connection:
+            if connection.execute(_HOLD, _place(claim)).scalar_one_or_none() is None:
+                raise LeaseLostError
+            left_out.quarantine(connection, claim, refused, are_refused=True)
+
+    def list_refused(self, claim: CursorClaim, *, after: int, through: int) -> Sequence[Quarantined]:
+        """List what was noted as refused since the account was last filled anew, in a range of its log."""
+        with reading(self._engine) as connection:
+            return left_out.list_refused(connection, claim, after=after, through=through)
+
     def move(self, claim: CursorClaim, moved: Moved) -> None:
         """Move the cursor to the end of a range that is written; raise LeaseLostError."""
         counts = {
@@ -187,10 +195,13 @@ class CursorStore:
         }
         with self._engine.begin() as connection:
             values = {**_place(claim), **counts, "through": moved.through}
-            if connection.execute(_MOVE, values).rowcount != 1:
+            has_quarantined = connection.execute(_MOVE, values).scalar_one_or_none()
+            if has_quarantined is None:
                 raise LeaseLostError
-            if moved.quarantined:
-                connection.execute(_QUARANTINE, _quarantine_values(claim, moved.quarantined))
+            if has_quarantined:
+                left_out.release(connection, claim, moved)
+            left_out.count_of_runs(connection, claim, moved.runs)
+            left_out.quarantine(connection, claim, moved.quarantined, are_refused=False)
 
     def note_listed(self, claim: CursorClaim, through: int) -> None:
         """Record that what vanished in a gap was found by a listing; raise LeaseLostError."""
@@ -241,7 +252,7 @@ class CursorStore:
         """Record that a destination holds nothing of it any more: its cursor is gone, or begins anew."""
         values = _erased_place(place, erasure)
         with self._engine.begin() as connection:
-            connection.execute(_REMOVE_QUARANTINED, {**values, "resource": erasure.resource})
+            left_out.remove(connection, values, erasure.resource)
             if erasure.resource is None:
                 connection.execute(_REMOVE, values)
             else:
@@ -272,17 +283,6 @@ def _datastore(row: Row, cipher: Cipher) -> Datastore:
 
 def _place(claim: CursorClaim) -> dict[str, Any]:
     return {"destination_id": claim.destination_id, "account_id": claim.account_id, "fence": claim.fence}
-
-
-def _quarantine_values(claim: CursorClaim, quarantined: tuple[Quarantined, ...]) -> dict[str, Any]:
-    return {
-        "destination_id": claim.destination_id,
-        "account_id": claim.account_id,
-        "resources": [one.resource for one in quarantined],
-        "remote_ids": [one.remote_id for one in quarantined],
-        "sequences": [one.sequence for one in quarantined],
-        "reasons": [one.reason for one in quarantined],
-    }
 
 
 def _erased_place(place: ErasedPlace, erasure: Erasure) -> dict[str, object]:

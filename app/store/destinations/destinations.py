@@ -42,25 +42,31 @@ _NEXT_EPOCH: Final = text("""
  returning *
 """)
 # A higher fence refuses what is under way.
-_BEGIN_ANEW: Final = text(f"""
-    update destination_cursor
-       set cursor = least(cursor, :cursor), epoch = :epoch, is_rebuilding = is_rebuilding or :is_rebuild,
+_BEGIN_ANEW: Final = f"""
+    update destination_cursor c
+       set cursor = least(cursor, {{cursor}}), epoch = :epoch, is_rebuilding = is_rebuilding or :is_rebuild,
            range_through = null, listed_through = 0,
            fence = fence + 1, status = '{CursorStatus.WAITING}', lease_owner = null, lease_until = null,
            due_at = now(), rung_at = null,
            attempts = 0, failing_since = null, last_error = null, error_code = null,
            "read" = 0, written = 0, unchanged = 0, quarantined = 0, filtered = 0
-     where destination_id = :id
-""")
-# The oldest entry that is not written; numbers of events are none.
-WAITS: Final = """
-    coalesce(extract(epoch from now() - (
-        select r.updated_at from record r
-         where r.integrated_account_id = c.integrated_account_id and r.sequence >= 0 and r.sequence > c.cursor
-         order by r.sequence limit 1)), 0)
 """
+_BACKFILL: Final = text(f"{_BEGIN_ANEW.format(cursor=':cursor')} where destination_id = :id")
+_BACKFILL_QUARANTINED: Final = text(f"""
+    {_BEGIN_ANEW.format(cursor="q.first - 1")}
+      from (select integrated_account_id, min(sequence) as first from destination_quarantine
+             where destination_id = :id group by 1) q
+     where c.destination_id = :id and c.integrated_account_id = q.integrated_account_id
+""")
+OLDEST: Final = """
+    (select r.updated_at from record r
+      where r.integrated_account_id = c.integrated_account_id and r.sequence >= 0 and r.sequence > c.cursor
+      order by r.sequence limit 1)
+"""
+"""Since when the oldest entry waits that is not written; numbers of events are none."""
+_WAITS: Final = f"coalesce(extract(epoch from now() - {OLDEST}), 0)"
 _CURSORS: Final = text(f"""
-    select c.*, coalesce(l.last_sequence, 0) as last_sequence, {WAITS} as lag_seconds
+    select c.*, coalesce(l.last_sequence, 0) as last_sequence, {_WAITS} as lag_seconds
       from destination_cursor c
       left join account_log l on l.integrated_account_id = c.integrated_account_id
      where c.destination_id = :id and (cast(:after as uuid) is null or c.integrated_account_id > cast(:after as uuid))
@@ -71,7 +77,7 @@ _PROGRESS: Final = text(f"""
            count(*) filter (where c.status = '{CursorStatus.FAILING}') as failing,
            count(*) filter (where c.is_rebuilding) as rebuilding,
            coalesce(sum(greatest(0, l.last_sequence - c.cursor)), 0) as lag_records,
-           coalesce(max(case when l.last_sequence > c.cursor then {WAITS} else 0 end), 0) as lag_seconds,
+           coalesce(max(case when l.last_sequence > c.cursor then {_WAITS} else 0 end), 0) as lag_seconds,
            (array_agg(c.last_error order by c.failing_since desc)
                 filter (where c.last_error is not null))[1] as last_error,
            sum(c.read) as read, sum(c.written) as written, sum(c.unchanged) as unchanged,
@@ -119,15 +125,18 @@ class DestinationStore(OwnedStore[Destination]):
         return destination_of(row) if row else None
 
     def begin_anew(
-        self, environment_id: EnvironmentId, destination_id: str, *, cursor: int, is_rebuild: bool = False
+        self, environment_id: EnvironmentId, destination_id: str, *, cursor: int | None, is_rebuild: bool = False
     ) -> Destination | None:
-        """Have everything behind a number written again, of all accounts; whatever is under way is refused."""
+        """Have everything behind a number written again, of all accounts; whatever is under way is refused.
+
+        None: from the first record on that is quarantined, of those accounts alone that have some.
+        """
         values = {"id": destination_id, "environment_id": environment_id}
         with self._engine.begin() as connection:
             row = connection.execute(_NEXT_EPOCH, values).mappings().one_or_none()
             if row:
                 again = {"id": destination_id, "cursor": cursor, "epoch": row["epoch"], "is_rebuild": is_rebuild}
-                connection.execute(_BEGIN_ANEW, again)
+                connection.execute(_BACKFILL_QUARANTINED if cursor is None else _BACKFILL, again)
         return destination_of(row) if row else None
 
     def wake_datastore(self, datastore_id: str) -> None:

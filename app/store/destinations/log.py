@@ -9,7 +9,7 @@ from psycopg import Cursor
 from sqlalchemy import Engine, text
 
 from app.engine.records.rows import decode
-from app.services.destinations.ports import LoggedRecord
+from app.services.destinations.ports import LoggedRecord, Quarantined
 from app.services.destinations.stores import ExpectedRecords, Settled, WrittenAccount
 from app.services.destinations.work import LogPart
 from app.services.runs.conflicts import retry_conflicts
@@ -18,7 +18,8 @@ from app.store.db.database import driver_cursor, reading
 _LOG: Final = "select last_sequence, trimmed_through from account_log where integrated_account_id = %(account_id)s"
 # Of what is filtered the content stays where it is.
 _RECORDS: Final = """
-    select resource, sequence, remote_id, synced_at, deleted_at, data::text
+    select resource, sequence, remote_id, synced_at, deleted_at,
+           case when sync_job_run_id = any(%(runs)s::uuid[]) then sync_job_run_id::text end, data::text
       from record
      where integrated_account_id = %(account_id)s and sequence >= 0
            and sequence > %(after)s and sequence <= %(through)s
@@ -65,6 +66,7 @@ _LOOK_UP: Final = text(f"""
       from record r
      where r.integrated_account_id = :account_id and r.resource = :resource and r.remote_id = any(:ids)
 """)
+_UNREADABLE: Final = "it is nested deeper than 1,024 levels, or has a number of more than 4,300 digits"
 _MOST: Final = 2**63 - 1
 _FIRST_ROWS: Final = 200
 """By which the size of the others is estimated."""
@@ -87,15 +89,18 @@ class DestinationLog:
         limit: int,
         through: int | None = None,
         resources: Collection[str] | None = None,
+        runs: Collection[str] = (),
     ) -> LogPart:
         """Read on after a number, ``limit`` entries at most, or all up to ``through``; None of resources is all.
 
-        Whoever has read up to a number has missed nothing before it: numbers are committed in their order.
+        Which entries are of ``runs`` is shown. Whoever has read up to a number has missed nothing before it: numbers
+        are committed in their order.
         """
         values: dict[str, Any] = {
             "account_id": account_id,
             "through": _MOST if through is None else through,
             "resources": list(resources or ()),
+            "runs": list(runs),
         }
         statement = _RECORDS if resources is None else _WANTED
         with (
@@ -183,15 +188,31 @@ def _read_rows(
 
 def _part(rows: Sequence[tuple[Any, ...]], *, end: int, is_last: bool, gap_until: int) -> LogPart:
     records: defaultdict[str, list[LoggedRecord]] = defaultdict(list)
+    unreadable: list[Quarantined] = []
+    runs: dict[int, str] = {}
     filtered = 0
-    for resource, sequence, remote_id, synced_at, deleted_at, data in rows:
+    for resource, sequence, remote_id, synced_at, deleted_at, run_id, data in rows:
+        if run_id is not None:
+            runs[sequence] = run_id
         if data is None:
             filtered += 1
             continue
-        record = LoggedRecord(remote_id, sequence, synced_at, deleted_at, decode(data))
-        records[resource].append(record)
+        try:
+            value = decode(data)
+        except (ValueError, RecursionError):
+            lost = Quarantined(resource=resource, remote_id=remote_id, sequence=sequence, reason=_UNREADABLE)
+            unreadable.append(lost)
+            continue
+        records[resource].append(LoggedRecord(remote_id, sequence, synced_at, deleted_at, value))
     return LogPart(
-        through=end, is_last=is_last, gap_until=gap_until, read=len(rows), filtered=filtered, records=records
+        through=end,
+        is_last=is_last,
+        gap_until=gap_until,
+        read=len(rows),
+        filtered=filtered,
+        records=records,
+        runs=runs,
+        unreadable=unreadable,
     )
 
 

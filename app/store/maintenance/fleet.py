@@ -9,7 +9,6 @@ from app.engine.objects.daemons import name_queue
 from app.engine.status import (
     LIVE_RUN_STATUSES,
     OPEN_UNIT_STATUSES,
-    CursorStatus,
     DaemonStatus,
     DeliveryStatus,
     RunStatus,
@@ -67,10 +66,10 @@ _VIEWS: Final = text("""
     select (select count(*) from resource_schema where view_error is not null)
            + (select count(*) from environment_reader where error is not null)
 """)
-_DESTINATIONS: Final = text(f"""
-    select coalesce(c.error_code, 'unknown'), count(distinct c.destination_id)
+_DESTINATIONS: Final = text("""
+    select c.error_code, count(distinct c.destination_id)
       from destination_cursor c join destination d on d.id = c.destination_id and d.paused_at is null
-     where c.status = '{CursorStatus.FAILING}' group by 1
+     where c.error_code is not null group by 1
 """)
 _PROMISED: Final = text("select count(*) from outbox")
 

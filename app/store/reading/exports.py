@@ -30,6 +30,25 @@ _ACCOUNTS = text("""
            and exists (select from record r where r.integrated_account_id = a.id and r.resource = :resource)
      order by a.id
 """)
+# Records whose columns are not learned yet have none in a schema: they are asked for by the name alone.
+_RESOURCES = text("""
+    select resource from resource_schema
+     where environment_id = :environment_id
+           and (cast(:integration_name as text) is null or integration_name = :integration_name)
+    union select jsonb_object_keys(config -> 'resources') from integration
+     where environment_id = :environment_id and jsonb_typeof(config -> 'resources') = 'object'
+           and (cast(:integration_name as text) is null or name = :integration_name)
+    union select item ->> 'resource' from sync_job cross join lateral jsonb_array_elements(resources) item
+     where environment_id = :environment_id and item ? 'resource'
+           and (cast(:integration_name as text) is null or integration_name = :integration_name)
+    union select :resource where exists (
+          select from integrated_account a
+            join integration i on i.id = a.integration_id
+                 and (cast(:integration_name as text) is null or i.name = :integration_name)
+           where a.environment_id = :environment_id
+                 and exists (select from record r where r.integrated_account_id = a.id and r.resource = :resource))
+    order by 1
+""")
 _SPAN = text("select trimmed_through, last_sequence from account_log where integrated_account_id = :account_id")
 # A number's text shows whether it is an integer: jsonb keeps 1.0 apart from 1, and writes no exponents.
 _TYPES = text("""
@@ -68,6 +87,16 @@ class ExportReader:
         }
         with reading(self._engine) as connection:
             return [ExportedAccount(*row) for row in connection.execute(_ACCOUNTS, values)]
+
+    def list_resources(self, environment_id: EnvironmentId, filters: ExportFilters) -> Sequence[str]:
+        """List the resources that integrations, jobs or records have, of one integration or of all; sorted."""
+        values = {
+            "environment_id": environment_id,
+            "integration_name": filters.integration_name,
+            "resource": filters.resource,
+        }
+        with reading(self._engine) as connection:
+            return list(connection.execute(_RESOURCES, values).scalars())
 
     def read_span(self, account_id: str) -> LogSpan:
         """Return how far an account's log reaches."""

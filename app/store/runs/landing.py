@@ -47,22 +47,11 @@ _BEGIN: Final = text("""
     update sync_job_run set landing_since = coalesce(landing_since, now()), deletions_decided = true where id = :run_id
 """)
 _COUNT: Final = text("""
-    with run as (
-        select r.id, r.integrated_account_id, min(x.first_sequence) as first, max(x.last_sequence) as last
-          from sync_job_run r join run_resource x on x.run_id = r.id where r.id = :run_id group by r.id),
-         changed as (
-        select record.resource, record.remote_id, record.sequence
-          from run join record on record.integrated_account_id = run.integrated_account_id and record.sequence >= 0
-               and record.sequence between run.first and run.last and record.sync_job_run_id = run.id),
-         counted as (select resource, count(*) as records from changed group by resource)
-    select d.id, (select coalesce(sum(records), 0) from counted) as records,
-           (select coalesce(sum(records), 0) from counted
-             where d.resources is not null and not d.resources ? counted.resource) as filtered,
-           (select count(*) from destination_quarantine q join changed
-                on changed.resource = q.resource and changed.remote_id = q.remote_id
-                   and changed.sequence = q.sequence
-             where q.destination_id = d.id and q.integrated_account_id = run.integrated_account_id) as quarantined
-      from run, destination d where d.id = any(cast(:destination_ids as uuid[]))
+    select d.id, coalesce(x.written, 0) as written, coalesce(x.unchanged, 0) as unchanged,
+           coalesce(x.quarantined, 0) as quarantined, coalesce(x.filtered, 0) as filtered
+      from destination d
+      left join run_destination x on x.destination_id = d.id and x.run_id = :run_id
+     where d.id = any(cast(:destination_ids as uuid[]))
 """)
 _NOTE: Final = text("update sync_job_run set destinations = cast(:landed as jsonb) where id = :run_id")
 
@@ -87,7 +76,8 @@ def note_landed(connection: Connection, run_id: str, landed: Sequence[AwaitedDes
             destination_id=one.id,
             label=one.label,
             through=one.cursor,
-            records=int(found["records"]),
+            written=int(found["written"]),
+            unchanged=int(found["unchanged"]),
             quarantined=int(found["quarantined"]),
             filtered=int(found["filtered"]),
         ).show()

@@ -95,11 +95,40 @@ destination_cursor = Table(
     Index("destination_cursor_by_account", "integrated_account_id"),
     Index("destination_cursor_due", "destination_id", "due_at"),
     Index("destination_cursor_no_room", "no_room_until", postgresql_where=text("no_room_until is not null")),
+    Index(
+        "destination_cursor_failing", "error_code", "destination_id", postgresql_where=text("error_code is not null")
+    ),
     Index("destination_cursor_leased", "destination_id", postgresql_where=text("lease_until is not null")),
     postgresql_with={"fillfactor": "70"},
 )
 
-# Records that do not fit a frozen schema: the newest sequence of each key.
+# How a destination stood when the leader last looked at all its cursors: what metrics show.
+destination_state = Table(
+    "destination_state",
+    metadata,
+    Column("destination_id", uuid_type, ForeignKey("destination.id", ondelete="CASCADE"), primary_key=True),
+    Column("failing", Integer, nullable=False),  # accounts
+    Column("failing_since", time_type),  # the first of them
+    Column("lag_records", BigInteger, nullable=False),
+    Column("oldest_at", time_type),  # since when the oldest entry waits; null: none does
+)
+
+# What became of the entries of a run that waits for its destinations, at each: counted as a cursor passes them.
+run_destination = Table(
+    "run_destination",
+    metadata,
+    Column("run_id", uuid_type, ForeignKey("sync_job_run.id", ondelete="CASCADE"), nullable=False),
+    Column("destination_id", uuid_type, ForeignKey("destination.id", ondelete="CASCADE"), nullable=False),
+    Column("through", BigInteger, nullable=False),  # the last of them that was counted
+    Column("written", BigInteger, nullable=False),
+    Column("unchanged", BigInteger, nullable=False),
+    Column("quarantined", BigInteger, nullable=False),
+    Column("filtered", BigInteger, nullable=False),
+    PrimaryKeyConstraint("run_id", "destination_id"),
+    Index("run_destination_by_destination", "destination_id"),
+)
+
+# Records that are left out: the newest sequence of each key.
 destination_quarantine = Table(
     "destination_quarantine",
     metadata,
@@ -110,5 +139,11 @@ destination_quarantine = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Column("created_at", time_type, nullable=False, server_default=func.now()),
+    Column("refused_epoch", Integer),  # of one that the target can not hold: the cursor's epoch when it was tried
     PrimaryKeyConstraint("destination_id", "integrated_account_id", "resource", "remote_id"),
+    Index(
+        "destination_quarantine_refused",
+        *("destination_id", "integrated_account_id", "sequence"),
+        postgresql_where=text("refused_epoch is not null"),
+    ),
 )

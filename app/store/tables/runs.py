@@ -28,6 +28,9 @@ from app.engine.status import (
 from app.store.tables.base import environment_column, id_column, metadata, time_type, times, uuid_type
 from app.store.tables.statuses import any_of, known_statuses
 
+WAITS_FOR_DESTINATIONS = f"wait_for_destinations and status <> '{RunStatus.COMPLETED}'"
+"""Of runs whose entries are counted at each destination; one that has failed may be resumed."""
+
 sync_job_run = Table(
     "sync_job_run",
     metadata,
@@ -100,6 +103,8 @@ sync_job_run = Table(
         postgresql_where=text("error is not null"),
     ),
     Index("sync_job_run_with_errors", "environment_id", "created_at", "id", postgresql_where=text("has_errors")),
+    # Each range that a destination writes is asked whether a run waits for it.
+    Index("sync_job_run_awaiting", "integrated_account_id", postgresql_where=text(WAITS_FOR_DESTINATIONS)),
     # The sweeper and the daemons ask only for live runs, a sliver of the table.
     Index("sync_job_run_live", "status", "rung_at", postgresql_where=text(f"status in {any_of(LIVE_RUN_STATUSES)}")),
     Index(

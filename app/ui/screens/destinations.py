@@ -11,7 +11,7 @@ from app.api.resources.views import path_id
 from app.api.schemas.destinations import CursorQuery, DestinationQuery
 from app.api.schemas.resource_schemas import ResourceSchemaQuery
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
-from app.engine.objects.destinations import Datastore, DestinationCursor
+from app.engine.objects.destinations import Datastore, DestinationCursor, QuarantinedRecord
 from app.engine.objects.environments import Role
 from app.engine.objects.lists import Page
 from app.engine.schemas.stored import StoredSchema
@@ -24,6 +24,7 @@ from app.ui.screen import Done, Screens
 destinations = Screens("destinations", title="Destinations", key="d", home="list_destinations")
 
 _MOST_DIGITS: Final = 18
+_MOST_QUARANTINED: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,8 @@ class DestinationPage:
     tenants: Mapping[str, str]
     """Whose the accounts are, by their ids."""
     cursor: str | None
+    quarantined: Page[QuarantinedRecord]
+    """The first of the records that were left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +80,15 @@ def list_destinations() -> DestinationsPage:
 def show_destination(id: str) -> DestinationPage:
     """Show a destination."""
     shown, cursor = _find(id), read_query(CursorQuery).get(CURSOR)
-    found = services().landing.destinations.list_cursors(environment(), shown.destination.id, cursor=cursor, limit=PAGE)
+    listed, own = services().landing.destinations, shown.destination.id
+    found = listed.list_cursors(environment(), own, cursor=cursor, limit=PAGE)
     return DestinationPage(
         shown=shown,
         datastore=_find_datastore(shown.destination.datastore_id),
         cursors=found,
         tenants=names.name_accounts(one.integrated_account_id for one in found.result),
         cursor=cursor,
+        quarantined=listed.list_quarantined(environment(), own, cursor=None, limit=_MOST_QUARANTINED),
     )
 
 
@@ -109,11 +114,13 @@ def resume_destination(id: str) -> Done:
 
 @destinations.action("/destinations/<id>/backfill", needs=Role.ADMIN)
 def backfill_destination(id: str) -> Done:
-    """Write everything from a number of each log on again."""
+    """Write everything from a number of each log on again, or from the first record that was left out."""
     text = flask.request.form.get("from_sequence", "0").strip() or "0"
     if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
         raise InvalidInputError([Failure("from_sequence", "expected a number of the log, or 0 for everything")])
-    services().landing.destinations.backfill(environment(), path_id("destination", id), from_sequence=int(text))
+    quarantined = flask.request.form.get("quarantined") == "1"
+    backfill = services().landing.destinations.backfill
+    backfill(environment(), path_id("destination", id), from_sequence=int(text), quarantined=quarantined)
     return Done(address=_address(id), notice="It is filled anew, without asking an upstream.")
 
 

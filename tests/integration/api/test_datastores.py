@@ -159,6 +159,9 @@ def test_what_was_left_out_is_listed_page_by_page(api: Caller, engine: Engine) -
     assert keys == [(account, remote_id) for account in accounts for remote_id in ("a", "b")]
     assert {one["reason"] for one in first["result"]} == {"n is a text"}
     assert rest["next_cursor"] is None
+    assert api.post(f"/destination/{id}/backfill", {"quarantined": True}).body["epoch"] == 1
+    both = api.post(f"/destination/{id}/backfill", {"quarantined": True, "from_sequence": 2})
+    assert (both.status, both.body["details"]["failures"][0]["path"]) == (400, "quarantined")
     assert api.get(f"/destination/{id}/quarantined", next_cursor="nonsense").status == 400
     assert api.get(f"/destination/{new_id()}/quarantined").status == 404
 

@@ -198,6 +198,29 @@ def test_refuses_what_can_not_be_exported(client: FlaskClient, api: Caller, quer
     assert [failure["path"] for failure in answer.get_json()["details"]["failures"]] == [path]
 
 
+def test_names_the_known_resources_where_there_is_no_such_one(
+    client: FlaskClient, api: Caller, account_id: str
+) -> None:
+    slip, nothing = export(client, api, resource="usrs"), export(client, api, resource="nosuch")
+    of_other = export(client, api, resource="nosuch", integration_name="unheard-of")
+
+    assert [one.status_code for one in (slip, nothing, of_other)] == [400] * 3
+    (failure,) = slip.get_json()["details"]["failures"]
+    assert failure == {"path": "resource", "message": "there is no resource 'usrs': did you mean 'users'?"}
+    assert "there is no resource 'nosuch': expected one of users" in nothing.get_json()["message"]
+    assert "of integration 'unheard-of': there are none" in of_other.get_json()["message"]
+
+
+def test_a_resource_without_records_is_a_file_of_names(client: FlaskClient, api: Caller, account_id: str) -> None:
+    body = {"integration_name": "acme", "tenant_id": "without-records"}
+    other = api.post("/integrated-account", body).body["id"]
+
+    of_job = export(client, api, accept="text/csv", resource="users")
+    of_account = export(client, api, accept="text/csv", integrated_account_id=other)
+
+    assert [(one.status_code, one.get_data().count(b"\r\n")) for one in (of_job, of_account)] == [(200, 1)] * 2
+
+
 def test_refuses_other_types_of_content(client: FlaskClient, api: Caller) -> None:
     assert export(client, api, accept="text/html").status_code == 400
 
@@ -211,7 +234,8 @@ def test_refuses_a_protocol_that_hides_where_an_answer_breaks_off(client: FlaskC
 
 
 def test_shows_nothing_of_another_environment(client: FlaskClient, stranger: Caller, account_id: str) -> None:
-    assert lines(export(client, stranger)) == []
+    refused = export(client, stranger)
+    assert (refused.status_code, "tickets': there are none" in refused.get_json()["message"]) == (400, True)
     assert export(client, stranger, integrated_account_id=account_id).status_code == 404
 
 

@@ -120,7 +120,7 @@ def _write_all(landing: Landing, claimed: Claimed) -> None:
     writer = open_writer(worker._writers, claimed)
     try:
         walk = writing._Walk(worker._stores, writer, claimed, landing.shared.clock, worker._gaps)
-        part = walk._read()
+        part = walk._read(())
         log_range, _ = walk._build_range(part)
         writer.write(log_range, fence=claimed.claim.fence)
     finally:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from app.bootstrap.destinations import build_destination_telling
+from app.store.destinations import states
 from tests.support.landing import Landing
 from tests.support.target import TargetDatabase
 
@@ -112,3 +113,36 @@ def test_doctor_names_what_destinations_fail_with(landing: Landing, target: Targ
         assert facts.destinations_failing == {"missing_rights": 1}
     finally:
         target.execute("drop role reader")
+
+
+def test_metrics_show_what_the_leader_has_seen_and_read_no_cursor(landing: Landing, target: TargetDatabase) -> None:
+    well, failing = landing.destination(target.config), landing.destination({**target.config, "port": 1})
+    behind, paused = landing.destination(target.config), landing.destination(target.config)
+    services = landing.api.landing.destinations
+    for one in (behind, paused):
+        services.pause(landing.environment, one)
+    landing.write(landing.account(), {"1": {"n": 1}, "2": {"n": 2}})
+    landing.land(may_fail=True)
+    _age(
+        landing, "update destination_cursor set failing_since = now() - interval '9 s' where failing_since is not null"
+    )
+    _age(
+        landing,
+        f"insert into destination_cursor (destination_id, integrated_account_id, due_at)"
+        f" select '{behind}', id, now() + interval '1 day' from integrated_account",
+    )
+    _age(landing, f"update destination set paused_at = null where id = '{behind}'")
+
+    _told(landing)
+
+    with landing.engine.connect() as connection:
+        counts, needy = states.count_states(connection), states.list_needy(connection)
+        for statement in (states._COUNT, states._NEEDY):
+            plan = "\n".join(connection.execute(text(f"explain {statement}")).scalars())
+            assert "destination_cursor" not in plan
+            assert "account_log" not in plan
+    assert counts == {("postgres", status): 1 for status in ("current", "failing", "behind", "paused")}
+    assert [(one.id, one.lag_records) for one in needy] == [(failing, 2), (behind, 2)]
+    assert needy[0].failing_seconds >= 9 > needy[1].failing_seconds == 0
+    assert all(one.lag_seconds > 0 for one in needy)
+    assert well not in {one.id for one in needy}

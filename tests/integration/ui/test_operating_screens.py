@@ -356,6 +356,24 @@ def test_destination_is_paused_filled_anew_and_resumed(pages: Pages, admin: Visi
     assert admin.post(f"{pages.destination}/backfill", from_sequence="-1").status == 400
 
 
+def test_what_a_destination_has_left_out_is_shown_and_tried_again(pages: Pages, admin: Visitor, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "insert into destination_quarantine (destination_id, integrated_account_id, resource, remote_id,"
+                " sequence, reason) values (:id, gen_random_uuid(), 'tickets', 'T-<1>', 3, 'a number is out of range')"
+            ),
+            {"id": pages.of("destination")},
+        )
+
+    shown = admin.get(pages.destination).words
+    admin.post(f"{pages.destination}/backfill", quarantined="1")
+
+    assert "Left out" in shown
+    assert "tickets T-<1> a number is out of range" in shown
+    assert "filled anew 1" in admin.get(pages.destination).words
+
+
 def test_schema_shows_its_columns(pages: Pages, admin: Visitor, world: World) -> None:
     listed = admin.get("/ui/schemas")
     schema = admin.get(f"/ui/schemas/{world.ids['schema']}")
