@@ -126,8 +126,9 @@ def _wait_for_holder(holder: SilentHolder, now: datetime) -> Wait:
         else f"another daemon takes the unit over at {format_utc_for_people(until)}, when its lease expires"
     )
     message = (
-        f"{whose}, which has had a unit of {holder.what}{since} and gave no sign of life on it for "
-        f"{_count_seconds(holder.renewed_at, now)}{heard}: it is frozen, or was killed, or can not reach Postgres; {over}"
+        f"{whose}, which has had a unit of {holder.what}{since} and gave no sign of life on it "
+        f"for {_count_seconds(holder.renewed_at, now)}{heard}: it is frozen, or was killed, or can not reach Postgres; "
+        f"{over}"
     )
     return Wait(kind=WaitKind.DAEMON, message=message, until=until)
 

@@ -21,7 +21,7 @@ def _ms(moment: str) -> str:
 
 
 def _keep(end: str, until: str) -> str:
-    spell = f"jsonb_build_array({_ms('held_since')}, {_ms(until)}, {end})"
+    spell = f"jsonb_build_array({_ms('held_since')}, {_ms(until)}, cast({end} as text))"
     return f"case when held_since is null then worked else ({_NEWEST}) || jsonb_build_array({spell}) end"
 
 
