@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Final
 
 from app.engine.runs.work import SpellEnd
-from app.engine.status import UnitStatus
+from app.engine.status import RunStatus, UnitStatus
 from app.services.dashboard.run_books import ResourceBooks
 from app.services.dashboard.run_graph import GraphNode
 from app.services.dashboard.run_pages import RunPage
-from app.services.dashboard.unit_spans import Stretch, UnitSpan
+from app.services.dashboard.unit_spans import NOTICED, Stretch, UnitSpan, format_length
 
 NODE_WIDTH: Final = 190
 NODE_HEIGHT: Final = 58
@@ -24,6 +24,11 @@ _FILLS: Final[Mapping[UnitStatus, str]] = {
     UnitStatus.FAILED: "bad",
     UnitStatus.LEASED: "live",
     UnitStatus.READY: "live",
+}
+_RUN_FILLS: Final[Mapping[RunStatus, str]] = {
+    RunStatus.COMPLETED: "good",
+    RunStatus.FAILED: "bad",
+    RunStatus.STOPPED: "still",
 }
 _WAITS: Final[Mapping[SpellEnd, str]] = {
     SpellEnd.TURN: "still",
@@ -82,6 +87,17 @@ class UnitBar:
     """How long it has waited for what; empty: not for a second."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunBar:
+    """The run itself in its time: what came before its units, and after them."""
+
+    marks: Sequence[Mark]
+    told: str
+    waited: str
+    """How long it has waited as a whole; empty: not for a second."""
+    span: None = None
+
+
 def draw_graph_chart(page: RunPage) -> GraphChart:
     """Lay out the graph of a run, from left to right."""
     books = {each.name: each for each in page.books}
@@ -101,14 +117,49 @@ def bound_units(page: RunPage) -> tuple[datetime, datetime]:
     return min([page.run.created_at, *(span.created_at for span in spans)]), max([page.now, *waited])
 
 
-def draw_units(page: RunPage) -> Sequence[UnitBar]:
-    """Lay out the units of a run in its time."""
+def draw_run(page: RunPage) -> RunBar:
+    """Lay out the time of a run: until a daemon takes it up, while units of it are there, while its records land."""
+    run, place, is_created = page.run, _scale(page), page.run.status is RunStatus.CREATED
+    # One that was resumed waits again.
+    waited_from = run.updated_at if is_created and run.started_at is not None else run.created_at
+    taken_up_at = page.now if is_created or run.started_at is None else run.started_at
+    worked_until = max(taken_up_at, run.landing_since or page.now)
+    parts = (
+        (waited_from, taken_up_at, "to be taken up", "still"),
+        (taken_up_at, worked_until, "", _RUN_FILLS.get(run.status, "live")),
+        (worked_until, page.now, "for its destinations", "warn"),
+    )
+    shown = [part for part in parts if part[1] > part[0]]
+    waits = [
+        f"{format_length(until - since)} {why}" for since, until, why, _ in shown if why and until - since >= NOTICED
+    ]
+    marks = [
+        Mark(
+            x=min(place(since), BAR_WIDTH - _LEAST_BAR),
+            width=max(0.0 if why else _LEAST_BAR, round(place(until) - place(since), 1)),
+            fill=fill,
+            is_wait=bool(why),
+            title=f"waited {why}" if why else f"under way for {format_length(until - since)}",
+        )
+        for since, until, why, fill in shown
+    ]
+    is_waiting = is_created or (run.landing_since is not None and not run.status.is_final)
+    waits_now = page.diagnosis.waits if is_waiting else ()
+    told = run.status.value if run.status.is_final else "under way"
+    if waits_now:
+        told = f"waits for {waits_now[0].message}"
+    return RunBar(marks=marks, told=told, waited=", ".join(waits))
+
+
+def _scale(page: RunPage) -> Callable[[datetime], float]:
     begun, end = bound_units(page)
     scale = BAR_WIDTH / max(0.001, (end - begun).total_seconds())
+    return lambda moment: round(min(BAR_WIDTH, max(0.0, (moment - begun).total_seconds() * scale)), 1)
 
-    def place(moment: datetime) -> float:
-        return round(min(BAR_WIDTH, max(0.0, (moment - begun).total_seconds() * scale)), 1)
 
+def draw_units(page: RunPage) -> Sequence[UnitBar]:
+    """Lay out the units of a run in its time."""
+    place = _scale(page)
     has_begun = page.run.started_at is not None and page.run.status != "created"
     return [
         UnitBar(

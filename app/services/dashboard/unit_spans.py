@@ -28,7 +28,8 @@ _WAITED: Final[Mapping[SpellEnd, str]] = {
     SpellEnd.LOST: "for another daemon, as its own was gone",
     SpellEnd.ENDED: "for the run to be resumed",
 }
-_NOTICED: Final = timedelta(seconds=1)
+NOTICED: Final = timedelta(seconds=1)
+"""A shorter wait is none that a person asks about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,7 @@ class Stretch:
 
     def describe(self) -> str:
         """Return in words what it is, and how long."""
-        length = _format_length(self.ended_at - self.begun_at)
+        length = format_length(self.ended_at - self.begun_at)
         return f"worked on for {length}" if self.wait is None else f"waited {length} {_WAITED[self.wait]}"
 
 
@@ -102,11 +103,11 @@ class UnitSpan:
         """Return in words how long it has waited for what so far, the longest first; empty for no wait of a second."""
         lengths: dict[SpellEnd, timedelta] = {}
         for stretch in self.list_stretches(now):
-            if stretch.wait is not None and stretch.ended_at - stretch.begun_at >= _NOTICED:
+            if stretch.wait is not None and stretch.ended_at - stretch.begun_at >= NOTICED:
                 known = lengths.get(stretch.wait, timedelta())
                 lengths[stretch.wait] = known + stretch.ended_at - stretch.begun_at
         ordered = sorted(lengths.items(), key=lambda one: one[1], reverse=True)
-        return ", ".join(f"{_format_length(length)} {_WAITED[wait]}" for wait, length in ordered)
+        return ", ".join(f"{format_length(length)} {_WAITED[wait]}" for wait, length in ordered)
 
     def list_stretches(self, now: datetime) -> Sequence[Stretch]:
         """List what is known of its time until now or its end, in order."""
@@ -150,7 +151,8 @@ class UnitSpans:
         return sum(self.counts.values())
 
 
-def _format_length(length: timedelta) -> str:
+def format_length(length: timedelta) -> str:
+    """Write a length of time, for example ``3 min 20 s``."""
     seconds = length.total_seconds()
     if seconds < 60:
         return f"{seconds:.1f} s"

@@ -57,7 +57,7 @@ def find_waits(
     found = []
     if not run.status.is_final:
         if facts.silent_holder is not None:
-            found.append(_wait_for_holder(facts.silent_holder, now))
+            found.append(_wait_for_holder(facts.silent_holder, facts, now))
         elif _is_untaken(facts.units, now):
             found.append(_wait_for_daemon(run, facts, now, is_broker_reachable))
         if facts.units.parked:
@@ -102,29 +102,31 @@ def _wait_for_daemon(run: SyncJobRun, facts: RunFacts, now: datetime, is_broker_
     group = run.daemon_group_key
     whose = "a daemon" if group is None else f"a daemon of group '{group}'"
     last = facts.last_report
-    told = (
-        ""
-        if last is None
-        else f": daemon {last.label} was the last to report, {_count_seconds(last.reported_at, now)} ago"
-    )
+    told = "" if last is None else f"; daemon {last.label} reported last, {_count_seconds(last.reported_at, now)} ago"
     if not facts.active_daemons:
         return Wait(kind=WaitKind.DAEMON, message=f"{whose}, and none is active{told}")
-    if last is not None and (now - last.reported_at).total_seconds() > facts.unheard_seconds:
-        return Wait(kind=WaitKind.DAEMON, message=f"{whose}, and none reports{told}; it is frozen, or was killed")
+    if not _is_reporting(facts, now):
+        return Wait(kind=WaitKind.DAEMON, message=f"{whose}, and none reports{told}: it is frozen, or was killed")
     some = "1 is" if facts.active_daemons == 1 else f"{facts.active_daemons:,} are"
     return Wait(kind=WaitKind.DAEMON, message=f"{whose}, of which {some} active{told}")
 
 
-def _wait_for_holder(holder: SilentHolder, now: datetime) -> Wait:
+def _is_reporting(facts: RunFacts, now: datetime) -> bool:
+    """Whether a daemon of the run's group has reported lately."""
+    last = facts.last_report
+    return last is None or (now - last.reported_at).total_seconds() <= facts.unheard_seconds
+
+
+def _wait_for_holder(holder: SilentHolder, facts: RunFacts, now: datetime) -> Wait:
     whose = "its daemon" if holder.label is None else f"daemon {holder.label}"
     since = "" if holder.held_since is None else f" since {format_utc_for_people(holder.held_since)}"
     heard = "" if holder.reported_at is None else f", last heartbeat {_count_seconds(holder.reported_at, now)} ago"
     until = holder.expires_at if holder.expires_at > now else None
-    over = (
-        "its lease has expired, and another daemon takes the unit over"
-        if until is None
-        else f"another daemon takes the unit over at {format_utc_for_people(until)}, when its lease expires"
-    )
+    over = "its lease has expired, and another daemon takes the unit over"
+    if until is not None:
+        over = f"another daemon takes the unit over at {format_utc_for_people(until)}, when its lease expires"
+    if not _is_reporting(facts, now):
+        over = "no other daemon reports that could take the unit over"
     message = (
         f"{whose}, which has had a unit of {holder.what}{since} and gave no sign of life on it "
         f"for {_count_seconds(holder.renewed_at, now)}{heard}: it is frozen, or was killed, or can not reach Postgres; "

@@ -106,14 +106,14 @@ BROKER = ("broker", "the broker, to which nothing can be published; it goes on b
         (
             CREATED,
             {"active_daemons": 1, "last_report": LastReport(label="eu-1", reported_at=ago(12))},
-            ("daemon", "a daemon of group 'eu', of which 1 is active: daemon eu-1 was the last to report, 12 s ago"),
+            ("daemon", "a daemon of group 'eu', of which 1 is active; daemon eu-1 reported last, 12 s ago"),
         ),
         (
             CREATED,
             {"active_daemons": 1, "last_report": LastReport(label="eu-1", reported_at=ago(26))},
             (
                 "daemon",
-                "a daemon of group 'eu', and none reports: daemon eu-1 was the last to report, 26 s ago; "
+                "a daemon of group 'eu', and none reports; daemon eu-1 reported last, 26 s ago: "
                 "it is frozen, or was killed",
             ),
         ),
@@ -125,6 +125,16 @@ BROKER = ("broker", "the broker, to which nothing can be published; it goes on b
                 "daemon eu-1, which has had a unit of users since 2026-03-01 11:59:20 UTC and gave no sign of life on "
                 "it for 9 s, last heartbeat 12 s ago: it is frozen, or was killed, or can not reach Postgres; another "
                 "daemon takes the unit over at 2026-03-01 12:00:06 UTC, when its lease expires",
+            ),
+        ),
+        (
+            RUNNING,
+            {"silent_holder": HOLDER, "last_report": LastReport(label="eu-1", reported_at=ago(30))},
+            (
+                "daemon",
+                "daemon eu-1, which has had a unit of users since 2026-03-01 11:59:20 UTC and gave no sign of life on "
+                "it for 9 s, last heartbeat 12 s ago: it is frozen, or was killed, or can not reach Postgres; no other "
+                "daemon reports that could take the unit over",
             ),
         ),
         (
