@@ -125,7 +125,7 @@ def draw_run(page: RunPage) -> RunBar:
     taken_up_at = page.now if is_created or run.started_at is None else run.started_at
     worked_until = max(taken_up_at, run.landing_since or page.now)
     parts = (
-        (waited_from, taken_up_at, "to be taken up", "still"),
+        (waited_from, taken_up_at, "for a daemon" if run.mutex_key is None else "for its mutex, or a daemon", "warn"),
         (taken_up_at, worked_until, "", _RUN_FILLS.get(run.status, "live")),
         (worked_until, page.now, "for its destinations", "warn"),
     )

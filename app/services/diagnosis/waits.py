@@ -91,7 +91,8 @@ def find_upstream_wait(pace: ResourcePace) -> Wait | None:
 
 def _wait_for_start(run: SyncJobRun, facts: RunFacts, now: datetime, is_broker_reachable: Callable[[], bool]) -> Wait:
     if run.waiting_on:
-        return Wait(kind=WaitKind.RUN, message=f"run {run.waiting_on}, which goes first")
+        key = "" if run.mutex_key is None else f": both have the mutex key '{run.mutex_key}'"
+        return Wait(kind=WaitKind.RUN, message=f"run {run.waiting_on}, which goes first{key}")
     return _wait_for_daemon(run, facts, now, is_broker_reachable)
 
 

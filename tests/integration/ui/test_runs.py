@@ -191,7 +191,7 @@ def test_run_says_what_it_waits_for(place: Place, reader: Visitor) -> None:
         unheard: "It waits for the broker, to which nothing can be published",
         second: f"It waits for run {first}, which goes first",
         limited: "It waits for its upstream, which asked for that, until 2999-01-01 12:00:00 UTC",
-        frozen: "its daemon is gone: another one takes it up",
+        frozen: "It waits for its daemon, which has had a unit of deliveries and gave no sign of life on it for",
         unsent: "the last of 2 attempts at the next one: timed out",
     }
     for run_id, words in said.items():

@@ -95,6 +95,11 @@ BROKER = ("broker", "the broker, to which nothing can be published; it goes on b
     ("found", "facts", "expected"),
     [
         (replace(CREATED, waiting_on="r-9"), {"is_broker_there": False}, ("run", "run r-9, which goes first")),
+        (
+            replace(CREATED, waiting_on="r-9", mutex_key="k"),
+            {},
+            ("run", "run r-9, which goes first: both have the mutex key 'k'"),
+        ),
         (CREATED, {"is_broker_there": False}, BROKER),
         (CREATED, {"active_daemons": 0}, ("daemon", "a daemon of group 'eu', and none is active")),
         (CREATED, {}, ("daemon", "a daemon of group 'eu', of which 2 are active")),
