@@ -42,6 +42,7 @@ class ArgField:
     label: str
     hint: str = ""
     is_required: bool = False
+    """Itself, and each object that it is in."""
     choices: Sequence[JSON] = ()
     default: JSON = None
     """What it is when it is left empty; shown, and not sent."""
@@ -80,20 +81,21 @@ class ArgField:
 
 def list_fields(schema: JsonObject) -> Sequence[ArgField]:
     """Return a field for each property that a schema names, those that are required first."""
-    return list(_list_properties(normalise_schema(schema) if schema else {}, ()))[:_MOST_FIELDS]
+    return list(_list_properties(normalise_schema(schema) if schema else {}, (), is_required=True))[:_MOST_FIELDS]
 
 
-def _list_properties(schema: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[ArgField]:
+def _list_properties(schema: Mapping[str, Any], path: tuple[str, ...], *, is_required: bool) -> Iterator[ArgField]:
     properties, required = schema.get("properties"), schema.get("required")
     if not isinstance(properties, dict):
         return
     named = required if isinstance(required, list) else ()
     for name, found in sorted(properties.items(), key=lambda one: one[0] not in named):
         one, whole = found if isinstance(found, dict) else {}, (*path, str(name))
+        is_needed = is_required and name in named
         if one.get("type") == "object" and isinstance(one.get("properties"), dict) and len(whole) < _DEEPEST:
-            yield from _list_properties(one, whole)
+            yield from _list_properties(one, whole, is_required=is_needed)
         else:
-            yield _make_field(whole, one, is_required=name in named)
+            yield _make_field(whole, one, is_required=is_needed)
 
 
 def read_args(fields: Sequence[ArgField], form: Mapping[str, str]) -> tuple[JsonObject, Sequence[Failure]]:
@@ -110,9 +112,12 @@ def read_args(fields: Sequence[ArgField], form: Mapping[str, str]) -> tuple[Json
             failures.append(Failure("args", str(error)))
     for field in fields:
         text = form.get(field.key, "")
-        if text == "":
-            continue
         try:
+            if text == "":
+                if field.is_required:
+                    # So that what is missing is this field, not all of the object.
+                    _reach(args, field.path[:-1])
+                continue
             _put(args, field.path, field.read(text))
         except ValueError as error:
             failures.append(Failure(field.fault_path, str(error)))
@@ -120,11 +125,15 @@ def read_args(fields: Sequence[ArgField], form: Mapping[str, str]) -> tuple[Json
 
 
 def _put(args: JsonObject, path: Sequence[str], value: JSON) -> None:
-    for name in path[:-1]:
+    _reach(args, path[:-1])[path[-1]] = value
+
+
+def _reach(args: JsonObject, path: Sequence[str]) -> JsonObject:
+    for name in path:
         args = args.setdefault(name, {})
         if not isinstance(args, dict):
             raise ValueError(f"'{name}' is written as JSON too, and is no object there")
-    args[path[-1]] = value
+    return args
 
 
 def read_json(text: str) -> JSON:

@@ -20,7 +20,7 @@ from tests.support.upstream import Upstream, reply
 SECRET = "canary-secret-of-an-account"
 SCHEMA = {
     "type": "object",
-    "required": ["since"],
+    "required": ["since", "filter"],
     "properties": {
         "since": {"type": "string", "format": "date-time", "title": MARKUP},
         "limit": {"type": "integer", "minimum": 1, "default": 50},
@@ -28,6 +28,11 @@ SCHEMA = {
         "deep": {"type": "boolean"},
         "kind": {"enum": ["open", 7, None, "zu\u00fc", {"a": 1}]},
         "day": {"type": "string", "format": "date"},
+        "scope": {
+            "type": "object",
+            "required": ["of"],
+            "properties": {"of": {"type": "string", "default": "all"}, "n": {"type": "integer"}},
+        },
         "filter": {
             "type": "object",
             "required": ["region"],
@@ -75,7 +80,9 @@ def runs_of(services: ApiServices, environment_id: EnvironmentId) -> Callable[[]
 
 def start(visitor: Visitor, job: JsonObject, account: JsonObject, **form: str) -> Seen:
     named = {name.replace("__", "."): value for name, value in form.items()}
-    return visitor.post(f"/ui/jobs/{job['id']}/start", **{"integrated_account_id": account["id"], **named})
+    return visitor.post(
+        f"/ui/jobs/{job['id']}/start", **{"integrated_account_id": account["id"], "arg.filter.region": '"eu"', **named}
+    )
 
 
 def test_jobs_are_listed_by_pages_and_filters(admin: Visitor, api: Caller, job: JsonObject) -> None:
@@ -120,8 +127,9 @@ def test_form_has_a_field_for_each_argument(admin: Visitor, job: JsonObject) -> 
     seen = admin.get(f"/ui/jobs/{job['id']}")
 
     names = [html.unescape(one) for one in re.findall(r'name="(arg\.[^"]*)"', seen.text)]
-    plain = [f"arg.{name}" for name in SCHEMA["properties"] if name != "filter"]
-    assert sorted(names) == sorted([*plain, "arg.filter.region", "arg.filter.a\\.b.depth"])
+    plain = [f"arg.{name}" for name in SCHEMA["properties"] if name not in ("filter", "scope")]
+    deep = ["arg.scope.of", "arg.scope.n"]
+    assert sorted(names) == sorted([*plain, *deep, "arg.filter.region", "arg.filter.a\\.b.depth"])
     assert names[0] == "arg.since"
     assert 'placeholder="50"' in seen.text
     assert "at least 1" in seen.words
@@ -156,10 +164,9 @@ def test_each_choice_of_the_form_is_one(
     account: JsonObject,
     runs_of: Callable[[], list[SyncJobRun]],
 ) -> None:
-    shown = [
-        html.unescape(one) for one in re.findall(r'<option value="([^"]*)"', admin.get(f"/ui/jobs/{job['id']}").text)
-    ]
-    (text,) = (one for one in shown if one[:1] in tuple('"{7') and json.loads(one) == choice)
+    field = admin.get(f"/ui/jobs/{job['id']}").text.partition('name="arg.kind"')[2].partition("</select>")[0]
+    sent = [html.unescape(one) for one in re.findall(r'<option value="([^"]+)"', field)]
+    (text,) = (one for one in sent if json.loads(one) == choice)
 
     assert start(admin, job, account, arg__since="2026-01-01T00:00:00Z", arg__kind=text).status == 303
 
@@ -197,6 +204,8 @@ def test_form_shows_all_faults_at_once_and_keeps_what_was_entered(
     ):
         assert f">{path}</code>" in seen.text, path
     assert 'value="many"' in seen.text
+    empty = start(admin, job, account, arg__filter__region="", arg__since="2026-01-01T00:00:00Z")
+    assert ">args.filter.region</code> is required" in empty.text
     assert runs_of() == []
 
 
