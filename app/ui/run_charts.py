@@ -29,6 +29,7 @@ _RUN_FILLS: Final[Mapping[RunStatus, str]] = {
     RunStatus.COMPLETED: "good",
     RunStatus.FAILED: "bad",
     RunStatus.STOPPED: "still",
+    RunStatus.RATE_LIMITED: "warn",
 }
 _WAITS: Final[Mapping[SpellEnd, str]] = {
     SpellEnd.TURN: "still",
@@ -145,7 +146,7 @@ def draw_run(page: RunPage) -> RunBar:
     ]
     is_waiting = is_created or (run.landing_since is not None and not run.status.is_final)
     waits_now = page.diagnosis.waits if is_waiting else ()
-    told = run.status.value if run.status.is_final else "under way"
+    told = "under way" if run.status is RunStatus.RUNNING else run.status.replace("_", " ")
     if waits_now:
         told = f"waits for {waits_now[0].message}"
     return RunBar(marks=marks, told=told, waited=", ".join(waits))
