@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.engine.runs.work import Claim, SpellEnd
+from app.engine.status import RunStatus
 from app.store.dashboard.run_parts import RunPartReader
 from app.store.db.database import connect
 from app.store.runs import reopening, status
@@ -114,7 +115,7 @@ def test_run_that_is_stopped_and_resumed_ends_a_spell(unit: OneUnit) -> None:
     unit.claim()
     unit.pass_hour()
     with unit.engine.begin() as connection:
-        status.move(connection, unit.run_id, status.RunStatus.STOPPED)
+        status.move(connection, unit.run_id, RunStatus.STOPPED)
     unit.pass_hour()
     with unit.engine.begin() as connection:
         reopening.reopen(connection, unit.run_id, errors_only=False)
