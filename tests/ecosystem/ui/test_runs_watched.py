@@ -74,7 +74,7 @@ def test_limit_and_a_frozen_daemon_are_named_on_the_page_of_their_run(
     tab: Tab, workspace: Workspace, upstream: Upstream, token: str, ferryman: Stack
 ) -> None:
     daemon = ferryman.children["daemon-1"]
-    upstream.answers_in_turn("/teams", reply({}, 429, {"Retry-After": "3"}), reply({"data": numbered("team", 3)}))
+    upstream.answers_in_turn("/teams", reply({}, 429, {"Retry-After": "6"}), reply({"data": numbered("team", 3)}))
     upstream.lists("/users", numbered("user", 1))
     gate = upstream.gate("/users")
     run_id = workspace.sync(upstream.url, [listed("teams"), child_of("teams", "users")]).start()
