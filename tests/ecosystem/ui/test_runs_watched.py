@@ -90,7 +90,8 @@ def test_limit_and_a_frozen_daemon_are_named_on_the_page_of_their_run(
     gate.open()
 
     expect(page.locator("h1 .badge")).to_have_text(re.compile("^completed"))
-    expect(page.get_by_text(re.compile(r"waited \d+\.\d s for the upstream's limit"))).to_be_visible()
+    waited = page.locator("td .hint", has_text=re.compile(r"waited \d+\.\d s for the upstream's limit"))
+    expect(waited).to_be_visible()
 
 
 def failed_runs(workspace: Workspace, upstream: Upstream, *, count: int) -> tuple[Sync, list[str]]:
