@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from app.engine.runs.work import SpellEnd
+from app.engine.runs.spells import SpellEnd
 from app.engine.status import RunStatus, UnitStatus
 from app.services.dashboard.run_books import ResourceBooks
 from app.services.dashboard.run_graph import GraphNode

@@ -25,27 +25,6 @@ class UnitKind(StrEnum):
     """Sends the run's events to its webhook, in order."""
 
 
-class SpellEnd(StrEnum):
-    """Why work on a unit ended for a while, and so what the unit waits for."""
-
-    TURN = "turn"
-    """Its time was up, or there was no room: it is ready for any daemon."""
-    LIMIT = "limit"
-    """The upstream's limit."""
-    RETRY = "retry"
-    """It failed, and is tried again later."""
-    RECEIVER = "receiver"
-    """The webhook's receiver has to accept, or to catch up."""
-    ACCOUNT = "account"
-    """The account is inactive."""
-    IDLE = "idle"
-    """There was nothing to deliver."""
-    LOST = "lost"
-    """Its daemon was gone: it stopped renewing the lease."""
-    ENDED = "ended"
-    """The run ended, and was resumed."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """A unit whose lease this worker holds; every write with it is refused once the fencing token has moved on."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from app.engine.runs.work import SpellEnd, UnitKind
+from app.engine.runs.spells import SpellEnd
+from app.engine.runs.work import UnitKind
 from app.engine.status import FINAL_UNIT_STATUSES, UnitStatus
 from app.engine.times import format_utc_for_people
 

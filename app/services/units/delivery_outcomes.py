@@ -10,7 +10,8 @@ from app.engine.json_types import JsonObject
 from app.engine.limits import retry
 from app.engine.objects.runs import SyncJobRun
 from app.engine.objects.webhooks import Webhook
-from app.engine.runs.work import Claim, ErrorDraft, PendingEvent, SpellEnd, draft_error
+from app.engine.runs.spells import SpellEnd
+from app.engine.runs.work import Claim, ErrorDraft, PendingEvent, draft_error
 from app.engine.status import DeliveryStatus, ErrorHandling
 from app.engine.webhooks import events
 from app.engine.webhooks import parts as event_parts

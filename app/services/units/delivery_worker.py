@@ -14,7 +14,8 @@ from app import failpoints, tracing
 from app.engine.errors import DeliveryError, LeaseLostError, StoreUnavailableError
 from app.engine.objects import daemons
 from app.engine.objects.runs import SyncJobRun
-from app.engine.runs.work import NOTHING_DONE, Claim, ErrorDraft, SliceOutcome, SpellEnd, WakeUp, WorkFacts
+from app.engine.runs.spells import SpellEnd
+from app.engine.runs.work import NOTHING_DONE, Claim, ErrorDraft, SliceOutcome, WakeUp, WorkFacts
 from app.engine.status import DeliveryStatus
 from app.failpoints import Failpoint
 from app.services.runs.lifecycle import RunLifecycle

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from app.engine.runs.spells import SpellEnd
 from app.engine.runs.work import (
     Claim,
     ClaimTerms,
@@ -11,7 +12,6 @@ from app.engine.runs.work import (
     EventDraft,
     PageWrite,
     PendingEvent,
-    SpellEnd,
     WakeUp,
     WorkFacts,
 )

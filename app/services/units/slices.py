@@ -12,7 +12,8 @@ from app.engine.jobs.items import NodeKind, ResourceItem
 from app.engine.json_types import JSON
 from app.engine.record_errors import RecordError, SourceError
 from app.engine.runs.frontier import Frontier
-from app.engine.runs.work import Claim, PageWrite, SpellEnd
+from app.engine.runs.spells import SpellEnd
+from app.engine.runs.work import Claim, PageWrite
 from app.services.contexts.context import RunContext
 from app.services.ports import FetchedPage, OpenList, PageCall
 from app.services.units.ports import Pages

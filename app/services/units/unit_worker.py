@@ -10,13 +10,13 @@ from app import logs, meters, tracing
 from app.engine.ids import new_id
 from app.engine.jobs.items import ResourceItem
 from app.engine.runs.frontier import Frontier
+from app.engine.runs.spells import SpellEnd
 from app.engine.runs.work import (
     NOTHING_DONE,
     Claim,
     ClaimTerms,
     ErrorDraft,
     SliceOutcome,
-    SpellEnd,
     UnitKind,
     WorkFacts,
     draft_error,

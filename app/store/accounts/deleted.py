@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, text
 
 from app.engine.ids import new_id
-from app.engine.runs.work import SpellEnd
+from app.engine.runs.spells import SpellEnd
 from app.engine.status import BEGUN_RUN_STATUSES, UnitStatus
 from app.services.runs.conflicts import retry_conflicts
 from app.store import tables

@@ -5,7 +5,8 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
-from app.engine.runs.work import SpellEnd, UnitKind
+from app.engine.runs.spells import SpellEnd
+from app.engine.runs.work import UnitKind
 from app.engine.status import FINAL_UNIT_STATUSES, LIVE_UNIT_STATUSES, DeliveryStatus, UnitStatus
 from app.services.dashboard.run_parts import ErrorGroup, ErrorGroups, RunDeliveries, RunParts
 from app.services.dashboard.unit_spans import Spell, UnitSpan, UnitSpans

@@ -9,7 +9,8 @@ from typing import Final
 from sqlalchemy import Connection, Engine, text
 
 from app.engine.runs.books import Counters
-from app.engine.runs.work import Claim, EventDraft, PendingEvent, SpellEnd, WakeUp
+from app.engine.runs.spells import SpellEnd
+from app.engine.runs.work import Claim, EventDraft, PendingEvent, WakeUp
 from app.engine.status import DeliveryStatus, UnitStatus
 from app.engine.webhooks.merging import MergeBounds
 from app.services.runs.conflicts import retry_conflicts

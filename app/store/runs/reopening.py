@@ -6,7 +6,8 @@ that workers of before the end stay fenced off.
 
 from sqlalchemy import Connection, text
 
-from app.engine.runs.work import SpellEnd, WakeUp
+from app.engine.runs.spells import SpellEnd
+from app.engine.runs.work import WakeUp
 from app.engine.status import ACTIVE_UNIT_STATUSES, DeliveryStatus, ResourceStatus, UnitStatus
 from app.store.tables.statuses import any_of, origins
 from app.store.units.spells import end_spell

@@ -7,7 +7,8 @@ from sqlalchemy import Connection, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine.json_types import JsonObject
-from app.engine.runs.work import SpellEnd, UnitKind
+from app.engine.runs.spells import SpellEnd
+from app.engine.runs.work import UnitKind
 from app.engine.status import DeliveryStatus, ResourceStatus, RunStatus, UnitStatus, allowed_origins
 from app.store.records import tombstones, webhook_records
 from app.store.tables.statuses import origins

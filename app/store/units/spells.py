@@ -7,7 +7,7 @@ one under way began at ``held_since``; of a unit that has ended it lasted until 
 
 from typing import Final
 
-from app.engine.runs.work import SpellEnd
+from app.engine.runs.spells import SpellEnd
 from app.engine.status import UnitStatus
 
 MOST_SPELLS: Final = 12

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Engine, text
 
 from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
-from app.engine.runs.work import Claim, ClaimTerms, CrowdedOut, SpellEnd, UnitKind, WakeUp
+from app.engine.runs.spells import SpellEnd
+from app.engine.runs.work import Claim, ClaimTerms, CrowdedOut, UnitKind, WakeUp
 from app.engine.status import BEGUN_RUN_STATUSES, UnitStatus
 from app.services.maintenance.ports import LostBefore
 from app.services.runs.conflicts import retry_conflicts
@@ -213,18 +214,11 @@ class UnitStore:
     ) -> bool:
         """Release the lease; the unit can be claimed again after ``wake_seconds``. False when it was lost already.
 
-        ``end`` is why. A failed attempt stays counted, one that chose to yield does not; idle slices are counted until
-        one is not.
+        A failed attempt stays counted, one that chose to yield does not; idle slices are counted until one is not.
         """
-        parameters = {
-            "unit_id": claim.unit_id,
-            "fencing_token": claim.fencing_token,
-            "has_failed": end is SpellEnd.RETRY,
-            "end": end,
-            "is_idle": is_idle,
-            "wake_seconds": wake_seconds,
-        }
-        return self._autocommit.count(_HAND_BACK, parameters) == 1
+        held = {"unit_id": claim.unit_id, "fencing_token": claim.fencing_token, "wake_seconds": wake_seconds}
+        ended = {"end": end, "has_failed": end is SpellEnd.RETRY, "is_idle": is_idle}
+        return self._autocommit.count(_HAND_BACK, {**held, **ended}) == 1
 
     def find_due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
         """List the queues of units' wake-ups that no daemon has claimed."""

@@ -9,6 +9,7 @@ from app.engine.errors import LeaseLostError
 from app.engine.json_types import JsonObject
 from app.engine.objects.runs import SyncJobRun
 from app.engine.records.rows import RecordRow
+from app.engine.runs.spells import SpellEnd
 from app.engine.runs.work import (
     Claim,
     ClaimTerms,
@@ -17,7 +18,6 @@ from app.engine.runs.work import (
     EventDraft,
     PageWrite,
     PendingEvent,
-    SpellEnd,
     UnitDraft,
     UnitKind,
     WakeUp,

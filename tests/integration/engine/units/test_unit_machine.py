@@ -22,7 +22,8 @@ from sqlalchemy import text
 from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
 from app.engine.runs.books import Counters
-from app.engine.runs.work import Claim, ErrorDraft, PageWrite, SpellEnd, UnitDraft, UnitKind
+from app.engine.runs.spells import SpellEnd
+from app.engine.runs.work import Claim, ErrorDraft, PageWrite, UnitDraft, UnitKind
 from app.engine.status import FINAL_UNIT_STATUSES, DeliveryStatus, RunStatus, UnitStatus
 from app.engine.webhooks import events
 from app.engine.webhooks.events import Envelope

@@ -9,7 +9,8 @@ from sqlalchemy import Engine, text
 
 from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
-from app.engine.runs.work import SpellEnd, UnitDraft
+from app.engine.runs.spells import SpellEnd
+from app.engine.runs.work import UnitDraft
 from app.services.units.ports import Units
 from app.store.db.database import connect
 from app.store.units.units import UnitStore

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from app.engine.runs.work import Claim, SpellEnd
+from app.engine.runs.spells import SpellEnd
+from app.engine.runs.work import Claim
 from app.engine.status import RunStatus
 from app.store.dashboard.run_parts import RunPartReader
 from app.store.db.database import connect

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from app.engine.runs.work import SpellEnd, UnitKind
+from app.engine.runs.spells import SpellEnd
+from app.engine.runs.work import UnitKind
 from app.engine.status import UnitStatus
 from app.services.dashboard.unit_spans import Spell, UnitSpan
 from tests.unit.services.service_fakes import FakeClock
