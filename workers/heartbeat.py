@@ -58,7 +58,13 @@ def register(label: str, *, slots: int) -> None:
     metadata = {"hostname": socket.gethostname(), "pid": os.getpid(), "slots": slots, "version": find_version()}
     if (address := metrics.serve()) is not None:
         metadata["metrics_address"] = address
-    services().daemons.register(who.id, group_key=who.group_key, label=label or who.id, metadata=metadata)
+    services().daemons.register(
+        who.id,
+        group_key=who.group_key,
+        label=label or who.id,
+        metadata=metadata,
+        lease_owner=services().worker.owner,
+    )
     _write_liveness_file(silent_seconds=0)
 
 

@@ -74,12 +74,7 @@ def build_reading_services(shared: Shared, runs: RunService, settings: Settings)
 
 
 def _build_diagnosis(shared: Shared, runs: RunService, settings: Settings, silence_seconds: float) -> RunDiagnosis:
-    facts = RunFactStore(
-        shared.engine,
-        shared.daemons,
-        silence_seconds=silence_seconds,
-        destination_wait_seconds=settings.destination_wait_seconds,
-    )
+    facts = RunFactStore(shared.engine, shared.daemons, settings, silence_seconds=silence_seconds)
     return RunDiagnosis(
         runs=runs, read_facts=facts.of, is_broker_reachable=shared.dispatcher.is_reachable, clock=shared.clock
     )

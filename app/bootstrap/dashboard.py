@@ -46,7 +46,9 @@ def build_dashboard_services(
             read_troubles=overview.read_troubles,
             list_due=overview.list_due,
         ),
-        fleet=FleetBoard(reading.fleet, reading.daemons, DatabaseHealth(shared.engine).has_leader),
+        fleet=FleetBoard(
+            reading.fleet, reading.daemons, DatabaseHealth(shared.engine).has_leader, overview.list_waiting_groups
+        ),
         openid=_build_openid(settings),
         killer=DaemonKiller(reading.daemons) if settings.dashboard_kills else None,
         list_held_resources=accounts.list_resources,

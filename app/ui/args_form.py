@@ -1,19 +1,33 @@
-"""The arguments of a job as a form: a field for each property of its args_schema, and their values back as JSON."""
+"""The arguments of a job as a form: a field for each property of its args_schema, and their values back as JSON.
+
+An object's properties are fields of their own, so that nobody has to write JSON for them.
+"""
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from app.engine.errors import Failure
 from app.engine.json_schema.dialects import normalise_schema
 from app.engine.json_types import JSON, JsonObject
+from app.ui.texts import write_value
 
 PREFIX: Final = "arg."
 OTHERS: Final = "args"
 _INTEGER: Final = re.compile(r"-?\d{1,30}")
 _MOST_FIELDS: Final = 100
+_DEEPEST: Final = 3
+_BOUNDS: Final[Mapping[str, str]] = {
+    "minimum": "at least",
+    "exclusiveMinimum": "more than",
+    "maximum": "at most",
+    "exclusiveMaximum": "less than",
+    "minLength": "characters: at least",
+    "maxLength": "characters: at most",
+    "pattern": "matches",
+}
 _KINDS: Final = {"string": "text", "integer": "integer", "number": "number", "boolean": "choice"}
 
 
@@ -21,20 +35,34 @@ _KINDS: Final = {"string": "text", "integer": "integer", "number": "number", "bo
 class ArgField:
     """One argument as a field."""
 
-    name: str
+    path: tuple[str, ...]
+    """Where its value stands, from the outermost object in."""
     kind: str
-    """``text``, ``integer``, ``number``, ``choice`` or ``json``."""
+    """``text``, ``integer``, ``number``, ``date``, ``choice`` or ``json``."""
     label: str
     hint: str = ""
     is_required: bool = False
+    """Itself, and each object that it is in."""
     choices: Sequence[JSON] = ()
     default: JSON = None
     """What it is when it is left empty; shown, and not sent."""
+    example: str = ""
+    """Of a value that is written as JSON."""
+
+    @property
+    def options(self) -> Sequence[tuple[str, str]]:
+        """What is sent for each choice, and how it is shown."""
+        return [(write_choice(choice), write_value(choice)) for choice in self.choices]
 
     @property
     def key(self) -> str:
         """Its name in the form."""
-        return f"{PREFIX}{self.name}"
+        return PREFIX + ".".join(name.replace("\\", "\\\\").replace(".", "\\.") for name in self.path)
+
+    @property
+    def fault_path(self) -> str:
+        """Where faults of it are found."""
+        return ".".join(("args", *self.path))
 
     def read(self, text: str) -> JSON:
         """Return the value that a text stands for; raise ValueError that says what was expected."""
@@ -53,16 +81,21 @@ class ArgField:
 
 def list_fields(schema: JsonObject) -> Sequence[ArgField]:
     """Return a field for each property that a schema names, those that are required first."""
-    plain = normalise_schema(schema) if schema else {}
-    properties, required = plain.get("properties"), plain.get("required")
+    return list(_list_properties(normalise_schema(schema) if schema else {}, (), is_required=True))[:_MOST_FIELDS]
+
+
+def _list_properties(schema: Mapping[str, Any], path: tuple[str, ...], *, is_required: bool) -> Iterator[ArgField]:
+    properties, required = schema.get("properties"), schema.get("required")
     if not isinstance(properties, dict):
-        return ()
+        return
     named = required if isinstance(required, list) else ()
-    fields = [
-        _make_field(str(name), one if isinstance(one, dict) else {}, is_required=name in named)
-        for name, one in list(properties.items())[:_MOST_FIELDS]
-    ]
-    return sorted(fields, key=lambda one: not one.is_required)
+    for name, found in sorted(properties.items(), key=lambda one: one[0] not in named):
+        one, whole = found if isinstance(found, dict) else {}, (*path, str(name))
+        is_needed = is_required and name in named
+        if one.get("type") == "object" and isinstance(one.get("properties"), dict) and len(whole) < _DEEPEST:
+            yield from _list_properties(one, whole, is_required=is_needed)
+        else:
+            yield _make_field(whole, one, is_required=is_needed)
 
 
 def read_args(fields: Sequence[ArgField], form: Mapping[str, str]) -> tuple[JsonObject, Sequence[Failure]]:
@@ -79,13 +112,28 @@ def read_args(fields: Sequence[ArgField], form: Mapping[str, str]) -> tuple[Json
             failures.append(Failure("args", str(error)))
     for field in fields:
         text = form.get(field.key, "")
-        if text == "":
-            continue
         try:
-            args[field.name] = field.read(text)
+            if text == "":
+                if field.is_required:
+                    # So that what is missing is this field, not all of the object.
+                    _reach(args, field.path[:-1])
+                continue
+            _put(args, field.path, field.read(text))
         except ValueError as error:
-            failures.append(Failure(f"args.{field.name}", str(error)))
+            failures.append(Failure(field.fault_path, str(error)))
     return args, failures
+
+
+def _put(args: JsonObject, path: Sequence[str], value: JSON) -> None:
+    _reach(args, path[:-1])[path[-1]] = value
+
+
+def _reach(args: JsonObject, path: Sequence[str]) -> JsonObject:
+    for name in path:
+        args = args.setdefault(name, {})
+        if not isinstance(args, dict):
+            raise ValueError(f"'{name}' is written as JSON too, and is no object there")
+    return args
 
 
 def read_json(text: str) -> JSON:
@@ -98,19 +146,43 @@ def read_json(text: str) -> JSON:
         raise ValueError("is nested too deeply") from error
 
 
-def _make_field(name: str, schema: Mapping[str, Any], *, is_required: bool) -> ArgField:
+def _make_field(path: tuple[str, ...], schema: Mapping[str, Any], *, is_required: bool) -> ArgField:
     kind, choices, format = schema.get("type"), schema.get("enum"), schema.get("format")
     is_choice = isinstance(choices, list) and choices != []
+    known = _KINDS.get(kind, "json") if isinstance(kind, str) else "json"
     told = [str(one) for one in (schema.get("description"), format) if isinstance(one, str)]
+    told += [f"{words} {write_value(schema[key])}" for key, words in _BOUNDS.items() if key in schema]
     return ArgField(
-        name=name,
-        kind="choice" if is_choice else _KINDS.get(kind, "json") if isinstance(kind, str) else "json",
-        label=str(schema.get("title") or name),
+        path=path,
+        kind="choice" if is_choice else "date" if (known, format) == ("text", "date") else known,
+        label=" / ".join((*path[:-1], str(schema.get("title") or path[-1]))),
         hint=" · ".join(told),
         is_required=is_required,
         choices=choices if is_choice and isinstance(choices, list) else (True, False) if kind == "boolean" else (),
         default=schema.get("default"),
+        example=json.dumps(_build_example(schema, _DEEPEST), ensure_ascii=False) if known == "json" else "",
     )
+
+
+def _build_example(schema: object, depth: int) -> JSON:
+    """Return a value of about the form that a schema asks for."""
+    if not isinstance(schema, dict) or not depth:
+        return "…"
+    if choices := schema.get("enum"):
+        return choices[0] if isinstance(choices, list) else "…"
+    match schema.get("type"):
+        case "array":
+            return [_build_example(schema.get("items"), depth - 1)]
+        case "object":
+            properties = schema.get("properties")
+            named = list(properties.items())[:5] if isinstance(properties, dict) else [("name", {})]
+            return {str(name): _build_example(one, depth - 1) for name, one in named}
+        case "integer" | "number":
+            return 1
+        case "boolean":
+            return True
+        case _:
+            return "…"
 
 
 def _read_number(text: str) -> JSON:
@@ -123,9 +195,14 @@ def _read_number(text: str) -> JSON:
     return value
 
 
+def write_choice(choice: JSON) -> str:
+    """Return what a form sends for a choice: a browser would change the ends of lines."""
+    return json.dumps(choice, ensure_ascii=False)
+
+
 def _read_choice(text: str, choices: Sequence[JSON]) -> JSON:
     for choice in choices:
-        if json.dumps(choice) == text:
+        if write_choice(choice) == text:
             return choice
     raise ValueError("expected one of the choices")
 

@@ -1,15 +1,16 @@
 """The pictures of a run: its resources as a graph, its units as bars in time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from app.engine.status import FINAL_UNIT_STATUSES, UnitStatus
+from app.engine.runs.spells import SpellEnd
+from app.engine.status import RunStatus, UnitStatus
 from app.services.dashboard.run_books import ResourceBooks
 from app.services.dashboard.run_graph import GraphNode
 from app.services.dashboard.run_pages import RunPage
-from app.services.dashboard.run_parts import UnitSpan
+from app.services.dashboard.unit_spans import NOTICED, Stretch, UnitSpan, format_length
 
 NODE_WIDTH: Final = 190
 NODE_HEIGHT: Final = 58
@@ -23,6 +24,19 @@ _FILLS: Final[Mapping[UnitStatus, str]] = {
     UnitStatus.FAILED: "bad",
     UnitStatus.LEASED: "live",
     UnitStatus.READY: "live",
+}
+_RUN_FILLS: Final[Mapping[RunStatus, str]] = {
+    RunStatus.COMPLETED: "good",
+    RunStatus.FAILED: "bad",
+    RunStatus.STOPPED: "still",
+    RunStatus.RATE_LIMITED: "warn",
+}
+_WAITS: Final[Mapping[SpellEnd, str]] = {
+    SpellEnd.TURN: "still",
+    SpellEnd.IDLE: "still",
+    SpellEnd.ENDED: "still",
+    SpellEnd.LOST: "bad",
+    SpellEnd.RETRY: "bad",
 }
 
 
@@ -52,18 +66,37 @@ class GraphChart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnitBar:
-    """One unit as a bar in the time of its run."""
+class Mark:
+    """A part of a bar: work is as high as the bar, a wait is thin."""
 
-    span: UnitSpan
     x: float
     width: float
     fill: str
-    wait_x: float
-    wait_width: float
-    """0: it waits for no time."""
+    is_wait: bool
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitBar:
+    """One unit in the time of its run."""
+
+    span: UnitSpan
+    marks: Sequence[Mark]
     told: str
     """What it does, or waits for."""
+    waited: str
+    """How long it has waited for what; empty: not for a second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunBar:
+    """The run itself in its time: what came before its units, and after them."""
+
+    marks: Sequence[Mark]
+    told: str
+    waited: str
+    """How long it has waited as a whole; empty: not for a second."""
+    span: None = None
 
 
 def draw_graph_chart(page: RunPage) -> GraphChart:
@@ -85,34 +118,79 @@ def bound_units(page: RunPage) -> tuple[datetime, datetime]:
     return min([page.run.created_at, *(span.created_at for span in spans)]), max([page.now, *waited])
 
 
-def draw_units(page: RunPage) -> Sequence[UnitBar]:
-    """Lay out the units of a run in its time."""
-    spans = page.parts.units.shown
+def draw_run(page: RunPage) -> RunBar:
+    """Lay out the time of a run: until a daemon takes it up, while units of it are there, while its records land."""
+    run, place, is_created = page.run, _scale(page), page.run.status is RunStatus.CREATED
+    # One that was resumed waits again.
+    waited_from = run.updated_at if is_created and run.started_at is not None else run.created_at
+    taken_up_at = page.now if is_created or run.started_at is None else run.started_at
+    worked_until = max(taken_up_at, run.landing_since or page.now)
+    parts = (
+        (waited_from, taken_up_at, "for a daemon" if run.mutex_key is None else "for its mutex, or a daemon", "warn"),
+        (taken_up_at, worked_until, "", _RUN_FILLS.get(run.status, "live")),
+        (worked_until, page.now, "for its destinations", "warn"),
+    )
+    shown = [part for part in parts if part[1] > part[0]]
+    waits = [
+        f"{format_length(until - since)} {why}" for since, until, why, _ in shown if why and until - since >= NOTICED
+    ]
+    marks = [
+        Mark(
+            x=min(place(since), BAR_WIDTH - _LEAST_BAR),
+            width=max(0.0 if why else _LEAST_BAR, round(place(until) - place(since), 1)),
+            fill=fill,
+            is_wait=bool(why),
+            title=f"waited {why}" if why else f"under way for {format_length(until - since)}",
+        )
+        for since, until, why, fill in shown
+    ]
+    is_waiting = is_created or (run.landing_since is not None and not run.status.is_final)
+    waits_now = page.diagnosis.waits if is_waiting else ()
+    told = "under way" if run.status is RunStatus.RUNNING else run.status.replace("_", " ")
+    if waits_now:
+        told = f"waits for {waits_now[0].message}"
+    return RunBar(marks=marks, told=told, waited=", ".join(waits))
+
+
+def _scale(page: RunPage) -> Callable[[datetime], float]:
     begun, end = bound_units(page)
     scale = BAR_WIDTH / max(0.001, (end - begun).total_seconds())
+    return lambda moment: round(min(BAR_WIDTH, max(0.0, (moment - begun).total_seconds() * scale)), 1)
 
-    def place(moment: datetime) -> float:
-        return round(min(BAR_WIDTH, max(0.0, (moment - begun).total_seconds() * scale)), 1)
 
+def draw_units(page: RunPage) -> Sequence[UnitBar]:
+    """Lay out the units of a run in its time."""
+    place = _scale(page)
     has_begun = page.run.started_at is not None and page.run.status != "created"
-    bars = []
-    for span in spans:
-        is_over = span.status in FINAL_UNIT_STATUSES
-        is_parked = span.status is UnitStatus.READY and span.wake_at is not None and span.wake_at > page.now
-        x, until = place(span.created_at), place(span.updated_at if is_over or is_parked else page.now)
-        wake = place(span.wake_at) if is_parked and span.wake_at is not None else until
-        bars.append(
-            UnitBar(
-                span=span,
-                x=min(x, BAR_WIDTH - _LEAST_BAR),
-                width=max(_LEAST_BAR, until - x),
-                fill=_FILLS.get(span.status, "still"),
-                wait_x=until,
-                wait_width=max(0.0, wake - until),
-                told=span.describe_wait(page.now, has_begun=has_begun),
-            )
+    return [
+        UnitBar(
+            span=span,
+            marks=[_mark(stretch, span.status, place) for stretch in _list_stretches(span, page.now)],
+            told=span.describe_wait(page.now, has_begun=has_begun),
+            waited=span.describe_waits(page.now),
         )
-    return bars
+        for span in page.parts.units.shown
+    ]
+
+
+def _list_stretches(span: UnitSpan, now: datetime) -> Sequence[Stretch]:
+    """List the parts of a unit's time, that until its timer is over included."""
+    known = span.list_stretches(now)
+    if span.status is not UnitStatus.READY or span.wake_at is None or span.wake_at <= now:
+        return known
+    wait = span.worked[-1].end if span.worked else SpellEnd.TURN
+    return [*known, Stretch(begun_at=now, ended_at=span.wake_at, wait=wait)]
+
+
+def _mark(stretch: Stretch, status: UnitStatus, place: Callable[[datetime], float]) -> Mark:
+    x, until = place(stretch.begun_at), place(stretch.ended_at)
+    return Mark(
+        x=min(x, BAR_WIDTH - _LEAST_BAR),
+        width=max(_LEAST_BAR if stretch.wait is None else 0.0, round(until - x, 1)),
+        fill=_FILLS.get(status, "still") if stretch.wait is None else _WAITS.get(stretch.wait, "warn"),
+        is_wait=stretch.wait is not None,
+        title=stretch.describe(),
+    )
 
 
 def _place_node(node: GraphNode) -> tuple[float, float]:

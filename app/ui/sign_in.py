@@ -28,7 +28,9 @@ def show() -> flask.Response:
     code, onwards = flask.request.args.get("code", ""), read_next(flask.request.args.get("next"))
     if not code and _find_session() is not None:
         return lead(onwards)
-    return rendering.show("sign_in.html", code=code, next=onwards, fault="")
+    # A browser that has a secret was signed in: signing out takes it away.
+    fault = "Your session has ended: sign in again." if not code and cookies.read_secret() else ""
+    return rendering.show("sign_in.html", code=code, next=onwards, fault=fault)
 
 
 @blueprint.post("/sign-in")
@@ -102,7 +104,7 @@ def read_next(text: str | None) -> str:
 def _explain(error: UnauthorizedError, *, is_code: bool) -> str:
     if is_code or error.message != UnauthorizedError().message:
         return error.message
-    return "this is no API token of this Ferryman"
+    return "This is no API token of this Ferryman."
 
 
 def _spend() -> None:

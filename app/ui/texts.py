@@ -50,6 +50,11 @@ def write_json(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
+def write_value(value: object) -> str:
+    """Write a value in one line: a text as it is, everything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
 @lru_cache(maxsize=1024)
 def write_cron(expression: str) -> str:
     """Write a cron expression in words; one that has no words stays as it is."""
@@ -68,4 +73,5 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "time": write_time,
     "machine_time": write_machine_time,
     "pretty_json": write_json,
+    "value": write_value,
 }

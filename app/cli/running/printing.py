@@ -140,7 +140,7 @@ def _format_reason(error: JsonObject) -> str:
 def _find_advice(run: JsonObject, wait: JsonObject) -> str:
     """Return what can be done about a wait."""
     match wait["kind"]:
-        case "daemon" if "none is active" in wait["message"]:
+        case "daemon" if "none is active" in wait["message"] or "none reports" in wait["message"]:
             group = run.get("daemon_group_key")
             words = ["daemon", *(("--group", group) if group else ()), *list_connection_words()]
             return f": '{write_command(words)}' starts one"

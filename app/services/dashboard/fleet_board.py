@@ -1,10 +1,11 @@
 """The fleet as the dashboard shows it: its groups, who leads, and what waits in front of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from app.engine.objects.daemons import RAPID_BRIDGE_QUEUE, Daemon, name_queue
+from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters
 from app.engine.status import DaemonStatus
 from app.services.diagnosis.fleet import Fleet, FleetStatus
@@ -47,32 +48,40 @@ class Board:
     @property
     def queue_seconds(self) -> float | None:
         """The age of the oldest message that is next in its queue."""
-        return max(self.fleet.queue_head_seconds.values(), default=None)
+        return max((one.head_seconds for one in self.queues if one.head_seconds is not None), default=None)
 
 
 class FleetBoard:
-    """Reads the board."""
+    """Reads the board: daemons serve all environments, and a group that none serves is known where its runs wait."""
 
-    def __init__(self, fleet: FleetStatus, daemons: DaemonService, has_leader: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        fleet: FleetStatus,
+        daemons: DaemonService,
+        has_leader: Callable[[], bool],
+        list_waiting_groups: Callable[[EnvironmentId], Collection[str]],
+    ) -> None:
+        """``list_waiting_groups`` lists the groups that an environment's runs wait for."""
         self._fleet = fleet
         self._daemons = daemons
         self._has_leader = has_leader
+        self._list_waiting_groups = list_waiting_groups
 
-    def read(self) -> Board:
-        """Read it now; raise StoreUnavailableError."""
-        fleet = self._fleet.read()
+    def read(self, environment_id: EnvironmentId) -> Board:
+        """Read it now, as an environment may see it; raise StoreUnavailableError."""
+        fleet, waiting = self._fleet.read(), self._list_waiting_groups(environment_id)
         daemons = self._daemons.list(ListFilters(limit=_MOST_DAEMONS)).result
         beats = [daemon.last_active_at for daemon in daemons if daemon.last_active_at is not None]
         return Board(
             fleet=fleet,
             has_leader=self._has_leader(),
-            queues=_list_queues(fleet, daemons),
+            queues=_list_queues(fleet, daemons, waiting),
             daemons=sorted(daemons, key=lambda one: (one.status, one.group_key, one.label)),
             last_heartbeat_at=max(beats, default=None),
         )
 
 
-def _list_queues(fleet: Fleet, daemons: Sequence[Daemon]) -> Sequence[Queue]:
+def _list_queues(fleet: Fleet, daemons: Sequence[Daemon], waiting: Collection[str]) -> Sequence[Queue]:
     facts = fleet.facts
     groups = {name_queue(key): [key] for key in facts.daemons} | {RAPID_BRIDGE_QUEUE: list(facts.daemons)}
     return [
@@ -83,7 +92,7 @@ def _list_queues(fleet: Fleet, daemons: Sequence[Daemon]) -> Sequence[Queue]:
             head_seconds=fleet.queue_head_seconds.get(name),
             waiting_seconds=facts.oldest_created_seconds.get(name, 0.0),
         )
-        for name in sorted({*groups, *facts.oldest_created_seconds})
+        for name in sorted({*groups, *map(name_queue, waiting)})
     ]
 
 

@@ -26,6 +26,29 @@ class UnitFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SilentHolder:
+    """A daemon that holds a unit, and has not renewed its lease for some time."""
+
+    label: str | None
+    """None: it is no daemon, or one of an older version."""
+    what: str
+    """The unit's resource, or what else it does."""
+    held_since: datetime | None
+    renewed_at: datetime
+    expires_at: datetime
+    reported_at: datetime | None
+    """When its last heartbeat came."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastReport:
+    """The daemon of a run's group that was the last to report, of those that did not sign off."""
+
+    label: str
+    reported_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFacts:
     """The state of a run's events to its webhook."""
 
@@ -64,6 +87,11 @@ class RunFacts:
     resources: Sequence[ResourceFacts]
     active_daemons: int
     """Of the run's group."""
+    last_report: LastReport | None = None
+    unheard_seconds: float = 25.0
+    """After this time without a report a daemon has missed two."""
+    silent_holder: SilentHolder | None = None
+    """The one that has been silent for longest."""
     destinations: Sequence[AwaitedDestination] = ()
     """Of a run that waits for them."""
     destination_wait_seconds: float = 0.0

@@ -11,7 +11,7 @@ from app.engine.runs.landing import AwaitedDestination
 from app.engine.status import RunStatus
 from app.engine.times import format_utc_for_people
 from app.services.diagnosis.paces import ResourcePace
-from app.services.diagnosis.run_facts import DeliveryFacts, RunFacts, UnitFacts
+from app.services.diagnosis.run_facts import DeliveryFacts, RunFacts, SilentHolder, UnitFacts
 
 _UNTAKEN_SECONDS: Final = 5.0
 """After this time no daemon is about to take a waiting unit."""
@@ -53,11 +53,13 @@ def find_waits(
 ) -> list[Wait]:
     """Return what a run waits for; the broker is probed only where it may be the reason."""
     if run.status is RunStatus.CREATED:
-        return [_wait_for_start(run, facts, is_broker_reachable)]
+        return [_wait_for_start(run, facts, now, is_broker_reachable)]
     found = []
     if not run.status.is_final:
-        if _is_untaken(facts.units, now):
-            found.append(_wait_for_daemon(run, facts, is_broker_reachable))
+        if facts.silent_holder is not None:
+            found.append(_wait_for_holder(facts.silent_holder, facts, now))
+        elif _is_untaken(facts.units, now):
+            found.append(_wait_for_daemon(run, facts, now, is_broker_reachable))
         if facts.units.parked:
             found.append(_wait_for_limit(facts.units))
     if not run.status.is_final:
@@ -87,21 +89,55 @@ def find_upstream_wait(pace: ResourcePace) -> Wait | None:
     return Wait(kind=WaitKind.UPSTREAM, message=message, resource=pace.resource)
 
 
-def _wait_for_start(run: SyncJobRun, facts: RunFacts, is_broker_reachable: Callable[[], bool]) -> Wait:
+def _wait_for_start(run: SyncJobRun, facts: RunFacts, now: datetime, is_broker_reachable: Callable[[], bool]) -> Wait:
     if run.waiting_on:
-        return Wait(kind=WaitKind.RUN, message=f"run {run.waiting_on}, which goes first")
-    return _wait_for_daemon(run, facts, is_broker_reachable)
+        key = "" if run.mutex_key is None else f": both have the mutex key '{run.mutex_key}'"
+        return Wait(kind=WaitKind.RUN, message=f"run {run.waiting_on}, which goes first{key}")
+    return _wait_for_daemon(run, facts, now, is_broker_reachable)
 
 
-def _wait_for_daemon(run: SyncJobRun, facts: RunFacts, is_broker_reachable: Callable[[], bool]) -> Wait:
+def _wait_for_daemon(run: SyncJobRun, facts: RunFacts, now: datetime, is_broker_reachable: Callable[[], bool]) -> Wait:
     if not is_broker_reachable():
         message = "the broker, to which nothing can be published; it goes on by itself once that is over"
         return Wait(kind=WaitKind.BROKER, message=message)
     group = run.daemon_group_key
     whose = "a daemon" if group is None else f"a daemon of group '{group}'"
+    last = facts.last_report
+    told = "" if last is None else f"; daemon {last.label} reported last, {_count_seconds(last.reported_at, now)} ago"
     if not facts.active_daemons:
-        return Wait(kind=WaitKind.DAEMON, message=f"{whose}, and none is active")
-    return Wait(kind=WaitKind.DAEMON, message=f"{whose}, of which {facts.active_daemons} are active")
+        return Wait(kind=WaitKind.DAEMON, message=f"{whose}, and none is active{told}")
+    if not _is_reporting(facts, now):
+        return Wait(kind=WaitKind.DAEMON, message=f"{whose}, and none reports{told}: it is frozen, or was killed")
+    some = "1 is" if facts.active_daemons == 1 else f"{facts.active_daemons:,} are"
+    return Wait(kind=WaitKind.DAEMON, message=f"{whose}, of which {some} active{told}")
+
+
+def _is_reporting(facts: RunFacts, now: datetime) -> bool:
+    """Whether a daemon of the run's group has reported lately."""
+    last = facts.last_report
+    return last is None or (now - last.reported_at).total_seconds() <= facts.unheard_seconds
+
+
+def _wait_for_holder(holder: SilentHolder, facts: RunFacts, now: datetime) -> Wait:
+    whose = "its daemon" if holder.label is None else f"daemon {holder.label}"
+    since = "" if holder.held_since is None else f" since {format_utc_for_people(holder.held_since)}"
+    heard = "" if holder.reported_at is None else f", last heartbeat {_count_seconds(holder.reported_at, now)} ago"
+    until = holder.expires_at if holder.expires_at > now else None
+    over = "its lease has expired, and another daemon takes the unit over"
+    if until is not None:
+        over = f"another daemon takes the unit over at {format_utc_for_people(until)}, when its lease expires"
+    if not _is_reporting(facts, now):
+        over = "no other daemon reports that could take the unit over"
+    message = (
+        f"{whose}, which has had a unit of {holder.what}{since} and gave no sign of life on it "
+        f"for {_count_seconds(holder.renewed_at, now)}{heard}: it is frozen, or was killed, or can not reach Postgres; "
+        f"{over}"
+    )
+    return Wait(kind=WaitKind.DAEMON, message=message, until=until)
+
+
+def _count_seconds(since: datetime, now: datetime) -> str:
+    return f"{max(0.0, (now - since).total_seconds()):,.0f} s"
 
 
 def _is_untaken(units: UnitFacts, now: datetime) -> bool:

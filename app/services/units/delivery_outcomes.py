@@ -10,6 +10,7 @@ from app.engine.json_types import JsonObject
 from app.engine.limits import retry
 from app.engine.objects.runs import SyncJobRun
 from app.engine.objects.webhooks import Webhook
+from app.engine.runs.spells import SpellEnd
 from app.engine.runs.work import Claim, ErrorDraft, PendingEvent, draft_error
 from app.engine.status import DeliveryStatus, ErrorHandling
 from app.engine.webhooks import events
@@ -94,7 +95,8 @@ class DeliveryOutcomes:
         age = (self._clock.now() - event.created_at).total_seconds()
         if age < self._settings.delivery_retention_seconds and not error.is_final:
             self._deliveries.record_failed_attempt(event, status_code=error.status, error=error.message)
-            self._units.hand_back(attempt.claim, wake_seconds=max(pause_seconds(event, error), 0.1))
+            wake_seconds = max(pause_seconds(event, error), 0.1)
+            self._units.hand_back(attempt.claim, wake_seconds=wake_seconds, end=SpellEnd.RECEIVER)
             return False
         code = error.code if error.is_final else "undelivered"
         message = f"{event.event} was given up after {age:.0f} s: {error.message}"

@@ -14,6 +14,7 @@ from app import failpoints, tracing
 from app.engine.errors import DeliveryError, LeaseLostError, StoreUnavailableError
 from app.engine.objects import daemons
 from app.engine.objects.runs import SyncJobRun
+from app.engine.runs.spells import SpellEnd
 from app.engine.runs.work import NOTHING_DONE, Claim, ErrorDraft, SliceOutcome, WakeUp, WorkFacts
 from app.engine.status import DeliveryStatus
 from app.failpoints import Failpoint
@@ -234,7 +235,7 @@ class DeliveryWorker:
 
     def _break_off(self, claim: Claim, error: Exception) -> None:
         """Retry the unit by its timer, later each time, until it counts as poison."""
-        self._units.hand_back(claim, wake_seconds=min(2.0**claim.attempts, 30.0) - 1.0, has_failed=True)
+        self._units.hand_back(claim, wake_seconds=min(2.0**claim.attempts, 30.0) - 1.0, end=SpellEnd.RETRY)
         if isinstance(error, StoreUnavailableError):
             raise error
         logger.error("work on a run's deliveries broke", exc_info=error, extra={"run_id": claim.run_id})

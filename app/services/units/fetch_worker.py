@@ -279,7 +279,5 @@ class FetchWorker:
         # The upstream was asked and returned nothing; a slice that was cut short or parked did not ask it.
         had_chance = current.answers > 0 or time.monotonic() >= current.deadline
         is_idle = had_chance and not (current.has_progress or wake_seconds or self._worker_context.is_stopping())
-        is_held = self._units.hand_back(
-            claim, wake_seconds=wake_seconds, has_failed=current.has_failed, is_idle=is_idle
-        )
+        is_held = self._units.hand_back(claim, wake_seconds=wake_seconds, end=current.end, is_idle=is_idle)
         return is_held and not wake_seconds

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from app.engine.runs.spells import SpellEnd
 from app.engine.runs.work import (
     Claim,
     ClaimTerms,
@@ -63,9 +64,7 @@ class Units(Protocol):
     def keep(self, claim: Claim, *, lease_seconds: float) -> bool:
         """Prolong the lease unless its row is locked, without waiting; False when it is gone."""
 
-    def hand_back(
-        self, claim: Claim, *, wake_seconds: float = ..., has_failed: bool = ..., is_idle: bool = ...
-    ) -> bool:
+    def hand_back(self, claim: Claim, *, wake_seconds: float = ..., end: SpellEnd = ..., is_idle: bool = ...) -> bool:
         """Release the lease; False when it was lost already."""
 
 

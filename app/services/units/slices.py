@@ -12,6 +12,7 @@ from app.engine.jobs.items import NodeKind, ResourceItem
 from app.engine.json_types import JSON
 from app.engine.record_errors import RecordError, SourceError
 from app.engine.runs.frontier import Frontier
+from app.engine.runs.spells import SpellEnd
 from app.engine.runs.work import Claim, PageWrite
 from app.services.contexts.context import RunContext
 from app.services.ports import FetchedPage, OpenList, PageCall
@@ -110,6 +111,13 @@ class Slice:
     def total(self) -> int:
         """The elements of the unit."""
         return len(self.claim.elements)
+
+    @property
+    def end(self) -> SpellEnd:
+        """Why it ends with its unit not done."""
+        if self.has_failed:
+            return SpellEnd.RETRY
+        return SpellEnd.LIMIT if self.wake_seconds else SpellEnd.TURN
 
     @property
     def is_done(self) -> bool:

@@ -10,6 +10,7 @@ from app import logs, meters, tracing
 from app.engine.ids import new_id
 from app.engine.jobs.items import ResourceItem
 from app.engine.runs.frontier import Frontier
+from app.engine.runs.spells import SpellEnd
 from app.engine.runs.work import (
     NOTHING_DONE,
     Claim,
@@ -63,8 +64,10 @@ class UnitWorker:
         self._clock = worker_context.clock
         self._settings = worker_context.settings
         # A fresh random owner per process life: never the host's name, which a successor would share.
+        self.owner = new_id()
+        """As whom this process leases units."""
         self._terms = ClaimTerms(
-            owner=new_id(),
+            owner=self.owner,
             lease_seconds=worker_context.settings.lease_seconds,
             most_of_account=worker_context.settings.units_per_account,
             most_of_webhook=worker_context.settings.deliveries_per_webhook,
@@ -113,7 +116,7 @@ class UnitWorker:
             return SliceOutcome(run_id=claim.run_id)
         except Exception:
             # Celery reports it; the unit comes back by its timer, later each time, until it counts as poison.
-            self._units.hand_back(claim, wake_seconds=claim.retry_seconds, has_failed=True)
+            self._units.hand_back(claim, wake_seconds=claim.retry_seconds, end=SpellEnd.RETRY)
             raise
 
     def _claim(self, claim: Callable[[str, ClaimTerms], Claim | None], id: str) -> Claim | None:
@@ -134,7 +137,7 @@ class UnitWorker:
 
     def _rest(self, claim: Claim, account_id: str) -> SliceOutcome:
         """Make a unit of an inactive account sleep: activating the account wakes it, and it checks now and then."""
-        self._units.hand_back(claim, wake_seconds=_REST_SECONDS)
+        self._units.hand_back(claim, wake_seconds=_REST_SECONDS, end=SpellEnd.ACCOUNT)
         self._fairness.release(account_id, None)
         return SliceOutcome(run_id=claim.run_id, may_settle=True)
 

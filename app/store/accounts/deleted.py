@@ -6,11 +6,13 @@ from typing import Final
 from sqlalchemy import Connection, Engine, text
 
 from app.engine.ids import new_id
+from app.engine.runs.spells import SpellEnd
 from app.engine.status import BEGUN_RUN_STATUSES, UnitStatus
 from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.accounts import tenants
 from app.store.tables.statuses import any_of
+from app.store.units.spells import end_spell
 
 _NAMES: Final = ", ".join(column.name for column in tables.integrated_account.c)
 
@@ -29,7 +31,7 @@ _ASK: Final = text("""
 _TAKE_WORK_BACK: Final = text(f"""
     update unit
        set status = '{UnitStatus.READY}', lease_owner = null, lease_expires_at = null, wake_at = now(),
-           rung_at = now() - interval '1 hour', updated_at = now()
+           rung_at = now() - interval '1 hour', updated_at = now(), {end_spell(f"'{SpellEnd.ENDED}'")}
       from sync_job_run r
      where r.id = unit.run_id and r.integrated_account_id = any(cast(:ids as uuid[]))
            and r.status in {any_of(BEGUN_RUN_STATUSES)} and unit.kind = 'fetch' and unit.status = '{UnitStatus.LEASED}'

@@ -1,6 +1,6 @@
 """What the overview shows of an environment, by indexes that hold little more than what is counted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, TextClause, text
@@ -182,6 +182,12 @@ _TROUBLES: Final[Mapping[str, TextClause]] = {
 }
 
 
+_WAITING_GROUPS: Final = text(f"""
+    select distinct daemon_group_key from sync_job_run
+     where environment_id = :environment and status = '{RunStatus.CREATED}' and daemon_group_key is not null
+""")
+
+
 @retry_conflicts
 class OverviewReader:
     """The overviews of environments."""
@@ -201,6 +207,11 @@ class OverviewReader:
     def list_paces(self, environment_id: EnvironmentId) -> Sequence[Pace]:
         """List the runs of the last hour."""
         return [Pace(**row) for row in self._read(_PACES, environment_id)]
+
+    def list_waiting_groups(self, environment_id: EnvironmentId) -> Collection[str]:
+        """List the daemon groups that runs wait to be taken up by."""
+        with reading(self._engine) as connection:
+            return set(connection.execute(_WAITING_GROUPS, {"environment": environment_id}).scalars())
 
     def list_due(self, environment_id: EnvironmentId) -> Sequence[DueTrigger]:
         """List the triggers whose time comes next."""

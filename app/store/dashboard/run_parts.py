@@ -1,18 +1,22 @@
 """Read what a run's page shows beside the run itself; each part is bounded, however large the run is."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
+from app.engine.runs.spells import SpellEnd
 from app.engine.runs.work import UnitKind
 from app.engine.status import FINAL_UNIT_STATUSES, LIVE_UNIT_STATUSES, DeliveryStatus, UnitStatus
-from app.services.dashboard.run_parts import ErrorGroup, ErrorGroups, RunDeliveries, RunParts, UnitSpan, UnitSpans
+from app.services.dashboard.run_parts import ErrorGroup, ErrorGroups, RunDeliveries, RunParts
+from app.services.dashboard.unit_spans import Spell, UnitSpan, UnitSpans
 from app.services.runs.conflicts import retry_conflicts
 from app.store import tables
 from app.store.db.database import Row, reading
 from app.store.db.owned_rows import build_object
 from app.store.deliveries.shown import delivery_of
 from app.store.tables.statuses import any_of
+from app.store.units.spells import MOST_SPELLS
 
 MOST_UNITS: Final = 60
 """Units of a run that are shown."""
@@ -42,7 +46,9 @@ _UNITS: Final = text(f"""
         union all
         (select id from ended order by length desc limit greatest(0, :limit - (select count(*) from live))))
     select u.id, r.name as resource, u.kind, u.status, u.pages, u.attempts, u.created_at, u.updated_at, u.wake_at,
-           u.lease_expires_at,
+           u.lease_expires_at, u.slices, u.held_since, u.worked,
+           case when u.status = '{UnitStatus.LEASED}' then
+                (select d.label from daemon d where d.lease_owner = u.lease_owner limit 1) end as daemon,
            case when jsonb_typeof(u.elements) = 'array' then jsonb_array_length(u.elements) else 0 end as requests
       from chosen join unit u on u.id = chosen.id left join run_resource r on r.id = u.resource_id
      order by u.created_at, u.id
@@ -104,7 +110,22 @@ def _read_units(connection: Connection, run_id: str) -> UnitSpans:
 
 
 def _span(row: Row) -> UnitSpan:
-    return build_object(UnitSpan, row, kind=UnitKind(row["kind"]), status=UnitStatus(row["status"]))
+    spells = [
+        Spell(begun_at=_moment(begun), ended_at=_moment(ended), end=SpellEnd(end))
+        for begun, ended, end in row["worked"]
+    ]
+    return build_object(
+        UnitSpan,
+        row,
+        kind=UnitKind(row["kind"]),
+        status=UnitStatus(row["status"]),
+        worked=spells,
+        is_cut=len(spells) == MOST_SPELLS,
+    )
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _read_errors(connection: Connection, run_id: str) -> ErrorGroups:

@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, text
 
 from app.engine.runs.books import Counters
+from app.engine.runs.spells import SpellEnd
 from app.engine.runs.work import Claim, EventDraft, PendingEvent, WakeUp
 from app.engine.status import DeliveryStatus, UnitStatus
 from app.engine.webhooks.merging import MergeBounds
@@ -18,6 +19,7 @@ from app.store.db.owned_rows import build_object
 from app.store.records import webhook_records
 from app.store.tables.statuses import IS_HELD, origins
 from app.store.units import checkpoint
+from app.store.units.spells import end_spell
 from app.store.units.units import hold_lease
 
 _NOTHING_MERGED: Final = MergeBounds()
@@ -88,7 +90,7 @@ _LOCK_DELIVERY_UNIT = text("select id from unit where run_id = :run_id and kind 
 
 _HAND_BACK = text(f"""
     update unit set status = :status, lease_owner = null, lease_expires_at = null, wake_at = null, webhook_id = null,
-           attempts = 0, rung_at = now(), updated_at = now()
+           attempts = 0, rung_at = now(), updated_at = now(), {end_spell(":end")}
      where {IS_HELD}
 """)
 
@@ -175,7 +177,12 @@ class DeliveryStore:
             if connection.execute(_NEXT, {"run_id": claim.run_id}).first() is not None:
                 return False
             status = UnitStatus.DONE if run_is_final else UnitStatus.IDLE
-            parameters = {"unit_id": claim.unit_id, "fencing_token": claim.fencing_token, "status": status}
+            parameters = {
+                "unit_id": claim.unit_id,
+                "fencing_token": claim.fencing_token,
+                "status": status,
+                "end": SpellEnd.IDLE,
+            }
             connection.execute(_HAND_BACK, parameters)
         return True
 
@@ -194,6 +201,7 @@ class DeliveryStore:
                 "unit_id": claim.unit_id,
                 "fencing_token": claim.fencing_token,
                 "status": UnitStatus.BLOCKED,
+                "end": SpellEnd.RECEIVER,
             }
             connection.execute(_HAND_BACK, parameters)
         return True

@@ -62,13 +62,16 @@ class DaemonStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def register(self, daemon_id: str, *, group_key: str, label: str, metadata: JsonObject) -> None:
-        """Record the daemon as active, new or again."""
+    def register(
+        self, daemon_id: str, *, group_key: str, label: str, metadata: JsonObject, lease_owner: str | None = None
+    ) -> None:
+        """Record the daemon as active, new or again; ``lease_owner`` is as whom it leases units."""
         values = {
             "label": label,
             "group_key": group_key,
             "status": DaemonStatus.ACTIVE,
             "metadata": metadata,
+            "lease_owner": lease_owner,
             "last_active_at": func.now(),
             "updated_at": func.now(),
         }

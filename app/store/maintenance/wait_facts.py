@@ -6,15 +6,24 @@ from sqlalchemy import Engine, text
 
 from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.settling import Exchanges
-from app.engine.status import OPEN_UNIT_STATUSES, DeliveryStatus, ResourceStatus, RunStatus, UnitStatus
-from app.services.diagnosis.run_facts import DeliveryFacts, ResourceFacts, RunFacts, UnitFacts
+from app.engine.status import OPEN_UNIT_STATUSES, DaemonStatus, DeliveryStatus, ResourceStatus, RunStatus, UnitStatus
+from app.services.diagnosis.run_facts import (
+    DeliveryFacts,
+    LastReport,
+    ResourceFacts,
+    RunFacts,
+    SilentHolder,
+    UnitFacts,
+)
 from app.services.runs.conflicts import retry_conflicts
+from app.settings import Settings
 from app.store.db.database import Row, reading
 from app.store.maintenance.daemons import DaemonStore
 from app.store.runs import landing
 from app.store.tables.statuses import any_of, is_free
 
 _COMPARED_RUNS: Final = 20
+_MISSED_REPORTS: Final = 2.5
 
 _UNITS = text(f"""
     select count(*) filter (where status = '{UnitStatus.LEASED}' and lease_expires_at > now()) as working,
@@ -61,6 +70,23 @@ _RESOURCES = text(f"""
      where r.run_id = :run_id order by r.position
 """)
 
+_SILENT_HOLDER = text(f"""
+    select d.label, coalesce(r.name, 'deliveries') as what, u.held_since, d.last_active_at as reported_at,
+           u.lease_expires_at - make_interval(secs => :lease_seconds) as renewed_at, u.lease_expires_at as expires_at
+      from unit u left join daemon d on d.lease_owner = u.lease_owner left join run_resource r on r.id = u.resource_id
+     where u.run_id = :run_id and u.status = '{UnitStatus.LEASED}'
+           and u.lease_expires_at < now() + make_interval(secs => :lease_seconds / 2)
+     order by u.lease_expires_at limit 1
+""")
+
+# A daemon that signs off sets both times at once.
+_LAST_REPORT = text(f"""
+    select label, last_active_at as reported_at from daemon
+     where (cast(:group_key as text) is null or group_key = :group_key)
+           and (status <> '{DaemonStatus.STOPPED}' or last_active_at < updated_at)
+     order by last_active_at desc limit 1
+""")
+
 _USUAL_SECONDS = text(f"""
     select percentile_cont(0.5) within group (order by extract(epoch from finished_at - started_at))
       from (select started_at, finished_at from sync_job_run
@@ -74,13 +100,13 @@ _USUAL_SECONDS = text(f"""
 class RunFactStore:
     """The facts of all runs."""
 
-    def __init__(
-        self, engine: Engine, daemons: DaemonStore, *, silence_seconds: float, destination_wait_seconds: float
-    ) -> None:
+    def __init__(self, engine: Engine, daemons: DaemonStore, settings: Settings, *, silence_seconds: float) -> None:
         self._engine = engine
         self._daemons = daemons
         self._silence_seconds = silence_seconds
-        self._destination_wait_seconds = destination_wait_seconds
+        self._lease_seconds = settings.lease_seconds
+        self._unheard_seconds = _MISSED_REPORTS * settings.heartbeat_seconds
+        self._destination_wait_seconds = settings.destination_wait_seconds
 
     def of(self, run: SyncJobRun) -> RunFacts:
         """Read those of a run."""
@@ -90,12 +116,16 @@ class RunFactStore:
             "account_id": run.integrated_account_id,
             "job_id": run.sync_job_id,
             "compared": _COMPARED_RUNS,
+            "group_key": run.daemon_group_key,
+            "lease_seconds": self._lease_seconds,
         }
         with reading(self._engine) as connection:
             units = connection.execute(_UNITS, values).mappings().one()
             deliveries = connection.execute(_DELIVERIES, values).mappings().one()
             resources = connection.execute(_RESOURCES, values).mappings().all()
             awaited = landing.read_awaited(connection, run.id) if run.landing_since else ()
+            holder = connection.execute(_SILENT_HOLDER, values).mappings().first()
+            report = connection.execute(_LAST_REPORT, values).mappings().first()
             usual_seconds = connection.execute(_USUAL_SECONDS, values).scalar_one()
         return RunFacts(
             units=UnitFacts(**units),
@@ -103,6 +133,9 @@ class RunFactStore:
             resources=[_resource(row) for row in resources],
             destinations=awaited,
             destination_wait_seconds=self._destination_wait_seconds,
+            silent_holder=SilentHolder(**holder) if holder else None,
+            last_report=LastReport(**report) if report else None,
+            unheard_seconds=self._unheard_seconds,
             active_daemons=self._active_daemons(run),
             usual_seconds=None if usual_seconds is None else float(usual_seconds),
         )

@@ -6,9 +6,11 @@ that workers of before the end stay fenced off.
 
 from sqlalchemy import Connection, text
 
+from app.engine.runs.spells import SpellEnd
 from app.engine.runs.work import WakeUp
 from app.engine.status import ACTIVE_UNIT_STATUSES, DeliveryStatus, ResourceStatus, UnitStatus
 from app.store.tables.statuses import any_of, origins
+from app.store.units.spells import end_spell
 
 _HAS_FAILED = text("select exists(select from unit where run_id = :run_id and frontier -> 'failed' is not null)")
 
@@ -46,7 +48,7 @@ _COUNT_RETRIED = text("""
 _REOPEN_UNITS = text(f"""
     update unit
        set status = '{UnitStatus.BLOCKED}', fencing_token = fencing_token + 1, attempts = 0, idle_slices = 0,
-           wake_at = null, rung_at = now(), updated_at = now()
+           wake_at = null, rung_at = now(), updated_at = now(), {end_spell(f"'{SpellEnd.ENDED}'", "updated_at")}
      where run_id = :run_id and kind = 'fetch'
            and status in {origins(UnitStatus.BLOCKED, UnitStatus.CANCELLED, UnitStatus.FAILED)}
 """)

@@ -7,10 +7,12 @@ from sqlalchemy import Connection, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine.json_types import JsonObject
+from app.engine.runs.spells import SpellEnd
 from app.engine.runs.work import UnitKind
 from app.engine.status import DeliveryStatus, ResourceStatus, RunStatus, UnitStatus, allowed_origins
 from app.store.records import tombstones, webhook_records
 from app.store.tables.statuses import origins
+from app.store.units.spells import end_spell
 
 _HAS_ERRORS = "exists (select from run_resource r where r.run_id = sync_job_run.id and r.errors > r.retried)"
 
@@ -43,7 +45,7 @@ _COUNT_ERRORS = text(
 
 _CANCEL = f"""
     update unit set status = '{UnitStatus.CANCELLED}', fencing_token = fencing_token + 1,
-           lease_owner = null, lease_expires_at = null, updated_at = now()
+           lease_owner = null, lease_expires_at = null, updated_at = now(), {end_spell(f"'{SpellEnd.ENDED}'")}
      where run_id = :run_id and kind = '{{kind}}' and status in {origins(UnitStatus.CANCELLED)}
 """
 _CANCEL_FETCHING = text(_CANCEL.format(kind=UnitKind.FETCH))

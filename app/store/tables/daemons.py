@@ -4,7 +4,7 @@ from sqlalchemy import Column, Index, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine.status import DaemonStatus
-from app.store.tables.base import metadata, time_type, times
+from app.store.tables.base import metadata, time_type, times, uuid_type
 from app.store.tables.statuses import known_statuses
 
 daemon = Table(
@@ -17,6 +17,7 @@ daemon = Table(
     Column("metadata", JSONB, nullable=False, server_default="{}"),
     *times(),
     Column("last_active_at", time_type),
+    Column("lease_owner", uuid_type),  # as whom its process leases units; null before it did
     Column("consumed_at", time_type),  # when it last took a canary message from its queue
     known_statuses(DaemonStatus, "daemon_status"),
     Index("daemon_by_group", "group_key", "status", "last_active_at"),

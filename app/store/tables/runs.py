@@ -206,6 +206,9 @@ unit = Table(
     Column("idle_slices", Integer, nullable=False, server_default="0"),  # in a row, without a committed page
     Column("pages", BigInteger, nullable=False, server_default="0"),
     Column("wake_at", time_type),
+    # When it was worked on (store/units/spells.py): the spell under way, and the newest of those that ended.
+    Column("held_since", time_type),
+    Column("worked", JSONB, nullable=False, server_default="[]"),
     Column("rung_at", time_type, nullable=False, server_default=func.now()),
     # Where a delivery unit's lease counts; of one that is ready, where it waits for its turn.
     Column("webhook_id", uuid_type),

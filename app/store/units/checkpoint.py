@@ -20,10 +20,12 @@ from app.engine.status import ResourceStatus, UnitStatus
 from app.engine.webhooks import events
 from app.store import tables
 from app.store.records import account_log
+from app.store.units.spells import AWAITS_RECEIVER
 
-_INSERT_UNIT: Final = """
-    insert into unit (id, run_id, resource_id, kind, status, elements)
-    values (%(id)s, %(run_id)s, %(resource_id)s, %(kind)s, %(status)s, %(elements)s::jsonb)
+_INSERT_UNIT: Final = f"""
+    insert into unit (id, run_id, resource_id, kind, status, elements, worked)
+    values (%(id)s, %(run_id)s, %(resource_id)s, %(kind)s, %(status)s, %(elements)s::jsonb,
+            case when %(status)s = '{UnitStatus.BLOCKED}' then {AWAITS_RECEIVER} else '[]'::jsonb end)
 """
 
 _INSERT_ERROR: Final = """

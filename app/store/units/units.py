@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
+from app.engine.runs.spells import SpellEnd
 from app.engine.runs.work import Claim, ClaimTerms, CrowdedOut, UnitKind, WakeUp
 from app.engine.status import BEGUN_RUN_STATUSES, UnitStatus
 from app.services.maintenance.ports import LostBefore
@@ -29,6 +30,7 @@ from app.store.db.autocommit import autocommit_of, sql_of, transaction
 from app.store.db.database import Row, reading
 from app.store.tables.statuses import IS_HELD, any_of, is_due, is_free
 from app.store.units import dispatching
+from app.store.units.spells import BEGIN_SPELL, end_spell
 
 _NEXT_OF_RESOURCE = f"""
     select id from unit
@@ -40,7 +42,7 @@ _CLAIM = f"""
     update unit
        set status = '{UnitStatus.LEASED}', lease_owner = :owner, fencing_token = fencing_token + 1,
            lease_expires_at = now() + make_interval(secs => :lease_seconds),
-           attempts = attempts + 1, slices = slices + 1, wake_at = null, updated_at = now(),
+           attempts = attempts + 1, slices = slices + 1, wake_at = null, updated_at = now(), {{spell}},
            webhook_id = case when kind = 'delivery' then {{webhook_id}} end
      where id = {{which}}
        and {is_free()}
@@ -55,7 +57,7 @@ _CLAIM = f"""
  returning id, run_id, resource_id, kind, fencing_token, attempts, idle_slices, elements, frontier, webhook_id
 """
 
-_OF_WEBHOOK = {"webhook_id": WEBHOOK_OF_UNIT, "under_way": under_way(WEBHOOK_OF_UNIT)}
+_OF_WEBHOOK = {"webhook_id": WEBHOOK_OF_UNIT, "under_way": under_way(WEBHOOK_OF_UNIT), "spell": BEGIN_SPELL}
 _CLAIM_UNIT = text(_CLAIM.format(which=":unit_id", **_OF_WEBHOOK))
 _CLAIM_NEXT_OF_RESOURCE = text(_CLAIM.format(which=f"({_NEXT_OF_RESOURCE})", **_OF_WEBHOOK))
 _FIND_NEXT_OF_RESOURCE = text(_NEXT_OF_RESOURCE)
@@ -99,7 +101,7 @@ _HAND_BACK = text(f"""
     update unit
        set status = '{UnitStatus.READY}', lease_owner = null, lease_expires_at = null, webhook_id = null,
            updated_at = now(),
-           attempts = case when :has_failed then attempts else 0 end,
+           attempts = case when :has_failed then attempts else 0 end, {end_spell(":end")},
            idle_slices = idle_slices + case when :is_idle then 1 else 0 end,
            wake_at = now() + make_interval(secs => :wake_seconds), rung_at = now()
      where {IS_HELD}
@@ -208,20 +210,15 @@ class UnitStore:
         return row is not None and bool(row["own"])
 
     def hand_back(
-        self, claim: Claim, *, wake_seconds: float = 0.0, has_failed: bool = False, is_idle: bool = False
+        self, claim: Claim, *, wake_seconds: float = 0.0, end: SpellEnd = SpellEnd.TURN, is_idle: bool = False
     ) -> bool:
         """Release the lease; the unit can be claimed again after ``wake_seconds``. False when it was lost already.
 
         A failed attempt stays counted, one that chose to yield does not; idle slices are counted until one is not.
         """
-        parameters = {
-            "unit_id": claim.unit_id,
-            "fencing_token": claim.fencing_token,
-            "has_failed": has_failed,
-            "is_idle": is_idle,
-            "wake_seconds": wake_seconds,
-        }
-        return self._autocommit.count(_HAND_BACK, parameters) == 1
+        held = {"unit_id": claim.unit_id, "fencing_token": claim.fencing_token, "wake_seconds": wake_seconds}
+        ended = {"end": end, "has_failed": end is SpellEnd.RETRY, "is_idle": is_idle}
+        return self._autocommit.count(_HAND_BACK, {**held, **ended}) == 1
 
     def find_due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
         """List the queues of units' wake-ups that no daemon has claimed."""

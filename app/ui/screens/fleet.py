@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import flask
 
-from app.api.resources.services import services
+from app.api.resources.services import environment, services
 from app.engine.errors import ForbiddenError
 from app.engine.ids import parse_id
 from app.engine.objects.environments import Role
@@ -50,4 +50,4 @@ def kill(id: str) -> Done:
 
 def _read() -> FleetPage:
     dashboard = services().dashboard
-    return FleetPage(board=dashboard.fleet.read(), kills=dashboard.killer is not None)
+    return FleetPage(board=dashboard.fleet.read(environment()), kills=dashboard.killer is not None)

@@ -80,7 +80,7 @@ def show() -> OverviewPage:
 @overview.fragment("/overview/fleet", "overview/fleet.html")
 def show_fleet() -> Board:
     """Show how the fleet is."""
-    return services().dashboard.fleet.read()
+    return services().dashboard.fleet.read(environment())
 
 
 @overview.fragment("/overview/concerns", "overview/concerns.html")

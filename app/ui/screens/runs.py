@@ -21,7 +21,7 @@ from app.services.dashboard.run_lines import RunLines
 from app.services.dashboard.run_pages import RunPage
 from app.services.runs.runs import Verification
 from app.ui import rendering, run_charts
-from app.ui.run_charts import GraphChart, UnitBar
+from app.ui.run_charts import GraphChart, RunBar, UnitBar
 from app.ui.screen import Done, Screens
 
 runs = Screens("runs", title="Runs", key="r", home="list_runs")
@@ -55,6 +55,7 @@ class ShownRun:
 
     all: RunPage
     graph: GraphChart
+    whole: RunBar
     units: Sequence[UnitBar]
     units_from: datetime
     units_to: datetime
@@ -172,6 +173,7 @@ def _gather(run: SyncJobRun) -> ShownRun:
         units_from=begun,
         units_to=end,
         graph=run_charts.draw_graph_chart(page),
+        whole=run_charts.draw_run(page),
         units=run_charts.draw_units(page),
         mortal=() if killer is None or run.status.is_final else killer.list_mortal(run.daemon_group_key),
     )

@@ -1,6 +1,7 @@
 """A person watches runs in a browser: to the end, stopped, resumed, and all that failed retried at once."""
 
 import re
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -36,7 +37,7 @@ def test_run_is_started_from_the_form_and_watched_to_its_end(
     page.wait_for_url(re.compile("/ui/runs/"))
     gate.wait_for_request()
     expect_status(page, "running")
-    expect(page.get_by_text("a daemon works on it").first).to_be_visible()
+    expect(page.get_by_text(re.compile(r"daemon \S+ works on it")).first).to_be_visible()
     tab.check()
     gate.open()
     expect_status(page, "completed")
@@ -67,6 +68,30 @@ def test_run_is_stopped_and_resumed(tab: Tab, workspace: Workspace, upstream: Up
     expect_status(page, "completed")
     expect(page.get_by_role("region", name="Books of each resource")).to_contain_text("5 created")
     assert tab.complaints == []
+
+
+def test_limit_and_a_frozen_daemon_are_named_on_the_page_of_their_run(
+    tab: Tab, workspace: Workspace, upstream: Upstream, token: str, ferryman: Stack
+) -> None:
+    daemon = ferryman.children["daemon-1"]
+    upstream.answers_in_turn("/teams", reply({}, 429, {"Retry-After": "6"}), reply({"data": numbered("team", 3)}))
+    upstream.lists("/users", numbered("user", 1))
+    gate = upstream.gate("/users")
+    run_id = workspace.sync(upstream.url, [listed("teams"), child_of("teams", "users")]).start()
+    page = tab.sign_in(token, f"/ui/runs/{run_id}")
+    gate.wait_for_request()
+
+    daemon.send(signal.SIGSTOP)
+    try:
+        frozen = re.compile(r"It waits for daemon \S+, which has had a unit of users since .* last heartbeat \d+ s ago")
+        expect(page.get_by_text(frozen)).to_be_visible()
+    finally:
+        daemon.send(signal.SIGCONT)
+    gate.open()
+
+    expect(page.locator("h1 .badge")).to_have_text(re.compile("^completed"))
+    waited = page.locator("td .hint", has_text=re.compile(r"waited \d+\.\d s for the upstream's limit"))
+    expect(waited).to_be_visible()
 
 
 def failed_runs(workspace: Workspace, upstream: Upstream, *, count: int) -> tuple[Sync, list[str]]:

@@ -1,6 +1,7 @@
 """Jobs on the dashboard: found, checked, tried, and started by a form of their arguments."""
 
 import html
+import json
 import re
 from collections.abc import Callable, Iterator
 
@@ -8,7 +9,7 @@ import pytest
 
 from app.api.resources.services import ApiServices
 from app.engine.ids import new_id
-from app.engine.json_types import JsonObject
+from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId, Role
 from app.engine.objects.lists import ListFilters
 from app.engine.objects.runs import SyncJobRun
@@ -19,13 +20,27 @@ from tests.support.upstream import Upstream, reply
 SECRET = "canary-secret-of-an-account"
 SCHEMA = {
     "type": "object",
-    "required": ["since"],
+    "required": ["since", "filter"],
     "properties": {
         "since": {"type": "string", "format": "date-time", "title": MARKUP},
         "limit": {"type": "integer", "minimum": 1, "default": 50},
         "share": {"type": "number"},
         "deep": {"type": "boolean"},
-        "kind": {"enum": ["open", 7, None]},
+        "kind": {"enum": ["open", 7, None, "zu\u00fc", {"a": 1}]},
+        "day": {"type": "string", "format": "date"},
+        "scope": {
+            "type": "object",
+            "required": ["of"],
+            "properties": {"of": {"type": "string", "default": "all"}, "n": {"type": "integer"}},
+        },
+        "filter": {
+            "type": "object",
+            "required": ["region"],
+            "properties": {
+                "region": {"enum": ["eu", "us"]},
+                "a.b": {"type": "object", "properties": {"depth": {"type": "integer"}}},
+            },
+        },
         "ids": {"type": "array", "items": {"type": "integer"}},
     },
 }
@@ -65,7 +80,9 @@ def runs_of(services: ApiServices, environment_id: EnvironmentId) -> Callable[[]
 
 def start(visitor: Visitor, job: JsonObject, account: JsonObject, **form: str) -> Seen:
     named = {name.replace("__", "."): value for name, value in form.items()}
-    return visitor.post(f"/ui/jobs/{job['id']}/start", **{"integrated_account_id": account["id"], **named})
+    return visitor.post(
+        f"/ui/jobs/{job['id']}/start", **{"integrated_account_id": account["id"], "arg.filter.region": '"eu"', **named}
+    )
 
 
 def test_jobs_are_listed_by_pages_and_filters(admin: Visitor, api: Caller, job: JsonObject) -> None:
@@ -110,24 +127,50 @@ def test_form_has_a_field_for_each_argument(admin: Visitor, job: JsonObject) -> 
     seen = admin.get(f"/ui/jobs/{job['id']}")
 
     names = [html.unescape(one) for one in re.findall(r'name="(arg\.[^"]*)"', seen.text)]
-    assert sorted(names) == sorted(f"arg.{name}" for name in SCHEMA["properties"])
+    plain = [f"arg.{name}" for name in SCHEMA["properties"] if name not in ("filter", "scope")]
+    deep = ["arg.scope.of", "arg.scope.n"]
+    assert sorted(names) == sorted([*plain, *deep, "arg.filter.region", "arg.filter.a\\.b.depth"])
     assert names[0] == "arg.since"
     assert 'placeholder="50"' in seen.text
+    assert "at least 1" in seen.words
+    assert "filter / a.b / depth" in seen.words
+    assert 'placeholder="JSON, such as [1]"' in seen.text
+    assert '<option value="true">true</option>' in seen.text
+    assert 'type="date"' in seen.text
 
 
 def test_form_starts_a_run_with_typed_arguments(
     admin: Visitor, job: JsonObject, account: JsonObject, runs_of: Callable[[], list[SyncJobRun]]
 ) -> None:
     form = {"arg__since": "2026-01-01T00:00:00Z", "arg__limit": "7", "arg__share": "0.5", "arg__deep": "false"}
-    more = {"arg__kind": "null", "arg__ids": "[1, 2]", "ignore_previous_run": "1"}
+    more = {"arg__kind": "null", "arg__ids": "[1, 2]", "ignore_previous_run": "1", "arg__filter__region": '"eu"'}
+    more |= {"args": '{"filter": {"a.b": {"also": 1}}}', "arg__filter__a\\__b__depth": "2", "arg__day": "2026-02-03"}
 
     started = start(admin, job, account, **form, **more)
 
     (run,) = runs_of()
     assert (started.status, started.headers["Location"]) == (303, f"/ui/runs/{run.id}")
     expected = {"since": "2026-01-01T00:00:00Z", "limit": 7, "share": 0.5, "deep": False, "kind": None, "ids": [1, 2]}
-    assert run.args == expected
+    deep = {"region": "eu", "a.b": {"also": 1, "depth": 2}}
+    assert run.args == {**expected, "filter": deep, "day": "2026-02-03"}
     assert run.ignore_previous_run
+
+
+@pytest.mark.parametrize("choice", ["open", 7, "zu\u00fc", {"a": 1}])
+def test_each_choice_of_the_form_is_one(
+    choice: JSON,
+    admin: Visitor,
+    job: JsonObject,
+    account: JsonObject,
+    runs_of: Callable[[], list[SyncJobRun]],
+) -> None:
+    field = admin.get(f"/ui/jobs/{job['id']}").text.partition('name="arg.kind"')[2].partition("</select>")[0]
+    sent = [html.unescape(one) for one in re.findall(r'<option value="([^"]+)"', field)]
+    (text,) = (one for one in sent if json.loads(one) == choice)
+
+    assert start(admin, job, account, arg__since="2026-01-01T00:00:00Z", arg__kind=text).status == 303
+
+    assert runs_of()[0].args["kind"] == choice
 
 
 def test_form_that_is_sent_twice_starts_one_run(
@@ -144,13 +187,25 @@ def test_form_shows_all_faults_at_once_and_keeps_what_was_entered(
 ) -> None:
     seen = start(
         admin, job, account, arg__limit="many", arg__ids="[1,", arg__kind="9", arg__deep="perhaps", args="[]",
+        arg__filter__region="x",
         webhook_id="x", daemon_group_key="not a key",
     )  # fmt: skip
 
     assert seen.status == 400
-    for path in ("args.limit", "args.ids", "args.kind", "args.deep", "args", "webhook_id", "args.since"):
+    for path in (
+        "args.limit",
+        "args.ids",
+        "args.kind",
+        "args.deep",
+        "args.filter.region",
+        "args",
+        "webhook_id",
+        "args.since",
+    ):
         assert f">{path}</code>" in seen.text, path
     assert 'value="many"' in seen.text
+    empty = start(admin, job, account, arg__filter__region="", arg__since="2026-01-01T00:00:00Z")
+    assert ">args.filter.region</code> is required" in empty.text
     assert runs_of() == []
 
 

@@ -271,6 +271,17 @@ def test_fleet_shows_daemons_and_queues(admin: Visitor, engine: Engine, catalog:
     assert "<img" not in part.text
 
 
+def test_group_that_nobody_serves_is_shown_where_its_runs_wait_alone(
+    admin: Visitor, guest: Visitor, api: Caller, catalog: Catalog, services: ApiServices
+) -> None:
+    name = f"g-{new_id()}"
+    api.post("/sync-job-run", {**catalog.run_body, "daemon_group_key": name})
+    guest.sign_in(services.tokens.create(services.environments.create(name).id, "stranger")[1])
+
+    assert f"daemon-group.{name} none" in admin.get("/ui/fleet").words
+    assert name not in guest.get("/ui/fleet").text
+
+
 def test_unchanged_parts_of_the_overview_are_not_sent_again(admin: Visitor, environment_id: EnvironmentId) -> None:
     for path in ("/ui/overview/fleet", "/ui/overview/concerns", "/ui/overview/work", "/ui/overview/due"):
         first = admin.part(path)

@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, insert, text, update
@@ -187,11 +187,15 @@ def test_run_says_what_it_waits_for(place: Place, reader: Visitor) -> None:
     failing = {"attempts": 2, "last_error": "timed out", "event": "sync_job_run:record", "body": b"{}"}
     place.put(tables.delivery, run_id=unsent, webhook_id=webhook, **failing)
 
+    earlier = datetime.now(UTC) - timedelta(hours=1)
+    landing = place.run(status="running", created_at=earlier, started_at=earlier, landing_since=earlier)
+
     said = {
+        landing: "waited 1 h 0 min for its destinations",
         unheard: "It waits for the broker, to which nothing can be published",
-        second: f"It waits for run {first}, which goes first",
+        second: f"It waits for run {first}, which goes first: both have the mutex key 'one'",
         limited: "It waits for its upstream, which asked for that, until 2999-01-01 12:00:00 UTC",
-        frozen: "its daemon is gone: another one takes it up",
+        frozen: "It waits for its daemon, which has had a unit of deliveries and gave no sign of life on it for",
         unsent: "the last of 2 attempts at the next one: timed out",
     }
     for run_id, words in said.items():

@@ -49,7 +49,7 @@ def test_wrong_token_is_refused_in_words(guest: Visitor) -> None:
     seen = guest.sign_in("frm_nobody")
 
     assert seen.status == 401
-    assert "this is no API token of this Ferryman" in seen.words
+    assert "This is no API token of this Ferryman" in seen.words
     assert "frm_nobody" not in seen.text
     assert guest.secret is None
 
@@ -88,6 +88,7 @@ def test_session_ends_with_its_token(
     assert guest.get("/ui/").status == 303
     assert guest.part("/ui/").status == 401
     assert guest.part("/ui/").text == "The session has expired."
+    assert "Your session has ended: sign in again." in guest.get("/ui/sign-in").words
 
 
 def test_session_ends_by_itself(engine: Engine, admin: Visitor, environment_id: EnvironmentId) -> None:

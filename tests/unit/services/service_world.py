@@ -9,6 +9,7 @@ from app.engine.errors import LeaseLostError
 from app.engine.json_types import JsonObject
 from app.engine.objects.runs import SyncJobRun
 from app.engine.records.rows import RecordRow
+from app.engine.runs.spells import SpellEnd
 from app.engine.runs.work import (
     Claim,
     ClaimTerms,
@@ -172,14 +173,14 @@ class FakeUnits:
         return unit
 
     def hand_back(
-        self, claim: Claim, *, wake_seconds: float = 0.0, has_failed: bool = False, is_idle: bool = False
+        self, claim: Claim, *, wake_seconds: float = 0.0, end: SpellEnd = SpellEnd.TURN, is_idle: bool = False
     ) -> bool:
         try:
             unit = self.held(claim)
         except LeaseLostError:
             return False
         unit.status, unit.wake_seconds = UnitStatus.READY, wake_seconds
-        unit.attempts = unit.attempts if has_failed else 0
+        unit.attempts = unit.attempts if end is SpellEnd.RETRY else 0
         unit.idle_slices += is_idle
         self._mark_rung(claim.unit_id)
         return True

@@ -1,5 +1,6 @@
 """Faults of all of an installation: ``run why`` and ``doctor`` name them. The others: test_on_call_document.py."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -67,10 +68,10 @@ def test_postgres_without_a_connection_left(postgres_server: PostgresServer) -> 
 def freeze(engine: Engine, daemon: DaemonServices, run_id: str) -> None:
     """Leave what a daemon leaves that took a unit and was frozen five minutes ago."""
     store = DaemonStore(engine)
-    store.register("d-1", group_key="default", label="default-1@machine", metadata={})
+    worker: Any = daemon.worker
+    store.register("d-1", group_key="default", label="default-1@machine", metadata={}, lease_owner=worker.owner)
     assert daemon.lifecycle.mark_running(run_id, daemon_id="d-1")
     daemon.lifecycle.start(run_id)
-    worker: Any = daemon.worker
     with engine.begin() as connection:
         unit_id = connection.execute(text("select id::text from unit where kind = 'fetch'")).scalar_one()
         assert worker._claim(worker._units.claim, unit_id)
@@ -95,7 +96,10 @@ def test_a_frozen_daemon(postgres_server: PostgresServer) -> None:
         daemon.close()
         engine.dispose()
 
-    assert "It waits for a daemon of group 'default', and none is active" in why
-    assert "daemon default-1@machine of group 'default' fell silent 300 s ago" in found
+    assert "It waits for daemon default-1@machine, which has had a unit of users since 2" in why
+    assert "gave no sign of life on it for 31" in why
+    assert "last heartbeat 30" in why
+    assert "no other daemon reports that could take the unit over" in why
+    assert re.search(r"daemon default-1@machine of group 'default' fell silent 3\d\d s ago", found)
     assert "1 units have a lease that has expired" in found
     assert "fell silent" not in replaced

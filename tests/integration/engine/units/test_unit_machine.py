@@ -22,6 +22,7 @@ from sqlalchemy import text
 from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
 from app.engine.runs.books import Counters
+from app.engine.runs.spells import SpellEnd
 from app.engine.runs.work import Claim, ErrorDraft, PageWrite, UnitDraft, UnitKind
 from app.engine.status import FINAL_UNIT_STATUSES, DeliveryStatus, RunStatus, UnitStatus
 from app.engine.webhooks import events
@@ -156,7 +157,8 @@ class UnitMachine(RuleBasedStateMachine):
         may = self.model.holds(claim.unit_id, claim.fencing_token)
         before = self._everything()
 
-        did = self.units.hand_back(claim, wake_seconds=wake_seconds, has_failed=has_failed and not wake_seconds)
+        end = SpellEnd.RETRY if has_failed and not wake_seconds else SpellEnd.TURN
+        did = self.units.hand_back(claim, wake_seconds=wake_seconds, end=end)
 
         assert did == may
         if not did:

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 
 from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
+from app.engine.runs.spells import SpellEnd
 from app.engine.runs.work import UnitDraft
 from app.services.units.ports import Units
 from app.store.db.database import connect
@@ -134,7 +135,7 @@ def test_unit_that_is_handed_back_is_free_again(subject: Subject) -> None:
 def test_attempt_that_failed_counts(subject: Subject) -> None:
     first = subject.units.claim(subject.ids[0], terms())
     assert first is not None
-    subject.units.hand_back(first, has_failed=True, is_idle=True)
+    subject.units.hand_back(first, end=SpellEnd.RETRY, is_idle=True)
 
     again = subject.units.claim(subject.ids[0], terms())
 

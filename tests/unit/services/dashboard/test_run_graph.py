@@ -2,21 +2,16 @@
 
 import shlex
 from dataclasses import asdict, replace
-from datetime import timedelta
 
 import pytest
 
 from app.engine.runs.books import Counters
-from app.engine.runs.work import UnitKind
-from app.engine.status import ErrorHandling, UnitStatus
+from app.engine.status import ErrorHandling
 from app.services.dashboard.run_books import write_books
 from app.services.dashboard.run_graph import draw_graph
 from app.services.dashboard.run_pages import write_replay
-from app.services.dashboard.run_parts import UnitSpan
-from tests.unit.services.service_fakes import FakeClock
 from tests.unit.services.service_tables import run
 
-NOW = FakeClock().now()
 RESOURCES = [
     {"resource": "teams", "method": "list"},
     {"resource": "users", "method": "list", "depends_on": "teams", "id": "{{resources.teams.id}}", "persist": True},
@@ -103,49 +98,3 @@ def test_command_creates_the_same_run_in_a_shell() -> None:
     assert shlex.split(write_replay(special))[-6:] == [
         *("--webhook", "w", "--error-handling", "fail_fast", "--ignore-previous-run", "--follow")
     ]
-
-
-SPAN = UnitSpan(
-    id="u",
-    resource="users",
-    kind=UnitKind.FETCH,
-    status=UnitStatus.READY,
-    requests=1,
-    pages=0,
-    attempts=0,
-    created_at=NOW,
-    updated_at=NOW,
-    wake_at=None,
-    lease_expires_at=None,
-)
-LATER = NOW + timedelta(hours=1)
-BEFORE = NOW - timedelta(seconds=1)
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({}, "waits for a daemon"),
-        ({"wake_at": LATER}, "waits for the upstream's limit until 2026-03-01 13:00:00 UTC"),
-        ({"wake_at": LATER, "attempts": 2}, "2 attempts failed; it is tried again at 2026-03-01 13:00:00 UTC"),
-        (
-            {"wake_at": LATER, "kind": UnitKind.DELIVERY},
-            "waits for the webhook's receiver, and is tried again at 2026-03-01 13:00:00 UTC",
-        ),
-        ({"status": UnitStatus.LEASED, "lease_expires_at": LATER}, "a daemon works on it"),
-        ({"status": UnitStatus.LEASED, "lease_expires_at": BEFORE}, "its daemon is gone: another one takes it up"),
-        ({"status": UnitStatus.BLOCKED}, "waits for the webhook's receiver"),
-        ({"status": UnitStatus.IDLE}, "nothing to deliver now"),
-        ({"status": UnitStatus.DONE}, "done"),
-        ({"status": UnitStatus.CANCELLED}, "the run ended first"),
-        ({"status": UnitStatus.FAILED}, "given up"),
-    ],
-)
-def test_unit_says_in_words_what_it_waits_for(changes: dict[str, object], expected: str) -> None:
-    assert replace(SPAN, **changes).describe_wait(NOW, has_begun=True) == expected  # type: ignore[arg-type]
-
-
-def test_unit_of_a_resumed_run_waits_for_its_start() -> None:
-    blocked = replace(SPAN, status=UnitStatus.BLOCKED)
-
-    assert blocked.describe_wait(NOW, has_begun=False) == "waits until the run starts"

@@ -13,7 +13,8 @@ from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.books import Counters
 from app.engine.status import RunStatus
 from app.services.dashboard.run_pages import RunPages
-from app.services.dashboard.run_parts import ErrorGroups, RunDeliveries, RunParts, UnitSpans
+from app.services.dashboard.run_parts import ErrorGroups, RunDeliveries, RunParts
+from app.services.dashboard.unit_spans import UnitSpans
 from app.services.diagnosis.run_diagnosis import Diagnosis
 from tests.unit.services.service_fakes import FakeClock
 from tests.unit.services.service_tables import ENVIRONMENT, run

@@ -12,7 +12,14 @@ from app.engine.objects.runs import RunError, SyncJobRun
 from app.engine.runs.settling import Exchanges
 from app.engine.status import ResourceStatus, RunStatus
 from app.services.diagnosis.run_diagnosis import Diagnosis, RunDiagnosis
-from app.services.diagnosis.run_facts import DeliveryFacts, ResourceFacts, RunFacts, UnitFacts
+from app.services.diagnosis.run_facts import (
+    DeliveryFacts,
+    LastReport,
+    ResourceFacts,
+    RunFacts,
+    SilentHolder,
+    UnitFacts,
+)
 from tests.unit.services.service_fakes import FakeClock
 from tests.unit.services.service_tables import run
 
@@ -73,6 +80,14 @@ def told(diagnosis: Diagnosis) -> list[tuple[str, str]]:
 
 CREATED = replace(RUNNING, status=RunStatus.CREATED, started_at=None)
 STALE = UnitFacts(waiting=3, waiting_since=ago(9))
+HOLDER = SilentHolder(
+    label="eu-1",
+    what="users",
+    held_since=ago(40),
+    renewed_at=ago(9),
+    expires_at=ago(-6),
+    reported_at=ago(12),
+)
 BROKER = ("broker", "the broker, to which nothing can be published; it goes on by itself once that is over")
 
 
@@ -80,6 +95,11 @@ BROKER = ("broker", "the broker, to which nothing can be published; it goes on b
     ("found", "facts", "expected"),
     [
         (replace(CREATED, waiting_on="r-9"), {"is_broker_there": False}, ("run", "run r-9, which goes first")),
+        (
+            replace(CREATED, waiting_on="r-9", mutex_key="k"),
+            {},
+            ("run", "run r-9, which goes first: both have the mutex key 'k'"),
+        ),
         (CREATED, {"is_broker_there": False}, BROKER),
         (CREATED, {"active_daemons": 0}, ("daemon", "a daemon of group 'eu', and none is active")),
         (CREATED, {}, ("daemon", "a daemon of group 'eu', of which 2 are active")),
@@ -87,6 +107,49 @@ BROKER = ("broker", "the broker, to which nothing can be published; it goes on b
             replace(CREATED, daemon_group_key=None, webhook_id="w"),
             {"active_daemons": 0},
             ("daemon", "a daemon, and none is active"),
+        ),
+        (
+            CREATED,
+            {"active_daemons": 1, "last_report": LastReport(label="eu-1", reported_at=ago(12))},
+            ("daemon", "a daemon of group 'eu', of which 1 is active; daemon eu-1 reported last, 12 s ago"),
+        ),
+        (
+            CREATED,
+            {"active_daemons": 1, "last_report": LastReport(label="eu-1", reported_at=ago(26))},
+            (
+                "daemon",
+                "a daemon of group 'eu', and none reports; daemon eu-1 reported last, 26 s ago: "
+                "it is frozen, or was killed",
+            ),
+        ),
+        (
+            RUNNING,
+            {"units": STALE, "silent_holder": HOLDER},
+            (
+                "daemon",
+                "daemon eu-1, which has had a unit of users since 2026-03-01 11:59:20 UTC and gave no sign of life on "
+                "it for 9 s, last heartbeat 12 s ago: it is frozen, or was killed, or can not reach Postgres; another "
+                "daemon takes the unit over at 2026-03-01 12:00:06 UTC, when its lease expires",
+            ),
+        ),
+        (
+            RUNNING,
+            {"silent_holder": HOLDER, "last_report": LastReport(label="eu-1", reported_at=ago(30))},
+            (
+                "daemon",
+                "daemon eu-1, which has had a unit of users since 2026-03-01 11:59:20 UTC and gave no sign of life on "
+                "it for 9 s, last heartbeat 12 s ago: it is frozen, or was killed, or can not reach Postgres; no other "
+                "daemon reports that could take the unit over",
+            ),
+        ),
+        (
+            RUNNING,
+            {"silent_holder": replace(HOLDER, label=None, held_since=None, expires_at=ago(1), reported_at=None)},
+            (
+                "daemon",
+                "its daemon, which has had a unit of users and gave no sign of life on it for 9 s: it is frozen, or "
+                "was killed, or can not reach Postgres; its lease has expired, and another daemon takes the unit over",
+            ),
         ),
         (RUNNING, {"units": STALE, "is_broker_there": False}, BROKER),
         (RUNNING, {"units": STALE, "active_daemons": 0}, ("daemon", "a daemon of group 'eu', and none is active")),
