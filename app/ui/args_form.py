@@ -12,7 +12,7 @@ from app.engine.json_types import JSON, JsonObject
 
 PREFIX: Final = "arg."
 OTHERS: Final = "args"
-_INTEGER: Final = re.compile(r"-?\d{1,30}")
+_INTEGER: Final = re.compile(r"-?[0-9]{1,30}")
 _MOST_FIELDS: Final = 100
 _KINDS: Final = {"string": "text", "integer": "integer", "number": "number", "boolean": "choice"}
 
