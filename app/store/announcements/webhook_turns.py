@@ -1,8 +1,9 @@
 """How many deliveries of one webhook are in flight, over all daemons, and which unit is next when there are too many.
 
 A delivery is under way as long as its lease stands: that of a run's delivery unit, or that of an event of no run. So
-what a daemon had under way when it died counts no longer than its leases last. Who claims far below the bound looks
-once, as it claims; near to it all take turns under the webhook's lock, so that they see each other's.
+what a daemon had under way when it died counts no longer than its leases last. Near to the bound all claims take turns
+under the webhook's lock, so that they see each other's. Those far below it take no lock: they count once more when they
+are committed, and are given back where that is too many. Of those that pass, the last to commit has counted all.
 """
 
 from typing import Final
@@ -13,7 +14,7 @@ from app.engine.status import UnitStatus
 from app.store.tables.statuses import is_due
 
 HEADROOM: Final = 8
-"""How far below the bound claims need no lock: fewer daemons than this claim for one webhook within a millisecond."""
+"""How far below the bound claims take no lock: more than claim for one webhook within a millisecond, nearly always."""
 
 _LOCK_SPACE: Final = 1317
 
@@ -35,6 +36,8 @@ def lock_key(webhook_id: str) -> str:
 
 
 WEBHOOK_OF_UNIT: Final = "(select of_run.webhook_id from sync_job_run of_run where of_run.id = unit.run_id)"
+
+IS_WITHIN: Final = text(f"select :most_of_webhook >= {under_way(':webhook_id')} as is_within")
 
 # The unit first, which a page's write may hold for long: the holder of the webhook's lock waits for nothing else.
 LOCK_WEBHOOK: Final = text(f"""

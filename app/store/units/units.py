@@ -18,6 +18,7 @@ from app.services.maintenance.ports import LostBefore
 from app.services.runs.conflicts import retry_conflicts
 from app.store.announcements.webhook_turns import (
     HEADROOM,
+    IS_WITHIN,
     LOCK_WEBHOOK,
     NEXT_OF_WEBHOOK,
     WAIT,
@@ -134,7 +135,17 @@ class UnitStore:
         and when the webhook that a delivery unit sends to has about as many deliveries under way as it may.
         """
         row = self._autocommit.one(_CLAIM_UNIT, {**_term_values(terms), "unit_id": unit_id})
-        return _build_claim(row) if row else None
+        if row is None:
+            return None
+        claim = _build_claim(row)
+        if claim.webhook_id and not self._is_within(claim.webhook_id, terms):
+            self.hand_back(claim)
+            return None
+        return claim
+
+    def _is_within(self, webhook_id: str, terms: ClaimTerms) -> bool:
+        row = self._autocommit.one(IS_WITHIN, {"webhook_id": webhook_id, "most_of_webhook": terms.most_of_webhook})
+        return row is not None and bool(row["is_within"])
 
     def claim_in_turn(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
         """Take a delivery unit's lease if its webhook has fewer than it may; else record that it waits for its turn.

@@ -250,8 +250,12 @@ def _fail(place: Place, status: int, *, times: int, is_disabled: bool) -> None:
     found = place.services.webhooks.get(busy, failing.id)
     assert (found.is_active, found.disabled_reason) == (not is_disabled, f"answered {status}" if is_disabled else None)
     assert found.failing_since is not None
-    sweep(place.leader())
-    assert place.statuses(busy, told) == ["delivered"] * is_disabled
+
+    def others_are_told() -> bool:
+        sweep(place.leader())
+        return place.statuses(busy, told) == ["delivered"] * is_disabled
+
+    wait_for(others_are_told, what="the event of the webhook's end")
     assert place.statuses(busy, failing) == ["pending"]
 
 
@@ -264,9 +268,11 @@ def test_events_that_wait_for_a_deleted_webhook_are_given_up_and_nobody_elses(pl
     _announce(place, other, 1)
     place.services.webhooks.delete(busy, gone.id)
 
-    sweep(place.leader())
+    def is_delivered() -> bool:
+        sweep(place.leader())
+        return place.statuses(busy, other) == ["delivered"]
 
-    assert place.statuses(busy, other) == ["delivered"]
+    wait_for(is_delivered, what="the other webhook's event")
     given_up = "select count(*) from delivery where webhook_id = :id and status = 'dead_lettered'"
     assert place.count(given_up, id=gone.id) == 1
 

@@ -16,6 +16,7 @@ from app.store.db.database import connect
 from app.store.deliveries.deliveries import DeliveryStore
 from app.store.units.units import UnitStore
 from tests.support.claiming import terms
+from tests.support.patience import wait_for
 
 _RUN = """
     insert into sync_job_run (id, environment_id, sync_job_id, integrated_account_id, status, args, args_hash,
@@ -25,6 +26,9 @@ _RUN = """
 _UNIT = "insert into unit (id, run_id, kind, status) values (:unit, :run, 'delivery', 'ready')"
 _EVENT = "insert into delivery (id, webhook_id, event, body) values (:id, :webhook, 'test', '{}')"
 _LEASES = "select count(*) from unit where status = 'leased' and lease_expires_at > now() and webhook_id = :webhook"
+_IS_HELD_UP = """
+    select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')
+"""
 _EXPIRE = "update unit set lease_expires_at = now() - interval '1 second' where id = any(cast(:ids as uuid[]))"
 
 
@@ -63,6 +67,11 @@ class Place:
         with self.engine.connect() as connection:
             return int(connection.execute(text(_LEASES), {"webhook": webhook}).scalar_one())
 
+    @property
+    def is_held_up(self) -> bool:
+        with self.engine.connect() as connection:
+            return bool(connection.execute(text(_IS_HELD_UP)).scalar_one())
+
     def expire(self, *claims: Claim | None) -> None:
         self._do(_EXPIRE, ids=[claim.unit_id for claim in claims if claim])
 
@@ -95,6 +104,21 @@ def test_many_daemons_that_claim_at_once_never_pass_the_bound(place: Place, data
         taken = [claim for claims in daemons.map(daemon, range(4)) for claim in claims if claim]
 
     assert len(taken) == place.leases(webhook) == most
+
+
+def test_claim_that_was_held_up_while_others_filled_the_webhook_is_given_back(place: Place) -> None:
+    webhook, most = place.webhook(), HEADROOM + 1
+    slow, *others = (place.unit(webhook) for _ in range(most + 1))
+    with place.engine.connect() as writer, ThreadPoolExecutor(1) as daemon:
+        writer.execute(text("select id from unit where id = :id for no key update"), {"id": slow})
+        held_up = daemon.submit(place.units.claim, slow, terms(most_of_webhook=most))
+        wait_for(lambda: place.is_held_up, what="the claim to wait for the row")
+        assert all(place.claim(unit, most, UnitStore(place.engine)) for unit in others)
+
+        writer.rollback()
+
+        assert held_up.result() is None
+    assert place.leases(webhook) == most
 
 
 def test_full_webhook_keeps_no_other_from_its_turn(place: Place) -> None:
