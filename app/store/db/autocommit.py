@@ -21,7 +21,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from app.engine.errors import StoreUnavailableError
 from app.store.db.connections import Connections
-from app.store.db.database import LONGEST_REST_SECONDS, Row, connections_of
+from app.store.db.database import LONGEST_REST_SECONDS, Row, close_when_replaced, connections_of
 from app.store.db.sqlstates import STORE_FAULTS, FaultRemedy, find_remedy, translate_fault
 
 Values: TypeAlias = Mapping[str, Any]
@@ -54,6 +54,7 @@ class Autocommit:
         self._pool = QueuePool(
             connect, pool_size=pool_size, max_overflow=pool_size, recycle=1800, use_lifo=True, reset_on_return=None
         )
+        close_when_replaced(self._pool, lambda: self._pool)
 
     def one(self, statement: ClauseElement | bytes, values: Values) -> Row | None:
         """Return the first row, if there is one."""

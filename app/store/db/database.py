@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, Pool
 
 from app import actors
 from app.actors import Actor
@@ -27,6 +27,7 @@ Row: TypeAlias = Mapping[Any, Any]
 """A row by the names of its columns, whichever way it was read."""
 
 _RESTS_SINCE = "rests_since"
+_POOL = "pool"
 LONGEST_REST_SECONDS = 1.0
 
 _CONNECTIONS: Final = "connections"
@@ -52,6 +53,7 @@ def connect(
     connections = Connections(url=database_url, is_pooled=is_pooled, prepares=prepares, actor=actor)
     engine = _engine(connections, pool_size=pool_size, max_overflow=pool_size, pool_recycle=1800)
     _ping_rested(engine)
+    close_when_replaced(engine, lambda: engine.pool)
     return engine
 
 
@@ -106,6 +108,20 @@ def driver_cursor(connection: Connection) -> Iterator[Cursor[Any]]:
         if (meaning := translate_fault(error)) is None:
             raise
         raise meaning from error
+
+
+def close_when_replaced(target: Engine | Pool, current: Callable[[], Pool]) -> None:
+    """Close connections that come back to a pool that was replaced meanwhile: it keeps them open, for nobody."""
+
+    def note_pool(_: object, record: ConnectionPoolEntry) -> None:
+        record.info[_POOL] = current()
+
+    def close(_: object, record: ConnectionPoolEntry) -> None:
+        if record.info.get(_POOL) is not current():
+            record.close()
+
+    event.listen(target, "connect", note_pool)
+    event.listen(target, "checkin", close)
 
 
 def drop_sessions(engine: Engine) -> None:

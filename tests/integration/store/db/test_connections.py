@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import DictRow
 from sqlalchemy import Engine, text
 
 from app.engine.errors import StoreReadOnlyError, StoreUnavailableError
@@ -13,7 +14,8 @@ from app.stack import postgres
 from app.store.db import migrate
 from app.store.db.autocommit import autocommit_of
 from app.store.db.connections import Connections
-from app.store.db.database import connect, connect_unpooled, state_of
+from app.store.db.database import connect, connect_unpooled, drop_sessions, state_of
+from tests.support.patience import wait_for
 from tests.support.servers import PostgresServer
 
 SETTINGS = text("""
@@ -29,6 +31,7 @@ KEPT = {
     "idles": "10s",
 }
 OPTIONS = "&options=-c%20search_path%3Down%20-c%20statement_timeout%3D50s%20-c%20timezone%3DAsia/Tokyo"
+OPEN = text("select pid from pg_stat_activity where pid = any(cast(:pids as int[]))")
 WRITE = text("update environment set name = name")
 
 
@@ -147,3 +150,20 @@ def test_statement_that_was_prepared_before_its_table_changed_passes(engine: Eng
 
     assert before == {"number": 1}
     assert singles.one(asked, {}) == {"number": 1, "since_then": None}
+
+
+def test_sessions_in_use_when_all_are_dropped_end_as_they_come_back(engine: Engine) -> None:
+    """They went back to a pool that nobody uses any more, and stayed open until its garbage was collected."""
+    own = "select pg_backend_pid() as pid"
+    pids: list[int] = []
+
+    def drop(lent: psycopg.Connection[DictRow]) -> None:
+        pids.extend(row["pid"] for row in lent.execute(own))
+        drop_sessions(engine)
+
+    with engine.connect() as connection:
+        pids.append(connection.execute(text(own)).scalar_one())
+        autocommit_of(engine).lend(drop)
+
+    with engine.connect() as connection:
+        wait_for(lambda: not list(connection.execute(OPEN, {"pids": pids}).scalars()), what="both sessions to end")
