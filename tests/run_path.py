@@ -1,7 +1,8 @@
 """Count the code on the path of one run: ``make run-path`` prints its modules, and how long they are.
 
 A real daemon in this process executes a run of one page that is kept, from the POST to its last commit. A module
-counts, whole, where one of its functions is executed meanwhile: what is executed when a module is imported does not.
+is on the path where one of its functions is executed meanwhile: what is executed when a module is imported does not
+count. Each is printed with its lines, those of the functions that were executed, and those that were executed.
 The API and what talks to upstreams are left out, and the daemon does nothing periodic meanwhile.
 """
 
@@ -10,12 +11,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from signal import SIGTERM
 from types import CodeType, FrameType
-from typing import Final
+from typing import Any, Final
 
 from cryptography.fernet import Fernet
 from sqlalchemy import Engine, text
@@ -35,6 +38,7 @@ from tests.support.workspace import CURSOR_PAGES, listed
 
 ROOT: Final = Path(__file__).parents[1]
 LEFT_OUT: Final = ("app/api/", "app/sources/")
+_OURS: Final = (f"{ROOT}/app/", f"{ROOT}/workers/")
 _IS_FUNCTION: Final = 0x1
 """The flag of a code object that is a function's, not a module's or a class's."""
 _IN_PEACE: Final = {
@@ -46,31 +50,54 @@ _IN_PEACE: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleOnPath:
+    """How much of a module is on the path, in lines."""
+
+    name: str
+    whole: int
+    of_functions: int
+    """Those of the functions that were executed, from ``def`` to their end."""
+    executed: int
+
+
 class Recorder:
-    """Records which functions are executed, in all threads that begin after ``install``."""
+    """Records which lines of functions are executed, in all threads that begin after ``install``."""
 
     def __init__(self) -> None:
-        self.codes: set[CodeType] = set()
+        self.lines: dict[CodeType, set[int]] = defaultdict(set)
         self.is_on = False
 
     def install(self) -> None:
         """Watch from now on; nothing is recorded before ``is_on``."""
-        threading.setprofile(self._record)
-        sys.setprofile(self._record)
+        threading.settrace(self._record)
+        sys.settrace(self._record)
 
-    def _record(self, frame: FrameType, event: str, _argument: object) -> None:
-        if self.is_on and event == "call":
-            self.codes.add(frame.f_code)
+    def _record(self, frame: FrameType, _event: str, _argument: object) -> Any:
+        if not self.is_on or not frame.f_code.co_filename.startswith(_OURS):
+            return None
+        self.lines[frame.f_code].add(frame.f_lineno)
+        return self._record
 
-    def list_modules(self) -> dict[str, int]:
-        """Return the lines of each module of which a function was executed, by its path."""
-        paths = {Path(code.co_filename) for code in self.codes if code.co_flags & _IS_FUNCTION}
-        ours = {path.relative_to(ROOT).as_posix(): path for path in paths if path.is_relative_to(ROOT)}
-        return {
-            name: len(path.read_text().splitlines())
-            for name, path in sorted(ours.items())
-            if name.startswith(("app/", "workers/")) and not name.startswith(LEFT_OUT)
-        }
+    def list_modules(self) -> list[ModuleOnPath]:
+        """Return the modules of which a function was executed, in the order of their names."""
+        codes: dict[str, list[CodeType]] = defaultdict(list)
+        for code in self.lines:
+            name = Path(code.co_filename).relative_to(ROOT).as_posix()
+            if code.co_flags & _IS_FUNCTION and not name.startswith(LEFT_OUT):
+                codes[name].append(code)
+        return [self._measure(name, codes[name]) for name in sorted(codes)]
+
+    def _measure(self, name: str, codes: Sequence[CodeType]) -> ModuleOnPath:
+        spans = {line for code in codes for line in _span(code)}
+        executed = {line for code in codes for line in self.lines[code]}
+        whole = len((ROOT / name).read_text().splitlines())
+        return ModuleOnPath(name=name, whole=whole, of_functions=len(spans), executed=len(executed))
+
+
+def _span(code: CodeType) -> range:
+    last = max(line for _, _, line in code.co_lines() if line is not None)
+    return range(code.co_firstlineno, last + 1)
 
 
 def post_run(recorder: Recorder, upstream: Upstream) -> None:
@@ -122,9 +149,16 @@ def main() -> None:
     upstream.close()
     modules = recorder.list_modules()
     # Not to Celery's log, which has taken the place of what is printed.
-    for module, lines in modules.items():
-        print(f"{lines:5} {module}", file=sys.__stdout__)
-    print(f"{sum(modules.values())} lines in {len(modules)} modules", file=sys.__stdout__)
+    for module in modules:
+        print(f"{module.whole:5} {module.of_functions:5} {module.executed:5} {module.name}", file=sys.__stdout__)
+    whole, of_functions, executed = (
+        sum(getattr(module, count) for module in modules) for count in ("whole", "of_functions", "executed")
+    )
+    print(
+        f"{whole} lines in {len(modules)} modules; {of_functions} in the functions that were executed,"
+        f" {executed} of them executed",
+        file=sys.__stdout__,
+    )
     if failed:
         raise failed[0]
 

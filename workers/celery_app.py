@@ -17,11 +17,11 @@ app = Celery(
 app.config_from_object("celeryconfig")
 
 # Registered by import: the signals that move statuses, and the step that sweeps. After `app`, which they use.
-from workers import commands, event_batches, heartbeat, signals, steps  # noqa: E402
+from workers import commands, consumer, heartbeat, signals, steps  # noqa: E402
 
 heartbeat.install(app)
 commands.install(app)
 envelopes.refuse_compression()
 steps.install(app)
-event_batches.install(app)
+consumer.install(app)
 signals.install()

@@ -37,9 +37,9 @@ from app.store.db.database import connect
 from app.store.destinations.datastores import DatastoreStore
 from app.store.destinations.destinations import DestinationStore
 from app.store.maintenance.daemons import DaemonStore
-from app.store.runs.context_rows import ContextRowStore
 from app.store.runs.moves import RunMoves
 from app.store.runs.references import RunReferenceStore
+from app.store.runs.rows import ContextRowStore
 from app.store.runs.runs import RunStore
 from app.store.secrets.encryption import Cipher
 from app.store.secrets.encryption_keys import KeyStore

@@ -26,7 +26,7 @@ class Reader(Protocol[T_co]):
 
 
 class Store(Reader[T], Protocol[T]):
-    """Keeps the objects of one kind."""
+    """Stores the objects of one kind."""
 
     def create(self, environment_id: EnvironmentId, id: str, values: JsonObject, /) -> T:
         """Write a new object; raise InvalidInputError when its name or place is taken."""
@@ -44,7 +44,7 @@ class Store(Reader[T], Protocol[T]):
 
 
 class VersionedStore(Store[V], Protocol[V]):
-    """Keeps objects that are only changed by those who know the present version."""
+    """Stores objects that are only changed by those who know the present version."""
 
     def update(
         self,

@@ -67,7 +67,7 @@ class PageCall:
     part: JsonObject | None = None
     """The part of the list that is meant, where the method has a ``partition``; None is all of it."""
     cursor: JsonObject | None = None
-    """Opaque; None asks for the first page, else what ``FetchedPage.next_cursor`` gave."""
+    """Opaque; None requests the first page, else what ``FetchedPage.next_cursor`` was."""
     decides_deletions: bool = False
     """What the list does not hold will be deleted: an empty page that nothing confirms is not enough of an end."""
 
@@ -119,7 +119,7 @@ class FetchedPage:
 
     @property
     def leads_on(self) -> bool:
-        """Whether there is a next page to ask for."""
+        """Whether there is a next page to request."""
         return self.next_cursor is not None and self.fault is None
 
 
@@ -151,7 +151,7 @@ class OpenList(Protocol):
         """Whether the next page has come."""
 
     def submit(self, call: PageCall) -> "Future[FetchedPage]":
-        """Begin to fetch the list's next page, as ``Source.submit`` does, and ask for those behind it."""
+        """Begin to fetch the list's next page, as ``Source.submit`` does, and request those behind it."""
 
     def close(self) -> None:
         """Drop the pages whose turn has not come."""
@@ -191,7 +191,7 @@ class Swapped:
 
 
 class BudgetStore(Protocol):
-    """Keeps the rate budget of each account where all processes see it; what is lost is learned again."""
+    """Stores the rate budget of each account where all processes see it; a lost one is learned again."""
 
     async def swap(self, account_id: str, *, expected: str, text: str) -> Swapped:
         """Replace the expected text by another, if it is still the present one. A lost store raises nothing."""
@@ -251,7 +251,7 @@ ChangeSchema: TypeAlias = Callable[[ResourceSchema], ResourceSchema]
 
 
 class SchemaStore(Protocol):
-    """Keeps the schemas of resources."""
+    """Stores the schemas of resources."""
 
     def read(self, environment_id: EnvironmentId, integration_name: str, resource: str) -> ResourceSchema | None:
         """Return one; None while nothing is known of it."""

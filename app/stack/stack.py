@@ -101,7 +101,7 @@ class Stack:
 
     def wait(self) -> None:
         """Wait until a signal raises KeyboardInterrupt."""
-        self._supervisor.wait()
+        self._supervisor.wait_for_signal()
 
     def stop(self) -> None:
         """End every child, the daemons first and Postgres last; may be called twice."""

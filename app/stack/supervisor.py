@@ -120,7 +120,7 @@ class Supervisor:
                 time.sleep(_TICK_SECONDS)
             child.was_ready = True
 
-    def wait(self) -> None:
+    def wait_for_signal(self) -> None:
         """Wait until a signal raises KeyboardInterrupt; raises StackError should the supervision itself break."""
         self._ended.wait()
         raise StackError("the supervisor has broken down; its traceback is above")

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.engine.json_types import JsonObject
-from app.engine.limits.constants import AHEAD_OF_A_CURSOR
-from app.engine.limits.read_ahead import count_repeated_by_a_crash
 from tests.chaos.outside_world import PARENTS
+from tests.support.reached_ahead import AHEAD_OF_A_CURSOR, count_repeated_by_a_crash
 from tests.support.workspace import CURSOR_PAGES
 
 

@@ -9,11 +9,11 @@ from itertools import accumulate, pairwise
 from threading import Thread
 
 from app.client import ApiError
-from app.engine.limits.read_ahead import count_repeated_by_a_crash
 from tests.chaos.arena import LEASE_SECONDS, REQUESTS_IN_FLIGHT, Arena, Round
 from tests.chaos.scenarios import Scenario
 from tests.chaos.sync_under_fire import SyncUnderFire, Toll, assert_none
 from tests.support.patience import wait_for
+from tests.support.reached_ahead import count_repeated_by_a_crash
 
 Arrivals = Sequence[tuple[float, int]]
 """When how many records arrived."""

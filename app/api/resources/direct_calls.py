@@ -22,7 +22,7 @@ _KEY: Final = "direct_call"
 _CUSTOM: Final = "custom"
 
 
-def direct_resource(name: str, *, description: str) -> Resource:
+def build_direct_resource(name: str, *, description: str) -> Resource:
     """Return a resource whose routes call accounts, and whose calls are recorded."""
     resource = Resource(
         name, description=description, reads=Role.RUN, changes=Role.RUN, is_for_accounts=True, is_free=True

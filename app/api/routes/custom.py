@@ -8,7 +8,7 @@ import flask
 
 from app.api.parsing import raw_bodies
 from app.api.parsing.parsing import read_storable_json
-from app.api.resources.direct_calls import begin_record, direct_resource, take_account
+from app.api.resources.direct_calls import begin_record, build_direct_resource, take_account
 from app.api.resources.resource import ANY_ERROR
 from app.api.resources.services import environment, services
 from app.api.schemas import direct as schemas
@@ -16,7 +16,9 @@ from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
 from app.services.calls.custom import CustomRequest
 
-custom = direct_resource("custom", description="Call accounts' APIs as they are, with their integrations' credentials")
+custom = build_direct_resource(
+    "custom", description="Call accounts' APIs as they are, with their integrations' credentials"
+)
 
 _RULE: Final = "/<path:path>"
 _CALLED: Final = {**schemas.ASKED_AS_IT_IS, **ANY_ERROR}

@@ -7,7 +7,7 @@ import flask
 
 from app.api.parsing import free_queries, raw_bodies
 from app.api.parsing.parsing import read_storable_json, read_storable_object
-from app.api.resources.direct_calls import begin_record, direct_resource, take_account
+from app.api.resources.direct_calls import begin_record, build_direct_resource, take_account
 from app.api.resources.resource import ANY_ERROR
 from app.api.resources.services import environment, services
 from app.api.resources.views import Answer
@@ -20,8 +20,10 @@ from app.engine.unified.model import USUAL_METHODS, parse_unified_name
 from app.numerals import is_count
 from app.services.calls.direct import DirectPage, DirectRequest
 
-unified = direct_resource("unified", description="Call accounts by unified models, to try a mapping before running it")
-proxy = direct_resource("proxy", description="Call accounts as their integrations describe them")
+unified = build_direct_resource(
+    "unified", description="Call accounts by unified models, to try a mapping before running it"
+)
+proxy = build_direct_resource("proxy", description="Call accounts as their integrations describe them")
 
 Shown: TypeAlias = Answer | flask.Response
 

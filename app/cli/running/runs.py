@@ -104,7 +104,7 @@ def create(  # noqa: PLR0913  # one parameter per option that is no field of the
         else:
             headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
             made = client.call("POST", _PATH, body, headers=headers)
-            answer = _follow(client, made["id"], as_json=as_json) if follow else _answer(client, made)
+            answer = _follow(client, made["id"], as_json=as_json) if follow else _build_answer(client, made)
     answer.print(as_json=as_json)
 
 
@@ -113,7 +113,7 @@ def create(  # noqa: PLR0913  # one parameter per option that is no field of the
 @call_api
 def show(client: ApiClient, run_id: str) -> Answer:
     """Show a run: its status, what it waits for, and what became of each resource."""
-    return _answer(client, client.get(_path_of(run_id)))
+    return _build_answer(client, client.get(_path_of(run_id)))
 
 
 @run.command()
@@ -172,7 +172,7 @@ def list_runs(client: ApiClient, limit: int, **filters: str | bool | None) -> An
 @call_api
 def stop(client: ApiClient, run_id: str) -> Answer:
     """Stop a run; what it has fetched is kept."""
-    return _answer(client, client.patch(_path_of(run_id), {"status": "stopped"}))
+    return _build_answer(client, client.patch(_path_of(run_id), {"status": "stopped"}))
 
 
 @run.command()
@@ -184,7 +184,7 @@ def stop(client: ApiClient, run_id: str) -> Answer:
 def resume(client: ApiClient, run_id: str, errors_only: bool, follow: bool, as_json: bool) -> None:
     """Resume a run that failed or was stopped, or make one that waits for its upstream try again now."""
     resumed = client.call("POST", f"{_path_of(run_id)}/resume", {"errors_only": True} if errors_only else {})
-    answer = _follow(client, run_id, as_json=as_json) if follow else _answer(client, resumed)
+    answer = _follow(client, run_id, as_json=as_json) if follow else _build_answer(client, resumed)
     answer.print(as_json=as_json)
 
 
@@ -210,7 +210,7 @@ def _path_of(run_id: str) -> str:
     return f"{_PATH}/{quote(run_id, safe='')}"
 
 
-def _answer(client: ApiClient, run: JsonObject, *, exit_code: int = 0) -> Answer:
+def _build_answer(client: ApiClient, run: JsonObject, *, exit_code: int = 0) -> Answer:
     """Return the answer that shows a run, what it waits for, and what mostly comes next."""
     return Answer(
         run,
@@ -250,7 +250,7 @@ def _follow(client: ApiClient, run_id: str, *, as_json: bool) -> Answer:
         again = write_command(["run", "follow", run_id, *list_connection_words()])
         click.echo(f"The run goes on: '{again}' shows it again, 'stop' ends it.", err=True)
         sys.exit(INTERRUPTED)
-    return _answer(client, ended, exit_code=0 if _is_clean(ended) else 1)
+    return _build_answer(client, ended, exit_code=0 if _is_clean(ended) else 1)
 
 
 def _is_clean(run: JsonObject) -> bool:

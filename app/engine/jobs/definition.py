@@ -4,8 +4,8 @@ from typing import Final
 
 from app.engine.config.reader import ConfigReader, show_value
 from app.engine.errors import Failure
-from app.engine.jobs import parent_fields, tree
-from app.engine.jobs.items import DeleteTracking, NodeKind, Recursion, ResourceItem
+from app.engine.jobs import parent_fields
+from app.engine.jobs.items import DeleteTracking, NodeKind, Recursion, ResourceItem, build_tree, check_references
 from app.engine.json_types import JSON
 from app.engine.jsonata.expressions import Expression
 from app.engine.known_keys.of_items import LONGEST_NAME
@@ -30,11 +30,11 @@ def parse_resources(raw: JSON, path: str = "resources") -> tuple[list[ResourceIt
     failures: list[Failure] = []
     readers = [ConfigReader(value, f"{path}.{position}", failures) for position, value in enumerate(raw)]
     items = [_read_item(reader, position) for position, reader in enumerate(readers) if reader.is_object()]
-    items, tree_failures = tree.build_tree(items, path)
+    items, tree_failures = build_tree(items, path)
     if not tree_failures:
         items, tree_failures = parent_fields.resolve_included(items, path)
     if not tree_failures:
-        items, tree_failures = tree.check_references(items, path)
+        items, tree_failures = check_references(items, path)
     return items, failures + tree_failures
 
 

@@ -155,11 +155,9 @@ HEDGING_FACTOR: Final = 3.0
 HEDGING_SHORTEST_SECONDS: Final = 0.3
 """Nobody notices a shorter delay."""
 
-# Pages that are requested ahead of their turn (``limits.read_ahead``)
+# Pages that are requested ahead of their turn (``sources.read_ahead``)
 REACH: Final = 4
 """How many pages ahead are requested for each concurrent request, at most."""
-AHEAD_OF_A_CURSOR: Final = 1
-"""Of a list whose pages each name the next one."""
 
 # Warnings in the log (``sources.limiter.warnings``)
 SLOW_ANSWER_SECONDS: Final = 5.0

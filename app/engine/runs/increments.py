@@ -16,6 +16,11 @@ class LowerBounds:
     own: Mapping[str, datetime | None] = field(default_factory=dict)
     """By name, of the resources with a later bound than the run."""
 
+    @classmethod
+    def combine(cls, run: datetime | None, own: Mapping[str, datetime | None]) -> "LowerBounds":
+        """Combine the bounds of a run and its resources, without those that equal the run's own."""
+        return cls(run=run, own={name: bound for name, bound in own.items() if bound not in (None, run)})
+
     def find(self, name: str) -> datetime | None:
         """Return the lower bound of a resource."""
         return self.own.get(name) or self.run

@@ -20,7 +20,7 @@ KIND: Final = "integrated account"
 
 
 class AccountStore(Reader[IntegratedAccount], Protocol):
-    """Keeps integrated accounts."""
+    """Stores integrated accounts."""
 
     def inspect(self, environment_id: EnvironmentId, id: str, /) -> IntegratedAccount | None:
         """Return an account whether or not its secrets decrypt: those that do not are left out, and named."""
@@ -112,7 +112,7 @@ class LockedCredentials:
 
 
 class CredentialStore(Protocol):
-    """Keeps the credentials of all accounts."""
+    """Stores the credentials of all accounts."""
 
     def lock(self, account_id: str) -> AbstractContextManager[LockedCredentials]:
         """Lock an account for a ``with`` block; raise SourceError when it is gone."""

@@ -187,7 +187,7 @@ def _place(request: DirectRequest) -> list[str]:
 
 
 def _with_limit(call: PageCall, limit: int | None) -> PageCall:
-    """Return a call that asks for so many records, where the integration has a parameter for that."""
+    """Return a call that requests so many records, where the integration has a parameter for that."""
     try:
         pagination = call.config.find_method(call.resource, call.method).pagination
     except SourceError as error:

@@ -29,7 +29,7 @@ class SealPurpose(StrEnum):
 
 
 class Seal(Protocol):
-    """Keeps what a caller carries from request to request from being read or changed."""
+    """Protects what a caller carries from request to request from being read or changed."""
 
     def seal(self, value: JSON, purpose: SealPurpose) -> bytes:
         """Encrypt a JSON value for a purpose."""

@@ -12,7 +12,7 @@ from app.engine.objects.runs import RunState
 
 
 class StateStore(Protocol):
-    """Keeps states; of an environment and a state key, each key has one value."""
+    """Stores states; of an environment and a state key, each key has one value."""
 
     def put(self, environment_id: EnvironmentId, values: JsonObject) -> tuple[RunState, bool]:
         """Write a value, new or in the place of the present one; return whether it is new."""
@@ -41,7 +41,7 @@ class StateStore(Protocol):
 
 
 class EnvironmentStore(Protocol):
-    """Keeps environments."""
+    """Stores environments."""
 
     def create(self, name: str) -> Environment:
         """Write a new environment; raise InvalidInputError when its name is taken."""
@@ -69,7 +69,7 @@ class KnownToken:
 
 
 class TokenStore(Protocol):
-    """Keeps API tokens, and the environment that an installation begins with."""
+    """Stores API tokens, and the environment that an installation begins with."""
 
     def ensure_environment(self, name: str) -> EnvironmentId:
         """Return the environment with a name, which is created where there is none."""

@@ -48,7 +48,7 @@ class ShownContexts:
         return redact(account.context, self.find_plain_paths(account))
 
     def list_missing(self, account: IntegratedAccount) -> list[str]:
-        """List the fields that an account's integration asks for, and its context does not have."""
+        """List the fields that an account's integration declares, and its context does not have."""
         try:
             integration = self._integrations.get(account.environment_id, account.integration_id)
         except UnreadableSecretError:

@@ -65,7 +65,7 @@ class BulkActions:
         return self._store.list_tried(environment_id, id, outcome, limit=limit)
 
     def confirm(self, environment_id: EnvironmentId, id: str) -> BulkAction:
-        """Let it begin; one that has begun stays as it is. Raise NotFoundError, and InvalidInputError if it can not."""
+        """Start an action unless it has begun; raise NotFoundError, and InvalidInputError if it can not."""
         if not self._store.confirm(environment_id, id):
             status = self.get(environment_id, id).status
             if status is BulkStatus.COUNTING:

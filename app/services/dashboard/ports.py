@@ -11,7 +11,7 @@ from app.services.dashboard.run_filters import RunFilters
 
 
 class SessionStore(Protocol):
-    """Keeps sessions and the codes of sign-in links, of which it knows hashes only."""
+    """Stores sessions and the codes of sign-in links, of which it knows hashes only."""
 
     def create(self, secret_hash: bytes, values: Mapping[str, Any], *, seconds: float) -> Session:
         """Write a session that ends after some seconds, or with its token; sessions that have ended are removed."""
@@ -56,7 +56,7 @@ class BulkStore(Protocol):
         """Write down more of the runs that an action is for, each once; return whether there may be more."""
 
     def confirm(self, environment_id: EnvironmentId, id: str) -> bool:
-        """Let a counted action begin; return whether it was one."""
+        """Start a counted action; return whether it was one."""
 
     def cancel(self, environment_id: EnvironmentId, id: str) -> bool:
         """End an action that is not over; return whether it was one."""

@@ -61,7 +61,7 @@ def draw_graph(run: SyncJobRun) -> RunGraph:
 
 
 def _place_rows(plan: RunPlan) -> Mapping[str, float]:
-    """Give each leaf a row of its own, and each parent the middle of its children's."""
+    """Assign each leaf a row of its own, and each parent the middle of its children's."""
     rows: dict[str, float] = {}
     leaves = [item for item in plan.order if not plan.children_of(item.name)]
     rows |= {item.name: float(row) for row, item in enumerate(leaves)}

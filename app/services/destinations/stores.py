@@ -18,7 +18,7 @@ from app.services.destinations.work import Claimed, CursorClaim, DueCursor, Eras
 
 
 class DestinationStore(Store[Destination], Protocol):
-    """Keeps destinations, with their cursors."""
+    """Stores destinations, with their cursors."""
 
     def pause(self, environment_id: EnvironmentId, destination_id: str, *, is_paused: bool) -> Destination | None:
         """Have nothing more written, or go on, at once."""

@@ -100,7 +100,7 @@ class KeyRotation:
         return Rotated(key_id=key_id, went_on=went_on, rows=rows, removed=removed, unreadable=sorted(unreadable))
 
     def _rewrap(self) -> None:
-        """Have the first master key wrap every data key, so that the others can be taken out of the setting."""
+        """Wrap every data key by the first master key, so that the others can be taken out of the setting."""
         for key_id, wrapped in self._keys.list_wrapped().items():
             self._keys.rewrap(key_id, self._rewrap_key(key_id, wrapped))
 

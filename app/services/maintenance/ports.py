@@ -160,7 +160,7 @@ class DataKey:
 
 
 class Keys(Protocol):
-    """Keeps the wrapped keys."""
+    """Stores the wrapped keys."""
 
     def read_current(self) -> tuple[str, bytes] | None:
         """Return the key that seals."""

@@ -7,7 +7,7 @@ from app.engine.objects.notifications import Notification
 
 
 class OutgoingMessages(Protocol):
-    """Keeps the messages that wait to be sent; each call may come twice."""
+    """Stores the messages that wait to be sent; each call may come twice."""
 
     def take_due(self, *, limit: int, lease_seconds: float, skipped: Sequence[str]) -> Sequence[Mapping[str, Any]]:
         """Lease some due messages for so long, at most one of each destination; return their rows."""

@@ -41,11 +41,11 @@ def delete_vanished(run: SyncJobRun, locked: LockedRun, *, clock: Clock, setting
     deletions = Deletions()
     if run.webhook_id and not (run.changes_only and events.is_sent(run, events.RECORD)):
         return deletions
+    if not (locked.is_rekeying or any(item.get("delete_tracking") for item in run.resources)):
+        return deletions
     items, _ = definition.parse_resources(run.resources)
     plan = planning.plan(items)
     tracked = deletes.list_tracked(plan)
-    if not (tracked or locked.is_rekeying):
-        return deletions
     states = locked.progress().resources
     by_name = {state.name: state for state in states}
     rekeyed = [state.resource for state in states if state.rekeying is not None]

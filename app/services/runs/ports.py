@@ -151,7 +151,7 @@ class RunMoves(Protocol):
 
 
 class RunStore(Protocol):
-    """Keeps runs."""
+    """Stores runs."""
 
     def create(self, draft: RunDraft) -> CreatedRun:
         """Write a run, or find the one that its idempotency key made; raise IdempotencyKeyReusedError."""

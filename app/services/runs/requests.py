@@ -17,7 +17,7 @@ from app.engine.status import ErrorHandling, RunStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """What ``POST /sync-job-run`` asks for."""
+    """The body of ``POST /sync-job-run``."""
 
     sync_job_id: str = ""
     """Empty, as the next one, only beside a fault that says so."""

@@ -80,7 +80,9 @@ class UnifiedMappings:
         self, account: IntegratedAccount, name: UnifiedName, method: str
     ) -> tuple[UnifiedMapping | None, list[Failure]]:
         """Return a method's mapping for an account; None and the faults when there is none that can be used."""
-        layers = self._layers(account.environment_id, name, method=method, integration_name=account.integration_name)
+        layers = self._find_layers(
+            account.environment_id, name, method=method, integration_name=account.integration_name
+        )
         if reason := _missing_reason(layers, name, method):
             return None, [Failure("resource", reason, missing_reference=True)]
         raw = _merge_layers(layers, _override(account, name, method))
@@ -94,7 +96,9 @@ class UnifiedMappings:
     def describe(self, account: IntegratedAccount, name: UnifiedName, method: str) -> JsonObject:
         """Describe a method for an account; raise InvalidInputError when it has no mapping."""
         mapping, faults = self.find(account, name, method)
-        layers = self._layers(account.environment_id, name, method=method, integration_name=account.integration_name)
+        layers = self._find_layers(
+            account.environment_id, name, method=method, integration_name=account.integration_name
+        )
         raw = _merge_layers(layers, _override(account, name, method))
         if mapping is None or layers is None or raw is None:
             raise InvalidInputError(faults)
@@ -136,13 +140,13 @@ class UnifiedMappings:
         failures: list[Failure] = []
         for item in items:
             if name := _unified_name(item):
-                layers = self._layers(environment_id, name, method=item.method, integration_name="")
+                layers = self._find_layers(environment_id, name, method=item.method, integration_name="")
                 if reason := _missing_reason(layers, name, item.method):
                     at = f"resources.{item.position}.resource"
                     failures.append(Failure(at, reason, missing_reference=True))
         return failures
 
-    def _layers(
+    def _find_layers(
         self, environment_id: EnvironmentId, name: UnifiedName, *, method: str, integration_name: str
     ) -> MappingLayers | None:
         if not model.are_names(*name, method):

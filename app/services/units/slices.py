@@ -37,7 +37,7 @@ def write_pages(pages: Pages, write: PageWrite, context: RunContext) -> str | No
 
 
 _LONGEST: Final = 6
-"""Slices that one for which nobody waits may take: for each, it is read anew what its account and its run are."""
+"""Slices in a row, where no other unit waits for the worker: its account and run are read anew after so many."""
 
 ReadSpool: TypeAlias = Callable[[str], Sequence[JSON]]
 """Reads the records that a spool passes on together; raises SpoolError when they are too many."""
@@ -117,7 +117,7 @@ class Slice:
         return self.frontier.is_done(self.total)
 
     def next_to_ask(self, asked: Collection[int]) -> int | None:
-        """Choose the element to ask for."""
+        """Choose the element to request."""
         if not self.is_over:
             return self.frontier.choose_next(asked, self.total)
         waiting = (index for index, ahead in self.ahead.items() if ahead.is_under_way)

@@ -12,7 +12,7 @@ from app.services.ports import Announcement
 
 
 class WebhookStore(Store[Webhook], Protocol):
-    """Keeps webhooks, each made with its ``secret``, and their health.
+    """Stores webhooks, each made with its ``secret``, and their health.
 
     ``get`` raises UnreadableSecretError when the secret does not decrypt.
     """
@@ -38,7 +38,7 @@ class WebhookStore(Store[Webhook], Protocol):
 
 
 class DeliveryStore(Protocol):
-    """Keeps deliveries."""
+    """Stores deliveries."""
 
     def list(self, webhook_id: str, filters: ListFilters) -> Page[Delivery]:
         """Read a page of a webhook's deliveries, without their bodies."""

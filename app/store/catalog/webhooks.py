@@ -90,7 +90,7 @@ class WebhookStore(OwnedStore[Webhook]):
         """Replace the secret; the present one signs beside the new one for a while, an older one ends now.
 
         A present one that does not decrypt ends now too, so that a new secret repairs its webhook. Raise ConflictError
-        when another call has replaced it meanwhile: the secret of that call would be shown to nobody.
+        when another call has replaced it meanwhile: its secret was returned already, and would be lost.
         """
         row = owned_rows.find_row(self._engine, _TABLE, environment_id, webhook_id)
         if row is None:

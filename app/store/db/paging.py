@@ -48,7 +48,7 @@ def read_page(
         after = _decode(cursor, sort, key)
         statement = statement.where(tuple_(*key) < after if descends else tuple_(*key) > after)
     order = [column.desc() if descends else column.asc() for column in key]
-    # One row more than requested shows whether there is a next page: a cursor never leads to an empty one.
+    # One row more than requested shows whether there is a next page.
     rows = connection.execute(statement.order_by(*order).limit(limit + 1)).mappings().all()
     shown = rows[:limit]
     next_cursor = encode_place(sort, shown[-1][name], shown[-1]["id"]) if len(rows) > limit else None

@@ -29,7 +29,7 @@ class FaultRemedy(StrEnum):
     LATER = "later"
     """Time passes; the session is as good as any other."""
     NEW_SESSIONS = "new_sessions"
-    """This session will never answer it, nor may others that were made when it was."""
+    """The session can not answer it; those that were opened at the same time may not either."""
     AGAIN = "again"
     """Nothing: another transaction went first."""
 

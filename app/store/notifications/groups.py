@@ -1,4 +1,4 @@
-"""Which incidents are to be told together, and the message that tells them: written in one transaction."""
+"""Which incidents are sent together, and the message about them: written in one transaction."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ _TELL_ONCE: Final = _tell(NotificationKind.OPENED, _ONCE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Incidents of one watch and one cause, of which something is to be told."""
+    """Incidents of one watch and one cause, of which something is to be sent."""
 
     destination_id: str
     environment_id: str
@@ -110,12 +110,12 @@ class GroupStore:
         self._engine = engine
 
     def close_untold(self, destination_id: str) -> None:
-        """Close what was over before anybody was told of it."""
+        """Close what was over before a message about it was sent."""
         with self._engine.begin() as connection:
             connection.execute(_CLOSE_UNTOLD, {"destination_id": destination_id})
 
     def find_due(self, environment_id: str, destination_id: str, *, reminder_seconds: float) -> Sequence[Group]:
-        """List the groups of which something may be told."""
+        """List the groups of which something may be sent."""
         values = {"destination_id": destination_id, "reminder": reminder_seconds}
         with reading(self._engine) as connection:
             rows = connection.execute(_DUE, values).mappings().all()
@@ -127,7 +127,7 @@ class GroupStore:
         ]
 
     def tell(self, group: Group, compose: Callable[[Told], JsonObject], *, interval_seconds: float) -> bool:
-        """Note a group's incidents as told, and write the message that tells them; return whether there is one."""
+        """Mark a group's incidents as sent, and write the message about them; return whether there is one."""
         values = {
             "destination_id": group.destination_id,
             "rule_id": group.rule_id,

@@ -1,4 +1,4 @@
-"""What runs come to, as SQL: which of those that ended lately are told, and which end what was told.
+"""What runs come to, as SQL: which of those that ended lately become incidents, and which end one.
 
 Each query returns ``subject, account_id, cause, since, count, facts, is_over``, once for each subject.
 """

@@ -1,4 +1,4 @@
-"""How accounts, webhooks, destinations and schemas stand, as SQL: what is told as long as it is so.
+"""How accounts, webhooks, destinations and schemas stand, as SQL: an incident lasts as long as it is so.
 
 Each query returns what those of run_conditions.py do.
 """

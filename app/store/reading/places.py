@@ -75,7 +75,7 @@ class Question:
         """Put a statement's rows in the order of the log."""
         return statement.order_by(*(column.desc() if self.descends else column.asc() for column in (at, row_id)))
 
-    def is_beyond(self, place: Place) -> bool:
+    def is_unread(self, place: Place) -> bool:
         """Whether a place has not been read yet."""
         if self.after is None:
             return True

@@ -245,7 +245,7 @@ def _stream(connection: Connection, stream: Stream, question: Question) -> Itera
         return
     for row in connection.execute(stream.select(question, selected)).mappings():
         for place, entry in stream.entries(row):
-            if entry.sync_job_run_event in selected and question.is_beyond(place):
+            if entry.sync_job_run_event in selected and question.is_unread(place):
                 yield place, entry
 
 

@@ -36,7 +36,7 @@ class WebhookLogReader:
         question = Question(environment_id=environment_id, filters=filters, after=after)
         with read_log(self._engine) as connection:
             rows = connection.execute(_statement(question)).mappings().all()
-        found = [row for row in rows if question.is_beyond(_place(row))]
+        found = [row for row in rows if question.is_unread(_place(row))]
         shown = found[: filters.limit]
         return Page(
             result=[WebhookEntry(environment_id=environment_id, delivery=delivery_of(row)) for row in shown],

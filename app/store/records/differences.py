@@ -138,7 +138,7 @@ def text_array(texts: Sequence[str]) -> str:
     return f'{{"{joined}"}}' if texts else "{}"
 
 
-def split_rows(rows: Iterable[RecordRow], *, most: int) -> Iterator[list[RecordRow]]:
+def cut_into_parts(rows: Iterable[RecordRow], *, most: int) -> Iterator[list[RecordRow]]:
     """Split rows into parts of at most ``most``, each of some 8 MB; one that is larger by itself stands alone.
 
     A very large page would be held as its values, as the statement's message and by Postgres, which takes at most 1 GB.

@@ -122,7 +122,7 @@ def insert_runs(connection: psycopg.Connection[DictRow], drafts: Sequence[RunDra
 
 def _build_created(draft: RunDraft, row: Row, read_own: Callable[[], Mapping[str, datetime | None]]) -> CreatedRun:
     """Put the run together from its draft and what Postgres adds: to read all back costs more than to write it."""
-    bounds = increments.combine_lower_bounds(row["previous_run_date"], read_own() if row["is_mixed"] else {})
+    bounds = LowerBounds.combine(row["previous_run_date"], read_own() if row["is_mixed"] else {})
     run = draft.to_run(at=row["created_at"], bounds=bounds, waiting_on=row["waiting_on"])
     return CreatedRun(run=run, outbox_id=row["outbox_id"], queue=draft.queue)
 
@@ -166,7 +166,7 @@ def _values(draft: RunDraft) -> JsonObject:
 def read_lower_bounds(connection: Connection, draft: RunDraft) -> LowerBounds:
     """Return the lower bounds that an increment would have if the run were created now."""
     rows = connection.execute(_BOUNDS, _values(draft)).all()
-    return increments.combine_lower_bounds(rows[0].earliest, {row.name: row.lower_bound for row in rows})
+    return LowerBounds.combine(rows[0].earliest, {row.name: row.lower_bound for row in rows})
 
 
 def _items(draft: RunDraft) -> list[JSON]:

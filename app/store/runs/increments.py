@@ -4,13 +4,12 @@
 held it back: the bound that it had asked from, or the year 1 for everything (psycopg can not read -infinity).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, text
 
-from app.engine.runs.increments import LowerBounds
 from app.engine.status import RunStatus, UnitStatus
 from app.store.db.autocommit import Autocommit
 
@@ -89,8 +88,3 @@ def read_own(autocommit: Autocommit, run_id: str) -> dict[str, datetime | None]:
 def read_own_within(connection: Connection, run_id: str) -> dict[str, datetime | None]:
     """Read the same within the caller's transaction."""
     return {row.name: row.lower_bound for row in connection.execute(_OWN, {"run_id": run_id})}
-
-
-def combine_lower_bounds(run: datetime | None, own: Mapping[str, datetime | None]) -> LowerBounds:
-    """Combine the bounds of a run and its resources, without those that equal the run's own."""
-    return LowerBounds(run=run, own={name: bound for name, bound in own.items() if bound not in (None, run)})

@@ -31,7 +31,7 @@ from app.store.db import writing_sessions
 from app.store.db.autocommit import autocommit_of, transaction
 from app.store.db.sqlstates import translate_refusals
 from app.store.records import account_log, differences, tombstones, webhook_changes
-from app.store.records.differences import Difference, split_rows, text_array
+from app.store.records.differences import Difference, cut_into_parts, text_array
 from app.store.units import checkpoint, small_pages, spools
 from app.store.units.units import UnitStore
 
@@ -188,7 +188,7 @@ def _update_changed(write: _Write) -> _Write:
     if not write.found.changed:
         return write
     page, before = write.page, write.first + len(write.found.new) - 1
-    for rows in split_rows(page.records.rows(write.found.changed), most=_UPDATED_AT_ONCE):
+    for rows in cut_into_parts(page.records.rows(write.found.changed), most=_UPDATED_AT_ONCE):
         values = {
             "account_id": page.account_id,
             "resource": page.resource,

@@ -31,8 +31,7 @@ from app.broker.task_messages import SEAL, SealingAmqp
 from app.engine.json_types import JsonObject
 from tests.support.process_nodes import RedisContainer
 from workers.commands import CheckingControl, CheckingMailbox, CheckingNode
-from workers.consumer import CheckingConsumer
-from workers.event_batches import EventBatchesStep
+from workers.consumer import CheckingConsumer, EventBatchesStep
 
 ENVELOPE = (
     "Celery's task message or kombu's envelope has changed: write the new one in app/broker/redis_sender.py, let "
@@ -53,7 +52,7 @@ DROPPED = (
 )
 EVENTS = (
     "Celery's event dispatcher no longer buffers events of tasks, calls on_send_buffered for each and publishes them "
-    "by flush(): change workers/event_batches.py, or delete it should Celery publish in batches by itself"
+    "by flush(): change workers/consumer.py, or delete its step should Celery publish in batches by itself"
 )
 
 _NAMED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

@@ -5,13 +5,12 @@ from typing import Any, Final
 
 import pytest
 
-from app.engine.limits.constants import AHEAD_OF_A_CURSOR
-from app.engine.limits.read_ahead import count_repeated_by_a_crash
 from tests.support.listings import configs
 from tests.support.listings.customer import Customer, Ran
 from tests.support.listings.listing import Kind, Listing, ids
 from tests.support.listings.site import Site
 from tests.support.pump_database import PumpDatabase
+from tests.support.reached_ahead import AHEAD_OF_A_CURSOR, count_repeated_by_a_crash
 from tests.support.workspace import listed
 
 WINDOW: Final = 8

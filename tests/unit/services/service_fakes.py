@@ -6,10 +6,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias, TypeVar
+from urllib.parse import urlencode
 
 import orjson
 
-from app.engine.errors import UnreadableSecretError
+from app.engine.errors import BrokerUnavailableError, UnreadableSecretError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import WakeUp
@@ -45,6 +46,8 @@ class FakeDispatcher:
     """Remembers what it dispatched."""
 
     is_broken: bool = False
+    is_full: bool = False
+    """The broker can be looked at, and takes nothing."""
     breaks_for: str = ""
     """The run whose message can not even be written."""
     wake_ups: list[WakeUp] = field(default_factory=list)
@@ -76,16 +79,20 @@ class FakeDispatcher:
         return not self.is_broken
 
     def look_at(self, queues: Sequence[str]) -> dict[str, QueueState]:
-        return {queue: QueueState(is_empty=True) for queue in queues}
+        if self.is_broken:
+            raise BrokerUnavailableError
+        full = {queue for _, queue in self.runs} | {one.queue for one in self.wake_ups} | {one[2] for one in self.tasks}
+        return {queue: QueueState(is_empty=queue not in full) for queue in queues}
 
     def _check(self, *run_ids: str) -> None:
         if self.breaks_for in run_ids:
             raise ValueError("no name of a queue")
 
     def _take(self, taken: list[T], message: T) -> bool:
-        if not self.is_broken:
+        is_taken = not (self.is_broken or self.is_full)
+        if is_taken:
             taken.append(message)
-        return not self.is_broken
+        return is_taken
 
 
 class PlainSeal:
@@ -155,6 +162,9 @@ class FakeSource:
         self._scripts[id].extend(answers)
         return self
 
+    def replace_script(self, answer: PageAnswer, id: str | None = None) -> None:
+        self._scripts[id] = [answer]
+
     def submit(self, call: PageCall) -> "Future[FetchedPage]":
         self.calls.append(call)
         self._journal.append(f"ask {call.id or call.resource}")
@@ -173,7 +183,8 @@ class FakeSource:
         return answered(self.plain)
 
     def preview(self, call: PageCall) -> JsonObject:
-        raise AssertionError(call)
+        query = f"?{urlencode(call.query)}" if call.query else ""
+        return {"method": "GET", "url": f"https://up.test/{call.resource}{query}", "headers": {}, "body": None}
 
     def close(self) -> None:
         """Nothing is open."""

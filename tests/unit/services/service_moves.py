@@ -32,6 +32,8 @@ class FakeMoves:
     """Resources with requests that failed."""
     held: frozenset[str] | None = None
     """Resources whose increment does not move on, once that was decided."""
+    recorded: set[tuple[str, str, str]] = field(default_factory=set)
+    """By run, code and message: what was recorded beside a run's own errors."""
     left: str | None = None
     has_begun: bool = True
     has_decided_deletions: bool = False
@@ -83,6 +85,8 @@ class FakeMoves:
         return True
 
     def find_next_in_line(self, run_id: str) -> tuple[str, str] | None:
+        if not self.runs.rows[run_id].status.is_final:
+            return None
         return next(
             ((run.id, "daemon-group.blue") for run in self.runs.rows.values() if run.waiting_on == run_id), None
         )
@@ -109,7 +113,9 @@ class FakeMoves:
         return True
 
     def record_error(self, run_id: str, error: ErrorDraft) -> None:
-        if run_id in self.runs.rows:
+        key = (run_id, error.code, error.message)
+        if run_id in self.runs.rows and key not in self.recorded:
+            self.recorded.add(key)
             self.errors.append(error)
 
     def lock(self, run_id: str) -> "FakeLockedRun":

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from workers.event_batches import SECONDS, EventBatchesStep
+from workers.consumer import EVENT_SECONDS, EventBatchesStep
 
 
 class Hub:
@@ -66,7 +66,7 @@ def test_events_of_a_moment_leave_together() -> None:
         dispatcher.send(event)
         hub.turn()
     dispatcher.send("succeeded")
-    assert (dispatcher.published, [seconds for seconds, _ in hub.later]) == ([], [SECONDS])
+    assert (dispatcher.published, [seconds for seconds, _ in hub.later]) == ([], [EVENT_SECONDS])
 
     hub.wait()
     assert dispatcher.published == [["received", "started", "succeeded"]]

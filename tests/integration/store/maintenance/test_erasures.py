@@ -1,7 +1,6 @@
 """What is erased of an account is all of it, and nothing of another one; each bit is counted where it is erased."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -18,6 +17,7 @@ from app.store.db.database import connect
 from app.store.maintenance.erasures import ErasureStore
 from app.store.secrets.encryption import Cipher
 from app.store.secrets.encryption_keys import KeyStore
+from tests.support.rows import put
 
 ENVIRONMENT = EnvironmentId(new_id())
 
@@ -44,14 +44,6 @@ def deleted(engine: Engine) -> DeletedAccounts:
 @pytest.fixture
 def accounts(engine: Engine) -> AccountStore:
     return AccountStore(engine, Cipher(Fernet.generate_key().decode(), KeyStore(engine)))
-
-
-def put(engine: Engine, table: str, **values: Any) -> str:
-    target = tables.metadata.tables[table]
-    if "id" in target.c and target.c.id.identity is None:
-        values.setdefault("id", new_id())
-    with engine.begin() as connection:
-        return str(connection.execute(insert(target).values(**values).returning(*target.primary_key)).one()[0])
 
 
 def new_account(engine: Engine, accounts: AccountStore) -> str:

@@ -13,6 +13,7 @@ from app.services.maintenance.retention import RunPruning
 from app.store import tables
 from app.store.db.database import connect
 from app.store.maintenance.retention import RetentionStore
+from tests.support.rows import put
 
 DAY = 86400.0
 OLD = text("now() - interval '100 days'")
@@ -31,14 +32,6 @@ def engine(database_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def store(engine: Engine) -> RetentionStore:
     return RetentionStore(engine)
-
-
-def put(engine: Engine, table: str, **values: Any) -> Any:
-    target = tables.metadata.tables[table]
-    if "id" in target.c and target.c.id.server_default is None and table != "daemon":
-        values.setdefault("id", new_id())
-    with engine.begin() as connection:
-        return connection.execute(insert(target).values(**values).returning(*target.primary_key)).one()[0]
 
 
 def rows(engine: Engine, table: str, column: str = "id") -> list[Any]:

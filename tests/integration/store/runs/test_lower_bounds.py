@@ -20,7 +20,7 @@ from app.services.runs.requests import RunDraft, RunRequest
 from app.store.catalog.tokens import TokenStore
 from app.store.db.database import connect
 from app.store.runs import increments as stored
-from app.store.runs.context_rows import ContextRowStore
+from app.store.runs.rows import ContextRowStore
 from app.store.runs.runs import RunStore
 from tests.support.servers import PostgresServer
 

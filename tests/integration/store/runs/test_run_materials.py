@@ -13,7 +13,7 @@ from app.store.catalog.environment_integrations import EffectiveIntegrations, En
 from app.store.catalog.integrations import IntegrationStore
 from app.store.catalog.tokens import TokenStore
 from app.store.db.database import connect
-from app.store.runs.context_rows import ContextRowStore
+from app.store.runs.rows import ContextRowStore
 from app.store.runs.runs import RunStore
 from app.store.secrets.encryption import Cipher
 from app.store.secrets.encryption_keys import KeyStore

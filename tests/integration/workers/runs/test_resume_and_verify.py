@@ -6,8 +6,8 @@ import pytest
 
 from app.client import ApiError
 from app.engine.ids import new_id
-from app.engine.limits.constants import AHEAD_OF_A_CURSOR
 from tests.support.patience import WaitFor
+from tests.support.reached_ahead import AHEAD_OF_A_CURSOR
 from tests.support.receiver import Receiver
 from tests.support.upstream import Upstream, numbered, reply
 from tests.support.workspace import Workspace, child_of, listed

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from app.client import ApiError
-from app.engine.limits.constants import AHEAD_OF_A_CURSOR
 from tests.support.patience import WaitFor, wait_for
+from tests.support.reached_ahead import AHEAD_OF_A_CURSOR
 from tests.support.upstream import Gate, Upstream, numbered
 from tests.support.workspace import Sync, Workspace, listed
 

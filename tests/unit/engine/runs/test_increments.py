@@ -84,3 +84,12 @@ def test_a_resource_asks_from_where_its_run_does_unless_it_asks_from_later_on() 
 
     assert (bounds.find("teams"), bounds.find("logs")) == (None, NOON)
     assert LowerBounds(run=NOON).find("teams") == NOON
+
+
+def test_bounds_that_equal_the_runs_are_not_kept_apart() -> None:
+    early, late = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+
+    bounds = LowerBounds.combine(early, {"users": late, "tickets": early, "notes": None})
+
+    assert bounds.own == {"users": late}
+    assert [bounds.find(name) for name in ("users", "tickets", "notes")] == [late, early, early]

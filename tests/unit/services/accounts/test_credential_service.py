@@ -18,6 +18,7 @@ from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.engine.record_errors import InvalidGrantError, SourceError
 from app.services.accounts.credentials import CredentialService
+from app.services.accounts.ports import Announcement, LockedCredentials
 
 CONFIG, _ = parse_config(
     {"base_url": "https://up.test", "credentials": {"oauth2": {"auth": {"tokenHost": "https://id.test"}}}}
@@ -47,7 +48,7 @@ def context(token: str) -> JsonObject:
 
 @dataclass
 class FakeCredentials:
-    """One account and its token endpoint."""
+    """The credentials of one account, and its token endpoint."""
 
     stored: JsonObject = field(default_factory=lambda: context("old"))
     answers: list[Any] = field(default_factory=lambda: [{"access_token": "new"}])
@@ -56,16 +57,49 @@ class FakeCredentials:
     """What somebody else stores meanwhile, without the lock."""
     asked: int = 0
     pauses: list[float] = field(default_factory=list)
-    is_news: bool = False
+    is_refused: bool = False
+    refused_call: str = "users.list"
     announced: Any = None
     origins: frozenset[str] | None = None
+    forbidden: list[JsonObject] = field(default_factory=list)
+
+    @contextmanager
+    def lock(self, account_id: str) -> Iterator[LockedCredentials]:
+        context, origins = self.read_current(account_id)
+        yield LockedCredentials(context=context, origins=origins, write=self.write)
 
     def write(self, context: JsonObject, origins: frozenset[str] | None = None) -> None:
         if self.failing_writes:
             self.failing_writes -= 1
             self.stored = self.while_asked or self.stored
             raise StoreUnavailableError
-        self.stored, self.origins = context, origins or self.origins
+        self.stored, self.origins, self.is_refused = context, origins or self.origins, False
+
+    def read_context(self, account_id: str) -> JsonObject:
+        return self.read_current(account_id)[0]
+
+    def read_current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
+        if account_id != ACCOUNT.id:
+            raise SourceError("needs_reauth", f"integrated account '{account_id}' was deleted")
+        return self.stored, self.origins
+
+    def record_forbidden(self, account_id: str, error: JsonObject) -> None:
+        self.forbidden.append(error)
+
+    def refuse(self, account_id: str, *, token: str | None, reason: str, call: str, announce: Announcement) -> bool:
+        if account_id != ACCOUNT.id or self.is_refused or token != oauth.find_access_token(self.stored):
+            return False
+        self.is_refused, self.refused_call = True, call
+        self.announced = announce(ACCOUNT, ["webhook"])
+        return True
+
+    def accept(self, account_id: str, *, token: str | None, call: str, quiet_seconds: float) -> bool:
+        """No time passes: the refusal of another call outweighs this one, unless that is quiet at once."""
+        if account_id != ACCOUNT.id or not self.is_refused:
+            return True
+        is_quiet = call == self.refused_call or quiet_seconds == 0
+        self.is_refused = not is_quiet or token != oauth.find_access_token(self.stored)
+        return not self.is_refused
 
     def request_token(self, request: TokenRequest) -> JsonObject:
         self.asked += 1
@@ -80,41 +114,8 @@ class FakeCredentials:
         return NOON
 
 
-class _Store:
-    def __init__(self, fake: FakeCredentials) -> None:
-        self.fake = fake
-
-    def lock(self, account_id: str) -> Any:
-        class Locked:
-            context = self.fake.stored
-            origins = self.fake.origins
-            write = staticmethod(self.fake.write)
-
-        @contextmanager
-        def lock() -> Iterator[Any]:
-            yield Locked()
-
-        return lock()
-
-    def read_context(self, account_id: str) -> JsonObject:
-        return self.fake.stored
-
-    def read_current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
-        return self.fake.stored, self.fake.origins
-
-    def record_forbidden(self, account_id: str, error: JsonObject) -> None:
-        raise AssertionError(error)
-
-    def refuse(self, account_id: str, *, announce: Any, **_: object) -> bool:
-        self.fake.announced = announce(ACCOUNT, ["webhook"])
-        return self.fake.is_news
-
-    def accept(self, account_id: str, *, token: str | None, call: str, quiet_seconds: float) -> bool:
-        return (token, call) == (oauth.find_access_token(self.fake.stored), "users.list") and quiet_seconds > 60
-
-
 def service(fake: FakeCredentials) -> CredentialService:
-    return CredentialService(store=_Store(fake), ask_for_token=fake.request_token, clock=fake, pause=fake.pauses.append)
+    return CredentialService(store=fake, ask_for_token=fake.request_token, clock=fake, pause=fake.pauses.append)
 
 
 def merge_token(fake: FakeCredentials, stale: str = "old") -> str | None:
@@ -193,13 +194,13 @@ def test_a_token_that_can_never_be_stored_is_an_error_that_passes() -> None:
 
 
 def test_a_refusal_that_is_no_news_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    service(FakeCredentials()).refuse("account", token="old", reason="401", run_id="run")
+    service(FakeCredentials(is_refused=True)).refuse("account", token="old", reason="401", run_id="run")
 
     assert caplog.records == []
 
 
 def test_a_refusal_is_announced_without_the_credentials(caplog: pytest.LogCaptureFixture) -> None:
-    fake = FakeCredentials(is_news=True)
+    fake = FakeCredentials()
 
     service(fake).refuse("account", token="old", reason="answered 401", run_id="run")
 
@@ -210,6 +211,10 @@ def test_a_refusal_is_announced_without_the_credentials(caplog: pytest.LogCaptur
     assert [record.message for record in caplog.records] == ["an account needs to be connected anew"]
 
 
-def test_success_of_a_call_is_handed_on_with_how_long_a_refusal_weighs_more() -> None:
-    assert service(FakeCredentials()).accept("account", token="old", call="users.list")
-    assert not service(FakeCredentials()).accept("account", token="another", call="users.list")
+def test_success_of_another_call_does_not_end_a_refusal_at_once() -> None:
+    fake = FakeCredentials(is_refused=True)
+
+    assert not service(fake).accept("account", token="old", call="tickets.list")
+    assert not service(fake).accept("account", token="another", call="users.list")
+    assert service(fake).accept("account", token="old", call="users.list")
+    assert not fake.is_refused

@@ -19,27 +19,48 @@ class FakeDueCursors:
     look_seconds: float = 0.0
     now: float = 100.0
     looks: int = 0
+    has_destinations: bool = True
+    new: list[DueCursor] = field(default_factory=list)
+    """What a destination is to read and has no cursor for yet."""
     again: list[DueCursor] = field(default_factory=list)
+    rung: list[DueCursor] = field(default_factory=list)
+    without_room: list[DueCursor] = field(default_factory=list)
 
     def has_any(self) -> bool:
-        return bool(self.lagging)
+        return self.has_destinations
 
     def add_new(self, *, limit: int) -> int:
-        return 0
+        added, self.new = self.new[:limit], self.new[limit:]
+        self.lagging += added
+        return len(added)
 
     def dispatch_due(self, *, most_of_destination: int, ring_after_seconds: float, limit: int) -> Sequence[DueCursor]:
         self.looks += 1
         self.now += self.look_seconds
-        return self.lagging
+        found: list[DueCursor] = []
+        for one in self.lagging:
+            of_destination = sum(other.destination_id == one.destination_id for other in found)
+            if one not in self.without_room and of_destination < most_of_destination and len(found) < limit:
+                found.append(one)
+        self.lagging = [one for one in self.lagging if one not in found]
+        self.rung += found
+        return found
 
     def next_of(self, destination_id: str, *, ring_after_seconds: float) -> DueCursor | None:
-        return next((one for one in self.lagging if one.destination_id == destination_id), None)
+        found = next((one for one in self.lagging if one.destination_id == destination_id), None)
+        if found is not None:
+            self.lagging.remove(found)
+            self.rung.append(found)
+        return found
 
     def redispatch(self, cursors: Sequence[DueCursor]) -> None:
         self.again.extend(cursors)
+        self.lagging.extend(cursors)
 
     def put_back(self, destination_id: str, account_id: str, *, seconds: float) -> None:
-        raise AssertionError("a dispatcher puts nothing back")
+        back = [one for one in self.rung if (one.destination_id, one.account_id) == (destination_id, account_id)]
+        self.lagging += back
+        self.without_room += back
 
 
 @pytest.fixture
@@ -60,7 +81,16 @@ def test_messages_are_sent_for_what_lags(due: FakeDueCursors) -> None:
 
     _build(due, sent, refused=[TWO]).dispatch_due()
 
-    assert (sent, due.again) == ([ONE, TWO], [TWO])
+    assert (sent, due.again, due.lagging) == ([ONE, TWO], [TWO], [TWO])
+
+
+def test_account_that_a_destination_begins_to_read_is_sent_for_at_once(due: FakeDueCursors) -> None:
+    sent: list[DueCursor] = []
+    due.lagging, due.new = [], [ONE]
+
+    _build(due, sent).dispatch_due()
+
+    assert sent == [ONE]
 
 
 def test_a_look_that_took_long_is_followed_by_a_rest(due: FakeDueCursors) -> None:
@@ -74,7 +104,7 @@ def test_a_look_that_took_long_is_followed_by_a_rest(due: FakeDueCursors) -> Non
 
 
 def test_nothing_is_looked_for_without_a_destination(due: FakeDueCursors) -> None:
-    due.lagging = []
+    due.has_destinations = False
 
     _build(due, []).dispatch_due()
 

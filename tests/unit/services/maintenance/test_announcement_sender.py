@@ -25,29 +25,44 @@ CLOCK = FakeClock()
 
 @dataclass
 class FakeAnnouncements:
-    """Events that wait until they are taken."""
+    """Events that wait until they are taken; time stands still, so one that waits for a while is not due again."""
 
     waiting: list[PendingEvent]
     ends: dict[str, tuple[DeliveryStatus, str | None]] = field(default_factory=dict)
     failed: dict[str, tuple[int | None, str, float]] = field(default_factory=dict)
     released: list[str] = field(default_factory=list)
+    leased: dict[str, PendingEvent] = field(default_factory=dict)
+    terms: tuple[int, int, float] | None = None
 
     def take_due(
         self, *, limit: int, most_of_webhook: int, lease_seconds: float
     ) -> Sequence[tuple[EnvironmentId | None, PendingEvent]]:
-        assert (limit, most_of_webhook) == (MOST_TAKEN, SETTINGS.deliveries_per_webhook)
-        assert lease_seconds > SETTINGS.delivery_timeout_seconds
-        taken, self.waiting = self.waiting, []
+        self.terms = (limit, most_of_webhook, lease_seconds)
+        taken = []
+        for event in list(self.waiting):
+            under_way = [one for one in self.leased.values() if one.webhook_id == event.webhook_id]
+            if len(taken) < limit and len(under_way) < most_of_webhook:
+                self.waiting.remove(event)
+                self.leased[event.id] = event
+                taken.append(event)
         return [(None if event.webhook_id == "gone" else ENVIRONMENT, event) for event in taken]
 
     def settle(self, event_id: str, end: DeliveryStatus, *, status_code: int | None, error: str | None) -> None:
-        self.ends[event_id] = (end, error)
+        self.leased.pop(event_id, None)
+        self.ends.setdefault(event_id, (end, error))
 
     def record_failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
         self.failed[event_id] = (status_code, error, wake_seconds)
+        event = self.leased.pop(event_id)
+        self._wait(replace(event, attempts=event.attempts + 1), wake_seconds)
 
     def release(self, event_id: str, *, wake_seconds: float) -> None:
         self.released.append(event_id)
+        self._wait(self.leased.pop(event_id), wake_seconds)
+
+    def _wait(self, event: PendingEvent, wake_seconds: float) -> None:
+        if wake_seconds == 0:
+            self.waiting.append(event)
 
 
 class Unreadable(FakeWebhooks):
@@ -95,6 +110,10 @@ class Place:
 def test_event_is_settled_when_it_is_answered_and_nobody_waits_for_that() -> None:
     here = Place([event()], PENDING)
     assert here.send().ends == {}
+    assert here.announcements.terms is not None
+    *most, lease_seconds = here.announcements.terms
+    assert most == [MOST_TAKEN, SETTINGS.deliveries_per_webhook]
+    assert lease_seconds > SETTINGS.delivery_timeout_seconds
 
     here.receiver.futures[0].set_result(204)
 

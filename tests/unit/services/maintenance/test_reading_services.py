@@ -85,29 +85,20 @@ class FakeTombstones:
         return len(run_id)
 
 
-class FakeErasures:
-    """Takes everything down."""
-
-    def get(self, environment_id: EnvironmentId, id: str) -> Erasure | None:
-        raise AssertionError(id)
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Erasure]:
-        raise AssertionError(filters)
-
-    def create_of_resource(self, environment_id: EnvironmentId, account_id: str, resource: str) -> Erasure:
-        return Erasure(
-            id="erasure",
-            environment_id=environment_id,
-            integrated_account_id=account_id,
-            resource=resource,
-            status=ErasureStatus.WAITING,
-            due_at=NOON,
-            erased={},
-            last_error=None,
-            created_at=NOON,
-            started_at=None,
-            finished_at=None,
-        )
+def erase(environment_id: EnvironmentId, account_id: str, resource: str) -> Erasure:
+    return Erasure(
+        id="erasure",
+        environment_id=environment_id,
+        integrated_account_id=account_id,
+        resource=resource,
+        status=ErasureStatus.WAITING,
+        due_at=NOON,
+        erased={},
+        last_error=None,
+        created_at=NOON,
+        started_at=None,
+        finished_at=None,
+    )
 
 
 def _service() -> RecordService:
@@ -117,7 +108,7 @@ def _service() -> RecordService:
         read_log=FakeLog().read,
         restore_records=FakeTombstones().restore,
         accounts=accounts,
-        erase=FakeErasures().create_of_resource,
+        erase=erase,
     )
 
 

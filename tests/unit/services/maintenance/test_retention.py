@@ -75,7 +75,7 @@ class FakePrunableRows:
             return PrunedRuns(rows=limit, is_done=False)
         for run_id in run_ids:
             del self.runs[run_id]
-        return PrunedRuns(rows=limit - left, is_done=True)
+        return PrunedRuns(rows=limit - left + len(run_ids), is_done=True)
 
     def _work(self, size: int) -> None:
         if self.is_away:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.unit.services.service_fakes import FakeClock
 from tests.unit.services.service_moves import resource_state
 from tests.unit.services.service_setting import Setting, setting
 
+T = TypeVar("T")
 DUE = WakeUp(run_id="run", unit_id="unit", queue="rapid-bridge")
 
 
@@ -33,6 +35,7 @@ class Neglected:
     limits: list[int] = field(default_factory=list)
     """How many units were asked for at once."""
     rung: dict[str, WakeUp] = field(default_factory=dict)
+    rung_runs: dict[str, str] = field(default_factory=dict)
     is_hidden: bool = False
     """A look sees nothing, although there is something."""
     look_breaks_by: Exception | None = None
@@ -72,8 +75,17 @@ class Neglected:
         return [run_id for run_id in self.unsettled_runs if run_id not in skipped][:limit]
 
 
+def split(waiting: Sequence[T], is_due: Callable[[T], bool], limit: int) -> tuple[list[T], list[T]]:
+    """Return those that are due, as many as may be, and the others."""
+    due: list[T] = []
+    rest: list[T] = []
+    for one in waiting:
+        (due if len(due) < limit and is_due(one) else rest).append(one)
+    return due, rest
+
+
 @dataclass
-class DueUnits:
+class FakeDueUnits:
     """Units that somebody should look at."""
 
     neglected: Neglected
@@ -83,7 +95,7 @@ class DueUnits:
 
     def dispatch_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> list[WakeUp]:
         self.neglected.limits.append(limit)
-        due, self.neglected.units = self.neglected.units[:limit], self.neglected.units[limit:]
+        due, self.neglected.units = split(self.neglected.units, lambda one: one.queue in lost, limit)
         self.neglected.rung |= {dispatch.unit_id: dispatch for dispatch in due}
         return due
 
@@ -92,7 +104,7 @@ class DueUnits:
 
 
 @dataclass
-class DueRuns:
+class FakeDueRuns:
     """Runs that somebody should look at."""
 
     neglected: Neglected
@@ -103,17 +115,18 @@ class DueRuns:
     def dispatch_due(
         self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int
     ) -> list[tuple[str, str]]:
-        due, self.neglected.runs = self.neglected.runs[:limit], self.neglected.runs[limit:]
+        due, self.neglected.runs = split(self.neglected.runs, lambda one: one[1] in lost, limit)
+        self.neglected.rung_runs |= dict(due)
         return due
 
     def redispatch(self, run_ids: Sequence[str]) -> None:
-        self.neglected.runs += [(id, "rapid-bridge") for id in run_ids]
+        self.neglected.runs += [(id, self.neglected.rung_runs[id]) for id in run_ids]
 
 
 def sweeper(here: Setting, neglected: Neglected, *others: Duty) -> Sweeper:
     sweeping = SweepDuties(
-        units=DueUnits(neglected),
-        runs=DueRuns(neglected),
+        units=FakeDueUnits(neglected),
+        runs=FakeDueRuns(neglected),
         find_unsettled=neglected.find_unsettled,
         publish_waiting=neglected.publish_waiting,
         lifecycle=here.lifecycle(),
@@ -248,7 +261,8 @@ def test_row_that_breaks_its_duty_is_told_at_its_run_and_the_others_are_handled(
     assert here.dispatcher.tasks == [("start", ["other"], "q")]
     assert neglected.messages == [("1", "start", ["run"], "q")]
     assert here.runs.rows["run"].status is RunStatus.COMPLETED
-    assert [error.code for error in here.moves.errors] == ["unhandled"] * 4
+    # Three duties break at the one run by the same fault, which is recorded once; another one at the broken run.
+    assert [error.code for error in here.moves.errors] == ["unhandled"] * 2
 
 
 def test_queue_that_is_refused_holds_up_no_other_at_any_turn() -> None:
@@ -281,7 +295,7 @@ def test_rings_that_the_broker_did_not_take_are_due_again_and_one_is_tried_first
     here = setting()
     neglected = Neglected(units=[DUE, replace(DUE, unit_id="other")], runs=[("run", "rapid-bridge")])
     sweep = sweeper(here, neglected)
-    here.dispatcher.is_broken = True
+    here.dispatcher.is_full = True
 
     sweep.sweep()
     assert ([dispatch.unit_id for dispatch in neglected.units], neglected.runs) == (
@@ -289,7 +303,7 @@ def test_rings_that_the_broker_did_not_take_are_due_again_and_one_is_tried_first
         [("run", "rapid-bridge")],
     )
     sweep.sweep()
-    here.dispatcher.is_broken = False
+    here.dispatcher.is_full = False
     sweep.sweep()
 
     assert neglected.limits == [BATCH, 1, 1, BATCH]

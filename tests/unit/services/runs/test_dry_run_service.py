@@ -1,6 +1,5 @@
 """A run tried: what is asked, what is shown, and what is left alone."""
 
-from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
 
@@ -12,10 +11,9 @@ from app.engine.jobs.definition import parse_resources
 from app.engine.json_types import JsonObject
 from app.engine.record_errors import SourceError
 from app.engine.runs.increments import LowerBounds
-from app.services.ports import FetchedPage, PageCall, PlainAnswer
 from app.services.runs.dry_runs import DryRuns
 from app.services.runs.requests import RunDraft, RunRequest
-from tests.unit.services.service_fakes import FakeClock, page
+from tests.unit.services.service_fakes import PENDING, FakeClock, FakeSource, page
 from tests.unit.services.service_setting import setting
 from tests.unit.services.service_tables import ENVIRONMENT, NOON
 
@@ -26,38 +24,6 @@ COMMENTS: JsonObject = {
 }
 
 
-class Source:
-    """Gives one answer to all, or none."""
-
-    def __init__(self, answer: FetchedPage | Exception | None) -> None:
-        self.answer = answer
-        self.asked: list[PageCall] = []
-
-    def submit(self, call: PageCall) -> "Future[FetchedPage]":
-        self.asked.append(call)
-        future: Future[FetchedPage] = Future()
-        if isinstance(self.answer, Exception):
-            future.set_exception(self.answer)
-        elif self.answer is not None:
-            future.set_result(self.answer)
-        return future
-
-    def open_list(self) -> None:
-        return None
-
-    def preview(self, call: PageCall) -> JsonObject:
-        return {"resource": call.resource, "query": call.query}
-
-    def useful_requests(self, account_id: str) -> int:
-        return 1
-
-    def pass_on(self, call: PageCall) -> "Future[PlainAnswer]":
-        raise AssertionError(call)
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
 class Previous:
     """Knows that a run was at noon."""
 
@@ -65,7 +31,7 @@ class Previous:
         return LowerBounds(run=NOON, own={"late": NOON + timedelta(hours=1)})
 
 
-def try_out(source: Source, *resources: JsonObject, account: str = "account", **args: Any) -> JsonObject:
+def try_out(source: FakeSource, *resources: JsonObject, account: str = "account", **args: Any) -> JsonObject:
     items, failures = parse_resources(list(resources))
     assert failures == []
     draft = RunDraft(
@@ -99,11 +65,11 @@ def shown(found: JsonObject, name: str) -> JsonObject:
 
 
 def test_one_page_of_one_root_is_all_there_is() -> None:
-    source = Source(page({"id": 1}))
+    source = FakeSource().script(page({"id": 1}))
 
     found = try_out(source, {**TICKETS, "query": {"since": "{{previous_run_date}}"}})
 
-    assert source.asked[0].query["since"].startswith("2026")
+    assert source.calls[0].query["since"].startswith("2026")
     assert shown(found, "tickets")["first_page"]["records"] == [{"id": 1}]
     assert found["estimate"] == {
         **{"requests_at_least": 1, "is_exact": True},
@@ -112,25 +78,25 @@ def test_one_page_of_one_root_is_all_there_is() -> None:
 
 
 def test_each_root_asks_from_its_own_bound() -> None:
-    source = Source(page({"id": 1}))
+    source = FakeSource().script(page({"id": 1}))
 
     try_out(source, *({**TICKETS, "name": name, "query": "{'since': previous_run_date}"} for name in ("early", "late")))
 
-    assert [call.query["since"][11:16] for call in source.asked] == ["12:00", "13:00"]
+    assert [call.query["since"][11:16] for call in source.calls] == ["12:00", "13:00"]
 
 
 def test_a_child_is_shown_by_its_parents_first_record_and_not_asked_for() -> None:
-    source = Source(page({"id": 1}, {"id": 2}))
+    source = FakeSource().script(page({"id": 1}, {"id": 2}))
 
     found = try_out(source, TICKETS, COMMENTS)
 
-    assert [call.resource for call in source.asked] == ["tickets"]
-    assert shown(found, "comments")["request"]["query"] == {"ticket": "1"}
+    assert [call.resource for call in source.calls] == ["tickets"]
+    assert shown(found, "comments")["request"]["url"] == "https://up.test/comments?ticket=1"
     assert (found["estimate"]["requests_at_least"], found["estimate"]["is_exact"]) == (3, False)
 
 
 def test_a_child_of_a_record_that_lacks_a_field_is_an_error() -> None:
-    found = try_out(Source(page({"key": 1})), TICKETS, COMMENTS)
+    found = try_out(FakeSource().script(page({"key": 1})), TICKETS, COMMENTS)
 
     assert shown(found, "comments")["error"]["code"] == "placeholder"
 
@@ -139,20 +105,20 @@ def test_a_child_of_a_record_that_lacks_a_field_is_an_error() -> None:
     ("answer", "code"), [(None, "timeout"), (SourceError("http_500", "broke", status=500), "http_500")]
 )
 def test_what_gives_no_page_is_told_and_its_children_are_not_known(answer: Exception | None, code: str) -> None:
-    found = try_out(Source(answer), TICKETS, COMMENTS)
+    found = try_out(FakeSource().script(answer), TICKETS, COMMENTS)
 
     assert shown(found, "tickets")["error"]["code"] == code
     assert shown(found, "comments")["request"] is None
 
 
 def test_a_loop_over_nothing_asks_nothing() -> None:
-    source = Source(page())
+    source = FakeSource().script(page())
 
     found = try_out(source, {**TICKETS, "loop_on": "args.ids"}, ids=[])
 
-    assert (source.asked, found["estimate"]["requests_at_least"]) == ([], 0)
+    assert (source.calls, found["estimate"]["requests_at_least"]) == ([], 0)
 
 
 def test_a_run_that_nobody_could_work_on_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="deleted"):
-        try_out(Source(None), TICKETS, account="gone")
+        try_out(FakeSource().script(PENDING), TICKETS, account="gone")

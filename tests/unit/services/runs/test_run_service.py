@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from app.engine.errors import Failure, InvalidInputError, NotFoundError
+from app.engine.errors import Failure, IdempotencyKeyReusedError, InvalidInputError, NotFoundError
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.runs import RunError, SyncJobRun
 from app.engine.runs.audit import RunRecount
 from app.engine.runs.books import Counters
+from app.engine.runs.increments import LowerBounds
 from app.engine.runs.work import EventDraft
 from app.engine.status import RunStatus
 from app.engine.webhooks import events
@@ -24,6 +25,7 @@ from tests.unit.services.service_setting import Setting, setting
 from tests.unit.services.service_tables import (
     ELSEWHERE,
     ENVIRONMENT,
+    NOON,
     FakeReferences,
     FakeTable,
     integration,
@@ -42,7 +44,8 @@ class FakeRunStore:
 
     rows: dict[str, SyncJobRun]
     outbox: dict[int, str] = field(default_factory=dict)
-    by_key: dict[str, str] = field(default_factory=dict)
+    by_key: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    """The run that each idempotency key made, and of which body."""
     is_as_supposed: bool = True
     unread: int = 0
     announced: list[EventDraft] = field(default_factory=list)
@@ -52,14 +55,16 @@ class FakeRunStore:
         return self.create(draft) if self.is_as_supposed else None
 
     def create(self, draft: RunDraft) -> CreatedRun:
-        key = draft.idempotency.key if draft.idempotency else draft.id
-        if key in self.by_key:
-            return CreatedRun(run=self.rows[self.by_key[key]], outbox_id=None)
-        self.by_key[key] = draft.id
-        self.rows[draft.id] = run(id=draft.id, status=RunStatus.CREATED)
-        outbox_id = len(self.by_key)
-        self.outbox[outbox_id] = draft.id
-        return CreatedRun(run=self.rows[draft.id], outbox_id=outbox_id, queue=draft.queue)
+        if draft.idempotency is not None:
+            first = (draft.id, draft.idempotency.body_hash)
+            id, body_hash = self.by_key.setdefault(draft.idempotency.key, first)
+            if body_hash != draft.idempotency.body_hash or (id != draft.id and id not in self.rows):
+                raise IdempotencyKeyReusedError
+            if id != draft.id:
+                return CreatedRun(run=self.rows[id], outbox_id=None)
+        self.rows[draft.id] = draft.to_run(at=NOON, bounds=LowerBounds(run=None))
+        self.outbox[len(self.rows)] = draft.id
+        return CreatedRun(run=self.rows[draft.id], outbox_id=len(self.rows), queue=draft.queue)
 
     def remove(self, message_id: int) -> None:
         del self.outbox[message_id]
@@ -70,14 +75,17 @@ class FakeRunStore:
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[SyncJobRun]:
         wanted = dict(filters.among).get("status", RunStatus)
-        rows = [row for row in self.rows.values() if row.status in wanted]
+        rows = [row for row in self.rows.values() if row.status in wanted and row.environment_id == environment_id]
         return Page(result=rows[: filters.limit], next_cursor=filters.cursor, limit=filters.limit)
 
     def delete(
         self, environment_id: EnvironmentId, run_id: str, *, announce: Announcement, seen: RowVersion | None = None
     ) -> bool:
+        run = self.get(environment_id, run_id)
+        if run is None or not run.status.is_final:
+            return False
         self.announced += announce(["other", "webhook"])
-        return self.rows.pop(run_id, None) is not None
+        return self.rows.pop(run_id) is run
 
     def list_errors(self, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:
         return Page(result=[], next_cursor=cursor, limit=limit)

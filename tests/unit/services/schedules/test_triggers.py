@@ -40,34 +40,46 @@ def trigger(**changes: Any) -> CronTrigger:
 
 @dataclass
 class FakeTriggers:
-    """One due trigger, and what became of it."""
+    """One trigger, and what became of its due time."""
 
     due_trigger: CronTrigger
     due_at: datetime = NOW - timedelta(seconds=30)
     is_due: bool = True
-    next_run_at: datetime | None = None
+    """Whether no other leader is faster than this one."""
+    next_times: list[datetime | None] = field(default_factory=list)
+    """When it was next due after each outcome."""
     put_off_until: datetime | None = None
     error: str | None = None
     announced: list[JsonObject] = field(default_factory=list)
+    job_version: str = "1"
 
     breaks_by: Exception | None = None
     """What writing its run breaks by."""
-    is_looked_at: bool = False
     fired_together: int = 0
+
+    def __post_init__(self) -> None:
+        self.stands_at: datetime | None = self.due_at
+
+    @property
+    def next_run_at(self) -> datetime | None:
+        return self.next_times[-1]
 
     def find_due(self, *, limit: int, skipped: Sequence[str]) -> Sequence[DueTrigger]:
         key = f"{self.due_trigger.id} {self.due_trigger.updated_at}"
-        if self.is_looked_at or key in skipped:
+        # What is due by its own clock may be due a little later by another one.
+        if self.stands_at is None or self.stands_at > max(NOW, self.due_at) or key in skipped:
             return []
-        self.is_looked_at = True
-        found = DueTrigger(
-            trigger=self.due_trigger, due_at=self.due_at, stands_at=self.due_at, now=NOW, attempt_key=key
-        )
-        return [found]
+        begun_at = read_begun_time(self.due_trigger.last_run)
+        due_at, stands_at = begun_at or self.stands_at, self.stands_at
+        return [DueTrigger(trigger=self.due_trigger, due_at=due_at, stands_at=stands_at, now=NOW, attempt_key=key)][
+            :limit
+        ]
 
     def begin(self, due: DueTrigger, *, until: datetime | None) -> DueTrigger | None:
+        if not self._take(due, until or max(NOW, self.due_at) + timedelta(minutes=1)):
+            return None
         self.put_off_until = until
-        return replace(due, stands_at=until or NOW + timedelta(minutes=1)) if self.is_due else None
+        return replace(due, stands_at=self.stands_at)  # type: ignore[arg-type]  # it was just set
 
     def begin_all(self, found: Sequence[DueTrigger]) -> Sequence[DueTrigger]:
         return [begun for due in found if (begun := self.begin(due, until=None))]
@@ -75,22 +87,35 @@ class FakeTriggers:
     def fire(self, due: DueTrigger, draft: RunDraft, *, next_run_at: datetime) -> int | None:
         if self.breaks_by:
             raise self.breaks_by
-        self.next_run_at = next_run_at
-        return 7 if self.is_due else None
+        if not self._take(due, next_run_at):
+            return None
+        self.next_times.append(next_run_at)
+        return 7
 
     def run_due(self, ready: Sequence[ReadyOccurrence]) -> Mapping[str, int] | None:
         if self.breaks_by:
             raise self.breaks_by
-        if any(fire.draft.supposes for fire in ready):
+        written = [one for one in ready if one.draft.supposes is None or one.draft.supposes.version == self.job_version]
+        if not all(self._take(one.due, one.next_run_at) for one in written):
             return None
-        self.fired_together += len(ready)
-        self.next_run_at = ready[0].next_run_at
-        return {fire.due.trigger.id: 7 for fire in ready}
+        self.fired_together += len(written)
+        self.next_times += [one.next_run_at for one in written]
+        return {one.due.trigger.id: 7 for one in written}
 
     def fail(self, due: DueTrigger, error: str, *, next_run_at: datetime | None, announce: Announcement) -> None:
-        assert due.stands_at != self.due_at
-        self.error, self.next_run_at = error, next_run_at
-        self.announced = [json.loads(event.body) for event in announce(["w1", "w2"])]
+        if self._take(due, next_run_at):
+            self.error = error
+            self.next_times.append(next_run_at)
+            self.announced = [json.loads(event.body) for event in announce(["w1", "w2"])]
+
+    def _take(self, due: DueTrigger, next_run_at: datetime | None) -> bool:
+        """Move the due time on if it is still the one that was found; whether it was."""
+        if not self.is_due:
+            self.stands_at = None
+        if due.trigger.updated_at != self.due_trigger.updated_at or due.stands_at != self.stands_at:
+            return False
+        self.stands_at = next_run_at
+        return True
 
 
 @dataclass
@@ -256,7 +281,7 @@ def test_trigger_that_failed_is_skipped_until_its_owner_changes_something(
     )
     scheduler.run_due_now()
 
-    triggers.breaks_by, triggers.is_looked_at = None, False
+    triggers.breaks_by, triggers.stands_at = None, triggers.due_at
     triggers.due_trigger = replace(triggers.due_trigger, updated_at=NOW + changed_after)
     scheduler.run_due_now()
 
@@ -276,7 +301,7 @@ def test_triggers_wait_while_postgres_is_away(breaks_in: str) -> None:
 
 
 def test_trigger_of_which_not_all_is_as_supposed_is_looked_at_alone() -> None:
-    known = CachedJob(job=sync_job(), version="1", items=[])
+    known = CachedJob(job=sync_job(), version="0", items=[])
     unread = replace(_draft(request_of(trigger())), id="supposed", supposes=known)
     triggers, outbox = FakeTriggers(trigger()), []
 
@@ -312,7 +337,7 @@ def test_late_due_time_leaves_the_next_one_to_make_a_run_too(late_seconds: float
 
     fire(triggers, FakeDrafts(), [])
 
-    assert triggers.next_run_at == NOW.replace(second=0) + timedelta(minutes=next_minute)
+    assert triggers.next_times[0] == NOW.replace(second=0) + timedelta(minutes=next_minute)
 
 
 def test_turn_ends_after_a_while_although_more_is_due() -> None:
@@ -320,7 +345,7 @@ def test_turn_ends_after_a_while_although_more_is_due() -> None:
 
     class Endless(FakeTriggers):
         def find_due(self, *, limit: int, skipped: Sequence[str]) -> Sequence[DueTrigger]:
-            self.is_looked_at = False
+            self.stands_at = self.due_at
             return super().find_due(limit=limit, skipped=skipped)
 
     triggers, here, outbox = Endless(trigger()), setting(), []

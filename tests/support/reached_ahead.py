@@ -1,6 +1,11 @@
 """How far ahead pages are requested, and so how many a crash can make a run request again."""
 
+from typing import Final
+
 from app.engine.limits import constants
+
+AHEAD_OF_A_CURSOR: Final = 1
+"""Of a list whose pages each name the next one."""
 
 
 def count_repeated_by_a_crash(requests_per_account: int) -> int:
