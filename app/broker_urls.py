@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from app.numerals import is_count
+
 _REDIS: Final = ("redis", "rediss")
 _SOCKETS: Final = ("redis+socket", "unix")
 _AMQP: Final = ("amqp", "amqps", "pyamqp")
@@ -137,7 +139,7 @@ def _read_query(parts: SplitResult, known: list[str] | tuple[str, ...]) -> dict[
 
 
 def _read_number(database: str) -> int:
-    if not database.isdecimal():
+    if not is_count(database):
         raise ValueError("expected the number of a Redis database behind the host, such as redis://host:6379/0")
     return int(database)
 

@@ -5,6 +5,8 @@ from typing import Final
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from app.numerals import is_count
+
 _SCHEMES: Final = ("postgresql://", "postgres://")
 _EXPECTED: Final = "expected a URL like postgresql://user:password@host/ferryman"
 _ENCODED: Final = f"{_EXPECTED}; characters such as '@' in a password are percent-encoded"
@@ -18,6 +20,6 @@ def read_arguments(url: str) -> dict[str, str]:
         arguments = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
     except psycopg.Error:
         raise ValueError(f"{_ENCODED}, and parameters are those that libpq knows") from None
-    if not all(port.isdecimal() for port in arguments.get("port", "").split(",") if port):
+    if not all(is_count(port) for port in arguments.get("port", "").split(",") if port):
         raise ValueError(_ENCODED)
     return arguments

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from app import setting_values
+from app import numerals, setting_values
 from app.setting_errors import MissingSettingError
 
 
@@ -185,7 +185,7 @@ def _read(name: str, kind: object, text: str) -> tuple[object, str | None]:
     if kind is str:
         return text, setting_values.check_text(name, text)
     try:
-        value = int(text) if kind is int else float(text)
+        value = numerals.read_whole(text) if kind is int else numerals.read_decimal(text)
     except ValueError:
         return text, f"expected {'a whole number' if kind is int else 'a number'}, not '{text[:40]}'"
     fault = setting_values.check_number(name, value)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from app import tracing
 from app.engine.errors import MissingExtraError
 from app.formats.formats import import_extra
+from app.numerals import read_decimal
 from app.setting_errors import MissingSettingError
 from app.settings import Settings
 from app.version import find_version
@@ -105,7 +106,7 @@ def _check_sampler(text: str) -> str | None:
 
 def _check_share(text: str) -> str | None:
     try:
-        is_share = 0 <= float(text) <= 1
+        is_share = 0 <= read_decimal(text) <= 1
     except ValueError:
         is_share = False
     return None if is_share else "a share of the runs from 0 to 1"

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.cli.next_steps import NextStep, print_next_step
-from app.cli.options import data_dir_option
+from app.cli.options import WholeRange, data_dir_option
 from app.cli.terminal import build_console
 from app.cli.terminal import print_table as print_whole
 from app.client import open_client
@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
 
 limit_option = click.option(
-    "--limit", default=20, show_default=True, type=click.IntRange(1, LARGEST_PAGE), help="At most so many."
+    "--limit", default=20, show_default=True, type=WholeRange(1, LARGEST_PAGE), help="At most so many."
 )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from app.cli.next_steps import print_next_step
+from app.cli.options import WholeRange
 from app.cli.signals import raise_interrupt_on_signals
 from app.demo.program import DemoOptions, run_demo
 
@@ -16,8 +17,8 @@ from app.demo.program import DemoOptions, run_demo
     type=click.Path(path_type=Path, file_okay=False),
     help="Where to keep the data; must be new or empty.  [default: a temporary directory, removed afterwards]",
 )
-@click.option("--port", type=click.IntRange(1, 65535), help="Port of the API.  [default: a free one]")
-@click.option("--daemons", default=2, show_default=True, type=click.IntRange(1, 64), help="How many daemons to run.")
+@click.option("--port", type=WholeRange(1, 65535), help="Port of the API.  [default: a free one]")
+@click.option("--daemons", default=2, show_default=True, type=WholeRange(1, 64), help="How many daemons to run.")
 @click.option("--keep", is_flag=True, help="Stay up afterwards, with Flower, until Ctrl-C.")
 def demo(data_dir: Path | None, port: int | None, daemons: int, keep: bool) -> None:
     """Show a daemon run and a webhook run against a sample API; end and remove all that was started.

@@ -10,6 +10,7 @@ from typing import BinaryIO, Final
 import click
 
 from app.cli.calling import pass_client
+from app.cli.options import WholeRange
 from app.client import ApiClient, Download
 from app.formats.formats import MEDIA_TYPES, FileFormat
 
@@ -28,7 +29,7 @@ _STANDARD_OUTPUT: Final = "-"
     type=click.Choice([str(one) for one in FileFormat]),
     help="Parquet needs the extra 'parquet' where the API runs.",
 )
-@click.option("--since-seq", "after_seq", type=click.IntRange(0), help="Only what the account's log has after this.")
+@click.option("--since-seq", "after_seq", type=WholeRange(0), help="Only what the account's log has after this.")
 @click.option("--run", "sync_job_run_id", metavar="ID", help="Only those whose last change this run has brought.")
 @click.option("--with-deleted", is_flag=True, help="Also those that have vanished upstream.")
 @click.option("--with-data", is_flag=True, help="Add the column data: each record as JSON.")

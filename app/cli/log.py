@@ -9,6 +9,7 @@ import click
 from rich.markup import escape
 
 from app.cli.calling import drop_none, json_option, pass_client, print_json, print_more, print_table
+from app.cli.options import WholeRange
 from app.cli.terminal import INTERRUPTED, build_console
 from app.client import ApiClient
 from app.engine.json_types import JSON, JsonObject
@@ -41,7 +42,7 @@ _COLUMNS: Final[Mapping[str, Sequence[str]]] = {
 @click.option("--account", "integrated_account_id", help="Only what happened for this integrated account.")
 @click.option("--webhook", "webhook_id", help="Only what has to do with this webhook.")
 @click.option("--event", "sync_job_run_event", help="Only one event of runs, such as failed.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, _MOST), help="At most so many.")
+@click.option("--limit", default=20, show_default=True, type=WholeRange(1, _MOST), help="At most so many.")
 @click.option("--follow", is_flag=True, help="Go on showing what happens, the newest last, until interrupted.")
 @json_option
 @pass_client

@@ -3,18 +3,35 @@
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from app.engine.objects.daemons import GROUP_KEY
 from app.engine.objects.environments import DEFAULT_ENVIRONMENT
 from app.engine.status import ErrorHandling, RunStatus
+from app.numerals import is_plain
 
 ERROR_HANDLING: Final = click.Choice([str(kind) for kind in ErrorHandling])
 RUN_STATUS: Final = click.Choice([str(status) for status in RunStatus])
 _UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _LONGEST: Final = timedelta(days=3650)
+
+
+class WholeRange(click.IntRange):
+    """A whole number within bounds, in ASCII digits."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read a number."""
+        return super().convert(_require_plain(self, value, param, ctx), param, ctx)
+
+
+class DecimalRange(click.FloatRange):
+    """A number within bounds, in ASCII digits."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read a number."""
+        return super().convert(_require_plain(self, value, param, ctx), param, ctx)
 
 
 class Span(click.ParamType[timedelta]):
@@ -31,6 +48,14 @@ class Span(click.ParamType[timedelta]):
         if parts is None or span > _LONGEST:
             self.fail(f"'{value}' is no time such as 90m, 12h, 30d or 8w, of ten years at most", param, ctx)
         return span
+
+
+def _require_plain(
+    kind: click.ParamType[Any], value: object, param: click.Parameter | None, ctx: click.Context | None
+) -> Any:
+    if isinstance(value, str) and not is_plain(value):
+        kind.fail(f"'{value}' is not a number in the digits 0 to 9", param, ctx)
+    return value
 
 
 def _check_group(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -70,6 +95,6 @@ concurrency_option = click.option(
     "--concurrency",
     default=8,
     show_default=True,
-    type=click.IntRange(1, 512),
+    type=WholeRange(1, 512),
     help="How many units of work a daemon handles at once.",
 )

@@ -10,6 +10,7 @@ import click
 from app import settings
 from app.bootstrap.encryption import check_encryption_key
 from app.bootstrap.tracing import check_tracing
+from app.cli.options import WholeRange
 from app.engine.ids import new_id
 from app.stack import commands, daemon_names, extras
 from app.stack.joining import build_joining_environment
@@ -19,13 +20,13 @@ _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # a place for gunicorn's heartb
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
-@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes.")
+@click.option("--port", default=8000, show_default=True, type=WholeRange(1, 65535), help="Port to listen on.")
+@click.option("--workers", default=2, show_default=True, type=WholeRange(1, 64), help="Processes.")
 @click.option(
     "--threads",
     default=8,
     show_default=True,
-    type=click.IntRange(1, 256),
+    type=WholeRange(1, 256),
     help="Threads per process, and as many for calls of upstreams.",
 )
 def api(host: str, port: int, workers: int, threads: int) -> None:
@@ -56,7 +57,7 @@ def become_daemon(*, group: str, daemon_id: str | None, concurrency: int, data_d
 
 @click.command(short_help="Serve Flower, Celery's dashboard.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=5555, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+@click.option("--port", default=5555, show_default=True, type=WholeRange(1, 65535), help="Port to listen on.")
 def flower(host: str, port: int) -> None:
     """Serve Flower, with Ferryman's columns and refusals in words.
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from app.cli.next_steps import print_next_step
-from app.cli.options import concurrency_option, data_dir_option, group_option
+from app.cli.options import WholeRange, concurrency_option, data_dir_option, group_option
 from app.cli.signals import raise_interrupt_on_signals
 from app.client import ApiClient
 from app.stack import extras
@@ -17,7 +17,7 @@ from app.stack.given_broker import hide_login
 from app.stack.postgres import build_psql_line
 from app.stack.stack import Stack, StackOptions
 
-_PORT = click.IntRange(0, 65535)
+_PORT = WholeRange(0, 65535)
 
 
 @click.command(short_help="Run everything on this machine until Ctrl-C.")
@@ -25,7 +25,7 @@ _PORT = click.IntRange(0, 65535)
 @click.option("--port", default=8000, show_default=True, type=_PORT, help="Port of the API; 0 takes a free one.")
 @data_dir_option
 @group_option
-@click.option("--daemons", default=2, show_default=True, type=click.IntRange(0, 64), help="How many daemons to run.")
+@click.option("--daemons", default=2, show_default=True, type=WholeRange(0, 64), help="How many daemons to run.")
 @concurrency_option
 @click.option(
     "--flower/--no-flower", default=None, help="Serve Flower, Celery's dashboard.  [default: if it is installed]"

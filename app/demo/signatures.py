@@ -5,6 +5,8 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 
+from app.numerals import is_count
+
 _PREFIX = "whsec_"
 _TOLERANCE_SECONDS = 300
 
@@ -29,7 +31,7 @@ class Verifier:
     def _verifies_standard(self, headers: Mapping[str, str], body: bytes, now: float) -> bool:
         id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
         # The time is signed too, so that an intercepted delivery can not be replayed later.
-        if not id or not timestamp.isdecimal() or abs(now - int(timestamp)) > _TOLERANCE_SECONDS:
+        if not id or not is_count(timestamp) or abs(now - int(timestamp)) > _TOLERANCE_SECONDS:
             return False
         digest = hmac.new(self._key, f"{id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
         expected = f"v1,{base64.b64encode(digest).decode()}"

@@ -4,11 +4,13 @@ The master imports the code of its workers and runs none of it: a worker is fork
 own connections. A worker that died is replaced in a moment, and all share the memory of the code.
 """
 
+import fcntl
 import gc
 import importlib
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,29 +22,41 @@ _SHARED_VALUES: Final = "PROMETHEUS_MULTIPROC_DIR"
 _PRELOADED = ("app.api.application", "app.bootstrap.api")
 
 _PREFIX: Final = "ferryman-metrics-"
+_UNOWNED: Final = "new-"
+_LOCK: Final = "owner.lock"
+
+limit_request_line = 8190  # gunicorn's most; it reads this name
+
+
+def make_directory() -> tuple[str, int]:
+    """Make a directory of metrics, and return it with its lock, which ends with the last process that has it."""
+    made = tempfile.mkdtemp(prefix=f"{_UNOWNED}{_PREFIX}")
+    lock = os.open(Path(made) / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    # From here on others look at it.
+    owned = Path(made).with_name(Path(made).name.removeprefix(_UNOWNED))
+    return str(Path(made).rename(owned)), lock
 
 
 def remove_leftovers() -> None:
-    """Remove the metrics of masters that were killed, and so could not: the directory's name has the process's id."""
-    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
-        process_id = left.name.removeprefix(_PREFIX).partition("-")[0]
-        if process_id.isdecimal() and not _is_alive(int(process_id)):
-            shutil.rmtree(left, ignore_errors=True)
+    """Remove the metrics of masters that were killed, and so could not: nobody has their lock.
 
-
-def _is_alive(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
+    A process id would not say it: containers that share a folder of temporary files each count their own.
+    """
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            lock = os.open(left / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left, ignore_errors=True)
+            finally:
+                os.close(lock)
 
 
 if os.environ.get("FERRYMAN_METRICS_TOKEN"):
     remove_leftovers()
-    os.environ[_SHARED_VALUES] = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+    # Kept open for the workers too, which are forked.
+    os.environ[_SHARED_VALUES], _lock = make_directory()
 
 
 def on_starting(_arbiter: Any) -> None:

@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 
 from gunicorn.workers.gthread import ThreadWorker
@@ -23,10 +24,11 @@ from app.serving.connections import Connection
 from app.serving.long_answers import THREADS, is_long
 from app.serving.patience import Patience
 from app.serving.request_reading import Progress, RequestReading
+from app.serving.unreadable_requests import build_answer, describe
 from app.serving.upstream_requests import may_wait
 from app.setting_values import LARGEST_REQUEST_BYTES
 
-_TIMED_OUT: Final = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_TIMED_OUT: Final = build_answer(HTTPStatus.REQUEST_TIMEOUT, "the request was not received completely in time")
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _READ_BYTES: Final = 256 * 1024
 _NO_MORE_FILES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -92,6 +94,16 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         """Run the application on a request."""
         req.body.reader = BodyReader(req.body.reader)
         return super().handle_request(req, conn)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Answer a request that cannot be read; no header or query of it is logged."""
+        status, message = describe(exc, longest=self.cfg.limit_request_line)
+        if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+            self.log.error("a request failed: %s", getattr(req, "path", "not read"), exc_info=exc)
+        else:
+            self.log.warning("a request from %s cannot be read: %s", addr[0] if addr else "a socket", message)
+        with suppress(OSError):
+            client.sendall(build_answer(status, message))
 
     def finish_request(self, conn: Connection, fs: Any) -> None:
         """Continue with a connection whose request was answered."""

@@ -134,7 +134,7 @@ def build_child(cluster: Path, socket_root: Path) -> ChildSpec:
     user = choose_postgres_user(cluster)
     sockets = (socket_root / SOCKET_NAME).parent
     _create_private(sockets, user)
-    prepare = partial(_prepare, cluster, (cluster, sockets, programs) if user else ())
+    prepare = partial(_prepare, cluster, sockets, (cluster, sockets, programs) if user else ())
     prepare()
     if user is not None:
         open_tree(programs.parent)
@@ -210,10 +210,11 @@ def _accepts_connections(socket_root: Path, _pid: int) -> bool:
     return True
 
 
-def _prepare(cluster: Path, reached_by_another_user: tuple[Path, ...]) -> None:
+def _prepare(cluster: Path, sockets: Path, reached_by_another_user: tuple[Path, ...]) -> None:
     # Before every start: a directory above may have been closed again.
     open_path(*reached_by_another_user)
     _clear_stale_lock(cluster)
+    _clear_stale_socket_lock(sockets)
 
 
 def _clear_stale_lock(cluster: Path) -> None:
@@ -225,6 +226,18 @@ def _clear_stale_lock(cluster: Path) -> None:
             raise StackError(f"another PostgreSQL server (process {pid}) runs on {cluster}; stop it first")
     if Path("/proc/self").exists():
         lock.unlink(missing_ok=True)
+
+
+def _clear_stale_socket_lock(sockets: Path) -> None:
+    """Remove the lock of the socket of a dead server, or of another one of which this directory is a copy.
+
+    Postgres refuses to start while any process of its user has the pid in it.
+    """
+    lock = sockets.parent / f"{SOCKET_NAME}.lock"
+    with suppress(FileNotFoundError, ValueError):
+        pid, cluster, _, _, place = lock.read_text().split("\n")[:5]
+        if Path("/proc/self").exists() and not (_works_in(int(pid), Path(cluster)) and Path(place) == sockets):
+            lock.unlink()
 
 
 def _works_in(pid: int, cluster: Path) -> bool:

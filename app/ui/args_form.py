@@ -16,7 +16,7 @@ from app.ui.texts import write_value
 
 PREFIX: Final = "arg."
 OTHERS: Final = "args"
-_INTEGER: Final = re.compile(r"-?\d{1,30}")
+_INTEGER: Final = re.compile(r"-?[0-9]{1,30}")
 _MOST_FIELDS: Final = 100
 _DEEPEST: Final = 3
 _BOUNDS: Final[Mapping[str, str]] = {

@@ -88,6 +88,7 @@ def draw_layers(pyproject: Path) -> str:
         "engine": "decisions, without I/O; addresses",
         "settings": "what a process knows of itself",
         "broker_urls": "what settings say",
+        "numerals": "numbers as people write them",
     }
     colours = {"bootstrap": "orange", "services": "green", "engine": "green", "net": "green"}
     contracts = tomllib.loads(pyproject.read_text())["tool"]["importlinter"]["contracts"]

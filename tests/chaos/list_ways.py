@@ -17,7 +17,7 @@ class ListWay:
     method: JsonObject
     """What the integration says of the list, beside its path."""
     checks: int = 0
-    """Pages that are requested once more to see whether the list has changed."""
+    """Pages that are requested once more to see whether the list has changed, or can be cut into parts."""
     spare_pages: int = 0
     """Pages beyond those that a list in turn has: checks, and the ends of parts; a crash adds some."""
     is_side_by_side: bool = True
@@ -42,6 +42,7 @@ WAYS: Final[Mapping[str, ListWay]] = {
             },
             "partition": {"by": "number", "from": "from", "to": "to", "end": PARENTS},
         },
+        checks=1,
         spare_pages=8,
         is_cut=True,
     ),

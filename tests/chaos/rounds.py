@@ -78,7 +78,8 @@ def measure_undisturbed(arena: Arena, seed: int) -> list[Arrivals]:
     runs = arena.begin(random.Random(seed))
     tolls = [run.judge() for run in runs]
     for toll in tolls:
-        assert_none("repeated undisturbed", [unit for unit, times in toll.repeated.items() if times])
+        repeated = [(unit, times, toll.way.method) for unit, times in toll.repeated.items() if times]
+        assert_none("repeated undisturbed", repeated)
     arena.clear(runs)
     return [toll.arrivals for toll in tolls]
 

@@ -81,7 +81,7 @@ def test_nothing_is_told_of_defaults() -> None:
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-@pytest.mark.parametrize("value", ["-1", "many"])
+@pytest.mark.parametrize("value", ["-1", "many", "٣", "1_0"])
 def test_number_that_is_none_or_negative_is_told_by_its_variable(name: str, value: str) -> None:
     variable = f"FERRYMAN_{name.upper()}"
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
+from app.numerals import is_count
 
 _KEY: Final = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _PART: Final = re.compile(r"\[([^\[\]]*)\]")
@@ -54,7 +55,7 @@ def _with_arrays(value: JSON) -> JSON:
     if not isinstance(value, dict):
         return value
     inner = {name: _with_arrays(one) for name, one in value.items()}
-    if not inner or not all(name == "" or name.isdecimal() for name in inner):
+    if not inner or not all(name == "" or is_count(name) for name in inner):
         return inner
     items: list[JSON] = []
     for one in inner.values():

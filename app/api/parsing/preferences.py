@@ -9,6 +9,7 @@ import flask
 from werkzeug.http import parse_list_header
 
 from app.engine.json_types import JsonObject
+from app.numerals import is_count
 from app.services.runs.runs import LONGEST_WAIT_SECONDS
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -38,7 +39,7 @@ def is_strict() -> bool:
 def wait_seconds() -> int:
     """Return how long the caller prefers to wait; 0 when it does not say."""
     given = _preferences().get("wait", "")
-    is_time = given.isascii() and given.isdigit() and len(given) < 10
+    is_time = is_count(given) and len(given) < 10
     return min(int(given), int(LONGEST_WAIT_SECONDS)) if is_time else 0
 
 

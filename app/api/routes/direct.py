@@ -17,6 +17,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import Role
 from app.engine.record_errors import SourceError
 from app.engine.unified.model import USUAL_METHODS, parse_unified_name
+from app.numerals import is_count
 from app.services.calls.direct import DirectPage, DirectRequest
 
 unified = build_direct_resource(
@@ -203,6 +204,6 @@ def _read_query() -> JsonObject:
 def _parse_limit(text: JSON) -> int | None:
     if text is None or text == "":
         return None
-    if not isinstance(text, str) or not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= _MOST:
+    if not isinstance(text, str) or not is_count(text) or len(text) > 9 or not 1 <= int(text) <= _MOST:
         raise InvalidInputError([Failure("limit", f"expected a number from 1 to {_MOST}")])
     return int(text)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
 from webargs.fields import DelimitedList
 
+from app import numerals
 from app.api.schemas.save_warnings import Warned
 from app.engine.ids import parse_id
 from app.engine.json_types import JSON, JsonObject
@@ -107,6 +108,16 @@ class Whole(fields.Integer):
         return int(value)
 
 
+class QueryNumber(fields.Integer):
+    """A whole number of a query, in ASCII digits."""
+
+    def _deserialize(self, value: JSON, attr: str | None, data: Mapping[str, JSON] | None, **options: Any) -> int:
+        try:
+            return numerals.read_whole(str(value))
+        except ValueError:
+            raise self.make_error("invalid", input=value) from None
+
+
 class JsonObjectField(fields.Dict):
     """A JSON object of any content."""
 
@@ -137,7 +148,7 @@ class Query(Input):
 class Listing(Query):
     """The query of every list."""
 
-    limit = fields.Integer(
+    limit = QueryNumber(
         load_default=DEFAULT_LIMIT,
         validate=validate.Range(1, MAX_LIMIT, error=f"expected a number from 1 to {MAX_LIMIT}"),
         metadata={"description": "The most that one page may hold."},

@@ -11,6 +11,7 @@ from app.api.schemas.fields import (
     JsonObjectField,
     Listing,
     Query,
+    QueryNumber,
     Time,
     make_list_query,
     make_sort_field,
@@ -74,7 +75,7 @@ RecordQuery = make_list_query(
         "id": fields.String(metadata={"description": "The upstream's id; with resource, at most one record has it."}),
         "sync_job_run_id": Id(),
         "with_deleted": fields.Boolean(load_default=False, metadata={"description": "List tombstones as well."}),
-        "after_seq": fields.Integer(
+        "after_seq": QueryNumber(
             validate=validate.Range(0, 2**63 - 1),
             metadata={"description": "Read the account's log on after this number, in its order, tombstones included."},
         ),
@@ -94,7 +95,7 @@ RecordExport = Query.from_dict(
         "id": fields.String(metadata={"description": "The upstream's id."}),
         "sync_job_run_id": Id(),
         "with_deleted": fields.Boolean(load_default=False, metadata={"description": "Export tombstones as well."}),
-        "after_seq": fields.Integer(
+        "after_seq": QueryNumber(
             validate=validate.Range(0, 2**63 - 1),
             metadata={
                 "description": "Of one account, what its log has after this number, in its order, tombstones included."

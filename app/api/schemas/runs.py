@@ -11,6 +11,7 @@ from app.api.schemas.fields import (
     Input,
     JsonObjectField,
     Query,
+    QueryNumber,
     Reasons,
     Shapes,
     Time,
@@ -92,7 +93,7 @@ class RunPatch(Input):
 class RunWait(Query):
     """Whether to wait for a run's end."""
 
-    wait = fields.Integer(
+    wait = QueryNumber(
         validate=validate.Range(0, 60, error="expected seconds from 0 to 60"),
         metadata={"description": "Answer once the run has ended, or after this many seconds."},
     )

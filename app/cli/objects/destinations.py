@@ -16,6 +16,7 @@ from app.cli.calling import (
 )
 from app.cli.objects.builder import answer_object, build_group
 from app.cli.objects.kinds import Field, Kind
+from app.cli.options import WholeRange
 from app.client import ApiClient
 from app.engine.json_types import JsonObject
 from app.engine.objects.destinations import Deletes, Layout, WriteMode
@@ -111,7 +112,7 @@ def resume(client: ApiClient, destination_id: str) -> Answer:
 
 @destination.command()
 @add_named_argument("destination_id", metavar="ID")
-@click.option("--from-sequence", type=click.IntRange(0), default=0, help="A number of each account's log; 0 is all.")
+@click.option("--from-sequence", type=WholeRange(0), default=0, help="A number of each account's log; 0 is all.")
 @click.option("--quarantined", is_flag=True, help="From the first record on that was left out, of each account.")
 @call_api
 def backfill(client: ApiClient, destination_id: str, from_sequence: int, *, quarantined: bool) -> Answer:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from app.bootstrap.operators import build_operator_access, build_reader_queries
 from app.cli.operating.operators import read_operator_settings
-from app.cli.options import environment_option, stack_option
+from app.cli.options import WholeRange, environment_option, stack_option
 from app.cli.terminal import print_table
 from app.invocation import escape_json
 
@@ -33,7 +33,7 @@ _NO_ROLE: Final = (
     "timeout_seconds",
     default=60,
     show_default=True,
-    type=click.IntRange(1, 86_400),
+    type=WholeRange(1, 86_400),
     help="Give up after so many seconds.",
 )
 @click.option("--json", "form", flag_value="json", help="Print a JSON object per line.")

@@ -12,6 +12,7 @@ import click
 
 from app.cli.calling import add_named_argument, connection_options, json_option
 from app.cli.log import identify_entry, print_entry
+from app.cli.options import WholeRange
 from app.cli.running.stats import is_final
 from app.cli.terminal import INTERRUPTED
 from app.cli.watching import process_logs
@@ -34,7 +35,7 @@ _COLUMNS: Final = ("timestamp", "event", "resource", "num_records", "webhook_sta
     "--follow", is_flag=True, help="Go on with what comes: of a run until it ends, of a process until Ctrl-C."
 )
 @click.option(
-    "--limit", default=1000, show_default=True, type=click.IntRange(1, _MOST), help="At most so many lines, the last."
+    "--limit", default=1000, show_default=True, type=WholeRange(1, _MOST), help="At most so many lines, the last."
 )
 @json_option
 @connection_options

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.calling import json_option, pass_client, print_json
+from app.cli.options import DecimalRange, WholeRange
 from app.cli.running.printing import colour_status
 from app.cli.running.stats import list_resources
 from app.cli.terminal import INTERRUPTED, Console, build_console, print_table
@@ -114,14 +115,14 @@ _MOST_RUNS: Final = 100
     "--interval",
     default=2.0,
     show_default=True,
-    type=click.FloatRange(0.5, 3600),
+    type=DecimalRange(0.5, 3600),
     help="Seconds between two looks.",
 )
 @click.option(
     "--limit",
     default=20,
     show_default=True,
-    type=click.IntRange(1, _MOST_RUNS),
+    type=WholeRange(1, _MOST_RUNS),
     help="At most so many runs, the newest.",
 )
 @json_option

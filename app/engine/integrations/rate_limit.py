@@ -26,9 +26,9 @@ from app.engine.templating.placeholders import Template
 _HEADER: Final = r"""(?:headers\s*(?:\.\s*(?:`([^`]+)`|"([^"]+)"|([\w-]+))|\[\s*["']([^"']+)["']\s*\]))"""
 _NAMED_HEADER = re.compile(rf"(?:\$number\(\s*)?{_HEADER}\s*\)?")
 _BARE_HEADER = re.compile(r"[A-Za-z][\w-]*")
-_STATUS_IS = re.compile(r"status\s*(=|!=|>=|<=|>|<)\s*(\d{3})")
-_STATUS_IN = re.compile(r"status\s+in\s+\[([\d,\s]+)\]")
-_HEADER_IS = re.compile(rf"""(?:\$number\(\s*)?{_HEADER}\s*\)?\s*(=|!=)\s*(?:"([^"]*)"|'([^']*)'|(\d+))""")
+_STATUS_IS = re.compile(r"status\s*(=|!=|>=|<=|>|<)\s*([0-9]{3})")
+_STATUS_IN = re.compile(r"status\s+in\s+\[([0-9,\s]+)\]")
+_HEADER_IS = re.compile(rf"""(?:\$number\(\s*)?{_HEADER}\s*\)?\s*(=|!=)\s*(?:"([^"]*)"|'([^']*)'|([0-9]+))""")
 _COMPARISONS: Final = {"=": eq, "!=": ne, ">=": ge, "<=": le, ">": gt, "<": lt}
 _KEY_BYTES: Final = 16
 _EXISTS = re.compile(rf"(?:\$exists\(\s*)?{_HEADER}\s*\)?")

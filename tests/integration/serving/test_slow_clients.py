@@ -1,5 +1,6 @@
 """Clients that are slow, or only pretend to be clients, hold no place that another one needs."""
 
+import json
 import socket
 import threading
 import time
@@ -291,3 +292,44 @@ def test_body_that_is_too_large_is_answered_and_ends_the_connection(address: tup
         sock.sendall(head)
         assert answer(sock)[0] == 413
         assert sock.recv(1) == b""
+
+
+@pytest.mark.parametrize(
+    ("request_line", "headers", "status", "message"),
+    [
+        (f"GET /{'a' * 9000} HTTP/1.1", "", 414, "the request line is too long: expected at most 8,190 bytes"),
+        ("GET / HTTP/1.1", f"X-Long: {'a' * 9000}", 431, "the headers are too many or too large"),
+        ("GET / HTTP/1.1", "\r\n".join(f"X-{number}: a" for number in range(200)), 431, "the headers are too many"),
+        ("hello", "", 400, "the request line is not valid"),
+        ("GET / HTTP/9.9", "", 400, "the version is not supported"),
+        ("g@t / HTTP/1.1", "", 400, "the method is not valid"),
+        ("GET / HTTP/1.1", "X Key: secret-of-mine", 400, "a header is not valid"),
+        ("GET / HTTP/1.1", "X-Key: secret-of-\x01mine", 400, "a header is not valid"),
+        ("GET / HTTP/1.1", "X-Key: a\r\n secret-of-mine", 400, "a header continues on the next line"),
+        ("POST / HTTP/1.1", "Transfer-Encoding: secret-of-mine", 501, "the Transfer-Encoding is not supported"),
+        ("GET / HTTP/1.1", "Expect: secret-of-mine", 417, "Expect is not supported"),
+        ("GET / HTTP/1.1", "Content-Length: ٣", 400, "a header is not valid"),
+        ("GET / HTTP/1.1", "Content-Length: 1_0", 400, "a header is not valid"),
+    ],
+)
+def test_requests_that_cannot_be_read_are_answered_like_any_other_fault(
+    ferryman: Stack, address: tuple[str, int], request_line: str, headers: str, status: int, message: str
+) -> None:
+    with socket.create_connection(address, timeout=LONGEST_SECONDS) as sock:
+        lines = [request_line, "Host: ferryman", *([headers] if headers else []), "", ""]
+        sock.sendall("\r\n".join(lines).encode())
+        answered, body = answer(sock)
+
+    told = json.loads(body)
+    assert (answered, told["statusCode"], told["details"]) == (status, status, {"failures": []})
+    assert told["message"].startswith(message)
+    assert "secret-of-mine" not in body.decode()
+    assert "secret-of-" not in (ferryman.data.logs / "api.log").read_text()
+
+
+def test_a_long_line_that_asks_for_many_is_read(address: tuple[str, int], token: str) -> None:
+    ids = ",".join(["0c9e9bd4-3d3c-4b5e-9a37-1f1f0e1c2b3a"] * 215)
+    with socket.create_connection(address, timeout=LONGEST_SECONDS) as sock:
+        head = f"GET /sync-job?id[in]={ids} HTTP/1.1\r\nHost: ferryman\r\nAuthorization: Bearer {token}\r\n\r\n"
+        sock.sendall(head.encode())
+        assert answer(sock)[0] == 200

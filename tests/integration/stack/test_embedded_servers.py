@@ -64,21 +64,22 @@ def test_postgres_serves_again_after_it_is_killed(
     eventually(lambda: server.pid not in {None, first} and server.is_ready())
 
 
-def test_postgres_starts_beside_a_stale_lock_whose_pid_is_alive_again(
-    supervisor: Supervisor, data: DataDirectory
+def test_copy_of_a_running_postgres_starts_beside_the_original(
+    supervisor: Supervisor, data: DataDirectory, tmp_path: Path
 ) -> None:
-    start_postgres(supervisor, data)
-    lock = data.postgres / "postmaster.pid"
-    text = lock.read_text()
-    supervisor.stop()
-    # This very process stands for the stranger.
-    lock.write_text("\n".join([str(os.getpid()), *text.splitlines()[1:]]) + "\n")
-    again = new_supervisor(data)
+    with psycopg.connect(start_postgres(supervisor, data), autocommit=True) as connection:
+        connection.execute("checkpoint")
+    # Its locks name a process that is alive, and of the same user.
+    subprocess.run(["cp", "-a", str(data.root), str(tmp_path / "copy")], check=True)
+    copied = DataDirectory(tmp_path / "copy")
+    beside = new_supervisor(copied)
 
     try:
-        start_postgres(again, data)
+        with psycopg.connect(start_postgres(beside, copied)) as connection:
+            assert connection.execute("show data_directory").fetchone() == (str(copied.postgres),)
+        assert supervisor.children["postgres"].is_ready()
     finally:
-        again.stop()
+        beside.stop()
 
 
 def test_postgres_refuses_a_cluster_that_another_server_works_on(supervisor: Supervisor, data: DataDirectory) -> None:

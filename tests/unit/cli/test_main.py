@@ -1,6 +1,8 @@
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -45,6 +47,27 @@ def test_every_command_has_help(ferryman: Ferryman, command: str) -> None:
 
     assert result.exit_code == 0
     assert result.output.startswith(f"Usage: main {command}")
+
+
+def numbers(command: click.Command, names: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """List every option that is a number, behind its command."""
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            inner = command.get_command(click.Context(command), name)
+            assert inner is not None
+            yield from numbers(inner, (*names, name))
+    for option in command.params:
+        if isinstance(option.type, click.types.IntParamType | click.types.FloatParamType):
+            yield (*names, option.opts[0])
+
+
+@pytest.mark.parametrize("option", list(numbers(main)), ids=" ".join)
+@pytest.mark.parametrize("number", ["٣", "1_0"])
+def test_number_is_in_plain_digits(ferryman: Ferryman, option: tuple[str, ...], number: str) -> None:
+    result = ferryman(*option, number)
+
+    assert result.exit_code == 2
+    assert f"'{number}' is not a number in the digits 0 to 9" in result.output
 
 
 def test_version_is_told(ferryman: Ferryman) -> None:

@@ -30,6 +30,21 @@ def test_timed_id_is_a_uuid_of_its_own_that_tells_when_it_was_made() -> None:
 
 @pytest.mark.parametrize(
     "text",
+    [
+        *("", "0c9e9bd43d3c4b5e9a371f1f0e1c2b3a", "{0c9e9bd4-3d3c-4b5e-9a37-1f1f0e1c2b3a}"),
+        *("1_23456_-3d3c-4b5e-9a37-1f1f0e1c2b3a", "٣c9e9bd4-3d3c-4b5e-9a37-1f1f0e1c2b3a"),
+    ],
+)
+def test_other_text_is_no_id(text: str) -> None:
+    assert parse_id(text) is None
+
+
+def test_id_is_read_in_any_case() -> None:
+    assert parse_id("0C9E9BD4-3D3C-4b5e-9a37-1f1f0e1c2b3a") == "0c9e9bd4-3d3c-4b5e-9a37-1f1f0e1c2b3a"
+
+
+@pytest.mark.parametrize(
+    "text",
     ["", "no id", "0c9e9bd4-3d3c-4b5e-9a37-1f1f0e1c2b3a", "ffffffff-ffff-7fff-bfff-ffffffffffff"],
     ids=["empty", "no-uuid", "random", "year-10889"],
 )

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,16 +36,44 @@ def test_what_a_master_imports_can_be_forked() -> None:
     assert ended.returncode == 0, ended.stderr
 
 
+_MASTER = """
+import sys
+from app.serving import gunicorn_config
+kept = gunicorn_config.make_directory()
+print(kept[0], flush=True)
+sys.stdin.read()
+"""
+
+
 def test_metrics_of_a_master_that_was_killed_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
-        dead.wait()
-    names = {"dead": f"ferryman-metrics-{dead.pid}-a1", "alive": f"ferryman-metrics-{os.getpid()}-b2"}
-    others = ("ferryman-metrics-old", "ferryman-metrics-x-y", "else")
-    for name in (*names.values(), *others):
-        (tmp_path / name).mkdir()
-    (tmp_path / names["dead"] / "counter_1.db").touch()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    kept, lock = gunicorn_config.make_directory()
+    others = (tmp_path / "ferryman-metrics-old", tmp_path / "else")
+    for one in others:
+        one.mkdir()
 
-    gunicorn_config.remove_leftovers()
+    with started_master(tmp_path) as (master, its):
+        Path(its, "counter_1.db").touch()
+        gunicorn_config.remove_leftovers()
+        assert Path(its).is_dir()
+        master.kill()
+        master.wait()
+        gunicorn_config.remove_leftovers()
 
-    assert {one.name for one in tmp_path.iterdir()} == {names["alive"], *others}
+    assert set(tmp_path.iterdir()) == {Path(kept), *others}
+    os.close(lock)
+
+
+@contextmanager
+def started_master(temporary: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Start a process that has a directory of metrics; yield it and the directory."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _MASTER],
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as master:
+        assert master.stdout is not None
+        yield master, master.stdout.readline().strip()

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from app.store.migrations.locking import lock_tables
 
 revision = "0039"
-down_revision = "0037"
+down_revision = "0038"
 
 
 def upgrade() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import Engine
@@ -108,6 +109,22 @@ def test_every_filter_of_every_list_narrows_it(api: Caller, world: World) -> Non
     assert empty == list(EMPTY)
     assert sorted(without_effect) == sorted(NOT_NARROWING)
     assert walked > 150, walked
+
+
+def test_every_number_of_every_query_is_in_plain_digits(api: Caller, world: World) -> None:
+    walked, taken = 0, list[str]()
+    for operation in operations(api):
+        for name, schema in operation.query.items():
+            if schema.get("type") != "integer":
+                continue
+            walked += 1
+            for number in ("٣", "1_0", "0x1", "1.0"):
+                answer = api.call(operation.method, f"{address(world, operation)}?{name}={quote(number)}", None)
+                if answer.status != 400 or name not in answer.paths:
+                    taken.append(f"{operation} {name}={number}: {answer.status}")
+
+    assert taken == []
+    assert walked > 30, walked
 
 
 def needed(world: World, operation: Operation) -> JsonObject:
