@@ -6,7 +6,6 @@ a budget of attempts and time. An error that says how long to wait is waited for
 """
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -192,7 +191,7 @@ class Sending(Generic[T]):
         if asked >= LONGEST_WAIT_IN_PLACE_SECONDS:
             raise TransientSourceError(error, min(asked, constants.LONGEST_WAIT_SECONDS)) from error
         base = self.settings.retry_base_seconds
-        wait = asked + retry.draw_backoff(self.failures, base, _LONGEST_BACKOFF_SECONDS, random.random)
+        wait = asked + retry.draw_backoff(self.failures, base, _LONGEST_BACKOFF_SECONDS)
         if self.failures >= self.settings.request_attempts or self.spent_seconds + wait >= _patience_seconds(
             self.request
         ):

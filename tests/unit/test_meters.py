@@ -18,7 +18,7 @@ DOCUMENTED = re.findall(r"^\| `(ferryman_\w+)`", (ROOT / "docs/metrics.md").read
 ALERTS = (ROOT / "deploy/prometheus/alerts.yml").read_text()
 BOUNDED_LABELS = {
     *("status", "error_code", "integration", "found", "method", "route", "type", "outcome"),
-    *("queue", "destination", "state", "group", "duty", "reason", "version", "python", "le"),
+    *("queue", "destination", "state", "group", "duty", "kind", "reason", "version", "python", "le"),
 }
 FACTS = FleetFacts(
     runs={"running": 2},

@@ -153,7 +153,7 @@ AccountQuery = make_list_query(
 class Deletion(Query):
     """How to delete an account."""
 
-    erase = fields.Boolean(load_default=False, metadata=_ERASE)
+    erase = Flag(load_default=False, metadata=_ERASE)
 
 
 class AccountTokenRequest(Input):
@@ -194,8 +194,8 @@ class AccountIds(Input):
             "each a text or {eq}, {ne} or {in}.",
         }
     )
-    dry_run = fields.Boolean(load_default=False, metadata={"description": "Find them without removing any."})
-    erase = fields.Boolean(load_default=False, metadata=_ERASE)
+    dry_run = Flag(load_default=False, metadata={"description": "Find them without removing any."})
+    erase = Flag(load_default=False, metadata=_ERASE)
 
 
 class DeletedAccounts(Warned):

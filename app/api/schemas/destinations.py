@@ -7,6 +7,7 @@ from marshmallow import Schema, fields, validate
 from app.api.schemas.fields import (
     TEXT,
     UNCHANGEABLE,
+    Flag,
     Id,
     Input,
     JsonObjectField,
@@ -188,7 +189,7 @@ class Backfill(Input):
         validate=validate.Range(min=0, max=2**63 - 1),
         metadata={"description": "A number of each account's log; 0 (default) is everything that there is."},
     )
-    quarantined = fields.Boolean(
+    quarantined = Flag(
         metadata={
             "description": "Instead: from the first record on that was left out, of those accounts that have some."
         },

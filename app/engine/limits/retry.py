@@ -3,11 +3,16 @@
 Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/. Retry-After: RFC 9110, 10.2.3.
 """
 
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Final
 
 from app.engine.limits import constants
+
+draw_chance: Final = random.SystemRandom().random
+"""Draw a number from 0 to below 1, by no state that forked processes would share."""
 
 
 def compute_backoff(attempt: int, base: float, cap: float) -> float:
@@ -15,9 +20,9 @@ def compute_backoff(attempt: int, base: float, cap: float) -> float:
     return min(cap, base * 2.0 ** min(attempt - 1, 62))
 
 
-def draw_backoff(attempt: int, base: float, cap: float, random: Callable[[], float]) -> float:
+def draw_backoff(attempt: int, base: float, cap: float, chance: Callable[[], float] = draw_chance) -> float:
     """Draw a pause with full jitter: anything from 0 to what ``compute_backoff`` returns."""
-    return random() * compute_backoff(attempt, base, cap)
+    return chance() * compute_backoff(attempt, base, cap)
 
 
 def read_retry_after(header: str | None, now: datetime) -> float | None:

@@ -5,7 +5,6 @@ target has it durably, and the target leaves out what it holds already: a range 
 """
 
 import logging
-import random
 from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -96,7 +95,7 @@ class DestinationWorker:
             return
         if not self._room.acquire(blocking=False):
             # Were it sent again at once, all daemons that are full would get it in turn, for as long as they are.
-            pause = _NO_ROOM_SECONDS * (1 + random.random())  # noqa: S311  # no secret depends on it
+            pause = _NO_ROOM_SECONDS * (1 + retry.draw_chance())
             self._stores.due.put_back(destination_id, account_id, seconds=pause)
             return
         try:
@@ -152,7 +151,7 @@ class DestinationWorker:
         base = _FINAL_PAUSE_SECONDS if is_final else _BASE_SECONDS
         pause = retry.compute_backoff(claim.attempts + 1, base, max(base, _LONGEST_PAUSE_SECONDS))
         # Between half and all of it: what failed at once does not come back at once.
-        wake_seconds = pause * (0.5 + random.random() / 2)  # noqa: S311  # no secret depends on it
+        wake_seconds = pause * (0.5 + retry.draw_chance() / 2)
         self._stores.cursors.fail(claim, error=error.message, code=error.code, wake_seconds=wake_seconds)
         facts = {**_facts(claim), "code": error.code, "attempts": claim.attempts + 1}
         logger.warning("a destination failed", extra=facts)

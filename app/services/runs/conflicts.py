@@ -5,12 +5,12 @@ Nothing of such a transaction has happened, and chance alone made it lose: a sec
 
 import functools
 import inspect
-import random
 import time
 from collections.abc import Callable
 from typing import Any, Final, ParamSpec, TypeVar
 
 from app.engine.errors import StoreConflictError
+from app.engine.limits.retry import draw_chance
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,7 +34,7 @@ def retry_on_conflict(ask: Callable[P, T]) -> Callable[P, T]:
                 return ask(*args, **kwargs)
             except StoreConflictError:
                 # Not both at the same moment again.
-                time.sleep(random.random() * failed * _LONGEST_PAUSE_SECONDS)  # noqa: S311  # no secret
+                time.sleep(draw_chance() * failed * _LONGEST_PAUSE_SECONDS)
         return ask(*args, **kwargs)
 
     return call

@@ -1,6 +1,5 @@
 """How an event of a run ends, or continues: retried, given up, split, quarantined; and what that does to its run."""
 
-import random
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -142,5 +141,5 @@ class DeliveryOutcomes:
 
 def pause_seconds(event: PendingEvent, error: DeliveryError) -> float:
     """Return how long an event waits after one more attempt that failed."""
-    pause = retry.draw_backoff(event.attempts + 1, RETRY_BASE_SECONDS, RETRY_CAP_SECONDS, random.random)
+    pause = retry.draw_backoff(event.attempts + 1, RETRY_BASE_SECONDS, RETRY_CAP_SECONDS)
     return max(pause, error.retry_after_seconds or 0.0)

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import random
 import re
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -58,7 +57,7 @@ class HttpTokenEndpoint:
             except SourceError as error:
                 if not error.retryable or attempt == _ATTEMPTS:
                     raise
-            await asyncio.sleep(retry.draw_backoff(attempt, 0.3, 2.0, random.random))
+            await asyncio.sleep(retry.draw_backoff(attempt, 0.3, 2.0))
         raise AssertionError("unreachable")
 
     async def _attempt(self, request: TokenRequest) -> JsonObject:

@@ -4,7 +4,6 @@ A second lock marks the standby, which alone tries to take the lead every few se
 standby, the more rarely the more there are, so that the cost does not grow with the number of daemons.
 """
 
-import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, Engine, Row, TextClause, text
 
 from app.engine.errors import StoreUnavailableError
 from app.engine.json_types import JSON
+from app.engine.limits.retry import draw_chance
 from app.engine.status import DaemonStatus
 from app.store.db.connections import LONGEST_IDLE
 
@@ -57,7 +57,7 @@ class Leadership:
         *,
         silence_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] = draw_chance,
     ) -> None:
         self._engine = engine
         self._silence_seconds = silence_seconds

