@@ -35,12 +35,9 @@ _DEAD_GRANTS: Final = frozenset({"invalid_grant", "bad_refresh_token", "token_re
 class HttpTokenEndpoint:
     """Token endpoints over HTTP; one per process."""
 
-    def __init__(
-        self, *, loop: LoopThread, allowed: AllowedNetworks, attempt_seconds: float = _ATTEMPT_SECONDS
-    ) -> None:
+    def __init__(self, *, loop: LoopThread, allowed: AllowedNetworks) -> None:
         self._loop = loop
         self._allowed = allowed
-        self._attempt_seconds = attempt_seconds
 
     def request_token(self, request: TokenRequest) -> JsonObject:
         """Return the answer; raise InvalidGrantError, or SourceError for any other failure."""
@@ -64,9 +61,8 @@ class HttpTokenEndpoint:
         try:
             status, body = await self._trace_exchange(request)
         except TimeoutError as error:
-            raise _build_error(
-                request, f"gave no answer within {self._attempt_seconds:.0f} s", retryable=True
-            ) from error
+            message = f"gave no answer within {_ATTEMPT_SECONDS:.0f} s"
+            raise _build_error(request, message, retryable=True) from error
         except OverLimitError as error:
             raise _build_error(request, f"answered more than {_ANSWER_LIMIT_BYTES} bytes") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -92,7 +88,7 @@ class HttpTokenEndpoint:
                 connector=guarded_connections.make_connector(self._allowed, limit=_CONNECTIONS),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
-                timeout=aiohttp.ClientTimeout(total=self._attempt_seconds),
+                timeout=aiohttp.ClientTimeout(total=_ATTEMPT_SECONDS),
             ) as session,
             session.post(
                 request.url, data=_build_body(request), headers=_build_headers(request), allow_redirects=False

@@ -105,9 +105,7 @@ class Place:
         cipher = Cipher(KEY, KeyStore(self.engine))
         self.accounts = AccountStore(self.engine, cipher)
         self.integrations = IntegrationStore(self.engine, cipher)
-        self.endpoint = HttpTokenEndpoint(
-            loop=LoopThread("tokens"), allowed=AllowedNetworks.parse(LOOPBACK), attempt_seconds=2.0
-        )
+        self.endpoint = HttpTokenEndpoint(loop=LoopThread("tokens"), allowed=AllowedNetworks.parse(LOOPBACK))
         self.service = CredentialService(
             store=CredentialStore(self.engine, cipher),
             ask_for_token=self.endpoint.request_token,
