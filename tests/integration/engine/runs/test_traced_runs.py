@@ -25,7 +25,7 @@ def recorded() -> Iterator[list[Span]]:
 def test_slices_that_only_the_sweeper_wakes_are_in_their_runs_trace(
     proof: Proof, recorded: list[Span], name: str
 ) -> None:
-    world = World(proof.database, BY_NAME[name], Mailbox(only_sweeper=True), limits={"slice_pages": 1})
+    world = World(proof.database, BY_NAME[name], Mailbox(only_sweeper=True), limits={"slice_pages": 3})
     run_id = world.post()
 
     with Pump(world) as pump:

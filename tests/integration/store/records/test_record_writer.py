@@ -394,9 +394,9 @@ def test_large_page_reads_no_other_records(postgres_server: PostgresServer, stat
         if statistics != "none":
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.execute(text("vacuum analyze record"))
-        for start in range(0, 20_000, 1_000):
+        for start in range(0, 8_000, 1_000):
             account.write([{"id": str(number)} for number in range(start, start + 1_000)])
-        changed = [{"id": str(number), "changed": True} for number in range(19_500, 20_500)]
+        changed = [{"id": str(number), "changed": True} for number in range(7_500, 8_500)]
         page = account.page(account.leased(), changed)
 
         def write_and_read(connection: psycopg.Connection[DictRow]) -> tuple[Counters, int]:
