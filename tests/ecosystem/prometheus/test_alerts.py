@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from app.bootstrap.shared import SystemClock
 from app.store.db.database import connect
+from app.store.destinations.health import DestinationHealthStore
 from tests.support.debian import need
 from tests.support.served_api import ServedApi, served_api
 from tests.support.servers import PostgresServer
@@ -185,6 +187,8 @@ def test_a_state_raises_its_alert(promtool: str, api: ServedApi, clear: Engine, 
     with clear.begin() as connection:
         for statement in CAUSES[alert]:
             connection.exec_driver_sql(statement)
+    # What the leader sees of destinations is what is scraped.
+    DestinationHealthStore(clear, SystemClock()).look()
 
     assert is_raised(promtool, tmp_path, list_samples(scrape(api)), alert)
 
