@@ -195,6 +195,25 @@ def test_deleted_accounts_that_wait_are_not_forgotten_by_going_back(empty_url: s
     assert connection.execute(text("select count(*) from deleted_account")).scalar_one() == 1
 
 
+def test_what_has_landed_of_a_run_is_counted_as_before_by_going_back(empty_url: str, connection: Connection) -> None:
+    migrate.upgrade(empty_url, "0037")
+    tables = _reflected(connection).tables
+    landed = [{"destination_id": _ID, "label": None, "through": 9, "records": 7, "landed": 4, "filtered": 3}]
+    connection.execute(insert(tables["environment"]).values(_sample(tables["environment"])))
+    connection.execute(
+        insert(tables["sync_job_run"]).values({**_sample(tables["sync_job_run"]), "destinations": landed})
+    )
+    shown = text("select destinations from sync_job_run")
+
+    migrate.upgrade(empty_url, "0038")
+    ((after,),) = connection.execute(shown).scalars()
+    migrate.downgrade(empty_url, "0037")
+
+    assert {"written": 4, "unchanged": 0}.items() <= after.items()
+    assert "landed" not in after
+    assert connection.execute(shown).scalar_one() == landed
+
+
 @pytest.mark.parametrize("is_there", [True, False], ids=["present", "deleted"])
 def test_accounts_that_were_deleted_before_are_erased_too(
     empty_url: str, connection: Connection, is_there: bool

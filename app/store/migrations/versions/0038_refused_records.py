@@ -83,6 +83,13 @@ def _count_of_runs() -> None:
 
 
 def downgrade() -> None:
+    op.execute("""
+        update sync_job_run set destinations = (
+               select jsonb_agg((one - 'written' - 'unchanged') || jsonb_build_object(
+                          'landed', (one ->> 'written')::bigint + (one ->> 'unchanged')::bigint))
+                 from jsonb_array_elements(destinations) one)
+         where jsonb_typeof(destinations) = 'array' and destinations @> '[{}]'
+    """)
     op.drop_index("destination_cursor_failing", "destination_cursor")
     op.drop_table("destination_state")
     op.drop_table("run_destination")
